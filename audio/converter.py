@@ -1,0 +1,193 @@
+"""Input frames to the wire format of the realtime API.
+
+Wire formats (OpenAI, `session.audio.input.format`): `pcm16` is 24 kHz signed
+16-bit little-endian mono, `g711_ulaw` and `g711_alaw` are 8 kHz mono.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from . import g711
+from .resample import Resampler
+
+Wire = Literal["pcm16", "g711_ulaw", "g711_alaw"]
+Int16Array = npt.NDArray[np.int16]
+
+_MIN_RATE, _MAX_RATE = 4000, 192000
+_MAX_CHANNELS = 8
+_WIRE: dict[str, tuple[int, g711.Law | None]] = {
+    "pcm16": (24000, None),
+    "g711_ulaw": (8000, "ulaw"),
+    "g711_alaw": (8000, "alaw"),
+}
+
+
+class FrameConverter:
+    """Converts the frames of one stream; format changes lose nothing.
+
+    `wire`: format of the bytes returned. `default_rate` (Hz) and
+    `default_channels` hold for frames that leave them 0, as TEN frames may.
+    `g711_input`: companding of 8-bit frames; the wire's own if not given,
+    else µ-law. Raises ValueError that names the argument.
+    """
+
+    def __init__(
+        self,
+        wire: Wire,
+        default_rate: int,
+        default_channels: int = 1,
+        *,
+        g711_input: g711.Law | None = None,
+    ) -> None:
+        if wire not in _WIRE:
+            raise ValueError(f"wire: {wire!r} is none of {', '.join(_WIRE)}")
+        if g711_input not in (None, "ulaw", "alaw"):
+            raise ValueError(
+                f"g711_input: {g711_input!r} is neither 'ulaw' nor 'alaw'"
+            )
+        _check_rate("default_rate", default_rate)
+        _check_channels("default_channels", default_channels)
+        self.wire_rate, self._wire_law = _WIRE[wire]
+        self.bytes_per_sample_wire = 1 if self._wire_law else 2
+        self.wire_samples = 0
+        self._default = (default_rate, default_channels, 2)
+        self._input_law: g711.Law = g711_input or self._wire_law or "ulaw"
+        # The format of the frames now, as given and with defaults filled in.
+        self._given = (0, 0, 0)
+        self._format = self._default
+        self._resampler = Resampler(default_rate, self.wire_rate)
+        self._earlier_ms = Fraction(0)
+        self._samples = 0
+
+    @property
+    def input_ms(self) -> float:
+        """Milliseconds of audio received, from exact counts (no drift)."""
+        rate = self._format[0]
+        return float(self._earlier_ms + Fraction(self._samples * 1000, rate))
+
+    @property
+    def held_ms(self) -> float:
+        """Milliseconds of audio that `flush` would deliver now."""
+        return self._resampler.held * 1000 / self.wire_rate
+
+    def push(
+        self,
+        data: bytes | bytearray | memoryview,
+        rate: int = 0,
+        channels: int = 0,
+        bytes_per_sample: int = 0,
+        samples_per_channel: int = 0,
+        interleaved: bool = True,
+    ) -> bytes:
+        """Take one frame, return the wire bytes ready so far.
+
+        `rate` Hz, 4000 to 192000; `channels` 1 to 8, mixed down by their
+        mean; `bytes_per_sample` 2 (s16le) or 1 (G.711); 0 is the default.
+        `samples_per_channel` is ignored: senders fill it in carelessly, and
+        the size of `data` says the same. `interleaved` False means that each
+        channel's samples stand together. Raises ValueError that names the
+        field; the frame is then not taken at all.
+        """
+        if not len(data):
+            return b""
+        given = (rate, channels, bytes_per_sample)
+        new_format = None if given == self._given else self._filled(given)
+        _, channels, width = new_format or self._format
+        view = memoryview(data)
+        size = view.nbytes
+        if size % (channels * width):
+            raise ValueError(
+                f"data: {size} bytes are not a whole number of samples of "
+                f"{channels} channel(s) of {width} byte(s)"
+            )
+        count = size // (channels * width)
+        early = b""
+        if new_format:
+            early = self._change(given, new_format)
+        self._samples += count
+        if width == 1:
+            if self._is_wire_already():
+                self.wire_samples += count
+                return early + view.tobytes()
+            codes = np.frombuffer(view, np.uint8)
+            samples = g711.decode(codes, self._input_law)
+        else:
+            samples = np.frombuffer(view, "<i2")
+        if channels > 1:
+            samples = _mixed_down(samples, channels, interleaved)
+        return early + self._encoded(self._resampler.push(samples))
+
+    def flush(self) -> bytes:
+        """Return the audio held back by the resampler, as wire bytes."""
+        return self._encoded(self._resampler.flush())
+
+    def _filled(self, given: tuple[int, int, int]) -> tuple[int, int, int]:
+        """`given` with defaults in the place of 0; checked."""
+        rate = given[0] or self._default[0]
+        channels = given[1] or self._default[1]
+        width = given[2] or self._default[2]
+        _check_rate("rate", rate)
+        _check_channels("channels", channels)
+        if width not in (1, 2):
+            raise ValueError(
+                f"bytes_per_sample: {width} is neither 2 (PCM) nor 1 (G.711)"
+            )
+        return rate, channels, width
+
+    def _change(
+        self, given: tuple[int, int, int], new_format: tuple[int, int, int]
+    ) -> bytes:
+        """Switch to another input format; return the old one's tail."""
+        self._given = given
+        old_format, self._format = self._format, new_format
+        if old_format[0] == new_format[0]:
+            return b""
+        tail = self.flush()
+        self._earlier_ms += Fraction(self._samples * 1000, old_format[0])
+        self._samples = 0
+        self._resampler = Resampler(new_format[0], self.wire_rate)
+        return tail
+
+    def _is_wire_already(self) -> bool:
+        rate, channels, width = self._format
+        return (
+            width == 1
+            and channels == 1
+            and rate == self.wire_rate
+            and self._input_law == self._wire_law
+        )
+
+    def _encoded(self, samples: Int16Array) -> bytes:
+        self.wire_samples += len(samples)
+        if self._wire_law:
+            return g711.encode(samples, self._wire_law).tobytes()
+        return samples.astype("<i2", copy=False).tobytes()
+
+
+def _mixed_down(
+    samples: Int16Array, channels: int, interleaved: bool
+) -> Int16Array:
+    """The mean of the channels, rounded to nearest (halves up)."""
+    if interleaved:
+        total = samples.reshape(-1, channels).sum(axis=1, dtype=np.int32)
+    else:
+        total = samples.reshape(channels, -1).sum(axis=0, dtype=np.int32)
+    mean: Int16Array = (2 * total + channels) // (2 * channels)
+    return mean.astype(np.int16)
+
+
+def _check_rate(field: str, rate: int) -> None:
+    if not _MIN_RATE <= rate <= _MAX_RATE:
+        raise ValueError(
+            f"{field}: {rate} Hz is outside {_MIN_RATE} to {_MAX_RATE}"
+        )
+
+
+def _check_channels(field: str, channels: int) -> None:
+    if not 1 <= channels <= _MAX_CHANNELS:
+        raise ValueError(f"{field}: {channels} is outside 1 to {_MAX_CHANNELS}")

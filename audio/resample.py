@@ -1,0 +1,160 @@
+"""Streaming sample-rate conversion that can be flushed and goes on.
+
+`soxr` does the filtering. It holds some audio back (its filter looks ahead),
+which must be flushed before a commit or the end of the last word is missing;
+and a flushed soxr stream is finished. `Resampler` hides both: after a flush it
+starts a fresh stream on the last input and drops what was already delivered.
+
+soxr's int16 path adds dither whose noise depends on the chunk sizes; its
+float32 path gives the same bits for every chunking. So float32 it is, with
+rounding and clipping here. Measurements: docs/resampling.md.
+"""
+
+from __future__ import annotations
+
+from math import gcd
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import soxr  # type: ignore[import-untyped]
+
+Int16Array = npt.NDArray[np.int16]
+FloatArray = npt.NDArray[np.float32]
+Quality = Literal["QQ", "LQ", "MQ", "HQ", "VHQ"]
+
+# Filter memory that a fresh soxr stream needs before its output is that of an
+# uninterrupted one, in samples of the lower of the two rates (measured).
+_PRIMING = 400
+# The signal is continued past a flush by linear prediction, so that the last
+# samples do not fade towards silence and click when the audio goes on.
+_FIT_MS = 20
+_ORDER = 24
+_AHEAD_MS = 5
+
+
+class Resampler:
+    """Converts one mono stream from `in_rate` to `out_rate` (Hz).
+
+    Output sample k is the input at time k / out_rate. After a flush exactly
+    floor(total_in * out_rate / in_rate) samples have been delivered, over the
+    whole life of the object: nothing drifts, nothing comes twice.
+    The result does not depend on how the input was divided into pushes.
+    """
+
+    def __init__(
+        self, in_rate: int, out_rate: int, quality: Quality = "HQ"
+    ) -> None:
+        """`in_rate`, `out_rate`: Hz, positive, else ValueError."""
+        if in_rate <= 0:
+            raise ValueError(f"in_rate: {in_rate} Hz is not positive")
+        if out_rate <= 0:
+            raise ValueError(f"out_rate: {out_rate} Hz is not positive")
+        common = gcd(in_rate, out_rate)
+        self.in_rate = in_rate
+        self.out_rate = out_rate
+        self.total_in = 0
+        self.total_out = 0
+        self._quality = quality
+        # soxr's output 0 falls on its input 0, so a fresh stream must begin
+        # at an input sample on which an output sample falls.
+        self._in_step = in_rate // common
+        self._out_step = out_rate // common
+        self._identity = in_rate == out_rate
+        priming = -(-_PRIMING * in_rate // min(in_rate, out_rate))
+        self._keep = priming + self._in_step
+        self._recent: FloatArray = np.zeros(0, np.float32)
+        self._stream: soxr.ResampleStream | None = None
+        self._skip = 0
+
+    @property
+    def held(self) -> int:
+        """Output samples that a flush would deliver now."""
+        return self._due() - self.total_out
+
+    def push(self, samples: Int16Array) -> Int16Array:
+        """Take int16 `samples` (1-D), return the output ready so far."""
+        if self._identity:
+            self.total_in += len(samples)
+            self.total_out += len(samples)
+            return samples
+        if not len(samples):
+            return np.zeros(0, np.int16)
+        if self._stream is None:
+            self._stream = self._primed()
+        block = samples.astype(np.float32)
+        ready = self._stream.resample_chunk(block)
+        self.total_in += len(block)
+        if len(block) < self._keep:
+            block = np.concatenate((self._recent, block))
+        self._recent = block[-self._keep :]
+        return self._deliver(ready)
+
+    def flush(self) -> Int16Array:
+        """Return everything held back. The next push joins without a gap."""
+        if self._stream is None or not self.held:
+            return np.zeros(0, np.int16)
+        ahead = _continued(
+            self._recent[-(self.in_rate * _FIT_MS // 1000) :],
+            max(self.in_rate * _AHEAD_MS // 1000, 8),
+        )
+        rest = self._stream.resample_chunk(ahead, last=True)
+        self._stream = None
+        needed = self._skip + self.held
+        return self._deliver(rest[:needed])
+
+    def _due(self) -> int:
+        return self.total_in * self._out_step // self._in_step
+
+    def _primed(self) -> soxr.ResampleStream:
+        stream = soxr.ResampleStream(
+            self.in_rate, self.out_rate, 1, dtype="float32",
+            quality=self._quality,
+        )  # fmt: skip
+        oldest = self.total_in - len(self._recent)
+        # First input sample that is both remembered and on the output grid.
+        steps = -(-oldest // self._in_step)
+        self._skip = self.total_out - steps * self._out_step
+        history = self._recent[steps * self._in_step - oldest :]
+        if len(history):
+            ready = stream.resample_chunk(history)
+            # Output before `total_out` was delivered ahead of the flush.
+            self._skip -= len(ready)
+        return stream
+
+    def _deliver(self, ready: FloatArray) -> Int16Array:
+        if self._skip:
+            dropped = min(self._skip, len(ready))
+            self._skip -= dropped
+            ready = ready[dropped:]
+        self.total_out += len(ready)
+        rounded = np.rint(ready)
+        np.clip(rounded, -32768, 32767, out=rounded)
+        return rounded.astype(np.int16)
+
+
+def _continued(recent: FloatArray, count: int) -> FloatArray:
+    """Predict `count` samples after `recent` (Burg's method: always stable)."""
+    forward = recent[1:].astype(np.float64)
+    backward = recent[:-1].astype(np.float64)
+    coefficients = np.zeros(0)
+    for _ in range(min(_ORDER, len(recent) // 3)):
+        power = forward @ forward + backward @ backward
+        if power < 1e-3:
+            break
+        reflection = 2.0 * (forward @ backward) / power
+        coefficients = np.concatenate(
+            (coefficients - reflection * coefficients[::-1], [reflection])
+        )
+        forward, backward = (
+            (forward - reflection * backward)[1:],
+            (backward - reflection * forward)[:-1],
+        )
+    order = len(coefficients)
+    signal = np.zeros(order + count)
+    if order:
+        signal[:order] = recent[-order:]
+        newest_last = coefficients[::-1]
+        for position in range(order, order + count):
+            signal[position] = newest_last @ signal[position - order : position]
+    return signal[order:].astype(np.float32)

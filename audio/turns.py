@@ -1,0 +1,306 @@
+"""Local turn detection with the words of OpenAI's `server_vad`.
+
+Rules that this module obeys
+- Positions are samples counted from the first one pushed. They depend on
+  the samples alone: any division into pushes gives the same events.
+- A turn starts when speech was heard for `min_speech_ms`. Its audio begins
+  `prefix_padding_ms` before the onset, but not before the last turn's end.
+- A turn ends when no speech was heard for `silence_duration_ms`.
+- A turn that does not end is cut at a quiet place before `max_turn_ms`.
+- Noise and silence, of whatever level, start nothing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .energy_gate import EnergyGate, levels_db
+from .speech_model import WINDOW_MS, SpeechModel
+
+Int16Array = npt.NDArray[np.int16]
+
+# A window counts as speech down to this much under the threshold while a
+# turn is open, so that a weak syllable does not end it.
+_HYSTERESIS = 0.15
+_PARTS = 4  # levels per window: one per 8 ms
+# Windows of silence that are kept for the model: when the gate opens, it
+# hears them first, because a soft onset comes before the loud vowel.
+_PRE_ROLL = 6
+# Silent windows that a candidate may have before it is forgotten.
+_CANDIDATE_GAP = 2
+# How far before the first speech window the onset is searched (304 ms), how
+# far above the background it stands, and the silence it may have (stops).
+_ONSET_PARTS = 38
+_ONSET_DB = 8.0
+_ONSET_GAP = 6
+# The cut of an endless turn: means over 104 ms are compared, over so much of
+# the past, which bounds how old a cut can be, in the last part of the turn.
+_QUIET_PARTS = 13
+_LOOKBACK = 13  # windows: 416 ms
+_CUT_SEARCH_MS = 4000
+_CUT_DEPTH_DB = 25.0  # wanted at first below the turn's level; 0 at the end
+
+
+@dataclass(frozen=True, slots=True)
+class TurnStarted:
+    """Speech was recognised.
+
+    `at_sample`: end of the window that made sure. `onset_sample`: where the
+    speech began. `start_sample`: the onset less the prefix padding, not
+    before the previous turn's end: what `audio_start_ms` means.
+    """
+
+    at_sample: int
+    onset_sample: int
+    start_sample: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnEnded:
+    """The turn is over.
+
+    `at_sample`: end of the window that made sure: what `audio_end_ms` means.
+    `end_of_speech_sample`: where the last speech ended. `cut`: the turn was
+    too long; then `end_of_speech_sample` is the quiet place of the cut,
+    100 to 400 ms before `at_sample`, and later audio is the next turn's.
+    """
+
+    at_sample: int
+    end_of_speech_sample: int
+    cut: bool
+
+
+Event = TurnStarted | TurnEnded
+
+
+class _Window:
+    __slots__ = ("end", "level", "levels", "samples", "score")
+
+    def __init__(self, samples: Int16Array, end: int) -> None:
+        self.samples = samples
+        self.end = end  # position of the sample after its last
+        self.levels = levels_db(samples, _PARTS)  # dB over one LSB
+        self.level = float(10 * np.log10(np.mean(10 ** (self.levels / 10))))
+        self.score = 0.0  # probability of speech
+
+
+class LocalTurnDetector:
+    """Finds the turns in one mono stream of `rate` Hz.
+
+    `rate`: a multiple of 8000 up to 48000. `threshold`: probability 0 to 1
+    above which a window is speech; higher is stricter. `prefix_padding_ms`,
+    `silence_duration_ms`: as in server_vad. `max_turn_ms`: longest turn,
+    0 for no bound. `min_speech_ms`: shorter sounds are no turn.
+    Raises ValueError naming the argument, ImportError without the model.
+    """
+
+    def __init__(
+        self,
+        rate: int,
+        *,
+        threshold: float = 0.5,
+        prefix_padding_ms: int = 300,
+        silence_duration_ms: int = 500,
+        max_turn_ms: int = 30000,
+        min_speech_ms: int = 96,
+    ) -> None:
+        if not 0 < threshold < 1:
+            raise ValueError(f"threshold: {threshold} is not between 0 and 1")
+        for field, value, least in (
+            ("prefix_padding_ms", prefix_padding_ms, 0),
+            ("silence_duration_ms", silence_duration_ms, WINDOW_MS),
+            ("min_speech_ms", min_speech_ms, 0),
+        ):
+            if value < least:
+                raise ValueError(f"{field}: {value} is less than {least}")
+        if max_turn_ms and max_turn_ms < 2000:
+            raise ValueError(f"max_turn_ms: {max_turn_ms} is less than 2000")
+        self.rate = rate
+        self._model = SpeechModel(rate)
+        self._gate = EnergyGate()
+        self._size = self._model.window
+        self._part = self._size // _PARTS
+        self._threshold = threshold
+        self._release = max(threshold - _HYSTERESIS, threshold / 4)
+        self._padding = prefix_padding_ms * rate // 1000
+        self._silence = silence_duration_ms * rate // 1000
+        self._min_speech = min_speech_ms * rate // 1000
+        self._max_turn = max_turn_ms * rate // 1000
+        self._cut_search = min(
+            _CUT_SEARCH_MS * rate // 1000, self._max_turn // 2
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: the next sample pushed is sample 0."""
+        self._model.rest()
+        self._gate.reset()
+        self._pushed = 0
+        self._left: Int16Array = np.zeros(0, np.int16)
+        self._waiting: deque[_Window] = deque()
+        self._past: deque[_Window] = deque(maxlen=_LOOKBACK)
+        self._open = False
+        self._speech = 0  # samples of speech in the candidate
+        self._first_speech = 0  # start of the candidate's first window
+        self._last_speech = 0  # end of the last window with speech
+        self._start = 0  # start of the open turn, with padding
+        self._boundary = 0  # no turn may begin before
+        self._level_sum = 0.0  # of the open turn's speech windows, dB
+        self._level_count = 0
+
+    @property
+    def position(self) -> int:
+        """Samples pushed so far."""
+        return self._pushed
+
+    @property
+    def turn_open(self) -> bool:
+        """True between a TurnStarted and its TurnEnded."""
+        return self._open
+
+    def speech_since(self, sample: int) -> bool:
+        """True if speech was heard after position `sample`.
+
+        Also counts sounds still too short for a turn: who must decide now
+        whether there is something to transcribe had better try.
+        """
+        return self._last_speech > sample
+
+    def finalize(self) -> TurnEnded | None:
+        """End an open turn here and now; None if none is open.
+
+        What follows belongs to the next turn.
+        """
+        was_open, self._open = self._open, False
+        self._speech = 0
+        self._boundary = self._pushed
+        if not was_open:
+            return None
+        return TurnEnded(self._pushed, self._last_speech, False)
+
+    def push(self, samples: Int16Array) -> list[Event]:
+        """Take int16 `samples` (1-D); return what they decided, in order."""
+        if samples.dtype != np.int16:
+            raise TypeError(f"samples: int16 expected, got {samples.dtype}")
+        self._pushed += len(samples)
+        if len(self._left) + len(samples) < self._size:
+            self._left = np.concatenate((self._left, samples))
+            return []
+        data = np.concatenate((self._left, samples))
+        whole = len(data) // self._size * self._size
+        first = self._pushed - len(data)
+        events: list[Event] = []
+        for offset in range(0, whole, self._size):
+            block = data[offset : offset + self._size].copy()
+            window = _Window(block, first + offset + self._size)
+            events += self._heard(window)
+        self._left = data[whole:].copy()
+        return events
+
+    def _heard(self, window: _Window) -> list[Event]:
+        """Ask the model where that is worth it, then take the step."""
+        heard = self._gate.is_open(window.level)
+        self._waiting.append(window)
+        events: list[Event] = []
+        if heard or self._open or self._speech:
+            while self._waiting:
+                window = self._waiting.popleft()
+                window.score = self._model.score(window.samples)
+                events += self._step(window)
+        elif len(self._waiting) > _PRE_ROLL:
+            # The model misses a window, so what it remembers is void.
+            self._model.rest()
+            events += self._step(self._waiting.popleft())
+        return events
+
+    def _step(self, window: _Window) -> list[Event]:
+        self._past.append(window)
+        active = self._open or self._speech > 0
+        limit = self._release if active else self._threshold
+        if window.score >= limit:
+            if not active:
+                self._first_speech = window.end - self._size
+            self._speech += self._size
+            self._last_speech = window.end
+        silent = window.end - self._last_speech
+        if self._open:
+            if window.score >= self._threshold:
+                self._level_sum += window.level
+                self._level_count += 1
+            if silent >= self._silence:
+                self._close(window.end)
+                return [TurnEnded(window.end, self._last_speech, False)]
+            return self._cut(window)
+        if self._speech >= self._min_speech and not silent:
+            return [self._started(window.end)]
+        if silent > _CANDIDATE_GAP * self._size:
+            self._speech = 0
+        return []
+
+    def _close(self, boundary: int) -> None:
+        self._open = False
+        self._speech = 0
+        self._boundary = boundary
+
+    def _started(self, at_sample: int) -> TurnStarted:
+        onset = max(self._onset(), self._boundary)
+        self._start = max(onset - self._padding, self._boundary)
+        self._open = True
+        self._level_sum, self._level_count = 0.0, 0
+        return TurnStarted(at_sample, onset, self._start)
+
+    def _onset(self) -> int:
+        """Go back from the first speech window to where the sound rose.
+
+        The model needs some vowel to be sure; soft beginnings before it, up
+        to 300 ms, belong to the word.
+        """
+        before = [w for w in self._past if w.end <= self._first_speech]
+        onset = self._first_speech
+        if not before:
+            return onset
+        quietest = min(w.level for w in before)
+        background = max(quietest, self._gate.floor_db) + _ONSET_DB
+        parts = np.concatenate([w.levels for w in before])[-_ONSET_PARTS:]
+        gap = 0
+        for back, level in enumerate(parts[::-1], 1):
+            if level >= background:
+                onset = self._first_speech - back * self._part
+                gap = 0
+            else:
+                gap += 1
+                if gap > _ONSET_GAP:
+                    break
+        return onset
+
+    def _cut(self, window: _Window) -> list[Event]:
+        """Cut a turn that is about to become too long, if here is good."""
+        length = window.end - self._start
+        late = length - (self._max_turn - self._cut_search)
+        if not self._max_turn or late < 0:
+            return []
+        parts = np.concatenate([w.levels for w in self._past])
+        power = np.concatenate(([0.0], np.cumsum(10 ** (parts / 10))))
+        means = (power[_QUIET_PARTS:] - power[:-_QUIET_PARTS]) / _QUIET_PARTS
+        lowest = int(np.argmin(means))
+        depth = _CUT_DEPTH_DB * (1 - late / self._cut_search)
+        loudness = self._level_sum / max(self._level_count, 1)
+        overdue = length + self._size > self._max_turn
+        if 10 * np.log10(means[lowest]) > loudness - depth and not overdue:
+            return []
+        oldest = self._past[0].end - self._size
+        place = oldest + (2 * lowest + _QUIET_PARTS) * self._part // 2
+        self._close(place)
+        events: list[Event] = [TurnEnded(window.end, place, True)]
+        if any(
+            w.score >= self._release and w.end - self._size >= place
+            for w in self._past
+        ):
+            self._first_speech = place
+            self._speech = self._size
+            events.append(self._started(window.end))
+        return events

@@ -1,0 +1,489 @@
+"""The TEN side: frames and finalizes in, results and reports out.
+
+What is sent to the service and when is decided in `realtime`; this module
+translates between its results and the messages of TEN's ASR contract.  No
+exception may leave a callback: the runtime would end the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ten_ai_base.asr import (
+    ASRBufferConfig,
+    ASRBufferConfigModeDiscard,
+    ASRBufferConfigModeKeep,
+    ASRResult,
+    AsyncASRBaseExtension,
+)
+from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
+from ten_ai_base.message import (
+    ModuleError,
+    ModuleErrorCode,
+    ModuleErrorVendorInfo,
+    ModuleType,
+)
+from ten_runtime import AsyncTenEnv, AudioFrame, Cmd, Data
+
+from .audio.converter import FrameConverter
+from .audio.intake import Intake
+from .audio.levels import loud_span_finder
+from .audio.turns import Event, LocalTurnDetector, TurnStarted
+from .audio_dumper import AudioDumper
+from .config import ConfigError, OpenAIASRConfig, load_config
+from .extension_log import ExtensionLog
+from .languages import language_tag
+from .openai_asr_client import ClientSettings, OpenAIASRClient
+from .realtime.endpoint import redacted_url
+from .realtime.faults import Fault
+from .realtime.results import (
+    AudioDropped,
+    FinalizeEnd,
+    ServerProblem,
+    SessionLost,
+    SessionReady,
+    TurnFailed,
+    TurnResult,
+)
+
+VENDOR = "openai"
+
+#: How often a finalize looks whether the base class has handed over the
+#: frames that came before it; each look lets every other task run once.
+_DRAIN_LOOKS = 1000
+
+
+class OpenAIASRExtension(AsyncASRBaseExtension):
+    """Speech to text for one call."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.config: OpenAIASRConfig | None = None
+        self._log = ExtensionLog()
+        self._client: OpenAIASRClient | None = None
+        self._intake: Intake | None = None
+        self._dumper: AudioDumper | None = None
+        self._accounted_ms = 0
+        self._outage_reports = 0
+        self._frame_errors = 0
+        self._interim_open = False
+        self._reports: set[asyncio.Future[None]] = set()
+
+    # -- life -------------------------------------------------------------
+
+    async def on_init(self, ten_env: AsyncTenEnv) -> None:
+        """Read the properties; a wrong one leaves the extension inert."""
+        await self._guarded("on_init", self._init(ten_env))
+
+    async def _init(self, ten_env: AsyncTenEnv) -> None:
+        await super().on_init(ten_env)
+        self._log.ten_env = ten_env
+        text, error = await ten_env.get_property_to_json("")
+        try:
+            if error is not None:
+                raise ConfigError("properties", error.error_message())
+            properties = json.loads(text or "{}")
+            self.config, warnings = load_config(properties)
+        except (ConfigError, ValueError, RecursionError) as problem:
+            await self._on_bad_config(str(problem))
+            return
+        self._log.level = self.config.log_level
+        self._log.info(
+            f"config: {self.config.describe()}", LOG_CATEGORY_KEY_POINT
+        )
+        for warning in warnings:
+            self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
+        self._build(self.config)
+
+    async def _on_bad_config(self, problem: str) -> None:
+        self._log.error(f"invalid property: {problem}", LOG_CATEGORY_KEY_POINT)
+        await self._report(Fault("fatal", "", f"invalid property: {problem}"))
+
+    def _build(self, config: OpenAIASRConfig) -> None:
+        session = config.session()
+        wire = session.wire_format
+        client = OpenAIASRClient(
+            ClientSettings(
+                url=config.url,
+                session=session,
+                headers=config.headers,
+                limits=config.limits,
+                protocol=config.protocol,
+                connect_timeout_ms=config.connect_timeout_ms,
+                stop_timeout_ms=config.stop_timeout_ms,
+            ),
+            self,
+            loud_span_finder(wire, session.rate),
+            self._log.error,
+        )
+        detector = None
+        if config.turn_owner == "local":
+            chosen = config.turn_detection
+            detector = LocalTurnDetector(
+                session.rate,
+                threshold=min(max(chosen.threshold, 0.01), 0.99),
+                prefix_padding_ms=chosen.prefix_padding_ms,
+                silence_duration_ms=max(chosen.silence_duration_ms, 100),
+                max_turn_ms=config.limits.max_turn_ms,
+            )
+            client.detect_locally()
+        self._client = client
+        self._intake = Intake(
+            FrameConverter(wire, config.sample_rate, config.channels),
+            wire,
+            detector,
+            client.send_audio,
+            self._on_turn,
+        )
+        if config.dump:
+            self._dumper = AudioDumper(config.dump_file(), self._on_dump_error)
+
+    async def on_start(self, ten_env: AsyncTenEnv) -> None:
+        await self._guarded("on_start", super().on_start(ten_env))
+
+    async def on_stop(self, ten_env: AsyncTenEnv) -> None:
+        await self._guarded("on_stop", self._drain_frames())
+        await self._guarded("on_stop", super().on_stop(ten_env))
+
+    async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
+        await self._guarded("on_data", super().on_data(ten_env, data))
+
+    async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
+        await self._guarded("on_cmd", super().on_cmd(ten_env, cmd))
+
+    async def on_audio_frame(
+        self, ten_env: AsyncTenEnv, audio_frame: AudioFrame
+    ) -> None:
+        await self._guarded(
+            "on_audio_frame", super().on_audio_frame(ten_env, audio_frame)
+        )
+
+    async def _guarded(self, where: str, work: Awaitable[None]) -> None:
+        """Await ``work``; whatever it raises ends here, in the log."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            self._log.warn(f"{where} was cancelled")
+        except Exception as error:
+            self._log.error(f"{where} failed: {error!r}")
+
+    # -- the contract of the base class -----------------------------------
+
+    def vendor(self) -> str:
+        return VENDOR
+
+    def vendor_metadata(self) -> dict[str, Any]:
+        """What newer bases add to metrics and status; no secrets."""
+        if self.config is None:
+            return {}
+        request = self.config.input_audio_transcription
+        found = {
+            "model": request.model,
+            "url": redacted_url(self.config.url),
+            "language": request.language,
+        }
+        return {key: value for key, value in found.items() if value}
+
+    def input_audio_sample_rate(self) -> int:
+        """Hz of frames that do not say it themselves."""
+        return 16000 if self.config is None else self.config.sample_rate
+
+    def input_audio_channels(self) -> int:
+        return 1 if self.config is None else self.config.channels
+
+    def buffer_strategy(self) -> ASRBufferConfig:
+        """What the base does with frames before `start_connection`.
+
+        From then on this extension takes every frame and keeps what is not
+        delivered itself.
+        """
+        if self.config is None or self._gave_up():
+            return ASRBufferConfigModeDiscard()
+        samples = self.config.max_buffer_ms * self.config.sample_rate // 1000
+        return ASRBufferConfigModeKeep(
+            byte_limit=samples * 2 * self.config.channels
+        )
+
+    def _gave_up(self) -> bool:
+        return self._client is not None and self._client.core.fatal is not None
+
+    def is_connected(self) -> bool:
+        """True while audio is taken, also during an outage: it is kept."""
+        return self._client is not None and self._client.running
+
+    async def start_connection(self) -> None:
+        """Begin to connect; returns at once."""
+        client = self._client
+        if client is None or self.stopped or self._gave_up():
+            return
+        await client.start()
+        await self._take_early_frames()
+
+    async def _take_early_frames(self) -> None:
+        """The base hands over what it kept only with the next frame; speech
+        that ended before the connection must not wait for one."""
+        frames = self.buffered_frames
+        while not frames.empty():
+            self._accept(frames.get_nowait())
+        self.buffered_frames_size = 0
+
+    async def stop_connection(self) -> None:
+        """Deliver what was said, within a bound, and close."""
+        if self._intake is not None:
+            self._intake.finalize()
+        if self._client is not None:
+            await self._client.stop()
+        if self._dumper is not None:
+            await self._dumper.stop()
+        await self._tell_base("on_disconnected", message="stopped")
+
+    async def send_audio(
+        self, frame: AudioFrame, session_id: str | None
+    ) -> bool:
+        """Take one frame; False when it could not be used."""
+        return self.is_connected() and self._accept(frame)
+
+    def _accept(self, frame: AudioFrame) -> bool:
+        client, intake = self._client, self._intake
+        if intake is None:
+            return False
+        data = frame.get_buf()
+        if self._dumper is not None:
+            self._dumper.push(data)
+        try:
+            intake.push(
+                data,
+                frame.get_sample_rate(),
+                frame.get_number_of_channels(),
+                frame.get_bytes_per_sample(),
+            )
+        except ValueError as error:
+            self._on_bad_frame(str(error))
+            return False
+        total = int(intake.received_ms)
+        if client is not None and total // 1000 > self._accounted_ms // 1000:
+            client.passed_over(intake.quiet_to)
+        self.audio_timeline.add_user_audio(total - self._accounted_ms)
+        self._accounted_ms = total
+        return True
+
+    def _on_bad_frame(self, problem: str) -> None:
+        # One bad frame is rarely alone: report the 1st, 10th, 100th …
+        self._frame_errors += 1
+        if str(self._frame_errors).strip("0") == "1":
+            self._later(
+                self._report(
+                    Fault("report", "", f"audio frame refused: {problem}")
+                )
+            )
+
+    def _on_turn(self, event: Event) -> None:
+        client = self._client
+        if client is None:
+            return
+        if isinstance(event, TurnStarted):
+            client.speech_started(event.onset_sample)
+            return
+        boundary = event.at_sample
+        if event.cut:
+            boundary = event.end_of_speech_sample
+        client.speech_ended(event.end_of_speech_sample, boundary)
+
+    async def finalize(self, session_id: str | None) -> None:
+        """Deliver all that was received so far, then send the end signal."""
+        token = self.finalize_id
+        client, intake = self._client, self._intake
+        if client is None or intake is None or not client.running:
+            await self._end_finalize(token)
+            return
+        await self._drain_frames()
+        intake.finalize()
+        client.finalize(token)
+
+    async def _drain_frames(self) -> None:
+        """Wait until the base has handed over the frames that came before.
+
+        Its consumer takes a frame whenever the loop gets round to it.
+        """
+        for _ in range(_DRAIN_LOOKS):
+            if self.audio_frames_queue.empty():
+                break
+            await asyncio.sleep(0)
+        # The frame taken last may still be on its way through the base.
+        await asyncio.sleep(0)
+
+    async def _end_finalize(self, token: str | None) -> None:
+        # The base has one slot for the id, and a later finalize may have
+        # filled it.
+        self.finalize_id = token
+        await self.send_asr_finalize_end()
+
+    # -- what the client tells --------------------------------------------
+
+    async def on_asr_start(self, session: SessionReady) -> None:
+        """A session is ready: the first one, or one after an outage."""
+        what = "reconnected" if session.recovered else "connected"
+        self._log.info(
+            f"vendor_status_changed: {what}, session {session.session_id}, "
+            f"{session.connect_ms} ms, replayed {session.replayed_ms} ms",
+            LOG_CATEGORY_VENDOR,
+        )
+        self._outage_reports = 0
+        await self.send_connect_delay_metrics(session.connect_ms)
+        await self._tell_base("on_connected")
+
+    async def on_asr_delta(self, turn: TurnResult) -> None:
+        """The text of a turn so far."""
+        self._interim_open = True
+        await self._send_result(turn, final=False)
+
+    async def on_asr_completed(self, turn: TurnResult) -> None:
+        """The final text of a turn."""
+        if turn.text:
+            await self._send_result(turn, final=True)
+            self._interim_open = False
+        else:
+            self._end_silently()
+        if turn.usage:
+            await self.send_vendor_metrics({"usage": dict(turn.usage)})
+
+    async def on_asr_committed(self, item_id: str) -> None:
+        """The audio of a turn is complete."""
+        self._log.debug(
+            f"vendor_result: on_committed: {item_id}", LOG_CATEGORY_VENDOR
+        )
+
+    async def on_asr_finalized(self, end: FinalizeEnd) -> None:
+        """A finalize is answered, or its time is up."""
+        if end.timed_out:
+            await self._report(
+                Fault(
+                    "report",
+                    "finalize_timeout",
+                    f"no final result within {end.waited_ms} ms of a finalize;"
+                    " it follows when the service answers",
+                )
+            )
+        await self._end_finalize(str(end.token))
+
+    async def on_asr_server_error(
+        self, problem: ServerProblem | TurnFailed
+    ) -> None:
+        """The service reported an error; the session goes on."""
+        if isinstance(problem, TurnFailed):
+            self._end_silently()
+            fault = problem.fault
+            await self._report(
+                Fault(
+                    "report",
+                    fault.code,
+                    f"{fault.message}; given up: {problem.duration_ms} ms of"
+                    f" audio from {problem.start_ms} ms on",
+                )
+            )
+        else:
+            await self._report(problem.fault)
+
+    async def on_asr_client_error(
+        self, problem: SessionLost | AudioDropped
+    ) -> None:
+        """The connection is lost or refused, or audio was dropped."""
+        if isinstance(problem, AudioDropped):
+            await self._report(
+                Fault(
+                    "report",
+                    "audio_dropped",
+                    f"audio dropped: {problem.duration_ms} ms from"
+                    f" {problem.start_ms} ms on",
+                )
+            )
+            return
+        fault = problem.fault
+        self._log.warn(
+            f"vendor_error: code: {fault.code}, reason: {fault.message}",
+            LOG_CATEGORY_VENDOR,
+        )
+        await self._tell_base(
+            "on_disconnected", message=fault.message, vendor_info=_info(fault)
+        )
+        self._outage_reports += 1
+        # In a long outage: the 1st, 2nd, 4th, 8th … attempt is reported.
+        count = self._outage_reports
+        if fault.fatal or count & (count - 1) == 0:
+            await self._report(fault)
+
+    # -- to TEN -----------------------------------------------------------
+
+    async def _send_result(self, turn: TurnResult, *, final: bool) -> None:
+        assert self.config is not None
+        request = self.config.input_audio_transcription
+        await self.send_asr_result(
+            ASRResult(
+                text=turn.text,
+                final=final,
+                start_ms=turn.start_ms,
+                duration_ms=turn.duration_ms,
+                language=language_tag(
+                    (*turn.languages, request.language, *request.languages)
+                ),
+                # A null would make the runtime drop the whole message.
+                words=[],
+                metadata={
+                    "asr_info": {
+                        "vendor": VENDOR,
+                        "model": request.model,
+                        "item_id": turn.item_id,
+                    }
+                },
+            )
+        )
+
+    def _end_silently(self) -> None:
+        """A turn ended without text: its interims must not share their id
+        with the next turn."""
+        if self._interim_open:
+            self._interim_open = False
+            self.uuid = uuid.uuid4().hex
+
+    def _on_dump_error(self, problem: str) -> None:
+        self._log.warn(problem)
+        self._later(self._report(Fault("report", "", problem)))
+
+    def _later(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(self._guarded("report", work))
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    async def _report(self, fault: Fault) -> None:
+        """Send one ``error`` message."""
+        code = (
+            ModuleErrorCode.FATAL_ERROR
+            if fault.fatal
+            else ModuleErrorCode.NON_FATAL_ERROR
+        )
+        await self.send_asr_error(
+            ModuleError(
+                module=ModuleType.ASR.value,
+                code=int(code.value),
+                message=fault.message,
+            ),
+            _info(fault) if fault.code else None,
+        )
+
+    async def _tell_base(self, name: str, **details: Any) -> None:
+        """Call a method that only newer bases have."""
+        method: Callable[..., Awaitable[None]] | None = getattr(
+            self, name, None
+        )
+        if callable(method):
+            await method(**details)
+
+
+def _info(fault: Fault) -> ModuleErrorVendorInfo:
+    return ModuleErrorVendorInfo(
+        vendor=VENDOR, code=fault.code, message=fault.message
+    )

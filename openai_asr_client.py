@@ -1,0 +1,441 @@
+"""The WebSocket client: pumps bytes between the service and the core.
+
+Every rule of the protocol lives in `realtime`; this module owns sockets,
+tasks and timers, and tells an `AsrListener` what happened.  It knows nothing
+of TEN.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import ssl
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+)
+
+from .realtime.endpoint import is_loopback, is_plain
+from .realtime.faults import Fault, clean_message, fault_of_http
+from .realtime.held_audio import FindSpeech
+from .realtime.limits import Limits
+from .realtime.link import Link
+from .realtime.results import (
+    AudioDropped,
+    Final,
+    FinalizeEnd,
+    Interim,
+    Result,
+    ServerProblem,
+    SessionLost,
+    SessionReady,
+    TurnCommitted,
+    TurnFailed,
+    TurnResult,
+)
+from .realtime.settings import SessionSettings
+from .realtime.transcription import Protocol as Dialect
+from .realtime.transcription import Transcription
+
+#: No event of the service comes near this size, in bytes.
+_MAX_MESSAGE = 16 * 1024 * 1024
+_USER_AGENT = "openai_asr_python"
+#: The token of the finalize that `OpenAIASRClient.stop` asks for.
+_STOP = object()
+
+# At DEBUG level websockets logs the request headers, key included; so it gets
+# a logger of its own that ends there, whatever the host's logging is set to.
+_WEBSOCKETS_LOGGER = logging.getLogger("openai_asr_python.websockets")
+_WEBSOCKETS_LOGGER.propagate = False
+_WEBSOCKETS_LOGGER.setLevel(logging.CRITICAL)
+_WEBSOCKETS_LOGGER.addHandler(logging.NullHandler())
+
+
+class AsrListener(Protocol):
+    """What the client calls, one call after the other, in order."""
+
+    async def on_asr_start(self, session: SessionReady) -> None:
+        """A session is ready; called again after every reconnect."""
+
+    async def on_asr_delta(self, turn: TurnResult) -> None:
+        """The text of a turn so far."""
+
+    async def on_asr_completed(self, turn: TurnResult) -> None:
+        """The final text of a turn; empty when nothing was said."""
+
+    async def on_asr_committed(self, item_id: str) -> None:
+        """The audio of a turn is complete; its text is on the way."""
+
+    async def on_asr_finalized(self, end: FinalizeEnd) -> None:
+        """A finalize is answered."""
+
+    async def on_asr_server_error(
+        self, problem: ServerProblem | TurnFailed
+    ) -> None:
+        """The service reported an error; the session goes on."""
+
+    async def on_asr_client_error(
+        self, problem: SessionLost | AudioDropped
+    ) -> None:
+        """The connection was lost or refused, or audio had to be dropped."""
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """Where to connect and how.
+
+    ``url``: the WebSocket URL.  ``headers`` carry the key and are left out
+    of the representation.  Times are in ms.
+    """
+
+    url: str
+    session: SessionSettings
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Limits = field(default_factory=Limits)
+    protocol: Dialect = "auto"
+    connect_timeout_ms: int = 10_000
+    stop_timeout_ms: int = 3_000
+    ca_file: str = ""
+
+
+class _Connect(connect):
+    """`connect` that follows no redirect: the key is for one host only."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
+@dataclass(eq=False)
+class _Connection:
+    socket: ClientConnection
+    link: Link
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    closing: bool = False
+
+
+class OpenAIASRClient:
+    """One call's connection to the service, kept up until `stop`.
+
+    `send_audio`, `commit` and `finalize` return at once, connected or not.
+    All methods belong to one event loop.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        listener: AsrListener,
+        find_speech: FindSpeech,
+        log_error: Callable[[str], None],
+        rng: random.Random | None = None,
+    ) -> None:
+        self._settings = settings
+        self._listener = listener
+        self.core = Transcription(
+            settings.session,
+            settings.limits,
+            protocol=settings.protocol,
+            find_speech=find_speech,
+            rng=rng or random.Random(),
+        )
+        self._connections: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = 0.0
+        self._news = asyncio.Event()
+        self._stopped = asyncio.Event()
+        self._running = False
+        self._stopping = False
+        self._tls: ssl.SSLContext | None = None
+        self._log_error = log_error
+
+    # -- life -------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Started, not stopped, and not given up for good."""
+        return self._running and self.core.fatal is None
+
+    async def start(self) -> None:
+        """Begin to connect, and keep a connection until `stop`."""
+        if self._running or self._stopping:
+            return
+        self._running = True
+        self._spawn(self._dispatch())
+        self.core.start(self._now())
+        self._pump()
+
+    async def stop(self) -> None:
+        """Deliver what was said, within ``stop_timeout_ms``; then close.
+
+        Safe in any state and more than once.
+        """
+        if not self._running or self._stopping:
+            return
+        self._stopping = True
+        if self.core.undelivered:
+            self.core.finalize(_STOP, self._now())
+            self._pump()
+            timeout = self._settings.stop_timeout_ms / 1000
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), timeout)
+        self._running = False
+        self.core.end(self._now())
+        self._cancel_timer()
+        closes = [c.socket.close() for c in self._connections]
+        await asyncio.gather(*closes, return_exceptions=True)
+        me = asyncio.current_task()
+        for task in self._tasks:
+            if task is not me:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._deliver_all()
+
+    # -- from the user ----------------------------------------------------
+
+    def send_audio(self, data: bytes) -> None:
+        """Take audio in the wire format (whole samples)."""
+        if self.core.audio(data):
+            for connection in self._connections:
+                connection.wake.set()
+
+    def commit(self) -> None:
+        """End a turn at the audio received so far."""
+        self.core.commit()
+        self._pump()
+
+    def detect_locally(self) -> None:
+        """A local detector will tell where speech is."""
+        self.core.detect_locally()
+
+    def speech_started(self, onset: int) -> None:
+        """A local detector heard speech from sample ``onset`` on."""
+        self.core.speech_started(onset)
+
+    def speech_ended(self, end: int, boundary: int) -> None:
+        """Its speech ended at ``end``; its turn is over at ``boundary``."""
+        self.core.speech_ended(end, boundary)
+        self._pump()
+
+    def passed_over(self, position: int | None) -> None:
+        """The local detector is sure that no turn is open at a sample."""
+        if position is not None:
+            self.core.passed_over(position)
+
+    def finalize(self, token: str) -> None:
+        """Deliver everything received so far; `on_asr_finalized` follows."""
+        self.core.finalize(token, self._now())
+        self._pump()
+
+    # -- connections ------------------------------------------------------
+
+    async def _connect_once(self) -> None:
+        try:
+            socket = await self._open()
+        except Exception as error:
+            self.core.failed(_fault_of_exception(error), self._now())
+            self._pump()
+            return
+        if not self._running or self.core.fatal is not None:
+            await socket.close()
+            return
+        link = self.core.opened(self._now(), time.time())
+        connection = _Connection(socket, link)
+        self._connections.add(connection)
+        writer = asyncio.create_task(self._write(connection))
+        code, reason = 1006, ""
+        try:
+            code, reason = await self._read(connection)
+        finally:
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+            self._connections.discard(connection)
+            self.core.closed(link, code, reason, self._now())
+            self._pump()
+
+    async def _open(self) -> ClientConnection:
+        settings = self._settings
+        options: dict[str, Any] = {}
+        if is_loopback(settings.url):
+            options["proxy"] = None
+        if not is_plain(settings.url):
+            if self._tls is None:
+                # Reads the CA bundle from disk: not on the shared loop.
+                self._tls = await asyncio.to_thread(
+                    ssl.create_default_context,
+                    cafile=settings.ca_file or None,
+                )
+            options["ssl"] = self._tls
+        return await _Connect(
+            settings.url,
+            additional_headers=settings.headers,
+            user_agent_header=_USER_AGENT,
+            # Base64 of speech does not shrink enough to pay for the CPU.
+            compression=None,
+            # The core decides when to ask for a sign of life.
+            ping_interval=None,
+            open_timeout=settings.connect_timeout_ms / 1000,
+            close_timeout=1,
+            max_size=_MAX_MESSAGE,
+            logger=_WEBSOCKETS_LOGGER,
+            **options,
+        )
+
+    async def _read(self, connection: _Connection) -> tuple[int, str]:
+        socket, link = connection.socket, connection.link
+        try:
+            while True:
+                message = await socket.recv(decode=False)
+                self.core.receive(link, message, self._now())
+                self._pump()
+        except ConnectionClosed as closed:
+            if closed.rcvd is not None:
+                return closed.rcvd.code, closed.rcvd.reason
+            cause = closed.__cause__
+            text = "the connection broke off"
+            return 1006, f"{text}: {cause}" if cause else text
+
+    async def _write(self, connection: _Connection) -> None:
+        socket, link, wake = connection.socket, connection.link, connection.wake
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                message = self.core.next_message(link, self._now())
+                self._after()
+                if message is None:
+                    await wake.wait()
+                    wake.clear()
+                else:
+                    await socket.send(message, text=True)
+
+    async def _ping(self, connection: _Connection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            pong = await connection.socket.ping()
+            await pong
+            self.core.pong(connection.link, self._now())
+            self._pump()
+
+    async def _close(self, connection: _Connection) -> None:
+        await connection.socket.close()
+
+    # -- the core's wishes ------------------------------------------------
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+    def _pump(self) -> None:
+        """After any input to the core: do what it asks for."""
+        if not self._running:
+            self._news.set()
+            return
+        while self.core.take_connect(self._now()):
+            self._spawn(self._connect_once())
+        for connection in self._connections:
+            if connection.link.closing and not connection.closing:
+                connection.closing = True
+                self._spawn(self._close(connection))
+            if connection.link.want_ping:
+                connection.link.want_ping = False
+                self._spawn(self._ping(connection))
+            connection.wake.set()
+        self._after()
+
+    def _after(self) -> None:
+        if self.core.results:
+            self._news.set()
+        due = self.core.deadline()
+        if due is None:
+            self._cancel_timer()
+        elif self._timer is None or due < self._timer_at:
+            self._cancel_timer()
+            self._timer_at = due
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(due, self._on_timer)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        if self._running:
+            self.core.tick(self._now())
+            self._pump()
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_task_done)
+
+    def _on_task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._log_error(f"internal error: {task.exception()!r}")
+
+    # -- results ----------------------------------------------------------
+
+    async def _dispatch(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self._deliver_all()
+
+    async def _deliver_all(self) -> None:
+        results = self.core.results
+        while results:
+            result = results.popleft()
+            try:
+                await self._deliver(result)
+            except Exception as error:
+                self._log_error(f"listener failed: {error!r}")
+
+    async def _deliver(self, result: Result) -> None:
+        listener = self._listener
+        if isinstance(result, Interim):
+            await listener.on_asr_delta(result.turn)
+        elif isinstance(result, Final):
+            await listener.on_asr_completed(result.turn)
+        elif isinstance(result, FinalizeEnd):
+            if result.token is _STOP:
+                self._stopped.set()
+            else:
+                await listener.on_asr_finalized(result)
+        elif isinstance(result, TurnCommitted):
+            await listener.on_asr_committed(result.item_id)
+        elif isinstance(result, SessionReady):
+            await listener.on_asr_start(result)
+        elif isinstance(result, (ServerProblem, TurnFailed)):
+            await listener.on_asr_server_error(result)
+        else:
+            await listener.on_asr_client_error(result)
+
+
+def _fault_of_exception(error: Exception) -> Fault:
+    """Why a connection could not be opened."""
+    if isinstance(error, InvalidStatus):
+        response = error.response
+        return fault_of_http(
+            response.status_code,
+            bytes(response.body or b""),
+            response.headers.get("Retry-After", ""),
+        )
+    if isinstance(error, asyncio.TimeoutError):
+        return Fault("retry", "timeout", "no connection within the time limit")
+    if isinstance(error, ssl.SSLError):
+        return Fault("retry", "tls", clean_message(f"TLS failed: {error}"))
+    if isinstance(error, InvalidHandshake):
+        text = f"the server's answer is no WebSocket handshake: {error}"
+        return Fault("retry", "handshake", clean_message(text))
+    if isinstance(error, ConnectionRefusedError):
+        return Fault("retry", "refused", "the connection was refused")
+    text = f"cannot connect: {error}" if str(error) else "cannot connect"
+    return Fault("retry", "network", clean_message(text))

@@ -1,0 +1,159 @@
+"""From the state of a turn to what the user is told, with true times."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from .faults import Fault
+from .held_audio import HeldAudio
+from .results import (
+    AudioDropped,
+    Final,
+    Interim,
+    Result,
+    TurnFailed,
+    TurnResult,
+)
+from .session import Session, Turn
+from .settings import SessionSettings
+
+
+class Delivery:
+    """Collects results; keeps times in order and turns without overlap.
+
+    A turn's times are those of its speech, not of its padding: the server
+    counts ``prefix_padding_ms`` before the onset and the silence that ended
+    the turn as parts of it.  Where no detector spoke (client commits, padding
+    cut short by the turn before) the audio itself is looked at.
+    """
+
+    def __init__(self, held: HeldAudio, settings: SessionSettings) -> None:
+        self.results: deque[Result] = deque()
+        self.dropped = 0
+        self._held = held
+        self._settings = settings
+        self._rate = settings.rate
+        self._padding = self._samples(settings.prefix_padding_ms)
+        self._silence = self._samples(settings.silence_duration_ms)
+        self._spoken_to = 0
+        self._shown_start: int | None = None
+        self._shown: tuple[str, str] | None = None
+
+    def _samples(self, ms: int) -> int:
+        return ms * self._rate // 1000
+
+    def ms(self, samples: int) -> int:
+        """A number of samples in ms, rounded down."""
+        return samples * 1000 // self._rate
+
+    def final(self, turn: Turn) -> None:
+        """Report the last word of a settled turn."""
+        if not self._is_noise_tail(turn):
+            text = (turn.transcript or "").strip()
+            self.results.append(Final(self._result(turn, text, turn.end)))
+        self._next_turn()
+
+    def failed(self, turn: Turn, fault: Fault) -> None:
+        """Report that a turn's audio is given up."""
+        result = self._result(turn, "", turn.end)
+        self.results.append(
+            TurnFailed(turn.item_id, result.start_ms, result.duration_ms, fault)
+        )
+        if turn.end is not None:
+            self.dropped += max(turn.end - self._held.watermark, 0)
+        self._next_turn()
+
+    def _next_turn(self) -> None:
+        self._shown_start = None
+        self._shown = None
+
+    def dropped_audio(self, start: int, stop: int) -> None:
+        """Report audio that gave way; adjoining stretches are one report."""
+        self.dropped += stop - start
+        begin_ms = self.ms(start)
+        last = self.results[-1] if self.results else None
+        if isinstance(last, AudioDropped) and (
+            last.start_ms + last.duration_ms == begin_ms
+        ):
+            self.results.pop()
+            begin_ms = last.start_ms
+        self.results.append(AudioDropped(begin_ms, self.ms(stop) - begin_ms))
+
+    def interim(self, session: Session) -> None:
+        """Report the text so far of the turn that is next to be final.
+
+        Later turns wait, so that their texts do not mix.
+        """
+        turn = session.head()
+        if turn is None or turn.settled:
+            return
+        text = turn.text.strip()
+        if not text or self._shown == (turn.item_id, text):
+            return
+        if self._is_noise_tail(turn):
+            return
+        self._shown = (turn.item_id, text)
+        end = session.sent if turn.end is None else turn.end
+        result = self._result(turn, text, end)
+        self._shown_start = turn.start
+        self.results.append(Interim(result))
+
+    def _is_noise_tail(self, turn: Turn) -> bool:
+        """Did a commit of ours come just after the server's own?
+
+        Then it cut off only the silence behind the turn, and any text of it
+        is invented.
+        """
+        return (
+            self._settings.turn_owner == "server"
+            and not turn.from_server
+            and turn.end is not None
+            and turn.begin >= self._held.start
+            and not self._held.loud(turn.begin, turn.end)
+        )
+
+    def _result(self, turn: Turn, text: str, end: int | None) -> TurnResult:
+        if end is None:
+            end = turn.begin
+        start = self._speech_start(turn, end)
+        stop = max(self._speech_end(turn, end), start + 1)
+        if turn.settled:
+            self._spoken_to = stop
+        start_ms = self.ms(start)
+        return TurnResult(
+            turn.item_id,
+            text,
+            start_ms,
+            max(self.ms(stop) - start_ms, 1),
+            turn.languages,
+            turn.usage,
+            turn.logprobs,
+        )
+
+    def _speech_start(self, turn: Turn, end: int) -> int:
+        """Where the speech of a turn begins; fixed by its first result."""
+        if turn.start is not None:
+            return turn.start
+        shown = self._shown_start
+        if shown is not None and turn.begin <= shown <= end:
+            # A replayed turn keeps the start that was already reported.
+            turn.start = shown
+            return shown
+        cut_short = turn.begin <= max(self._spoken_to, self._held.watermark)
+        if turn.from_server and self._padding and not cut_short:
+            start = turn.begin + self._padding
+        else:
+            span = self._held.span(turn.begin, end)
+            start = turn.begin if span is None else span[0]
+            if turn.from_server and self._padding:
+                start = min(start, turn.begin + self._padding)
+        turn.start = max(min(start, end - 1), self._spoken_to, 0)
+        return turn.start
+
+    def _speech_end(self, turn: Turn, end: int) -> int:
+        if not turn.closed:
+            return end
+        if turn.stopped and self._silence:
+            return end - self._silence
+        span = self._held.span(turn.begin, end)
+        return end if span is None else span[1]

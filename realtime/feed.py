@@ -1,0 +1,143 @@
+"""What goes out on the active connection: audio, and commits at marks."""
+
+from __future__ import annotations
+
+from .held_audio import HeldAudio
+from .limits import Limits
+from .link import Link
+from .session import MIN_COMMIT_MS, Session
+from .settings import SessionSettings
+
+#: A pause of this length is a good place to cut an endless turn, in ms.
+_PAUSE_MS = 120
+#: Audio kept before a moment at which no speech is known yet, in ms.
+LEAD_IN_MS = 1000
+#: A local detector looks for the place to cut in the last part of a turn,
+#: and reports it at most so late, in ms.
+CUT_SEARCH_MS = 4500
+CUT_LAG_MS = 450
+
+
+class Feed:
+    """Draws messages from the held audio for one session after the other."""
+
+    def __init__(
+        self, held: HeldAudio, settings: SessionSettings, limits: Limits
+    ) -> None:
+        def samples(ms: int) -> int:
+            return ms * settings.rate // 1000
+
+        self._held = held
+        self._client_turns = settings.turn_owner == "client"
+        self._packet = samples(limits.packet_ms)
+        self._replay_packet = samples(limits.replay_packet_ms)
+        self._min_commit = samples(MIN_COMMIT_MS)
+        self._max_turn = samples(limits.max_turn_ms)
+        self._pause = samples(_PAUSE_MS)
+        self._cut_search = samples(CUT_SEARCH_MS)
+        self._cut_lag = samples(CUT_LAG_MS)
+        self._lead_in = samples(LEAD_IN_MS)
+        #: The furthest position that any session was sent.
+        self.peak = 0
+
+    def has_packet(self, link: Link) -> bool:
+        """Is there enough audio to send now?"""
+        waiting = self._sendable(link.session) - link.session.sent
+        return waiting >= self._packet and link.held_at is None
+
+    def next_message(self, link: Link, now: float) -> bytes | None:
+        """The next message with audio or a commit, or None for now."""
+        session = link.session
+        while True:
+            mark = self._held.next_mark(link.marked_to)
+            limit = self._sendable(session) if mark is None else mark
+            waiting = limit - session.sent
+            if waiting > 0:
+                if mark is None and waiting < self._packet:
+                    return None
+                return self._append(session, waiting)
+            if mark is None:
+                return None
+            if self._server_may_notice(link, mark, now):
+                return None
+            link.go_on(mark)
+            if self._commit_is_due(session, mark):
+                return session.commit(now)
+            # Silence: there is nothing to repeat in a replay either.
+            self._held.marks.remove(mark)
+
+    def _sendable(self, session: Session) -> int:
+        """Up to where audio may go out when no commit is known yet.
+
+        A local detector cuts an endless turn at its quietest place, which
+        lies a little in the past by the time it is found.  So towards the
+        end of such a turn sending stays that much behind.
+        """
+        end = self._held.end
+        if self._held.detected:
+            onset, speech_end = self._held.detected[-1]
+            late = onset + self._max_turn - self._cut_search
+            if speech_end > end > late:
+                return max(end - self._cut_lag, session.sent)
+        return end
+
+    def _append(self, session: Session, waiting: int) -> bytes:
+        behind = session.sent < self.peak or waiting > 4 * self._packet
+        size = min(self._replay_packet if behind else self._packet, waiting)
+        data = self._held.read(session.sent, session.sent + size)
+        message = session.append(data, size)
+        self.peak = max(self.peak, session.sent)
+        self._bound_turn(session)
+        return message
+
+    def _commit_is_due(self, session: Session, mark: int) -> bool:
+        if not self._client_turns:
+            return session.open_turn() is not None
+        if mark - session.boundary < self._min_commit:
+            return False
+        if any(turn.text for turn in session.turns.values()):
+            return True
+        return self._held.loud(session.boundary, mark)
+
+    def _server_may_notice(self, link: Link, mark: int, now: float) -> bool:
+        """Wait while the server may be about to notice speech before `mark`.
+
+        A commit without an open turn would cut a tail of noise off as a turn
+        of its own, to which models invent text.
+        """
+        session = link.session
+        if self._client_turns or session.open_turn() is not None:
+            return False
+        if link.held_at != mark:
+            if not self._held.loud(session.boundary, mark):
+                return False
+            link.hold(mark, now)
+        return now < link.hold_until
+
+    def _bound_turn(self, session: Session) -> None:
+        """End a turn that nobody ends, at a pause if there is one."""
+        start = session.boundary
+        if self._held.detected:
+            # The local detector bounds its turns itself.
+            return
+        if not self._client_turns:
+            turn = session.open_turn()
+            if turn is None:
+                return
+            start = turn.begin
+        length = session.sent - start
+        if length < self._max_turn * 4 // 5:
+            return
+        if length < self._max_turn and self._held.loud(
+            session.sent - self._pause, session.sent
+        ):
+            return
+        if session.commits and session.commits[-1].position > start:
+            return
+        if self._client_turns and not self._held.loud(start, session.sent):
+            if not session.turns and not session.commits:
+                # What is said just now may not be recognised as speech yet.
+                session.clear(max(session.sent - self._lead_in, start))
+                self._held.advance(session.sent)
+            return
+        self._held.mark(session.sent)

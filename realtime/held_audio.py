@@ -1,0 +1,109 @@
+"""The audio that is not delivered yet.
+
+Positions are counted in samples of the wire format from the first sample of
+the call.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable
+
+#: Finds the loud part of a stretch of wire audio: (first, last) sample,
+#: relative to its start, or None where it is silent.
+FindSpeech = Callable[[bytes], "tuple[int, int] | None"]
+
+
+class HeldAudio:
+    """A bounded, contiguous stretch of audio from the watermark on.
+
+    ``start`` is the position of the oldest sample kept, ``end`` the position
+    after the newest, ``watermark`` the position up to which everything is
+    delivered.  ``start`` is beyond the watermark only where the bound made
+    old audio give way.  ``marks`` are the positions at which a commit of ours
+    belongs, in order; they are repeated in every replay.  ``detected`` are
+    the stretches [onset, end] in which a local detector heard speech, or None
+    where there is no such detector and the level of the audio must do.
+    """
+
+    def __init__(
+        self, sample_bytes: int, limit_samples: int, find_speech: FindSpeech
+    ) -> None:
+        self._sample_bytes = sample_bytes
+        self._limit = limit_samples
+        self._find_speech = find_speech
+        self._data = bytearray()
+        self.start = 0
+        self.end = 0
+        self.watermark = 0
+        self.marks: list[int] = []
+        self.detected: list[list[int]] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """All undelivered audio is still here, so a replay loses nothing."""
+        return self.start <= self.watermark
+
+    def append(self, data: bytes) -> bool:
+        """Add whole samples; True if the oldest had to give way."""
+        self._data += data
+        self.end += len(data) // self._sample_bytes
+        excess = self.end - self.start - self._limit
+        if excess <= 0:
+            return False
+        self._release(self.start + excess)
+        return True
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The samples from ``start`` to ``stop`` that are still kept."""
+        first = max(start - self.start, 0) * self._sample_bytes
+        last = max(stop - self.start, 0) * self._sample_bytes
+        with memoryview(self._data) as view:
+            return bytes(view[first:last])
+
+    def advance(self, position: int) -> None:
+        """Everything before ``position`` is delivered."""
+        if position <= self.watermark:
+            return
+        self.watermark = min(position, self.end)
+        self._release(self.watermark)
+        del self.marks[: bisect_right(self.marks, self.watermark)]
+        while self.detected and self.detected[0][1] <= self.watermark:
+            del self.detected[0]
+
+    def _release(self, position: int) -> None:
+        count = min(position, self.end) - self.start
+        if count > 0:
+            # A bytearray drops its front without moving the rest.
+            del self._data[: count * self._sample_bytes]
+            self.start += count
+
+    def mark(self, position: int) -> None:
+        """A commit belongs at ``position``."""
+        index = bisect_right(self.marks, position)
+        if index == 0 or self.marks[index - 1] != position:
+            self.marks.insert(index, position)
+
+    def next_mark(self, after: int) -> int | None:
+        """The first mark beyond the position ``after``."""
+        index = bisect_right(self.marks, after)
+        return self.marks[index] if index < len(self.marks) else None
+
+    def span(self, start: int, stop: int) -> tuple[int, int] | None:
+        """The part of a stretch with speech, as positions, or None."""
+        if self.detected is not None:
+            inside = [
+                (max(onset, start), min(end, stop))
+                for onset, end in self.detected
+                if onset < stop and end > start
+            ]
+            return (inside[0][0], inside[-1][1]) if inside else None
+        start = max(start, self.start)
+        if stop <= start:
+            return None
+        found = self._find_speech(self.read(start, stop))
+        return None if found is None else (start + found[0], start + found[1])
+
+    def loud(self, start: int, stop: int) -> bool:
+        """Is there anything but silence in this stretch?"""
+        return self.span(start, stop) is not None

@@ -1,0 +1,35 @@
+"""Every bound of a call in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds, all in ms; the README's table documents those that a user may
+    set."""
+
+    #: Undelivered audio kept for sending again.
+    max_buffer_ms: int = 120_000
+    #: A turn that nobody ends is committed at the latest after this.
+    max_turn_ms: int = 30_000
+    #: A finalize is answered at the latest after this.
+    finalize_timeout_ms: int = 5_000
+    #: From the end of a turn to its text, then it is sent again once.
+    turn_timeout_ms: int = 15_000
+    #: From the WebSocket handshake to an accepted session.
+    session_timeout_ms: int = 10_000
+    #: Audio in one message, live and when catching up.
+    packet_ms: int = 40
+    replay_packet_ms: int = 200
+    #: How long the server may take to notice speech that it has received.
+    settle_ms: int = 300
+    #: Audio this old that the server's detector passed over is silence.
+    quiet_after_ms: int = 3_000
+    #: PING while audio flows and while it does not; wait for a sign of life.
+    ping_ms: int = 4_000
+    idle_ping_ms: int = 20_000
+    pong_timeout_ms: int = 5_000
+    #: An ``error`` event may be followed by CLOSE; both are one report.
+    close_grace_ms: int = 500

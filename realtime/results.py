@@ -1,0 +1,121 @@
+"""What the core tells its user.  Times are integers of milliseconds, counted
+in the audio of the call (its first sample is 0)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .faults import Fault
+
+
+@dataclass(frozen=True)
+class SessionReady:
+    """A session accepted its settings.  ``recovered`` after an outage."""
+
+    session_id: str
+    connect_ms: int
+    recovered: bool = False
+    replayed_ms: int = 0
+
+
+@dataclass(frozen=True)
+class TurnResult:
+    """The text of one turn: so far (interim) or for good (final).
+
+    ``text`` is the whole text of the turn, not the last piece.  ``languages``
+    are the codes that the server reported.  ``usage`` and ``logprobs`` are as
+    the server sent them.
+    """
+
+    item_id: str
+    text: str
+    start_ms: int
+    duration_ms: int
+    languages: tuple[str, ...] = ()
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    logprobs: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class Interim:
+    turn: TurnResult
+
+
+@dataclass(frozen=True)
+class Final:
+    """A turn's last word.  ``turn.text`` may be empty: nothing was said."""
+
+    turn: TurnResult
+
+
+@dataclass(frozen=True)
+class TurnCommitted:
+    """The audio of a turn is complete; its text is on the way."""
+
+    item_id: str
+
+
+@dataclass(frozen=True)
+class TurnFailed:
+    """A turn will never get its text; its audio is given up and reported."""
+
+    item_id: str
+    start_ms: int
+    duration_ms: int
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class FinalizeEnd:
+    """Everything received before a finalize is delivered.
+
+    ``timed_out``: the bound was hit first; what is missing is still held and
+    follows when the service answers.
+    """
+
+    token: object
+    waited_ms: int
+    timed_out: bool = False
+
+
+@dataclass(frozen=True)
+class ServerProblem:
+    """An ``error`` event on a session that goes on."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class SessionLost:
+    """No session, or none yet; ``retry_ms`` until the next attempt.
+
+    With ``fault.fatal`` there is no next attempt.
+    """
+
+    fault: Fault
+    retry_ms: int
+    attempt: int
+    was_ready: bool
+
+
+@dataclass(frozen=True)
+class AudioDropped:
+    """Audio that can no longer be delivered: the buffer's bound was hit."""
+
+    start_ms: int
+    duration_ms: int
+
+
+Result = (
+    SessionReady
+    | Interim
+    | Final
+    | TurnCommitted
+    | TurnFailed
+    | FinalizeEnd
+    | ServerProblem
+    | SessionLost
+    | AudioDropped
+)

@@ -1,0 +1,426 @@
+"""One connection to the service: handshake, items and audio positions.
+
+A session knows nothing of other sessions.  It turns server events into the
+state of its turns; `transcription` decides what is sent and delivered.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from .clock import SessionClock
+from .events import ServerEvent
+from .faults import ErrorInfo, error_info
+from .settings import Dialect, SessionSettings, session_update
+
+#: A commit of less is refused with ``input_audio_buffer_commit_empty``.
+MIN_COMMIT_MS = 100
+
+State = Literal["opening", "configuring", "ready", "over"]
+
+_APPEND_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
+_APPEND_TAIL = b'"}'
+
+_ITEM_NOTICES = (
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.created",
+    "conversation.item.done",
+)
+_CREATED = ("session.created", "transcription_session.created")
+_UPDATED = ("session.updated", "transcription_session.updated")
+_TRANSCRIPTION = "conversation.item.input_audio_transcription."
+
+#: How many finished items are remembered to tell a repeated event from a new
+#: one (about one in ten items was completed twice in OpenWhispr#790).
+_REMEMBERED_ITEMS = 512
+
+
+@dataclass
+class Commit:
+    """A commit of ours that the server has not answered yet."""
+
+    begin: int
+    position: int
+    event_id: str
+    at: float
+
+
+@dataclass
+class Turn:
+    """One item: a stretch of audio and its text.  Positions in samples.
+
+    ``begin``: where the turn's audio starts, padding included.  ``end``: the
+    boundary after its audio, None while it is open.  ``from_server``: the
+    server's detector found it (``speech_started`` was seen).
+    """
+
+    item_id: str
+    begin: int
+    from_server: bool = False
+    stopped: bool = False
+    end: int | None = None
+    committed: bool = False
+    waiting_since: float = 0.0
+    text: str = ""
+    transcript: str | None = None
+    failure: ErrorInfo | None = None
+    languages: tuple[str, ...] = ()
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    logprobs: list[Mapping[str, Any]] = field(default_factory=list)
+    start: int | None = None
+
+    @property
+    def closed(self) -> bool:
+        """No more audio goes into this turn."""
+        return self.stopped or self.committed
+
+    @property
+    def settled(self) -> bool:
+        """The server said its last word about this turn."""
+        return self.transcript is not None or self.failure is not None
+
+
+class Session:
+    """The state of one connection.
+
+    ``outbox`` holds control messages to send; audio is drawn separately.
+    ``problems`` collects ``error`` events with the time they came.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        protocol: Literal["auto", "ga", "beta"],
+        now: float,
+        wall: float,
+    ) -> None:
+        self.settings = settings
+        self.state: State = "opening"
+        self.opened_at = now
+        self.ready_at = 0.0
+        self._wall_offset = wall - now
+        self.id = ""
+        self.expires_at: float | None = None
+        self.clock = SessionClock(settings.rate)
+        self.sent = 0
+        self.boundary = 0
+        self.turns: dict[str, Turn] = {}
+        self.order: list[Turn] = []
+        self.commits: deque[Commit] = deque()
+        self.outbox: deque[bytes] = deque()
+        self.problems: list[tuple[float, ErrorInfo]] = []
+        self.last_problem: ErrorInfo | None = None
+        self.refused: ErrorInfo | None = None
+        self.last_heard = now
+        self.unknown_events = 0
+        self._finished: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
+        self._finished_set: set[str] = set()
+        self._update_id = "evt_session"
+        self._commit_count = 0
+        self.dialect: Dialect = "beta" if protocol == "beta" else "ga"
+        if protocol != "auto":
+            self._configure()
+
+    # -- sending ---------------------------------------------------------
+
+    def _configure(self) -> None:
+        update = session_update(self.settings, self.dialect)
+        update["event_id"] = self._update_id
+        self.outbox.append(_encode(update))
+        self.state = "configuring"
+
+    def begin_at(self, position: int) -> None:
+        """The audio of this session starts at ``position`` of the call."""
+        self.sent = position
+        self.boundary = position
+
+    def append(self, data: bytes, samples: int) -> bytes:
+        """The message that carries the next ``samples`` of audio."""
+        self.clock.sent(self.sent, samples)
+        self.sent += samples
+        # Built by hand: base64 needs no JSON escaping, and this is the one
+        # message that is sent many times a second.
+        return b"".join((_APPEND_HEAD, b64encode(data), _APPEND_TAIL))
+
+    def skip_to(self, position: int) -> None:
+        """Audio before ``position`` is gone; go on from there."""
+        self.sent = position
+
+    def commit(self, now: float) -> bytes:
+        """The message that ends a turn at what was sent so far."""
+        self._commit_count += 1
+        event_id = f"evt_commit_{self._commit_count}"
+        self.commits.append(Commit(self.boundary, self.sent, event_id, now))
+        if self.settings.turn_owner == "client":
+            self.boundary = self.sent
+        return _encode(
+            {"type": "input_audio_buffer.commit", "event_id": event_id}
+        )
+
+    def clear(self, keep_from: int) -> None:
+        """Discard what was sent since the last commit; send it again from
+        ``keep_from`` on."""
+        self.outbox.append(_encode({"type": "input_audio_buffer.clear"}))
+        self.sent = self.boundary = keep_from
+
+    # -- state -----------------------------------------------------------
+
+    def open_turn(self) -> Turn | None:
+        """The turn whose audio is still growing, if there is one."""
+        for turn in reversed(self.turns.values()):
+            if not turn.closed:
+                return turn
+        return None
+
+    def head(self) -> Turn | None:
+        """The first undelivered turn in spoken order."""
+        if self.order:
+            return self.order[0]
+        return next(iter(self.turns.values()), None)
+
+    def finish(self, turn: Turn) -> None:
+        """``turn`` is delivered or given up."""
+        self.turns.pop(turn.item_id, None)
+        if turn in self.order:
+            self.order.remove(turn)
+        if len(self._finished) == self._finished.maxlen:
+            self._finished_set.discard(self._finished[0])
+        self._finished.append(turn.item_id)
+        self._finished_set.add(turn.item_id)
+
+    def awaited(self) -> Turn | None:
+        """The first turn whose audio is complete but whose text is not."""
+        if self.order:
+            return self.order[0]
+        return next((t for t in self.turns.values() if t.closed), None)
+
+    def answer_times(self, timeout: float) -> list[float]:
+        """Until when the server should have answered, in seconds."""
+        times = [commit.at + timeout for commit in self.commits]
+        turn = self.awaited()
+        if turn is not None:
+            times.append(turn.waiting_since + timeout)
+        return times
+
+    def take_problems(self, before: float) -> list[ErrorInfo]:
+        """The ``error`` events up to a time; no CLOSE has followed them."""
+        taken = []
+        while self.problems and self.problems[0][0] <= before:
+            taken.append(self.problems.pop(0)[1])
+            self.last_problem = None
+        return taken
+
+    @property
+    def rollover_at(self) -> float | None:
+        """When to open the session that follows: up to a minute early."""
+        return self._before_expiry(60.0, 0.1)
+
+    @property
+    def switch_at(self) -> float | None:
+        """When that session takes over even in the middle of a turn."""
+        return self._before_expiry(5.0, 0.025)
+
+    def _before_expiry(self, most: float, share: float) -> float | None:
+        if self.expires_at is None:
+            return None
+        life = self.expires_at - self.opened_at
+        return self.expires_at - min(most, share * life)
+
+    # -- receiving -------------------------------------------------------
+
+    def receive(self, event: ServerEvent, now: float) -> Turn | None:
+        """Take a server event; returns the turn that it changed."""
+        self.last_heard = now
+        kind = event.type
+        if self.state == "opening" and kind != "error":
+            if _is_beta(event):
+                self.dialect = "beta"
+            self._configure()
+        if kind in _CREATED:
+            self._on_created(event)
+            return None
+        if kind in _UPDATED:
+            if self.state == "configuring":
+                self.state = "ready"
+                self.ready_at = now
+                self.last_problem = None
+            return None
+        if kind == "error":
+            self._on_error(error_info(event.object("error")), now)
+            return None
+        if kind in _ITEM_NOTICES:
+            return self._on_item(event, now)
+        if kind == "input_audio_buffer.speech_started":
+            return self._on_speech_started(event)
+        if kind == "input_audio_buffer.speech_stopped":
+            return self._on_speech_stopped(event, now)
+        if kind.startswith(_TRANSCRIPTION):
+            return self._on_transcription(
+                kind[len(_TRANSCRIPTION) :], event, now
+            )
+        self.unknown_events += 1
+        return None
+
+    def _on_created(self, event: ServerEvent) -> None:
+        session = event.object("session")
+        identity = session.get("id")
+        self.id = identity[:200] if isinstance(identity, str) else ""
+        expiry = session.get("expires_at")
+        # A plain number of seconds; 0 is how some servers say "never".
+        if isinstance(expiry, (int, float)) and 0 < expiry < 1e11:
+            self.expires_at = float(expiry) - self._wall_offset
+
+    def _on_error(self, info: ErrorInfo, now: float) -> None:
+        if info.code == "input_audio_buffer_commit_empty":
+            self._drop_commit(info.event_id)
+            return
+        self.last_problem = info
+        if self.state == "configuring" and info.event_id in (
+            "",
+            self._update_id,
+        ):
+            self.refused = info
+            return
+        self.problems.append((now, info))
+
+    def _drop_commit(self, event_id: str) -> None:
+        for commit in self.commits:
+            if commit.event_id == event_id:
+                self.commits.remove(commit)
+                return
+        if self.commits:
+            self.commits.popleft()
+
+    def _turn(self, item_id: str) -> Turn | None:
+        """The turn of an item; a new one where the id is plausible."""
+        if not item_id or item_id in self._finished_set:
+            return None
+        turn = self.turns.get(item_id)
+        if turn is None:
+            turn = Turn(item_id, self.boundary)
+            self.turns[item_id] = turn
+        return turn
+
+    def _on_speech_started(self, event: ServerEvent) -> Turn | None:
+        turn = self._turn(event.text("item_id"))
+        if turn is None or turn.from_server or turn.closed:
+            return None
+        turn.from_server = True
+        start = event.position_ms("audio_start_ms")
+        if start is not None:
+            turn.begin = max(self.clock.position_of_ms(start), self.boundary)
+        return turn
+
+    def _on_speech_stopped(self, event: ServerEvent, now: float) -> Turn | None:
+        turn = self._turn(event.text("item_id"))
+        if turn is None or turn.closed:
+            return None
+        stop = event.position_ms("audio_end_ms")
+        turn.from_server = turn.stopped = True
+        end = self.sent if stop is None else self.clock.position_of_ms(stop)
+        turn.end = max(end, turn.begin)
+        turn.waiting_since = now
+        self.boundary = turn.end
+        return turn
+
+    def _on_item(self, event: ServerEvent, now: float) -> Turn | None:
+        item_id = event.text("item_id")
+        if not item_id:
+            identity = event.object("item").get("id")
+            item_id = identity if isinstance(identity, str) else ""
+        return self._commit_item(item_id, event.text("previous_item_id"), now)
+
+    def _commit_item(
+        self, item_id: str, previous: str, now: float
+    ) -> Turn | None:
+        turn = self._turn(item_id)
+        if turn is None or turn.committed:
+            return None
+        turn.committed = True
+        turn.waiting_since = turn.waiting_since or now
+        if turn.end is None:
+            # No speech_stopped: it answers the oldest commit of ours, or it
+            # comes from a server that sends no speech events.
+            if self.commits:
+                commit = self.commits.popleft()
+                turn.end = commit.position
+                turn.begin = min(turn.begin, commit.begin)
+            else:
+                turn.end = self.sent
+            self.boundary = max(self.boundary, turn.end)
+        self._place(turn, previous)
+        return turn
+
+    def _place(self, turn: Turn, previous: str) -> None:
+        for index, other in enumerate(self.order):
+            if other.item_id == previous:
+                self.order.insert(index + 1, turn)
+                return
+        before = self.turns.get(previous)
+        if before is not None and before is not turn and before.closed:
+            # The notice of the turn before is late or lost.
+            self._commit_item(previous, "", before.waiting_since)
+        self.order.append(turn)
+
+    def _on_transcription(
+        self, part: str, event: ServerEvent, now: float
+    ) -> Turn | None:
+        item_id = event.text("item_id")
+        if item_id not in self.turns and not self._may_be_new():
+            # Some other item's event: to guess would deliver words twice.
+            self.unknown_events += 1
+            return None
+        turn = self._turn(item_id)
+        if turn is None or turn.settled:
+            return None
+        if part == "delta":
+            turn.text += event.text("delta")
+            turn.logprobs.extend(event.objects("logprobs"))
+            return turn
+        if part not in ("completed", "failed"):
+            return None
+        self._commit_item(item_id, "", now)
+        if part == "failed":
+            turn.failure = error_info(event.object("error"))
+            return turn
+        turn.transcript = event.text("transcript")
+        turn.usage = event.object("usage")
+        turn.languages = tuple(
+            code
+            for entry in event.objects("languages")
+            if isinstance(code := entry.get("code"), str) and code
+        )
+        logprobs: Sequence[Mapping[str, Any]] = event.objects("logprobs")
+        if logprobs:
+            turn.logprobs = list(logprobs)
+        return turn
+
+    def _may_be_new(self) -> bool:
+        """May a transcription event name an item that was not announced?
+
+        Yes for a live model before its commit, for the answer to a commit,
+        and for a server that announces nothing (then no turn is known).
+        """
+        if self.settings.turn_owner == "client":
+            return bool(self.commits) or self.open_turn() is None
+        return not self.turns
+
+
+def _is_beta(event: ServerEvent) -> bool:
+    """The first event tells the dialect: the beta session object is flat."""
+    if event.type == "transcription_session.created":
+        return True
+    session = event.object("session")
+    return "input_audio_format" in session and "audio" not in session
+
+
+def _encode(message: Mapping[str, Any]) -> bytes:
+    return json.dumps(
+        message, ensure_ascii=False, separators=(",", ":")
+    ).encode()
