@@ -109,7 +109,7 @@ class Delivery:
             and not turn.from_server
             and turn.end is not None
             and turn.begin >= self._held.start
-            and not self._held.loud(turn.begin, turn.end)
+            and not self._held.has_speech(turn.begin, turn.end)
         )
 
     def _result(self, turn: Turn, text: str, end: int | None) -> TurnResult:

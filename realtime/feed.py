@@ -97,7 +97,7 @@ class Feed:
             return False
         if any(turn.text for turn in session.turns.values()):
             return True
-        return self._held.loud(session.boundary, mark)
+        return self._held.has_speech(session.boundary, mark)
 
     def _server_may_notice(self, link: Link, mark: int, now: float) -> bool:
         """Wait while the server may be about to notice speech before `mark`.
@@ -109,7 +109,7 @@ class Feed:
         if self._client_turns or session.open_turn() is not None:
             return False
         if link.held_at != mark:
-            if not self._held.loud(session.boundary, mark):
+            if not self._held.has_speech(session.boundary, mark):
                 return False
             link.hold(mark, now)
         return now < link.hold_until
@@ -128,13 +128,15 @@ class Feed:
         length = session.sent - start
         if length < self._max_turn * 4 // 5:
             return
-        if length < self._max_turn and self._held.loud(
+        if length < self._max_turn and self._held.has_speech(
             session.sent - self._pause, session.sent
         ):
             return
         if session.commits and session.commits[-1].position > start:
             return
-        if self._client_turns and not self._held.loud(start, session.sent):
+        if self._client_turns and not self._held.has_speech(
+            start, session.sent
+        ):
             if not session.turns and not session.commits:
                 # What is said just now may not be recognised as speech yet.
                 session.clear(max(session.sent - self._lead_in, start))

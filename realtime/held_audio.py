@@ -90,20 +90,29 @@ class HeldAudio:
         return self.marks[index] if index < len(self.marks) else None
 
     def span(self, start: int, stop: int) -> tuple[int, int] | None:
-        """The part of a stretch with speech, as positions, or None."""
-        if self.detected is not None:
-            inside = [
-                (max(onset, start), min(end, stop))
-                for onset, end in self.detected
-                if onset < stop and end > start
-            ]
-            return (inside[0][0], inside[-1][1]) if inside else None
+        """The part of a stretch with sound, as positions, or None."""
+        found = self._detected_span(start, stop)
+        if found is not None:
+            return found
         start = max(start, self.start)
         if stop <= start:
             return None
-        found = self._find_speech(self.read(start, stop))
-        return None if found is None else (start + found[0], start + found[1])
+        loud = self._find_speech(self.read(start, stop))
+        return None if loud is None else (start + loud[0], start + loud[1])
 
-    def loud(self, start: int, stop: int) -> bool:
-        """Is there anything but silence in this stretch?"""
+    def has_speech(self, start: int, stop: int) -> bool:
+        """Does a stretch hold anything that is worth a turn?
+
+        A local detector's word counts; without one any sound does.
+        """
+        if self.detected is not None:
+            return self._detected_span(start, stop) is not None
         return self.span(start, stop) is not None
+
+    def _detected_span(self, start: int, stop: int) -> tuple[int, int] | None:
+        inside = [
+            (max(onset, start), min(end, stop))
+            for onset, end in self.detected or ()
+            if onset < stop and end > start
+        ]
+        return (inside[0][0], inside[-1][1]) if inside else None

@@ -86,11 +86,27 @@ class Turn:
         return self.transcript is not None or self.failure is not None
 
 
+@dataclass
+class ServerHabits:
+    """What this call's server has been seen to do.
+
+    ``announces``: it sends a notice of each item (``committed`` or
+    ``item.added``); ``chains``: notices name the item before.  Compatible
+    servers leave either out; where a server is known to do it, a gap is a
+    lost event and not its way.
+    """
+
+    announces: bool = False
+    chains: bool = False
+
+
 class Session:
     """The state of one connection.
 
     ``outbox`` holds control messages to send; audio is drawn separately.
-    ``problems`` collects ``error`` events with the time they came.
+    ``turns`` are in spoken order.  ``problems`` collects ``error`` events
+    with the time they came.  ``confused``: the notice of an item was lost, so
+    that only the turns known so far can be trusted.
     """
 
     def __init__(
@@ -99,6 +115,7 @@ class Session:
         protocol: Literal["auto", "ga", "beta"],
         now: float,
         wall: float,
+        habits: ServerHabits,
     ) -> None:
         self.settings = settings
         self.state: State = "opening"
@@ -111,7 +128,6 @@ class Session:
         self.sent = 0
         self.boundary = 0
         self.turns: dict[str, Turn] = {}
-        self.order: list[Turn] = []
         self.commits: deque[Commit] = deque()
         self.outbox: deque[bytes] = deque()
         self.problems: list[tuple[float, ErrorInfo]] = []
@@ -119,6 +135,9 @@ class Session:
         self.refused: ErrorInfo | None = None
         self.last_heard = now
         self.unknown_events = 0
+        self.confused = False
+        self._last_item = ""
+        self._habits = habits
         self._finished: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
         self._finished_set: set[str] = set()
         self._update_id = "evt_session"
@@ -180,24 +199,18 @@ class Session:
 
     def head(self) -> Turn | None:
         """The first undelivered turn in spoken order."""
-        if self.order:
-            return self.order[0]
         return next(iter(self.turns.values()), None)
 
     def finish(self, turn: Turn) -> None:
         """``turn`` is delivered or given up."""
         self.turns.pop(turn.item_id, None)
-        if turn in self.order:
-            self.order.remove(turn)
         if len(self._finished) == self._finished.maxlen:
             self._finished_set.discard(self._finished[0])
         self._finished.append(turn.item_id)
         self._finished_set.add(turn.item_id)
 
     def awaited(self) -> Turn | None:
-        """The first turn whose audio is complete but whose text is not."""
-        if self.order:
-            return self.order[0]
+        """The first turn whose audio is complete."""
         return next((t for t in self.turns.values() if t.closed), None)
 
     def answer_times(self, timeout: float) -> list[float]:
@@ -303,7 +316,11 @@ class Session:
             return None
         turn = self.turns.get(item_id)
         if turn is None:
-            turn = Turn(item_id, self.boundary)
+            begin = self.boundary
+            if self.commits and self.open_turn() is None:
+                # Not announced, but a commit is waiting for its item.
+                begin = self.commits[0].begin
+            turn = Turn(item_id, begin)
             self.turns[item_id] = turn
         return turn
 
@@ -334,11 +351,13 @@ class Session:
         if not item_id:
             identity = event.object("item").get("id")
             item_id = identity if isinstance(identity, str) else ""
-        return self._commit_item(item_id, event.text("previous_item_id"), now)
+        self._habits.announces = True
+        self._check_chain(item_id, event.text("previous_item_id"))
+        if self.confused:
+            return None
+        return self._commit_item(item_id, now)
 
-    def _commit_item(
-        self, item_id: str, previous: str, now: float
-    ) -> Turn | None:
+    def _commit_item(self, item_id: str, now: float) -> Turn | None:
         turn = self._turn(item_id)
         if turn is None or turn.committed:
             return None
@@ -354,26 +373,49 @@ class Session:
             else:
                 turn.end = self.sent
             self.boundary = max(self.boundary, turn.end)
-        self._place(turn, previous)
+        if self.settings.turn_owner == "client":
+            self._sort_out_early_text(turn, turn.end)
         return turn
 
-    def _place(self, turn: Turn, previous: str) -> None:
-        for index, other in enumerate(self.order):
-            if other.item_id == previous:
-                self.order.insert(index + 1, turn)
-                return
+    def _sort_out_early_text(self, turn: Turn, end: int) -> None:
+        """Text of a live model may come before the notice of its item.
+
+        Under the same id it is already there; under another one for audio
+        before this commit it is this turn's; the rest is a later turn's.
+        """
+        for other in list(self.turns.values()):
+            if other.committed:
+                continue
+            del self.turns[other.item_id]
+            if other.begin < end:
+                turn.text = turn.text or other.text
+            else:
+                self.turns[other.item_id] = other
+
+    def _check_chain(self, item_id: str, previous: str) -> None:
+        """Notice that the notice of an item was lost.
+
+        A server that keeps the chain of ``previous_item_id`` says so by a
+        link to an item that was never announced.
+        """
+        if item_id == self._last_item:
+            return
         before = self.turns.get(previous)
-        if before is not None and before is not turn and before.closed:
-            # The notice of the turn before is late or lost.
-            self._commit_item(previous, "", before.waiting_since)
-        self.order.append(turn)
+        known = previous in self._finished_set or (
+            before is not None and before.closed
+        )
+        if previous == self._last_item:
+            # The first item of a session follows none.
+            self._habits.chains = True
+        elif previous and self._habits.chains and not known:
+            self.confused = True
+        self._last_item = item_id
 
     def _on_transcription(
         self, part: str, event: ServerEvent, now: float
     ) -> Turn | None:
         item_id = event.text("item_id")
-        if item_id not in self.turns and not self._may_be_new():
-            # Some other item's event: to guess would deliver words twice.
+        if not self._is_plausible(item_id, part):
             self.unknown_events += 1
             return None
         turn = self._turn(item_id)
@@ -385,7 +427,7 @@ class Session:
             return turn
         if part not in ("completed", "failed"):
             return None
-        self._commit_item(item_id, "", now)
+        self._commit_item(item_id, now)
         if part == "failed":
             turn.failure = error_info(event.object("error"))
             return turn
@@ -401,15 +443,22 @@ class Session:
             turn.logprobs = list(logprobs)
         return turn
 
-    def _may_be_new(self) -> bool:
-        """May a transcription event name an item that was not announced?
+    def _is_plausible(self, item_id: str, part: str) -> bool:
+        """Does a transcription event name an item that it may name?
 
-        Yes for a live model before its commit, for the answer to a commit,
-        and for a server that announces nothing (then no turn is known).
+        An item that was not announced may be the early text of a live model
+        or, where the server announces nothing, the answer to the only commit
+        or the only turn.  Anything else is left to a replay: a guess could
+        deliver words twice.
         """
-        if self.settings.turn_owner == "client":
-            return bool(self.commits) or self.open_turn() is None
-        return not self.turns
+        turn = self.turns.get(item_id)
+        if self.confused:
+            return turn is not None and turn.committed
+        if self.settings.turn_owner == "server":
+            return turn is not None or not self.turns
+        if part == "delta" or (turn is not None and turn.committed):
+            return True
+        return len(self.commits) == 1 and not self._habits.announces
 
 
 def _is_beta(event: ServerEvent) -> bool:

@@ -40,7 +40,7 @@ from .results import (
     SessionReady,
     TurnCommitted,
 )
-from .session import Session, Turn
+from .session import ServerHabits, Session, Turn
 from .settings import SessionSettings
 
 Protocol = Literal["auto", "ga", "beta"]
@@ -86,6 +86,7 @@ class Transcription:
         self._over = False
         self._connecting_since = 0.0
         self._was_ready = False
+        self._habits = ServerHabits()
         self._turn_timeout = limits.turn_timeout_ms / 1000
         self._grace = limits.close_grace_ms / 1000
         self._finalizes = FinalizeQueue(limits.finalize_timeout_ms)
@@ -118,7 +119,7 @@ class Transcription:
         link = self.active
         if link is not None and (link.session.turns or link.session.commits):
             return True
-        return held.loud(held.watermark, held.end)
+        return held.has_speech(held.watermark, held.end)
 
     # -- from the user ----------------------------------------------------
 
@@ -211,7 +212,9 @@ class Transcription:
     def opened(self, now: float, wall: float) -> Link:
         """The WebSocket handshake is done; ``wall`` is unix time in s."""
         self._connecting = False
-        session = Session(self.settings, self._protocol, now, wall)
+        session = Session(
+            self.settings, self._protocol, now, wall, self._habits
+        )
         link = Link(session, self.limits, now)
         if self.standby is not None:
             self.standby.closing = True
@@ -339,7 +342,8 @@ class Transcription:
     def next_message(self, link: Link, now: float) -> bytes | None:
         """The next message to send on this connection, or None for now."""
         outbox = link.session.outbox
-        if not outbox and link is self.active and not link.closing:
+        stuck = link.closing or link.session.confused
+        if not outbox and link is self.active and not stuck:
             message = self._feed.next_message(link, now)
             if message is None:
                 # A mark may have been passed over as silence.
@@ -365,7 +369,17 @@ class Transcription:
             if event.type == "input_audio_buffer.committed":
                 self.results.append(TurnCommitted(turn.item_id))
             self._deliver(now)
+        if session.confused and link is self.active:
+            self._leave_confused(session, now)
         self._maybe_switch(now)
+
+    def _leave_confused(self, session: Session, now: float) -> None:
+        """Replay once the turns that can be trusted are delivered."""
+        head = session.head()
+        if head is None or not head.committed:
+            delay = self._backoff.next_delay()
+            self._restart(now)
+            self._connect_in(delay, now)
 
     def pong(self, link: Link, now: float) -> None:
         """The PONG for the PING that was asked for arrived."""
@@ -377,7 +391,7 @@ class Transcription:
         """Deliver the turns at the head that have their last word."""
         while self.active is not None:
             session = self.active.session
-            turn = session.order[0] if session.order else None
+            turn = session.head()
             if turn is None or not turn.settled:
                 self._delivery.interim(session)
                 break
@@ -411,8 +425,8 @@ class Transcription:
         session.finish(turn)
         self._resent = 0
         self._backoff.reset()
-        if session.order:
-            head = session.order[0]
+        head = session.head()
+        if head is not None:
             head.waiting_since = max(head.waiting_since, now)
         if turn.end is not None:
             self._held.advance(turn.end)
@@ -482,7 +496,7 @@ class Transcription:
         if self._resend(now):
             return
         fault = Fault("report", "no_result", "the server sent no result")
-        turn = session.awaited()
+        turn = session.head()
         if turn is None:
             commit = session.commits.popleft()
             turn = Turn("", commit.begin, end=commit.position)
