@@ -88,16 +88,16 @@ class Turn:
 
 @dataclass
 class ServerHabits:
-    """What this call's server has been seen to do.
+    """What this call's server is known to do.
 
     ``announces``: it sends a notice of each item (``committed`` or
-    ``item.added``); ``chains``: notices name the item before.  Compatible
-    servers leave either out; where a server is known to do it, a gap is a
-    lost event and not its way.
+    ``item.added``), so that an unknown item is a lost event.  ``chains``: a
+    notice names the item before, if any, so that a gap is a lost event; this
+    is OpenAI's way and believed until proved wrong.
     """
 
     announces: bool = False
-    chains: bool = False
+    chains: bool = True
 
 
 class Session:
@@ -393,21 +393,15 @@ class Session:
                 self.turns[other.item_id] = other
 
     def _check_chain(self, item_id: str, previous: str) -> None:
-        """Notice that the notice of an item was lost.
-
-        A server that keeps the chain of ``previous_item_id`` says so by a
-        link to an item that was never announced.
-        """
+        """Notice that the notice of an item was lost: its successor names
+        it as the one before."""
         if item_id == self._last_item:
             return
         before = self.turns.get(previous)
         known = previous in self._finished_set or (
             before is not None and before.closed
         )
-        if previous == self._last_item:
-            # The first item of a session follows none.
-            self._habits.chains = True
-        elif previous and self._habits.chains and not known:
+        if previous and self._habits.chains and not known:
             self.confused = True
         self._last_item = item_id
 

@@ -47,6 +47,9 @@ Protocol = Literal["auto", "ga", "beta"]
 
 #: A turn that fails or stays without an answer is sent again this often.
 RESEND = 1
+#: So many replays in a row without progress and the server's chain of items
+#: is not what it seems.
+TRUST = 5
 
 
 class Transcription:
@@ -91,6 +94,7 @@ class Transcription:
         self._grace = limits.close_grace_ms / 1000
         self._finalizes = FinalizeQueue(limits.finalize_timeout_ms)
         self._resent = 0
+        self._confusions = 0
 
     @property
     def results(self) -> deque[Result]:
@@ -377,6 +381,9 @@ class Transcription:
         """Replay once the turns that can be trusted are delivered."""
         head = session.head()
         if head is None or not head.committed:
+            self._confusions += 1
+            if self._confusions > TRUST:
+                self._habits.chains = False
             delay = self._backoff.next_delay()
             self._restart(now)
             self._connect_in(delay, now)
@@ -424,6 +431,7 @@ class Transcription:
         """``turn`` is over: move the watermark behind it."""
         session.finish(turn)
         self._resent = 0
+        self._confusions = 0
         self._backoff.reset()
         head = session.head()
         if head is not None:
