@@ -97,13 +97,13 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         )
         for warning in warnings:
             self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
-        self._build(self.config)
+        await self._build(self.config)
 
     async def _on_bad_config(self, problem: str) -> None:
         self._log.error(f"invalid property: {problem}", LOG_CATEGORY_KEY_POINT)
         await self._report(Fault("fatal", "", f"invalid property: {problem}"))
 
-    def _build(self, config: OpenAIASRConfig) -> None:
+    async def _build(self, config: OpenAIASRConfig) -> None:
         session = config.session()
         wire = session.wire_format
         client = OpenAIASRClient(
@@ -123,7 +123,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         detector = None
         if config.turn_owner == "local":
             chosen = config.turn_detection
-            detector = LocalTurnDetector(
+            # Loading its model takes a while: not on the shared loop.
+            detector = await asyncio.to_thread(
+                LocalTurnDetector,
                 session.rate,
                 threshold=min(max(chosen.threshold, 0.01), 0.99),
                 prefix_padding_ms=chosen.prefix_padding_ms,

@@ -30,17 +30,20 @@ _PARTS = 4  # levels per window: one per 8 ms
 # Windows of silence that are kept for the model: when the gate opens, it
 # hears them first, because a soft onset comes before the loud vowel.
 _PRE_ROLL = 6
+# Windows remembered: the search for the onset, and the candidate before it
+# was long enough.
+_LOOKBACK = 18
 # Silent windows that a candidate may have before it is forgotten.
 _CANDIDATE_GAP = 2
 # How far before the first speech window the onset is searched (304 ms), how
 # far above the background it stands, and the silence it may have (stops).
 _ONSET_PARTS = 38
-_ONSET_DB = 8.0
+_ONSET_DB = 6.0
 _ONSET_GAP = 6
 # The cut of an endless turn: means over 104 ms are compared, over so much of
 # the past, which bounds how old a cut can be, in the last part of the turn.
 _QUIET_PARTS = 13
-_LOOKBACK = 13  # windows: 416 ms
+_CUT_WINDOWS = 13  # 416 ms
 _CUT_SEARCH_MS = 4000
 _CUT_DEPTH_DB = 25.0  # wanted at first below the turn's level; 0 at the end
 
@@ -66,7 +69,7 @@ class TurnEnded:
     `at_sample`: end of the window that made sure: what `audio_end_ms` means.
     `end_of_speech_sample`: where the last speech ended. `cut`: the turn was
     too long; then `end_of_speech_sample` is the quiet place of the cut,
-    100 to 400 ms before `at_sample`, and later audio is the next turn's.
+    50 to 370 ms before `at_sample`, and later audio is the next turn's.
     """
 
     at_sample: int
@@ -106,7 +109,7 @@ class LocalTurnDetector:
         prefix_padding_ms: int = 300,
         silence_duration_ms: int = 500,
         max_turn_ms: int = 30000,
-        min_speech_ms: int = 96,
+        min_speech_ms: int = 128,
     ) -> None:
         if not 0 < threshold < 1:
             raise ValueError(f"threshold: {threshold} is not between 0 and 1")
@@ -144,7 +147,8 @@ class LocalTurnDetector:
         self._waiting: deque[_Window] = deque()
         self._past: deque[_Window] = deque(maxlen=_LOOKBACK)
         self._open = False
-        self._speech = 0  # samples of speech in the candidate
+        # Samples of speech in the candidate or turn: 0 if there is neither.
+        self._speech = 0
         self._first_speech = 0  # start of the candidate's first window
         self._last_speech = 0  # end of the last window with speech
         self._start = 0  # start of the open turn, with padding
@@ -206,7 +210,7 @@ class LocalTurnDetector:
         heard = self._gate.is_open(window.level)
         self._waiting.append(window)
         events: list[Event] = []
-        if heard or self._open or self._speech:
+        if heard or self._speech:
             while self._waiting:
                 window = self._waiting.popleft()
                 window.score = self._model.score(window.samples)
@@ -219,10 +223,9 @@ class LocalTurnDetector:
 
     def _step(self, window: _Window) -> list[Event]:
         self._past.append(window)
-        active = self._open or self._speech > 0
-        limit = self._release if active else self._threshold
+        limit = self._release if self._speech else self._threshold
         if window.score >= limit:
-            if not active:
+            if not self._speech:
                 self._first_speech = window.end - self._size
             self._speech += self._size
             self._last_speech = window.end
@@ -283,7 +286,8 @@ class LocalTurnDetector:
         late = length - (self._max_turn - self._cut_search)
         if not self._max_turn or late < 0:
             return []
-        parts = np.concatenate([w.levels for w in self._past])
+        recent = list(self._past)[-_CUT_WINDOWS:]
+        parts = np.concatenate([w.levels for w in recent])
         power = np.concatenate(([0.0], np.cumsum(10 ** (parts / 10))))
         means = (power[_QUIET_PARTS:] - power[:-_QUIET_PARTS]) / _QUIET_PARTS
         lowest = int(np.argmin(means))
@@ -292,13 +296,13 @@ class LocalTurnDetector:
         overdue = length + self._size > self._max_turn
         if 10 * np.log10(means[lowest]) > loudness - depth and not overdue:
             return []
-        oldest = self._past[0].end - self._size
+        oldest = recent[0].end - self._size
         place = oldest + (2 * lowest + _QUIET_PARTS) * self._part // 2
         self._close(place)
         events: list[Event] = [TurnEnded(window.end, place, True)]
         if any(
             w.score >= self._release and w.end - self._size >= place
-            for w in self._past
+            for w in recent
         ):
             self._first_speech = place
             self._speech = self._size

@@ -1,0 +1,106 @@
+# make help            what there is
+# make demo            live captions of samples/call.wav, no key needed
+# make demo AUDIO=my.mp3 SERVER=openai OUTPUT=my.srt SPEED=2 TEXT=my.txt
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+SOURCES := .
+
+# Stamps: what was installed into .venv from which list. The second run
+# installs nothing.
+DEMO_READY := $(VENV)/.demo-ready
+DEV_READY := $(VENV)/.dev-ready
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# One installation at a time, also under make -j.
+.NOTPARALLEL:
+
+.PHONY: help
+help:
+	@echo 'make demo     live captions of an audio file; options: AUDIO=FILE'
+	@echo '              SERVER=local|openai|URL OUTPUT=FILE.srt|.vtt|.json'
+	@echo '              TEXT=FILE SPEED=X MODEL=NAME PORT=N NO_COLOR=1'
+	@echo 'make test     all tests'
+	@echo 'make check    lint, types and tests'
+	@echo 'make lint     ruff: rules and format'
+	@echo 'make format   ruff: rewrite the files'
+	@echo 'make types    mypy'
+	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
+	@echo 'make clean    remove .venv and caches'
+
+# The values reach the shell through the environment, so that spaces and
+# quotes in file names need no care.
+export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR
+option = $(if $($(1)),--$(2) "$$$(1)")
+
+.PHONY: demo
+demo: $(DEMO_READY)
+	@$(PY) -m devkit.demo \
+		$(call option,AUDIO,audio) \
+		$(call option,SERVER,server) \
+		$(call option,OUTPUT,output) \
+		$(call option,TEXT,text) \
+		$(call option,SPEED,speed) \
+		$(call option,MODEL,model) \
+		$(call option,PORT,port) \
+		$(if $(NO_COLOR),--no-color)
+
+.PHONY: test
+test: $(DEV_READY)
+	$(PY) -m pytest tests/
+
+.PHONY: lint
+lint: $(DEV_READY)
+	$(PY) -m ruff check $(SOURCES)
+	$(PY) -m ruff format --check $(SOURCES)
+
+.PHONY: format
+format: $(DEV_READY)
+	$(PY) -m ruff check --fix $(SOURCES)
+	$(PY) -m ruff format $(SOURCES)
+
+.PHONY: types
+types: $(DEV_READY)
+	.ci/types
+
+.PHONY: check
+check: lint types test
+
+.PHONY: sample
+sample:
+	samples/make_sample.sh
+
+.PHONY: clean
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@command -v $(PYTHON) >/dev/null 2>&1 || { \
+		echo 'make: $(PYTHON) is not installed; Python 3.10 or newer' \
+			'is needed (or: make PYTHON=/path/to/python)' >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+		echo 'make: Python 3.10 or newer is needed, $(PYTHON) is' \
+			"$$($(PYTHON) -V) (or: make PYTHON=/path/to/python)" >&2; \
+		exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'make: this Python cannot make virtual environments' \
+			'(Debian, Ubuntu: apt install python3-venv)' >&2; exit 2; }
+	@rm -rf $(VENV)
+	@echo 'creating $(VENV)'
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 2; }
+
+# The interpreter is an order-only prerequisite: its date is that of the
+# system's Python.
+$(DEMO_READY): requirements.txt requirements-demo.txt | $(PY)
+	@echo 'installing what the demo needs'
+	@$(PIP) -r requirements-demo.txt
+	@touch $@
+
+$(DEV_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $(PY)
+	@echo 'installing what the tests need'
+	@$(PIP) -r requirements-dev.txt
+	@touch $@ $(DEMO_READY)

@@ -1,0 +1,1 @@
+"""Score of the local turn detector on recordings with known turns."""

@@ -1,0 +1,108 @@
+"""Compare detected turns with the true ones."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from audio.turns import LocalTurnDetector, TurnEnded, TurnStarted
+
+from .scenes import Scene
+
+
+@dataclass
+class Score:
+    """Counts and errors (ms) over some scenes."""
+
+    turns: int = 0
+    missed: int = 0
+    split: int = 0
+    merged: int = 0
+    false: int = 0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+    onset_ms: list[float] = field(default_factory=list)
+    clipped_ms: list[float] = field(default_factory=list)
+    commit_ms: list[float] = field(default_factory=list)
+
+    @property
+    def faults(self) -> int:
+        return self.missed + self.split + self.merged + self.false
+
+    def add(self, other: Score) -> None:
+        for name, value in vars(other).items():
+            setattr(self, name, getattr(self, name) + value)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A detected turn, ms."""
+
+    start: float
+    onset: float
+    end: float
+    committed: float
+
+
+def detected(
+    scene: Scene, settings: dict[str, float]
+) -> tuple[list[Found], float]:
+    """The turns that the detector finds, and its CPU seconds.
+
+    The recording is pushed in frames of 10 ms, as a call delivers it.
+    """
+    detector = LocalTurnDetector(scene.rate, **settings)  # type: ignore[arg-type]
+    frame = scene.rate // 100
+    events: list[TurnStarted | TurnEnded] = []
+    begun = time.process_time()
+    for position in range(0, len(scene.samples), frame):
+        events += detector.push(scene.samples[position : position + frame])
+    cpu = time.process_time() - begun
+    last = detector.finalize()
+    if last is not None:
+        events.append(last)
+    found = []
+    ms = 1000 / scene.rate
+    for event in events:
+        if isinstance(event, TurnStarted):
+            start = event
+        else:
+            found.append(
+                Found(
+                    start.start_sample * ms,
+                    start.onset_sample * ms,
+                    event.end_of_speech_sample * ms,
+                    event.at_sample * ms,
+                )
+            )
+    return found, cpu
+
+
+def score(scene: Scene, settings: dict[str, float]) -> Score:
+    """Match turns by overlap of the speech; see docs/turn_detection.md."""
+    found, cpu = detected(scene, settings)
+    result = Score(
+        turns=len(scene.turns),
+        seconds=len(scene.samples) / scene.rate,
+        cpu_seconds=cpu,
+    )
+    overlap = np.array(
+        [[f.onset < b and f.end > a for f in found] for a, b in scene.turns],
+        dtype=bool,
+    ).reshape(len(scene.turns), len(found))
+    per_turn, per_found = overlap.sum(axis=1), overlap.sum(axis=0)
+    result.missed = int((per_turn == 0).sum())
+    result.split = int(np.maximum(per_turn - 1, 0).sum())
+    result.merged = int(np.maximum(per_found - 1, 0).sum())
+    result.false = int((per_found == 0).sum())
+    for turn, (begin, end) in enumerate(scene.turns):
+        if per_turn[turn] != 1:
+            continue
+        match = found[int(np.argmax(overlap[turn]))]
+        if per_found[found.index(match)] == 1:
+            result.onset_ms.append(match.onset - begin)
+            result.clipped_ms.append(max(match.start - begin, 0.0))
+            result.commit_ms.append(match.committed - end)
+    return result

@@ -1,0 +1,1 @@
+"""`python -m devkit.demo`: an audio file, live captions, a transcript."""

@@ -1,0 +1,143 @@
+"""`python -m devkit.demo`: see `--help`."""
+
+import contextlib
+import json
+import os
+import shlex
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from .arguments import ROOT, Job, UsageError, parse
+from .processes import DemoError, LocalServer, Signals, run_app
+from .word_error_rate import word_error_rate
+
+APP = ROOT / "examples" / "live_captions"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; returns the exit status (see `--help`)."""
+    try:
+        job = parse(
+            sys.argv[1:] if arguments is None else arguments, os.environ
+        )
+        with Signals() as signals:
+            if job.url is not None:
+                print(f"server  {job.url}")
+                return _run(job, job.url, signals)
+            with LocalServer(job.port, job.environment) as server:
+                _describe(server)
+                try:
+                    return _run(job, server.url, signals)
+                finally:
+                    _tell_if_ended(server)
+    except UsageError as error:
+        return _fail(str(error), 2)
+    except DemoError as error:
+        return _fail(str(error), 1)
+    except KeyboardInterrupt:
+        return _fail("stopped", 130)
+
+
+def _fail(text: str, status: int) -> int:
+    print(f"devkit.demo: {text}", file=sys.stderr)
+    return status
+
+
+def _describe(server: LocalServer) -> None:
+    python = os.path.relpath(sys.executable)
+    if python.startswith(".."):
+        python = sys.executable
+    again = f"{python} -m devkit.server --port {server.port} --engine speech"
+    print(f"server  {server.url} (local, pid {server.pid})")
+    print("        to see it fail and come back, in another terminal:")
+    print(f"        kill {server.pid}; sleep 3; {again}")
+
+
+def _tell_if_ended(server: LocalServer) -> None:
+    how = server.ended()
+    if how is not None:
+        print(f"The local server (pid {server.pid}) ended in the run: {how}.")
+
+
+def _run(job: Job, url: str, signals: Signals) -> int:
+    print(f"audio   {job.audio} ({job.audio_note})", end="\n\n", flush=True)
+    with tempfile.TemporaryDirectory() as directory:
+        report_path = Path(directory) / "report.json"
+        environment = {
+            **job.environment,
+            "LIVE_CAPTIONS_AUDIO": str(job.audio),
+            "LIVE_CAPTIONS_SPEED": str(job.speed),
+            "LIVE_CAPTIONS_SERVER": url,
+            "LIVE_CAPTIONS_MODEL": job.model,
+            "LIVE_CAPTIONS_LANGUAGE": job.language,
+            "LIVE_CAPTIONS_COLOR": str(job.color).lower(),
+            "LIVE_CAPTIONS_OUTPUT": str(job.output or ""),
+            "LIVE_CAPTIONS_REPORT": str(report_path),
+        }
+        status, log = run_app(APP, environment, signals)
+        report = _read_report(report_path)
+    if report is None:
+        _restore_terminal()
+        if signals.stopped:
+            return _fail("stopped", 130)
+        sys.stderr.write(log)
+        return _fail(f"the app ended with exit status {status}", 1)
+    return _conclude(job, report, signals)
+
+
+def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
+    """Print the transcript and what it is worth."""
+    turns = [str(result["text"]).strip() for result in report["results"]]
+    print("\nTranscript")
+    print("\n".join(f"  {turn}" for turn in turns) or "  (no speech)")
+    print()
+    if job.output is not None and not report["problem"]:
+        print(f"written to {shlex.quote(str(job.output))}")
+    problem = _problem(report)
+    if signals.stopped:
+        return _fail("stopped", 130)
+    if job.reference is not None:
+        rate = word_error_rate(job.reference, " ".join(turns))
+        print(f"word error rate: {rate:.2f}")
+    sys.stdout.flush()
+    return _fail(problem, 1) if problem else 0
+
+
+def _problem(report: dict[str, Any]) -> str:
+    """Why the transcript is no success, one line; empty if it is one."""
+    if report["problem"]:
+        # The captions have shown it already.
+        return "failed, see above"
+    if report["ending"] == "finished":
+        if report["errors"] and not report["finals"]:
+            return "no transcript: there were errors, see above"
+        return ""
+    return {
+        "fatal_error": "the speech recognition gave up, see above",
+        "disconnected": "the transcript is not complete: the service was lost "
+        "or did not answer in time",
+        "finalize_timeout": "the transcript may not be complete: no answer "
+        "to the end of the audio",
+    }.get(str(report["ending"]), f"the run ended early: {report['ending']}")
+
+
+def _read_report(path: Path) -> dict[str, Any] | None:
+    with contextlib.suppress(OSError, ValueError):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(report, dict):
+            return report
+    return None
+
+
+def _restore_terminal() -> None:
+    """Show the cursor again if the app could not do it itself."""
+    if sys.stdout.isatty():
+        sys.stdout.write("\r\x1b[J\x1b[?25h")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

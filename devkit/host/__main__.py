@@ -1,0 +1,47 @@
+"""``python -m devkit.host APP_DIR [--graph NAME] [--check]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import run_app
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="devkit.host",
+        description="Run a TEN app directory on the stand-in TEN runtime. "
+        "As on TEN, the working directory of the run is APP_DIR.",
+        epilog="Exit status: 0 ok, 1 the run failed, 2 the app, its graph or "
+        "the usage is wrong; 130 after a second Ctrl-C. "
+        "TEN_LOG_LEVEL=debug|info|warning|error sets what is logged "
+        "on stderr (default warning).",
+    )
+    parser.add_argument(
+        "app_dir",
+        metavar="APP_DIR",
+        type=Path,
+        help="directory with manifest.json (type app) and property.json",
+    )
+    parser.add_argument(
+        "--graph",
+        metavar="NAME",
+        help="predefined graph to run (default: those with auto_start)",
+    )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="only validate the app and import its addons",
+    )
+    parsed = parser.parse_args(arguments)
+    try:
+        return run_app(parsed.app_dir, parsed.graph, parsed.check)
+    except KeyboardInterrupt:  # while loading: nothing runs yet
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,353 @@
+"""One WebSocket connection: the client's events and the session's clock."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+from websockets.asyncio.server import ServerConnection
+from websockets.exceptions import ConnectionClosed
+
+from . import beta
+from .admission import Request, admit, dialect
+from .client_events import (
+    BETA_EVENT_TYPES,
+    GA_EVENT_TYPES,
+    SUPPORTED,
+    audio_of,
+    check_fields,
+    field_of,
+    parse,
+)
+from .context import ServerContext
+from .errors import (
+    CLOSE_INTERNAL_ERROR,
+    ApiError,
+    item_not_found,
+    refusal,
+    server_error,
+    session_expired,
+    unsupported_value,
+)
+from .items import Transcriber
+from .outbox import Outbox, reset_connection
+from .records import SessionRecord
+from .settings import SessionSettings
+from .turns import Turns
+
+_log = logging.getLogger(__name__)
+
+
+class Connection:
+    """Serves one connection from HTTP 101 to its end."""
+
+    def __init__(
+        self,
+        ws: ServerConnection,
+        request: Request,
+        record: SessionRecord,
+        context: ServerContext,
+    ) -> None:
+        self.record = record
+        self._ws = ws
+        self._request = request
+        self._context = context
+        self._outbox = Outbox(ws, record, context)
+        self._transcriber = Transcriber(context, self._outbox, record)
+        self._beta = dialect(request, context.policy) == "beta"
+        self._kind = "transcription"
+        self._settings = SessionSettings()
+        self._turns = Turns(
+            context,
+            self._outbox,
+            record,
+            self._transcriber,
+            self._settings,
+            beta=self._beta,
+        )
+        self._reading = asyncio.Event()
+        self._reading.set()
+        self._expires_at = int(time.time() + context.session_seconds)
+        self._audio_faults = self._plan_audio_faults()
+
+    async def serve(self) -> None:
+        """Returns when the connection has ended, whoever ended it."""
+        writer = asyncio.create_task(self._outbox.write())
+        try:
+            if self._open():
+                self._transcriber.start(self._ping())
+                self._transcriber.start(self._expire())
+            await self._read()
+        finally:
+            await self._transcriber.stop()
+            writer.cancel()
+            await asyncio.gather(writer, return_exceptions=True)
+
+    def freeze(self) -> None:
+        """Half-open: neither read nor write until `thaw`."""
+        self._outbox.running.clear()
+        self.stop_reading()
+
+    def thaw(self) -> None:
+        self._outbox.running.set()
+        self._reading.set()
+        self._ws.transport.resume_reading()
+
+    def stop_reading(self) -> None:
+        self._reading.clear()
+        self._ws.transport.pause_reading()
+
+    def reset(self) -> None:
+        """Drop the TCP connection now, with RST."""
+        reset_connection(self._ws)
+
+    def close(self, code: int, reason: str) -> None:
+        self._outbox.close(code, reason)
+
+    def expire(self) -> None:
+        """``session_expired``, then CLOSE 1001."""
+        self._outbox.send_error(session_expired(self._context.session_seconds))
+
+    def send_raw(self, event: dict[str, Any]) -> None:
+        self._outbox.send_raw(event)
+
+    def send_error(self, error: ApiError) -> None:
+        self._outbox.send_error(error)
+
+    # --- life of the session ---------------------------------------------
+
+    def _open(self) -> bool:
+        """session.created, or the refusal; True if there is a session."""
+        try:
+            if self._context.refusal is not None:
+                raise refusal(self._context.refusal.code)
+            if "refused" in self.record.faults:
+                raise refusal(self._context.faults.refused_error)
+            self._kind = admit(self._request, self._context.policy)
+        except ApiError as error:
+            _log.info("#%d refused: %s", self.record.number, error.code)
+            self._outbox.send_error(error)
+            return False
+        with self._context.journal.change():
+            self.record.session_id = f"sess_{uuid4().hex[:21]}"
+            self.record.config = self._settings.echo()
+        self._send_session("created")
+        return True
+
+    def _send_session(self, state: str) -> None:
+        common = {
+            "id": self.record.session_id,
+            "expires_at": self._expires_at,
+        }
+        if self._beta:
+            self._outbox.send(
+                f"transcription_session.{state}",
+                session={**common, **beta.echo(self._settings)},
+            )
+            return
+        session: dict[str, Any] = {
+            "type": self._kind,
+            "object": "realtime.session",
+            **common,
+        }
+        if self._kind == "transcription":
+            session["object"] = "realtime.transcription_session"
+            session |= self._settings.echo()
+        else:
+            session["model"] = self._request.query.get("model")
+        self._outbox.send(f"session.{state}", session=session)
+
+    async def _ping(self) -> None:
+        interval = self._context.ping_interval
+        while interval:
+            await asyncio.sleep(interval)
+            await self._outbox.running.wait()
+            try:
+                await self._ws.ping()
+            except ConnectionClosed:
+                return
+
+    async def _expire(self) -> None:
+        await asyncio.sleep(self._context.session_seconds)
+        self.expire()
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                await self._reading.wait()
+                self._receive(await self._ws.recv())
+                # recv() does not suspend while messages are queued: a client
+                # that floods would hold up every transcript.
+                await asyncio.sleep(0)
+        except ConnectionClosed:
+            return
+
+    # --- client events ----------------------------------------------------
+
+    def _receive(self, message: str | bytes) -> None:
+        event_id: str | None = None
+        try:
+            event = parse(message)
+            if isinstance(event.get("event_id"), str):
+                event_id = event["event_id"]
+            self._handle(event)
+        except ApiError as error:
+            self._outbox.send_error(error, event_id)
+
+    def _handle(self, event: dict[str, Any]) -> None:
+        kind = event.get("type")
+        if kind == "input_audio_buffer.append":
+            self._append(event)
+            return
+        with self._context.journal.change():
+            self.record.log(self.record.events, event)
+        if self.record.session_id is None:
+            return  # refused; CLOSE is under way
+        allowed = BETA_EVENT_TYPES if self._beta else GA_EVENT_TYPES
+        if kind is None:
+            raise ApiError(
+                "Missing required parameter: 'type'.", "invalid_event", "type"
+            )
+        if not isinstance(kind, str) or kind not in allowed:
+            raise unsupported_value("type", kind, allowed)
+        if kind in ("session.update", "transcription_session.update"):
+            self._update(field_of(event, "session", dict))
+        elif kind not in SUPPORTED or self._kind != "transcription":
+            raise ApiError(
+                f"'{kind}' is not supported in {self._kind} sessions.",
+                "invalid_value",
+                "type",
+            )
+        elif kind == "input_audio_buffer.commit":
+            check_fields(event)
+            self._turns.commit()
+        elif kind == "input_audio_buffer.clear":
+            check_fields(event)
+            self._turns.clear()
+        else:
+            self._item_event(kind.rpartition(".")[2], event)
+
+    def _append(self, event: dict[str, Any]) -> None:
+        data, error = b"", None
+        try:
+            data = audio_of(event)
+        except ApiError as found:
+            error = found
+        logged = {k: v for k, v in event.items() if k != "audio"}
+        logged["audio_bytes"] = len(data)
+        with self._context.journal.change():
+            self.record.log(self.record.events, logged)
+            self.record.appends += 1
+            self.record.audio_bytes += len(data)
+        if error is not None:
+            raise error
+        if self.record.session_id is None or self._kind != "transcription":
+            return
+        audio_ms = self._turns.append(data)
+        with self._context.journal.change():
+            self.record.audio_ms = audio_ms
+        while self._audio_faults and self._audio_faults[0][0] <= audio_ms:
+            _, name, strike = self._audio_faults.pop(0)
+            self._context.struck(self.record, name)
+            strike()
+
+    def _update(self, session: Any) -> None:
+        kind = session.get("type")
+        if self._kind == "realtime":
+            if kind == "transcription":
+                raise ApiError(
+                    "Passing a transcription session update event to a "
+                    "realtime session is not allowed.",
+                    "invalid_parameter",
+                    "session.type",
+                )
+            self._send_session("updated")
+            return
+        any_model = self._context.policy.azure
+        if self._beta:
+            new = beta.updated(self._settings, session, any_model=any_model)
+        else:
+            new = self._settings.updated(session, any_model=any_model)
+        delay = self._context.faults.slow_session_updated_ms / 1000
+        if delay:
+            self._context.struck(self.record, "slow_session_updated")
+            self._transcriber.start(self._apply_later(new, delay))
+        else:
+            self._apply(new)
+
+    async def _apply_later(self, new: SessionSettings, delay: float) -> None:
+        # Audio that comes meanwhile is heard under the old settings.
+        await asyncio.sleep(delay)
+        self._apply(new)
+
+    def _apply(self, new: SessionSettings) -> None:
+        self._settings = new
+        self._turns.apply(new)
+        with self._context.journal.change():
+            self.record.config = new.echo()
+            self.record.config_updates += 1
+        self._send_session("updated")
+
+    def _item_event(self, action: str, event: dict[str, Any]) -> None:
+        item_id = field_of(event, "item_id", str)
+        for item in self.record.items:
+            if item.item_id == item_id and not item.deleted:
+                break
+        else:
+            raise item_not_found(action, item_id)
+        if action == "retrieve":
+            self._outbox.send(
+                "conversation.item.retrieved",
+                item=self._turns.item_object(item),
+            )
+            return
+        with self._context.journal.change():
+            item.deleted = True
+        self._outbox.send("conversation.item.deleted", item_id=item_id)
+
+    # --- faults at a place in the audio ------------------------------------
+
+    def _plan_audio_faults(
+        self,
+    ) -> list[tuple[float, str, Callable[[], None]]]:
+        faults, number = self._context.faults, self.record.number
+        if not self._context.strikes("audio_faults_on", number):
+            return []
+        close = CLOSE_INTERNAL_ERROR if faults.server_error_close else None
+        chance = self._context.dice.drop_position_ms(faults.drop_rate, number)
+        if chance < math.inf:
+            _log.info(
+                "#%d: reset planned at %.0f ms of audio (seed %d)",
+                number,
+                chance,
+                faults.seed,
+            )
+        plan: list[tuple[float | None, str, Callable[[], None]]] = [
+            (faults.drop_after_audio_ms, "drop_after_audio", self.reset),
+            (chance, "drop_rate", self.reset),
+            (faults.expire_after_audio_ms, "expire", self.expire),
+            (
+                faults.server_error_after_audio_ms,
+                "server_error_after_audio",
+                lambda: self._outbox.send_error(server_error(close)),
+            ),
+            (
+                faults.stop_reading_after_audio_ms,
+                "stop_reading",
+                self.stop_reading,
+            ),
+            (faults.freeze_after_audio_ms, "freeze", self.freeze),
+        ]
+        return sorted(
+            [
+                (place, name, strike)
+                for place, name, strike in plan
+                if place is not None and place < math.inf
+            ],
+            key=lambda entry: entry[0],
+        )

@@ -1,0 +1,49 @@
+"""What turns audio into text: the interface of the engines."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .wire_audio import Int16Array
+
+
+class Stream(Protocol):
+    """Recognition of one item while its audio still comes in."""
+
+    async def feed(self, samples: Int16Array) -> str:
+        """Take audio; returns text to append to what was returned so far."""
+
+    async def finish(self) -> str:
+        """End of the item: its whole text. No call may follow."""
+
+    def abandon(self) -> None:
+        """The item will not be needed. Allowed at any time."""
+
+
+class Engine(Protocol):
+    """Shared by all sessions of a server, used from one event loop."""
+
+    def warm_up(self) -> None:
+        """Begin to load what is slow to load; does not block."""
+
+    async def transcribe(self, samples: Int16Array, rate: int) -> str:
+        """The text of a whole item: int16 mono samples at ``rate`` Hz."""
+
+    def stream(self, rate: int) -> Stream: ...
+
+    def close(self) -> None:
+        """Release threads and memory."""
+
+
+def engine_named(name: str) -> Engine:
+    """``speech`` or ``script``. Raises ValueError for other names and
+    ImportError if the recogniser's package is missing."""
+    if name == "script":
+        from .script_engine import ScriptEngine
+
+        return ScriptEngine()
+    if name == "speech":
+        from .speech_engine import SpeechEngine
+
+        return SpeechEngine()
+    raise ValueError(f"engine {name!r} is none of speech, script")

@@ -1,0 +1,131 @@
+"""The HTTP side of a connection: records, refusals, the slow handshake."""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import json
+import time
+from collections.abc import Sequence
+
+from websockets.asyncio.server import ServerConnection
+from websockets.datastructures import Headers
+from websockets.http11 import Request as HttpRequest
+from websockets.http11 import Response
+from websockets.typing import Subprotocol
+
+from .admission import SUBPROTOCOL, Request, http_status, key_ok
+from .context import ServerContext
+from .errors import INVALID_REQUEST
+from .outbox import reset_connection
+from .records import SessionRecord
+
+
+class Handshakes:
+    """Answers upgrade requests; a record exists from the first of them on.
+
+    ``pending``: connections between request and session.
+    """
+
+    def __init__(self, context: ServerContext, event_limit: int) -> None:
+        self._context = context
+        self._journal = context.journal
+        self._event_limit = event_limit
+        self.pending: dict[ServerConnection, SessionRecord] = {}
+        self.thawed = asyncio.Event()  # cleared: no request is answered
+        self.thawed.set()
+
+    async def process_request(
+        self, ws: ServerConnection, http_request: HttpRequest
+    ) -> Response | None:
+        request = request_of(http_request)
+        record = self._new_record(request)
+        self.pending[ws] = record
+        if self._context.strikes("slow_handshake", record.number):
+            self._context.struck(record, "slow_handshake")
+            await asyncio.sleep(self._context.faults.slow_handshake_ms / 1000)
+        await self.thawed.wait()
+        status, retry_after = self._refused_with(record), None
+        if status is None:
+            status = http_status(request, self._context.policy)
+        elif self._context.refusal is not None:
+            retry_after = self._context.refusal.retry_after
+        if status == 101:
+            return None
+        del self.pending[ws]
+        with self._journal.change():
+            record.http_status = status
+            record.closed_at = time.monotonic()
+        if status == 0:
+            reset_connection(ws)
+        return _http_refusal(status or 503, retry_after)
+
+    def _refused_with(self, record: SessionRecord) -> int | None:
+        """HTTP status of a refusal on purpose, 0 for reset, else None."""
+        if self._context.refusal is not None:
+            return self._context.refusal.status
+        if self._context.strikes("refused", record.number):
+            self._context.struck(record, "refused")
+            status = self._context.faults.refused_status
+            return None if status == 101 else status
+        return None
+
+    def _new_record(self, request: Request) -> SessionRecord:
+        with self._journal.change():
+            record = SessionRecord(
+                number=len(self._journal.sessions) + 1,
+                path=request.path,
+                query=request.masked_query(),
+                headers=request.masked_headers(),
+                key_ok=key_ok(request, self._context.policy),
+                opened_at=time.monotonic(),
+                event_limit=self._event_limit,
+            )
+            self._journal.sessions.append(record)
+        return record
+
+
+def request_of(http_request: HttpRequest) -> Request:
+    headers = http_request.headers.raw_items()
+    return Request.parse(
+        http_request.path, {name.lower(): value for name, value in headers}
+    )
+
+
+def select_subprotocol(
+    _ws: ServerConnection, offered: Sequence[Subprotocol]
+) -> Subprotocol | None:
+    # Browsers put their key among the subprotocols: only this one is echoed.
+    return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
+
+
+def _http_refusal(status: int, retry_after: float | None) -> Response:
+    """The JSON error body that gateways and Azure send."""
+    phrase = http.HTTPStatus(status).phrase
+    names = {
+        401: (INVALID_REQUEST, "invalid_api_key"),
+        403: (INVALID_REQUEST, "forbidden"),
+        404: (INVALID_REQUEST, "not_found"),
+        429: ("rate_limit_error", "rate_limit_exceeded"),
+    }
+    kind, code = names.get(status, ("server_error", None))
+    body = json.dumps(
+        {
+            "error": {
+                "message": phrase,
+                "type": kind,
+                "param": None,
+                "code": code,
+            }
+        }
+    ).encode()
+    headers = Headers(
+        {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+        }
+    )
+    if retry_after is not None:
+        headers["Retry-After"] = f"{retry_after:g}"
+    return Response(status, phrase, headers, body)

@@ -1,0 +1,48 @@
+"""Exact engine: reads the word ids that `devkit.script_audio` encoded."""
+
+from __future__ import annotations
+
+from devkit.script_audio import DecodedWord, WordDecoder, decode_words
+
+from .wire_audio import Int16Array
+
+
+class ScriptEngine:
+    """Text ``w000001 w000002``; damaged sound becomes ``<broken>``."""
+
+    def warm_up(self) -> None:
+        pass
+
+    async def transcribe(self, samples: Int16Array, rate: int) -> str:
+        return _text(decode_words(samples, rate))
+
+    def stream(self, rate: int) -> ScriptStream:
+        return ScriptStream(rate)
+
+    def close(self) -> None:
+        pass
+
+
+class ScriptStream:
+    def __init__(self, rate: int) -> None:
+        self._decoder = WordDecoder(rate)
+        self._words: list[DecodedWord] = []
+
+    async def feed(self, samples: Int16Array) -> str:
+        return self._more(self._decoder.feed(samples))
+
+    async def finish(self) -> str:
+        self._more(self._decoder.flush())
+        return _text(self._words)
+
+    def abandon(self) -> None:
+        pass
+
+    def _more(self, words: list[DecodedWord]) -> str:
+        lead = " " if self._words and words else ""
+        self._words += words
+        return lead + _text(words)
+
+
+def _text(words: list[DecodedWord]) -> str:
+    return " ".join(word.text for word in words)

@@ -1,0 +1,246 @@
+"""The audio side of a session: buffer, turn detection, commits, items."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+from uuid import uuid4
+
+from .context import ServerContext
+from .errors import CLOSE_INTERNAL_ERROR, commit_empty, server_error
+from .input_buffer import InputBuffer
+from .items import Item, LiveStream, Transcriber, item_faults
+from .outbox import Outbox
+from .records import CommitRecord, ItemRecord, SessionRecord
+from .settings import SessionSettings
+from .vad import EnergyVad, SpeechStarted
+from .wire_audio import Int16Array, WireDecoder
+
+MIN_COMMIT_MS = 100
+# With turn detection on, silence is not kept for longer than this: a session
+# that listens for an hour must not hold an hour of audio.
+_IDLE_KEEP_S = 60
+
+
+class Turns:
+    """Takes decoded appends; sends turn events; starts transcriptions."""
+
+    def __init__(
+        self,
+        context: ServerContext,
+        outbox: Outbox,
+        record: SessionRecord,
+        transcriber: Transcriber,
+        settings: SessionSettings,
+        *,
+        beta: bool,
+    ) -> None:
+        self._context = context
+        self._outbox = outbox
+        self._record = record
+        self._transcriber = transcriber
+        self._settings = settings
+        self._beta = beta
+        self._decoder = WireDecoder(settings.format["type"])
+        self._buffer = InputBuffer(settings.rate)
+        self._vad = self._new_vad()
+        self._item_id = _new_item_id()  # of the next commit
+        self._turn_start: int | None = None  # while the VAD hears speech
+        self._last_item_id: str | None = None
+        self._live: LiveStream | None = None
+
+    def apply(self, settings: SessionSettings) -> None:
+        """New settings from here on; audio not yet committed stays."""
+        old, self._settings = self._settings, settings
+        if settings.format != old.format:
+            self._decoder = WireDecoder(settings.format["type"])
+            self._buffer.change_rate(settings.rate)
+        if (
+            settings.format != old.format
+            or settings.turn_detection != old.turn_detection
+        ):
+            self._vad = self._new_vad()
+            self._turn_start = None
+        if self._live is not None:
+            # Its text may be in the old model's or format's terms.
+            self._live.abandon()
+            self._live = None
+        if self._streams and self._buffer.end > self._buffer.start:
+            self._feed_live(None)
+
+    def append(self, data: bytes) -> float:
+        """Take the bytes of one append; returns the audio time so far, ms."""
+        samples = self._decoder.decode(data)
+        self._buffer.append(samples)
+        if self._vad is not None:
+            for event in self._vad.push(samples):
+                if isinstance(event, SpeechStarted):
+                    self._speech_started(event.start)
+                else:
+                    self._speech_stopped(event.end)
+            if not self._vad.speaking:
+                idle = self._buffer.end - _IDLE_KEEP_S * self._buffer.rate
+                self._buffer.discard_before(idle)
+        elif self._streams and len(samples):
+            self._feed_live(samples)
+        return self._buffer.end * 1000 / self._buffer.rate
+
+    def commit(self) -> None:
+        """Commit by the client; raises ApiError for less than 100 ms."""
+        start = self._buffer.start
+        if self._turn_start is not None:
+            start = max(start, self._turn_start)
+        end = self._buffer.end
+        held_ms = (end - start) * 1000 / self._buffer.rate
+        if held_ms < MIN_COMMIT_MS:
+            raise commit_empty(held_ms)
+        self._commit(start, end, "client")
+        if self._vad is not None:
+            self._vad.reset(end)
+
+    def clear(self) -> None:
+        self._buffer.discard_before(self._buffer.end)
+        if self._vad is not None:
+            self._vad.reset(self._buffer.end)
+        self._turn_start = None
+        if self._live is not None:
+            self._live.abandon()
+            self._live = None
+        self._item_id = _new_item_id()
+        self._outbox.send("input_audio_buffer.cleared")
+
+    @property
+    def _streams(self) -> bool:
+        """Deltas come before the commit."""
+        profile = self._settings.profile
+        return profile is not None and profile.streaming and self._vad is None
+
+    def _new_vad(self) -> EnergyVad | None:
+        if self._settings.turn_detection is None:
+            return None
+        return EnergyVad(
+            self._settings.turn_detection,
+            self._buffer.rate,
+            position=self._buffer.end,
+            boundary=self._buffer.start,
+        )
+
+    def _feed_live(self, samples: Int16Array | None) -> None:
+        """``samples``: just appended; None for all that is held."""
+        if self._live is None:
+            self._live = self._transcriber.stream(
+                self._item_id, self._buffer.rate
+            )
+            samples = None
+        if samples is None:
+            samples = self._buffer.peek()
+        self._live.feed(samples)
+
+    def _speech_started(self, start: int) -> None:
+        self._turn_start = start
+        self._outbox.send(
+            "input_audio_buffer.speech_started",
+            audio_start_ms=self._buffer.milliseconds(start),
+            item_id=self._item_id,
+        )
+
+    def _speech_stopped(self, end: int) -> None:
+        start = self._buffer.start
+        if self._turn_start is not None:
+            start = self._turn_start
+        self._commit(start, end, "vad")
+
+    def _commit(self, start: int, end: int, by: str) -> None:
+        item = self._new_item(start, end)
+        item_id = item.record.item_id
+        previous = item.record.previous_item_id
+        if by == "vad":
+            for _ in range(1 + ("repeated_speech_stopped" in item.struck)):
+                self._outbox.send(
+                    "input_audio_buffer.speech_stopped",
+                    audio_end_ms=item.record.end_ms,
+                    item_id=item_id,
+                )
+        if "missing_committed" not in item.struck:
+            self._outbox.send(
+                "input_audio_buffer.committed",
+                item_id=item_id,
+                previous_item_id=previous,
+            )
+        self._note(item, by)
+        names = ("created",) if self._beta else ("added", "done")
+        for name in names:
+            self._outbox.send(
+                f"conversation.item.{name}",
+                previous_item_id=previous,
+                item=self.item_object(item.record),
+            )
+        self._last_item_id = item_id
+        self._item_id = _new_item_id()
+        self._turn_start = None
+        live, self._live = self._live, None
+        if "drop_after_commit" in item.struck:
+            self._outbox.reset()
+        if "server_error" in item.struck:
+            close = item.faults.server_error_close
+            self._outbox.send_error(
+                server_error(CLOSE_INTERNAL_ERROR if close else None)
+            )
+        self._transcriber.transcribe(item, live)
+
+    def _new_item(self, start: int, end: int) -> Item:
+        self._context.items += 1
+        number = self._context.items
+        on_connection = len(self._record.items) + 1
+        struck = item_faults(self._context, number, on_connection)
+        record = ItemRecord(
+            self._item_id,
+            self._last_item_id,
+            self._buffer.milliseconds(start),
+            self._buffer.milliseconds(end),
+            number,
+        )
+        item = Item(
+            record,
+            self._buffer.take(start, end),
+            self._buffer.rate,
+            self._settings,
+            self._context.faults,
+            struck,
+        )
+        if not self._context.within_rate(item.seconds):
+            item.struck |= {"failed", "rate_limited"}
+        return item
+
+    def _note(self, item: Item, by: str) -> None:
+        commit = CommitRecord(
+            item.record.item_id,
+            item.record.previous_item_id,
+            item.record.start_ms,
+            item.record.end_ms,
+            by,
+            time.monotonic(),
+        )
+        with self._context.journal.change():
+            self._record.commits.append(commit)
+            self._record.items.append(item.record)
+            self._record.faults += sorted(item.struck)
+
+    def item_object(self, record: ItemRecord) -> dict[str, Any]:
+        """The ``item`` of item events."""
+        item: dict[str, Any] = {
+            "id": record.item_id,
+            "type": "message",
+            "status": "completed",
+            "role": "user",
+            "content": [
+                {"type": "input_audio", "transcript": record.transcript}
+            ],
+        }
+        if self._beta or self._context.policy.azure:
+            item["object"] = "realtime.item"
+        return item
+
+
+def _new_item_id() -> str:
+    return f"item_{uuid4().hex[:21]}"

@@ -1,0 +1,146 @@
+"""Server-side turn detection on energy: deterministic in samples.
+
+Levels are judged in 10 ms windows that lie on a fixed grid from the first
+sample, so the result does not depend on how the audio was cut into appends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .wire_audio import Int16Array
+
+WINDOW_MS = 10
+# Shorter sounds are clicks.
+_MIN_SPEECH_MS = 30
+# Speech goes on down to this much below the level that starts it, so that
+# quiet word ends do not begin the silence too early.
+_HYSTERESIS_DB = 6.0
+# How long semantic_vad waits after speech. The service waits up to 8/4/2 s
+# when it believes that more will follow; a test server need not.
+_SEMANTIC_SILENCE_MS = {"low": 1200, "medium": 800, "auto": 800, "high": 400}
+_SEMANTIC_THRESHOLD = 0.5
+_SEMANTIC_PREFIX_MS = 300
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStarted:
+    """``start``: position of the turn's first sample, prefix included."""
+
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class SpeechStopped:
+    """``end``: position after the turn, trailing silence included."""
+
+    end: int
+
+
+def threshold_dbfs(threshold: float) -> float:
+    """The RMS level that counts as speech: 0 -> -65, 0.5 -> -45, 1 -> -25."""
+    return -65.0 + 40.0 * threshold
+
+
+class EnergyVad:
+    """Incremental detector for ``server_vad`` and ``semantic_vad``.
+
+    Positions are samples; the first sample pushed is at ``position``. No turn
+    begins before ``boundary``, the end of the previous one.
+    """
+
+    def __init__(
+        self,
+        turn_detection: dict[str, Any],
+        rate: int,
+        position: int = 0,
+        boundary: int = 0,
+    ) -> None:
+        if turn_detection["type"] == "server_vad":
+            threshold = float(turn_detection["threshold"])
+            prefix_ms = int(turn_detection["prefix_padding_ms"])
+            silence_ms = int(turn_detection["silence_duration_ms"])
+        else:
+            threshold = _SEMANTIC_THRESHOLD
+            prefix_ms = _SEMANTIC_PREFIX_MS
+            silence_ms = _SEMANTIC_SILENCE_MS[turn_detection["eagerness"]]
+        start_db = threshold_dbfs(threshold)
+        self._start_power = _power(start_db)
+        self._stay_power = _power(start_db - _HYSTERESIS_DB)
+        self._prefix = rate * prefix_ms // 1000
+        # At least one window: silence 0 shall not end a turn inside a word.
+        self._silence = rate * max(silence_ms, WINDOW_MS) // 1000
+        self._window = rate * WINDOW_MS // 1000
+        self._min_speech = rate * _MIN_SPEECH_MS // 1000
+        self._position = position  # of the first sample in _rest
+        self._rest = np.zeros(0, np.int16)
+        self._boundary = boundary
+        self._onset: int | None = None
+        self._speaking = False
+        self._speech_end = position
+
+    @property
+    def speaking(self) -> bool:
+        return self._speaking
+
+    @property
+    def earliest_start(self) -> int:
+        """No audio before this position can belong to a later turn."""
+        onset = self._position if self._onset is None else self._onset
+        return max(self._boundary, onset - self._prefix)
+
+    def push(self, samples: Int16Array) -> list[SpeechStarted | SpeechStopped]:
+        """Take more audio; events in the order in which they happened."""
+        audio = np.concatenate([self._rest, samples])
+        count = len(audio) // self._window
+        windows = audio[: count * self._window].reshape(count, self._window)
+        self._rest = audio[count * self._window :]
+        powers = np.square(windows.astype(np.float64)).mean(1).tolist()
+        events: list[SpeechStarted | SpeechStopped] = []
+        for power in powers:
+            begin = self._position
+            self._position += self._window
+            if self._speaking:
+                self._continue(power, events)
+            else:
+                self._listen(power, begin, events)
+        return events
+
+    def reset(self, boundary: int) -> None:
+        """The buffer was committed or cleared up to ``boundary``."""
+        self._boundary = boundary
+        self._speaking = False
+        self._onset = None
+
+    def _listen(
+        self,
+        power: float,
+        begin: int,
+        events: list[SpeechStarted | SpeechStopped],
+    ) -> None:
+        if power < self._start_power:
+            self._onset = None
+            return
+        if self._onset is None:
+            self._onset = begin
+        if self._position - self._onset >= self._min_speech:
+            events.append(SpeechStarted(self.earliest_start))
+            self._speaking = True
+            self._speech_end = self._position
+
+    def _continue(
+        self, power: float, events: list[SpeechStarted | SpeechStopped]
+    ) -> None:
+        if power >= self._stay_power:
+            self._speech_end = self._position
+        elif self._position - self._speech_end >= self._silence:
+            end = self._speech_end + self._silence
+            events.append(SpeechStopped(end))
+            self.reset(end)
+
+
+def _power(dbfs: float) -> float:
+    return float((32768.0 * 10 ** (dbfs / 20)) ** 2)

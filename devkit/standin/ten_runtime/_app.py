@@ -1,0 +1,212 @@
+"""The graphs of an app."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ._core import CmdCore
+from ._creation import create_extension
+from ._engine import Engine
+from ._files import ConfigError, Problem, read_json_object, unknown_keys
+from ._graph import Graph, graph_from_json, read_graph
+from ._node import Node
+
+PREDEFINED_KEYS = (
+    "name",
+    "auto_start",
+    "singleton",
+    "sync_stop_before_deinit",
+    "graph",
+)
+
+
+@dataclass
+class PredefinedGraph:
+    """An entry of ``ten.predefined_graphs``."""
+
+    name: str
+    graph: Graph
+    auto_start: bool = False
+
+
+@dataclass
+class AppConfig:
+    """What an app's property.json says."""
+
+    graphs: dict[str, PredefinedGraph] = field(default_factory=dict)
+
+
+def read_app_config(
+    tree: dict[str, Any], problems: list[Problem], app_dir: Path | None = None
+) -> AppConfig:
+    """Read an app's properties, adding what is wrong to ``problems``."""
+    config = AppConfig()
+    ten = tree.get("ten", {})
+    if not isinstance(ten, dict):
+        problems.append(Problem("$.ten", "must be an object"))
+        return config
+    listed = ten.get("predefined_graphs", [])
+    if not isinstance(listed, list):
+        problems.append(Problem("$.ten.predefined_graphs", "must be an array"))
+        return config
+    for index, item in enumerate(listed):
+        path = f"$.ten.predefined_graphs[{index}]"
+        _read_predefined(item, path, config, problems, app_dir)
+    return config
+
+
+def _read_predefined(
+    item: Any,
+    path: str,
+    config: AppConfig,
+    problems: list[Problem],
+    app_dir: Path | None,
+) -> None:
+    if not isinstance(item, dict):
+        problems.append(Problem(path, "must be an object"))
+        return
+    problems += unknown_keys(item, PREDEFINED_KEYS, path)
+    name = item.get("name")
+    if not isinstance(name, str) or not name:
+        text = "required, must be a non-empty string"
+        problems.append(Problem(f"{path}.name", text))
+        return
+    if name in config.graphs:
+        text = f"duplicate graph {name!r}; graph names must differ"
+        problems.append(Problem(f"{path}.name", text))
+        return
+    for key in ("auto_start", "singleton", "sync_stop_before_deinit"):
+        if not isinstance(item.get(key, False), bool):
+            problems.append(Problem(f"{path}.{key}", "must be true or false"))
+    if "graph" not in item:
+        problems.append(Problem(f"{path}.graph", "required, must be an object"))
+        return
+    graph = _read_graph(item["graph"], f"{path}.graph", problems, app_dir)
+    graph.sync_stop = item.get("sync_stop_before_deinit") is True
+    auto_start = item.get("auto_start") is True
+    config.graphs[name] = PredefinedGraph(name, graph, auto_start)
+
+
+def _read_graph(
+    value: Any, path: str, problems: list[Problem], app_dir: Path | None
+) -> Graph:
+    if isinstance(value, dict) and "import_uri" in value:
+        uri = value["import_uri"]
+        if len(value) > 1 or not isinstance(uri, str):
+            text = "import_uri must be a string and the only key"
+            problems.append(Problem(f"{path}.import_uri", text))
+            return Graph()
+        file = (app_dir or Path()) / uri
+        try:
+            value = read_json_object(file)
+        except ConfigError as error:
+            problems.append(Problem(f"{path}.import_uri", str(error)))
+            return Graph()
+    return read_graph(value, path, problems)
+
+
+class AppCore:
+    """Starts and stops graphs. Ends once it was closed and all graphs have.
+
+    ``ends_with_graphs``: also end when the last graph has ended.
+    """
+
+    def __init__(
+        self,
+        config: AppConfig | None = None,
+        app_dir: Path | None = None,
+        ends_with_graphs: bool = False,
+    ) -> None:
+        self.config = config or AppConfig()
+        self.errors: list[str] = []
+        self._app_dir = app_dir
+        self._ends_with_graphs = ends_with_graphs
+        self._changed = threading.Condition()
+        self._engines: dict[str, Engine] = {}
+        self._closing = False
+
+    def start(self, graph: Graph) -> str:
+        """Start a graph; returns its id."""
+
+        def create(engine: Engine, node: Node) -> None:
+            create_extension(engine, node, self._app_dir)
+
+        engine = Engine(graph, create, app=self, on_end=self._ended)
+        with self._changed:
+            self._engines[engine.graph_id] = engine
+            closing = self._closing
+        engine.start()
+        if closing:
+            engine.close()
+        return engine.graph_id
+
+    def stop(self, graph_id: str) -> bool:
+        """Stop a graph; False if there is none of that id."""
+        with self._changed:
+            engine = self._engines.get(graph_id)
+        if engine is not None:
+            engine.close()
+        return engine is not None
+
+    def close(self) -> None:
+        """Stop all graphs, then end."""
+        with self._changed:
+            self._closing = True
+            engines = list(self._engines.values())
+            self._changed.notify_all()
+        for engine in engines:
+            engine.close()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end; True once it came."""
+        with self._changed:
+            return self._changed.wait_for(self._is_over, timeout)
+
+    def _is_over(self) -> bool:
+        closing = self._closing or self._ends_with_graphs
+        return closing and not self._engines
+
+    def _ended(self, engine: Engine) -> None:
+        with self._changed:
+            self._engines.pop(engine.graph_id, None)
+            if engine.error is not None:
+                self.errors.append(engine.error.error_message())
+            self._changed.notify_all()
+
+    def app_command(self, engine: Engine, core: CmdCore) -> None:
+        """``ten:close_app``, ``ten:start_graph``, ``ten:stop_graph``."""
+        answer: Callable[[int, str], None] = engine.commands.succeed
+        detail = ""
+        if core.name == "ten:close_app":
+            engine.commands.succeed(core.cmd_id, detail)
+            self.close()
+            return
+        if core.name == "ten:start_graph":
+            try:
+                detail = self.start(self._wanted(core))
+            except ConfigError as error:
+                answer, detail = engine.commands.fail, str(error)
+        elif core.name == "ten:stop_graph":
+            if not self.stop(core.graph_id or engine.graph_id):
+                answer = engine.commands.fail
+                detail = f"there is no graph {core.graph_id!r}"
+        else:
+            answer = engine.commands.fail
+            detail = f"this app does not know the command {core.name!r}"
+        answer(core.cmd_id, detail)
+
+    def _wanted(self, core: CmdCore) -> Graph:
+        if core.graph_json:
+            graph = graph_from_json(core.graph_json, "ten:start_graph")
+        elif core.graph_name in self.config.graphs:
+            graph = self.config.graphs[core.graph_name].graph
+        else:
+            known = ", ".join(self.config.graphs) or "none"
+            text = f"no graph {core.graph_name!r}; the graphs are {known}"
+            raise ConfigError("ten:start_graph", [Problem("$", text)])
+        graph.sync_stop = graph.sync_stop or core.sync_stop
+        return graph

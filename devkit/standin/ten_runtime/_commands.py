@@ -1,0 +1,159 @@
+"""Commands under way, and the way of their results back."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ._conversion import Conversion
+from ._core import CmdCore, ResultCore
+from ._log import log_line
+from .cmd_result import CmdResult, StatusCode
+from .error import TenError, generic_error
+from .log_level import LogLevel
+
+if TYPE_CHECKING:
+    from ._node import Node, ResultHandler
+
+
+@dataclass
+class _Request:
+    """One ``send_cmd``, however many nodes it went to."""
+
+    sender: Node
+    handler: ResultHandler
+    each: bool
+    name: str
+    parent_id: int
+    open_ids: set[int] = field(default_factory=set)
+    over: bool = False
+
+
+@dataclass
+class _Leg:
+    """One destination of a request."""
+
+    request: _Request
+    responder: Node | None
+    conversion: Conversion | None
+
+
+class Commands:
+    """Knows for each open command who asked and who has to answer."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._legs: dict[int, _Leg] = {}
+
+    def request(
+        self, sender: Node, core: CmdCore, handler: ResultHandler, each: bool
+    ) -> _Request:
+        """A request to which legs are added with :meth:`open`."""
+        return _Request(sender, handler, each, core.name, core.cmd_id)
+
+    def open(
+        self,
+        request: _Request,
+        core: CmdCore,
+        responder: Node | None,
+        conversion: Conversion | None,
+    ) -> None:
+        """``core`` (which gets a new id) is about to go to ``responder``."""
+        core.renew()
+        with self._lock:
+            request.open_ids.add(core.cmd_id)
+            self._legs[core.cmd_id] = _Leg(request, responder, conversion)
+
+    def answer(self, node: Node, core: ResultCore) -> TenError | None:
+        """A result that ``node`` returned.
+
+        Results for commands that are answered already are swallowed.
+        """
+        with self._lock:
+            leg = self._legs.get(core.cmd_id)
+        if leg is None:
+            return None
+        problem = node.api.check_result("cmd_in", core.cmd_name, core.props)
+        if problem is not None:
+            text = f"result of {core.cmd_name!r} not sent: {problem}"
+            log_line(LogLevel.ERROR, text, node=node.name)
+            return generic_error(text)
+        self._settle(leg, core)
+        return None
+
+    def fail(self, cmd_id: int, detail: str) -> None:
+        """Answer a command with an ERROR result of the runtime's own."""
+        with self._lock:
+            leg = self._legs.get(cmd_id)
+        if leg is not None:
+            self._settle(leg, _error_result(cmd_id, detail))
+
+    def succeed(self, cmd_id: int, detail: str) -> None:
+        """Answer a command that the runtime carried out."""
+        with self._lock:
+            leg = self._legs.get(cmd_id)
+        if leg is not None:
+            core = _error_result(cmd_id, detail)
+            core.status = int(StatusCode.OK)
+            self._settle(leg, core)
+
+    def abandon(self, node: Node) -> None:
+        """``node`` sends and waits no more: end what it still waits for."""
+        self._fail_all(lambda leg: leg.request.sender is node)
+
+    def node_closed(self, node: Node) -> None:
+        """``node`` will answer no more."""
+        self._fail_all(lambda leg: leg.responder is node)
+
+    def _fail_all(self, concerns: _Concerns) -> None:
+        with self._lock:
+            ids = [i for i, leg in self._legs.items() if concerns(leg)]
+        for cmd_id in ids:
+            self.fail(cmd_id, "the graph closed before there was a result")
+
+    def _settle(self, leg: _Leg, core: ResultCore) -> None:
+        request = leg.request
+        if leg.conversion is not None and leg.conversion.result is not None:
+            core.props, core.name = leg.conversion.result.apply(
+                core.props, core.name
+            )
+        problem = request.sender.api.check_result(
+            "cmd_out", request.name, core.props
+        )
+        if problem is not None:
+            core = _error_result(core.cmd_id, problem)
+        with self._lock:
+            if core.final:
+                self._legs.pop(core.cmd_id, None)
+                request.open_ids.discard(core.cmd_id)
+            if request.over:
+                return
+            core.completed = not request.open_ids
+            if core.final and not request.each and not core.completed:
+                # One result stands for all: the first error, or the last.
+                if core.status == int(StatusCode.OK):
+                    return
+                core.completed = True
+            request.over = core.completed
+            # A forwarded command's result can be returned as it is.
+            core.cmd_id = request.parent_id
+            core.cmd_name = request.name
+        sender = request.sender
+        if sender.driver is not None and not sender.closed:
+            result = CmdResult._wrap(core)
+            sender.driver.call(lambda: request.handler(result, None))
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Concerns = Callable[[_Leg], bool]
+
+
+def _error_result(cmd_id: int, detail: str) -> ResultCore:
+    core = ResultCore()
+    core.cmd_id = cmd_id
+    core.status = int(StatusCode.ERROR)
+    core.props = {"detail": detail}
+    return core

@@ -1,0 +1,88 @@
+"""Making the extension instance of a node."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+from ._driver import AsyncDriver, SyncDriver
+from ._engine import CreationError, Engine
+from ._files import ConfigError
+from ._node import Node
+from ._owner import EnvOwner
+from ._package import load_package
+from .addon_manager import AddonImportError, _AddonManager
+from .async_extension import AsyncExtension
+from .async_ten_env import AsyncTenEnv
+from .extension import Extension
+from .global_thread_manager import WorkerThread, thread_manager
+from .ten_env import TenEnv
+
+#: Seconds that an addon may take to hand its instance over.
+CREATION_LIMIT_S = 30.0
+
+
+class Creation:
+    """The ``context`` of ``on_create_instance``."""
+
+    def __init__(self) -> None:
+        self.instance: object = None
+        self._ready = threading.Event()
+
+    def done(self, instance: object) -> None:
+        """Called by ``on_create_instance_done``."""
+        self.instance = instance
+        self._ready.set()
+
+    def wait(self) -> bool:
+        """Whether it was called in time."""
+        return self._ready.wait(CREATION_LIMIT_S)
+
+
+def create_extension(
+    engine: Engine, node: Node, app_dir: Path | None = None
+) -> None:
+    """Give ``node`` its extension; raises :class:`CreationError`."""
+    addon_name = node.spec.addon
+    try:
+        registered = _AddonManager._use(addon_name)
+        package = load_package(addon_name, registered.directory, app_dir)
+    except (AddonImportError, ConfigError) as error:
+        raise CreationError(str(error)) from error
+    creation = Creation()
+    env = TenEnv(EnvOwner(f"addon {addon_name}"))
+    try:
+        registered.addon.on_create_instance(env, node.name, creation)
+    except Exception as error:
+        raise CreationError(
+            f"on_create_instance of addon {addon_name!r}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not creation.wait():
+        text = f"addon {addon_name!r} never called on_create_instance_done"
+        raise CreationError(text)
+    node.package = package
+    node.api = package.api
+    _attach(engine, node, creation.instance)
+
+
+def _attach(engine: Engine, node: Node, instance: object) -> None:
+    if isinstance(instance, AsyncExtension):
+        thread = thread_manager.acquire(node.name)
+        node.driver = AsyncDriver(
+            node, instance, AsyncTenEnv(node), thread, thread_manager.release
+        )
+    elif isinstance(instance, Extension):
+        worker = engine.worker(node.spec.group)
+        node.driver = SyncDriver(
+            node, instance, TenEnv(node), worker, _keep_worker
+        )
+    else:
+        raise CreationError(
+            f"addon {node.spec.addon!r} made a {type(instance).__name__}, "
+            "which is neither an Extension nor an AsyncExtension"
+        )
+
+
+def _keep_worker(_worker: WorkerThread) -> None:
+    """The graph stops its groups' threads itself."""

@@ -1,0 +1,45 @@
+"""An extension package on disk: what it declares and its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ._files import ConfigError, find_nulls, read_json_object
+from ._manifest import ManifestReader
+from ._schema import Api
+from ._tree import Tree
+
+
+@dataclass
+class Package:
+    """Declared API and default properties."""
+
+    name: str
+    api: Api = field(default_factory=Api)
+    properties: Tree = field(default_factory=dict)
+
+
+def load_package(
+    name: str, directory: Path | None, app_dir: Path | None = None
+) -> Package:
+    """Read ``manifest.json`` and ``property.json``, both of them optional.
+
+    Raises :class:`ConfigError`.
+    """
+    package = Package(name)
+    if directory is None:
+        return package
+    manifest = directory / "manifest.json"
+    if manifest.is_file():
+        reader = ManifestReader(manifest, app_dir)
+        reader.read()
+        reader.raise_problems()
+        package.api = reader.api
+    properties = directory / "property.json"
+    if properties.is_file():
+        package.properties = read_json_object(properties)
+        nulls = find_nulls(package.properties, "$")
+        if nulls:
+            raise ConfigError(str(properties), nulls)
+    return package

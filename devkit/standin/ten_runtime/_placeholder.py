@@ -1,0 +1,94 @@
+"""``${env:NAME}`` and ``${env:NAME|default}`` in property values."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ._files import Problem
+from ._log import log_line
+from .log_level import LogLevel
+
+
+class UnresolvedPlaceholder(Exception):
+    """A required variable is not set, or the scope is not ``env``."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.json_path}: {problem.text}")
+        self.problem = problem
+
+
+class _Malformed(Exception):
+    """Resolution stops here, quietly, as in the core."""
+
+
+def resolve(tree: Any, path: str = "$") -> Any:
+    """A copy with every placeholder replaced by a string, once.
+
+    Raises :class:`UnresolvedPlaceholder`. A malformed placeholder is logged
+    and leaves itself and everything after it as it is.
+    """
+    resolver = _Resolver()
+    return resolver.walk(tree, path)
+
+
+class _Resolver:
+    def __init__(self) -> None:
+        self.stopped = False
+
+    def walk(self, value: Any, path: str) -> Any:
+        if isinstance(value, dict):
+            return {k: self.walk(v, f"{path}.{k}") for k, v in value.items()}
+        if isinstance(value, list):
+            return [self.walk(v, f"{path}[{i}]") for i, v in enumerate(value)]
+        if self.stopped or not isinstance(value, str):
+            return value
+        if not (value.startswith("${") and value.endswith("}")):
+            return value
+        try:
+            return _replace(value[2:-1], path)
+        except _Malformed:
+            self.stopped = True
+            text = f"{path}: malformed placeholder {value!r}, left as it is"
+            log_line(LogLevel.WARN, text)
+            return value
+
+
+def _replace(inside: str, path: str) -> str:
+    name_part, default = _split_default(inside)
+    scope, colon, name = name_part.partition(":")
+    if not colon:
+        raise _Malformed
+    if scope != "env":
+        text = f"placeholder scope {scope!r} is unknown; allowed is env"
+        raise UnresolvedPlaceholder(Problem(path, text))
+    value = os.environ.get(name)  # set but empty counts as set
+    if value is not None:
+        return value
+    if default is None:
+        text = (
+            f"environment variable {name} is not set and has no default; "
+            f"allowed is ${{env:{name}|default}}"
+        )
+        raise UnresolvedPlaceholder(Problem(path, text))
+    return default
+
+
+def _split_default(inside: str) -> tuple[str, str | None]:
+    """Split at the first unescaped ``|``; ``\\x`` means x."""
+    name: list[str] = []
+    default: list[str] | None = None
+    escaped = False
+    for char in inside:
+        target = name if default is None else default
+        if escaped:
+            target.append(char)
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == "|" and default is None:
+            default = []
+        else:
+            target.append(char)
+    text = None if default is None else "".join(default)
+    return "".join(name), text

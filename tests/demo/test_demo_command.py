@@ -1,0 +1,186 @@
+"""`python -m devkit.demo` with wrong input: one line, status 2."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from devkit.demo.arguments import SUFFIXES, UsageError, parse
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+HELP_WORDS = (
+    *("--audio", "--server", "--output", "--text", "--speed", "--model"),
+    *("--language", "--port", "--no-color", "Exit status"),
+)
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def call(
+        *arguments: str, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if key != "OPENAI_API_KEY"
+        }
+        return subprocess.run(
+            [sys.executable, "-m", "devkit.demo", *arguments],
+            cwd=tmp_path,
+            env={**kept, "PYTHONPATH": str(ROOT), **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            stdin=subprocess.DEVNULL,
+        )
+
+    return call
+
+
+@pytest.fixture
+def audio(tmp_path: Path) -> str:
+    path = tmp_path / "my call.wav"
+    soundfile.write(path, np.zeros(1600, np.int16), 16000)
+    return str(path)
+
+
+def expect_refusal(*arguments: str, parts: tuple[str, ...]) -> None:
+    """As `expect_usage_error`, without the price of a process."""
+    with pytest.raises(UsageError) as caught:
+        parse(arguments, {})
+    assert "\n" not in str(caught.value)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def expect_usage_error(
+    result: "subprocess.CompletedProcess[str]", *parts: str
+) -> None:
+    assert result.returncode == 2, result
+    assert result.stdout == ""
+    lines = result.stderr.splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("devkit.demo: ")
+    for part in parts:
+        assert part in lines[0]
+
+
+def test_a_missing_file(run: Run) -> None:
+    expect_usage_error(
+        run("--audio", "no such.wav"), "no such.wav", "no such file"
+    )
+
+
+def test_a_file_that_is_no_audio(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "notes.wav").write_text("not audio", encoding="utf-8")
+    (tmp_path / "notes.txt").write_text("not audio", encoding="utf-8")
+    (tmp_path / "notes.raw").write_bytes(b"no header")
+    for name in ("notes.wav", "notes.txt", "notes.raw"):
+        expect_usage_error(
+            run("--audio", name), name, "not an audio file that can be read"
+        )
+
+
+def test_a_directory_and_an_empty_recording(run: Run, tmp_path: Path) -> None:
+    expect_usage_error(run("--audio", "."), "is a directory")
+    soundfile.write(tmp_path / "empty.wav", np.zeros(0, np.int16), 16000)
+    expect_usage_error(
+        run("--audio", "empty.wav"), "empty.wav", "contains no audio"
+    )
+
+
+def test_openai_without_a_key(run: Run, audio: str) -> None:
+    arguments = ("--audio", audio, "--server", "openai")
+    expect_usage_error(run(*arguments), "OPENAI_API_KEY is not set")
+    expect_usage_error(
+        run(*arguments, OPENAI_API_KEY=" "), "OPENAI_API_KEY is not set"
+    )
+
+
+def test_another_server_without_a_key(run: Run, audio: str) -> None:
+    expect_usage_error(
+        run("--audio", audio, "--server", "wss://asr.example/v1"),
+        "OPENAI_API_KEY is not set",
+        "asr.example",
+    )
+
+
+@pytest.mark.parametrize("url", ["http://x/v1", "remote", "ws://", "ws://x:y"])
+def test_a_server_that_is_none(audio: str, url: str) -> None:
+    expect_refusal(
+        *("--audio", audio, "--server", url), parts=("--server", "ws://")
+    )
+
+
+def test_a_port_in_use(run: Run, audio: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        expect_usage_error(run("--audio", audio, "--port", port), port)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "http", "-1", "²"])
+def test_a_port_that_is_none(audio: str, port: str) -> None:
+    expect_refusal(
+        *("--audio", audio, f"--port={port}"), parts=("--port", repr(port))
+    )
+
+
+def test_a_port_for_a_server_elsewhere(run: Run, audio: str) -> None:
+    expect_usage_error(
+        run("--audio", audio, "--port=80", "--server", "ws://localhost/v1"),
+        "--port",
+    )
+
+
+def test_an_output_that_cannot_be_written(run: Run, audio: str) -> None:
+    call = ("--audio", audio, "--output")
+    expect_usage_error(run(*call, "a.doc"), "a.doc", ".srt, .vtt, .json")
+    expect_refusal(*call, "captions", parts=("unknown suffix",))
+    expect_refusal(*call, "gone/a.srt", parts=("gone", "no such directory"))
+    folder = Path(audio).with_name("dir.srt")
+    folder.mkdir()
+    expect_refusal(*call, str(folder), parts=("dir.srt", "is a directory"))
+    expect_refusal(*call, "/proc/a.srt", parts=("/proc",))
+
+
+def test_a_text_that_cannot_be_compared(
+    run: Run, audio: str, tmp_path: Path
+) -> None:
+    (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "empty.txt").write_text(" ...\n", encoding="utf-8")
+    call = ("--audio", audio, "--text")
+    expect_usage_error(run(*call, "gone.txt"), "gone.txt", "no such file")
+    expect_usage_error(run(*call, "binary.txt"), "binary.txt", "UTF-8")
+    expect_usage_error(run(*call, "empty.txt"), "empty.txt", "no words")
+
+
+@pytest.mark.parametrize("speed", ["0", "-1", "nan", "fast", "1e9"])
+def test_a_speed_that_is_none(audio: str, speed: str) -> None:
+    expect_refusal(
+        *("--audio", audio, f"--speed={speed}"),
+        parts=("--speed", repr(speed)),
+    )
+
+
+def test_unknown_arguments(run: Run) -> None:
+    expect_usage_error(run("--nosuch"), "--nosuch")
+
+
+def test_help_names_every_option_and_status(run: Run) -> None:
+    result = run("--help")
+    assert result.returncode == 0
+    for word in HELP_WORDS:
+        assert word in result.stdout
+
+
+def test_suffixes_are_those_the_captions_write() -> None:
+    from examples.live_captions.ten_packages.extension.captions import writers
+
+    assert set(SUFFIXES) == set(writers.FORMATS)

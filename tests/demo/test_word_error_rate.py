@@ -1,0 +1,74 @@
+"""Word error rate and its normalisation."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devkit.demo.word_error_rate import (
+    edit_distance,
+    word_error_rate,
+    words_of,
+)
+
+WORDS = st.lists(st.sampled_from("abcde"), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Hello, World!", ["hello", "world"]),
+        ("I don’t know", ["i", "don't", "know"]),
+        ("'quoted' o'clock", ["quoted", "o'clock"]),
+        ("well-known: 42 _x_", ["well", "known", "42", "x"]),
+        ("STRASSE straße", ["strasse", "strasse"]),
+        ("ＦＵＬＬ width", ["full", "width"]),
+        ("हिन्दी में", ["हिन्दी", "में"]),
+        ("… — '", []),
+        ("one\n\ttwo", ["one", "two"]),
+    ],
+)
+def test_words_of(text: str, words: list[str]) -> None:
+    assert words_of(text) == words
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "rate"),
+    [
+        ("a b c d", "A, b. c d!", 0.0),
+        ("a b c d", "a x c d", 0.25),  # substitution
+        ("a b c d", "a c d", 0.25),  # deletion
+        ("a b c d", "a b b c d", 0.25),  # insertion
+        ("a b c d", "", 1.0),
+        ("a", "x y z", 3.0),
+        ("a b c d", "b c d a", 0.5),
+    ],
+)
+def test_rate(reference: str, hypothesis: str, rate: float) -> None:
+    assert word_error_rate(reference, hypothesis) == rate
+
+
+def test_a_reference_without_words_is_refused() -> None:
+    with pytest.raises(ValueError, match="no words"):
+        word_error_rate("...", "a")
+
+
+def by_definition(first: list[str], second: list[str]) -> int:
+    """Levenshtein's recurrence, written down without shortcuts."""
+    table = [[0] * (len(second) + 1) for _ in range(len(first) + 1)]
+    for i in range(len(first) + 1):
+        for j in range(len(second) + 1):
+            if i == 0 or j == 0:
+                table[i][j] = i + j
+                continue
+            table[i][j] = min(
+                table[i - 1][j] + 1,
+                table[i][j - 1] + 1,
+                table[i - 1][j - 1] + (first[i - 1] != second[j - 1]),
+            )
+    return table[-1][-1]
+
+
+@given(WORDS, WORDS)
+def test_distance_is_levenshteins(first: list[str], second: list[str]) -> None:
+    assert edit_distance(first, second) == by_definition(first, second)
+    assert edit_distance(first, second) == edit_distance(second, first)

@@ -1,0 +1,156 @@
+"""Small extensions and testers for the tests beside this file.
+
+Public API only, so that what these tests state about TEN's manners can be
+checked against the real runtime too.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ten_runtime import (
+    Addon,
+    AsyncExtension,
+    AsyncExtensionTester,
+    AsyncTenEnvTester,
+    Cmd,
+    Data,
+    Extension,
+    TenEnv,
+    TenError,
+    register_addon_as_extension,
+)
+
+from devkit.bootstrap import ensure_ten
+
+#: For what the real runtime answers by ending the process.
+standin_only = pytest.mark.skipif(
+    ensure_ten() == "real", reason="ends the process on the real runtime"
+)
+
+_numbers = itertools.count(1)
+Factory = Callable[[str], AsyncExtension | Extension]
+HANG_GUARD_US = 60_000_000
+
+
+def install(
+    directory: Path,
+    factory: Factory,
+    api: dict[str, Any] | None = None,
+    properties: dict[str, Any] | None = None,
+) -> str:
+    """Write a package into ``directory`` and register it; returns its name."""
+    name = f"probe_{next(_numbers)}"
+    package = directory / name
+    package.mkdir()
+    manifest = {"type": "extension", "name": name, "version": "0.1.0"}
+    (package / "manifest.json").write_text(
+        json.dumps({**manifest, "api": api or {}})
+    )
+    (package / "property.json").write_text(json.dumps(properties or {}))
+
+    @register_addon_as_extension(name, str(package / "addon.py"))
+    class ProbeAddon(Addon):
+        def on_create_instance(
+            self, ten_env: TenEnv, name: str, context: object
+        ) -> None:
+            ten_env.on_create_instance_done(factory(name), context)
+
+    return name
+
+
+Script = Callable[[AsyncTenEnvTester, "Probe"], Awaitable[None]]
+
+
+class Probe(AsyncExtensionTester):
+    """Runs ``script`` in on_start, then stops the test.
+
+    ``seen``: name and properties of the data that came; ``until``: stop when
+    that many came (a script alone may be over before they are here).
+    """
+
+    def __init__(self, script: Script | None = None, until: int = 0) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, Any]] = []
+        self.failure: BaseException | None = None
+        self._script = script
+        self._until = until
+        self._scripted = False
+
+    async def on_start(self, ten_env: AsyncTenEnvTester) -> None:
+        if self._script is not None:
+            try:
+                await self._script(ten_env, self)
+            except Exception as error:  # told to the test, not to the host
+                self.failure = error
+                ten_env.stop_test()
+        self._scripted = True
+        self._stop_if_complete(ten_env)
+
+    async def on_data(self, ten_env: AsyncTenEnvTester, data: Data) -> None:
+        text, _ = data.get_property_to_json()
+        self.seen.append((data.get_name(), json.loads(text)))
+        self._stop_if_complete(ten_env)
+
+    def _stop_if_complete(self, ten_env: AsyncTenEnvTester) -> None:
+        if self._scripted and len(self.seen) >= self._until:
+            ten_env.stop_test()
+
+    def play(self, addon: str, properties: Any = None) -> TenError | None:
+        """Run in single mode; raises what the script raised."""
+        text = None if properties is None else json.dumps(properties)
+        self.set_test_mode_single(addon, text)
+        return self._play()
+
+    def play_graph(self, graph: dict[str, Any]) -> TenError | None:
+        """Run in graph mode; raises what the script raised."""
+        self.set_test_mode_graph(json.dumps(graph))
+        return self._play()
+
+    def _play(self) -> TenError | None:
+        self.set_timeout(HANG_GUARD_US)
+        error = self.run()
+        if self.failure is not None:
+            raise self.failure
+        return error
+
+
+async def ask(ten_env: AsyncTenEnvTester, name: str) -> Any:
+    """Send a command and return the JSON of its result's ``answer``."""
+    result, error = await ten_env.send_cmd(Cmd.create(name))
+    assert error is None
+    assert result is not None
+    text, error = result.get_property_to_json("answer")
+    assert error is None, error
+    return json.loads(text)
+
+
+def data(name: str, **properties: Any) -> Data:
+    """A data message with properties."""
+    message = Data.create(name)
+    message.set_property_from_json(None, json.dumps(properties))
+    return message
+
+
+def node(name: str, addon: str, **properties: Any) -> dict[str, Any]:
+    """A graph node."""
+    return {
+        "type": "extension",
+        "name": name,
+        "addon": addon,
+        "extension_group": "default_extension_group",
+        "property": properties,
+    }
+
+
+TESTER = {
+    "type": "extension",
+    "name": "tester",
+    "addon": "ten:test_extension",
+    "extension_group": "test_extension_group",
+}
