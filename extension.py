@@ -299,10 +299,17 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         """Deliver all that was received so far, then send the end signal."""
         token = self.finalize_id
         client, intake = self._client, self._intake
-        if client is None or intake is None or not client.running:
+        if client is None or intake is None or self.stopped:
             await self._end_finalize(token)
             return
         await self._drain_frames()
+        if not client.running and not self.buffered_frames.empty():
+            # A finalize may come before on_start, or with auto_connect off;
+            # who finalizes wants the text.
+            await self.start_connection()
+        if not client.running:
+            await self._end_finalize(token)
+            return
         intake.finalize()
         client.finalize(token)
 

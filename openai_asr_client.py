@@ -230,7 +230,7 @@ class OpenAIASRClient:
         if position is not None:
             self.core.passed_over(position)
 
-    def finalize(self, token: str) -> None:
+    def finalize(self, token: object) -> None:
         """Deliver everything received so far; `on_asr_finalized` follows."""
         self.core.finalize(token, self._now())
         self._pump()

@@ -172,7 +172,8 @@ class WordDecoder:
         self._rate = rate
         self._window = round(rate * SYMBOL_MS / 1000)
         self._hop = rate // _HOPS_PER_SECOND
-        self._basis = _basis(rate, self._window)
+        # All tones are multiples of the window's 50 Hz: each is one FFT bin.
+        self._bins = np.array(_TONES_HZ) * SYMBOL_MS // 1000
         self._samples = np.zeros(0, np.int16)
         self._base = 0  # absolute position of _samples[0], a multiple of hop
         self._scanned = 0  # hops already looked at, counted from position 0
@@ -305,9 +306,10 @@ class WordDecoder:
         self, frames: _Float32Array
     ) -> tuple[_Float32Array, _Float32Array]:
         """Per frame and tone: power, and its share of the frame (0..1)."""
-        spectrum = frames @ self._basis
-        count = len(_TONES_HZ)
-        power = spectrum[:, :count] ** 2 + spectrum[:, count:] ** 2
+        # Not a product with a basis of tones: that wakes BLAS's threads, whose
+        # waiting costs more than the whole decoder.
+        spectrum = np.fft.rfft(frames, axis=1)[:, self._bins]
+        power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
         energy = np.einsum("ij,ij->i", frames, frames)
         purity = power * 2 / (self._window * (energy[:, None] + 1.0))
         return power, purity
@@ -349,12 +351,6 @@ def _burst(word_id: int, rate: int, level_dbfs: float) -> Int16Array:
     wave[-fade:] *= ramp[::-1]
     peak = 32767 * 10 ** (level_dbfs / 20)
     return np.round(wave * peak).astype(np.int16)
-
-
-def _basis(rate: int, window: int) -> _Float32Array:
-    time = np.arange(window) / rate
-    angle = 2 * np.pi * np.outer(time, np.array(_TONES_HZ))
-    return np.concatenate([np.cos(angle), np.sin(angle)], 1).astype(np.float32)
 
 
 def _tones_of(word_id: int) -> list[int]:

@@ -180,7 +180,10 @@ class Turns:
         self._turn_start = None
         live, self._live = self._live, None
         if "drop_after_commit" in item.struck:
+            if live is not None:
+                live.abandon()
             self._outbox.reset()
+            return
         if "server_error" in item.struck:
             close = item.faults.server_error_close
             self._outbox.send_error(

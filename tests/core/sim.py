@@ -410,9 +410,7 @@ class Call:
             self.faults_done += not connection.frozen
             connection.frozen = True
 
-    def _close(
-        self, connection: SimConnection, code: int, reason: str
-    ) -> None:
+    def _close(self, connection: SimConnection, code: int, reason: str) -> None:
         connection.open = False
         self.core.closed(connection.link, code, reason, self.now)
 
