@@ -168,9 +168,15 @@ class Connection:
             await asyncio.sleep(interval)
             await self._outbox.running.wait()
             try:
-                await self._ws.ping()
+                pong = await self._ws.ping()
             except ConnectionClosed:
                 return
+            pong.add_done_callback(self._ponged)
+
+    def _ponged(self, pong: asyncio.Future[float]) -> None:
+        if not pong.cancelled() and pong.exception() is None:
+            with self._context.journal.change():
+                self.record.pongs += 1
 
     async def _expire(self) -> None:
         await asyncio.sleep(self._context.session_seconds)

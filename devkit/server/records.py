@@ -76,6 +76,7 @@ class SessionRecord:
     appends: int = 0
     audio_bytes: int = 0
     audio_ms: float = 0.0
+    pongs: int = 0  # answers to the server's PING frames
     commits: list[CommitRecord] = field(default_factory=list)
     items: list[ItemRecord] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)  # that struck

@@ -104,6 +104,7 @@ async def connected(
     server: LocalServer,
     query: str = "intent=transcription",
     *,
+    path: str | None = None,
     key: str | None = "sk-test",
     headers: dict[str, str] | None = None,
     subprotocols: list[str] | None = None,
@@ -112,8 +113,11 @@ async def connected(
     all_headers = dict(headers or {})
     if key is not None:
         all_headers["Authorization"] = f"Bearer {key}"
+    url = server.url + "/realtime"
+    if path is not None:
+        url = f"ws://{server.host}:{server.port}{path}"
     async with connect(
-        f"{server.url}/realtime?{query}",
+        f"{url}?{query}",
         additional_headers=all_headers,
         subprotocols=subprotocols,  # type: ignore[arg-type]
         open_timeout=HANG_S,

@@ -168,16 +168,11 @@ async def test_record_of_the_request() -> None:
 
 async def test_unknown_path_is_404() -> None:
     async with LocalServer() as server:
-        server_url, server.url_suffix = server.url, None  # type: ignore[attr-defined]
         with pytest.raises(InvalidStatus) as caught:
-            async with connected(_Elsewhere(server_url)):  # type: ignore[arg-type]
+            async with connected(server, path="/v1/other"):
                 pass
         assert caught.value.response.status_code == 404
-
-
-class _Elsewhere:
-    def __init__(self, url: str) -> None:
-        self.url = url + "/other"
+        assert server.sessions[0].http_status == 404
 
 
 async def test_azure() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 from realtime_client import connected, session
 
+from devkit.script_audio import speak
 from devkit.server import LocalServer
 
 LIVE = ["gpt-live-transcribe", "gpt-realtime-whisper"]
@@ -363,8 +363,6 @@ async def test_beta_update_in_ga_is_an_unknown_type() -> None:
 
 
 async def test_audio_before_the_update_is_heard_under_the_defaults() -> None:
-    from devkit.script_audio import speak
-
     async with LocalServer() as server, connected(server) as client:
         await client.receive()
         samples, _ = speak([[1]], 24_000, 500)
@@ -375,5 +373,4 @@ async def test_audio_before_the_update_is_heard_under_the_defaults() -> None:
         # Turns, as VAD is on; no transcript, as there is no model.
         assert record.items[0].state == "never"
         assert (await client.update())["type"] == "session.updated"
-        await asyncio.sleep(0)
         assert not record.transcripts

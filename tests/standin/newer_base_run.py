@@ -42,6 +42,9 @@ class NewerAsr(ProbeAsr):
 async def script(env: AsyncTenEnvTester, probe: Probe) -> None:
     for name in (
         "on_connected",
+        "start_connection",
+        "start_connection",
+        "on_connected",
         "on_connected",
         "start_connection",
         "on_disconnected",
@@ -54,7 +57,9 @@ async def script(env: AsyncTenEnvTester, probe: Probe) -> None:
 
 def main() -> None:
     probe = Probe(script, until=6)
-    error = probe.play(install(Path(sys.argv[1]), NewerAsr))
+    error = probe.play(
+        install(Path(sys.argv[1]), NewerAsr), {"auto_connect": False}
+    )
     assert error is None, error
     url = "wss://user:pw@host/v1?key=abc&x"
     facts = {

@@ -316,6 +316,12 @@ CASES: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         f"{NODES}[0].property.deep[0].x",
         "null is not allowed",
     ),
+    "null elsewhere": (
+        lambda app: _edit(app / "property.json", ("ten", "log"), None),
+        "property.json",
+        "$.ten.log",
+        "null is not allowed",
+    ),
     "null default": (
         _write(f"{PACKAGE}/property.json", '{"x": null}'),
         f"{PACKAGE}/property.json",
