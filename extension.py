@@ -34,7 +34,9 @@ from .audio.intake import Intake
 from .audio.levels import loud_span_finder
 from .audio.turns import Event, LocalTurnDetector, TurnStarted
 from .audio_dumper import AudioDumper
+from .confidence import confidence
 from .config import ConfigError, OpenAIASRConfig, load_config
+from .drop_report import DropReport
 from .extension_log import ExtensionLog
 from .languages import language_tag
 from .openai_asr_client import ClientSettings, OpenAIASRClient
@@ -69,6 +71,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         self._dumper: AudioDumper | None = None
         self._accounted_ms = 0
         self._outage_reports = 0
+        self._drops = DropReport()
         self._frame_errors = 0
         self._interim_open = False
         self._reports: set[asyncio.Future[None]] = set()
@@ -161,8 +164,23 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         self, ten_env: AsyncTenEnv, audio_frame: AudioFrame
     ) -> None:
         await self._guarded(
-            "on_audio_frame", super().on_audio_frame(ten_env, audio_frame)
+            "on_audio_frame", self._on_audio_frame(ten_env, audio_frame)
         )
+
+    async def _on_audio_frame(
+        self, ten_env: AsyncTenEnv, frame: AudioFrame
+    ) -> None:
+        if self.metadata is None:
+            # The base looks at a frame's metadata when it hands it over;
+            # what is sent before shall carry the session's id as well.
+            text, error = frame.get_property_to_json("metadata")
+            metadata = json.loads(text) if error is None and text else None
+            if isinstance(metadata, dict) and metadata:
+                self.metadata = metadata
+                session_id = metadata.get("session_id")
+                if isinstance(session_id, str):
+                    self.session_id = session_id
+        await super().on_audio_frame(ten_env, frame)
 
     async def _guarded(self, where: str, work: Awaitable[None]) -> None:
         """Await ``work``; whatever it raises ends here, in the log."""
@@ -239,6 +257,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             self._intake.finalize()
         if self._client is not None:
             await self._client.stop()
+            await self._report_drops(self._drops.rest())
+            if self._client.core.reconnects:
+                await self._send_call_metrics()
         if self._dumper is not None:
             await self._dumper.stop()
         await self._tell_base("on_disconnected", message="stopped")
@@ -342,8 +363,16 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             LOG_CATEGORY_VENDOR,
         )
         self._outage_reports = 0
+        await self._report_drops(self._drops.rest())
         await self.send_connect_delay_metrics(session.connect_ms)
+        if session.recovered:
+            await self._send_call_metrics()
         await self._tell_base("on_connected")
+
+    async def _send_call_metrics(self) -> None:
+        """What reconnects have cost so far, in the whole call."""
+        if self._client is not None:
+            await self.send_vendor_metrics(self._client.counters())
 
     async def on_asr_delta(self, turn: TurnResult) -> None:
         """The text of a turn so far."""
@@ -377,6 +406,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
                     " it follows when the service answers",
                 )
             )
+        await self.send_vendor_metrics({"finalize_ms": end.waited_ms})
         await self._end_finalize(str(end.token))
 
     async def on_asr_server_error(
@@ -402,13 +432,8 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     ) -> None:
         """The connection is lost or refused, or audio was dropped."""
         if isinstance(problem, AudioDropped):
-            await self._report(
-                Fault(
-                    "report",
-                    "audio_dropped",
-                    f"audio dropped: {problem.duration_ms} ms from"
-                    f" {problem.start_ms} ms on",
-                )
+            await self._report_drops(
+                self._drops.add(problem.start_ms, problem.duration_ms)
             )
             return
         fault = problem.fault
@@ -419,11 +444,19 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         await self._tell_base(
             "on_disconnected", message=fault.message, vendor_info=_info(fault)
         )
+        if not fault.fatal:
+            # Newer bases report "connecting" whenever this is entered; the
+            # client is at it already.
+            await self.start_connection()
         self._outage_reports += 1
         # In a long outage: the 1st, 2nd, 4th, 8th … attempt is reported.
         count = self._outage_reports
         if fault.fatal or count & (count - 1) == 0:
             await self._report(fault)
+
+    async def _report_drops(self, text: str) -> None:
+        if text:
+            await self._report(Fault("report", "audio_dropped", text))
 
     # -- to TEN -----------------------------------------------------------
 
@@ -441,13 +474,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
                 ),
                 # A null would make the runtime drop the whole message.
                 words=[],
-                metadata={
-                    "asr_info": {
-                        "vendor": VENDOR,
-                        "model": request.model,
-                        "item_id": turn.item_id,
-                    }
-                },
+                metadata={"asr_info": _asr_info(turn, request.model)},
             )
         )
 
@@ -490,6 +517,12 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         )
         if callable(method):
             await method(**details)
+
+
+def _asr_info(turn: TurnResult, model: str) -> dict[str, Any]:
+    info = {"vendor": VENDOR, "model": model, "item_id": turn.item_id}
+    certainty = confidence(turn.logprobs)
+    return info if certainty is None else {**info, "confidence": certainty}
 
 
 def _info(fault: Fault) -> ModuleErrorVendorInfo:

@@ -235,6 +235,16 @@ class OpenAIASRClient:
         self.core.finalize(token, self._now())
         self._pump()
 
+    def counters(self) -> dict[str, int]:
+        """What reconnects have cost so far in this call."""
+        core = self.core
+        rate = self._settings.session.rate
+        return {
+            "reconnects": core.reconnects,
+            "replayed_ms": core.replayed * 1000 // rate,
+            "dropped_ms": core.dropped * 1000 // rate,
+        }
+
     # -- connections ------------------------------------------------------
 
     async def _connect_once(self) -> None:

@@ -26,6 +26,10 @@ from .outbox import reset_connection
 from .records import Journal, SessionRecord
 
 _log = logging.getLogger(__name__)
+# At DEBUG level websockets logs request headers, keys included.
+_WEBSOCKETS_LOG = logging.getLogger("devkit.server.websockets")
+_WEBSOCKETS_LOG.propagate = False
+_WEBSOCKETS_LOG.setLevel(logging.CRITICAL)
 T = TypeVar("T")
 
 # Base64 of the largest append, and room for the rest of the event.
@@ -351,6 +355,7 @@ class LocalServer:
             close_timeout=2,
             max_size=_MAX_MESSAGE_BYTES,
             server_header=None,
+            logger=_WEBSOCKETS_LOG,
         )
         self._listeners.append(server)
 

@@ -40,6 +40,16 @@ async def barrier(client: Client, server: LocalServer) -> None:
     await client.until(CLEARED)
 
 
+async def append_until_closed(client: Client, data: bytes) -> None:
+    try:
+        for _ in range(5000):
+            await client.append(data)
+            await asyncio.sleep(0)
+    except ConnectionClosed:
+        return
+    pytest.fail("the connection was never closed")
+
+
 async def one_item(faults: Faults, model: str = "gpt-4o-transcribe") -> Client:
     """Events of the word 1 under these faults."""
     async with (
@@ -289,33 +299,30 @@ async def test_refused_after_101(code: str, close: int) -> None:
 
 async def test_audio_before_a_slow_session_updated() -> None:
     faults = Faults(slow_session_updated_ms=200)
-    async with LocalServer(faults=faults) as server:
-        async with connected(server) as client:
-            await client.receive()
-            answer = asyncio.create_task(client.update())
-            record = server.sessions[0]
-            await server.until(
-                lambda: "session.update" in record.client_types()
-            )
-            await client.speak(speak([[1]], 24_000, 400)[0])
-            await server.until(lambda: bool(record.items))
-            # Heard under the defaults: a VAD turn without a model.
-            assert record.items[0].state in ("pending", "never")
-            assert record.commits[0].by == "vad"
-            assert record.config_updates == 0
-            await answer
-            await client.until("session.updated")
-            assert not record.transcripts
+    async with (
+        LocalServer(faults=faults) as server,
+        connected(server) as client,
+    ):
+        await client.receive()
+        answer = asyncio.create_task(client.update())
+        record = server.sessions[0]
+        await server.until(lambda: "session.update" in record.client_types())
+        await client.speak(speak([[1]], 24_000, 400)[0])
+        await server.until(lambda: bool(record.items))
+        # Heard under the defaults: a VAD turn without a model.
+        assert record.items[0].state in ("pending", "never")
+        assert record.commits[0].by == "vad"
+        assert record.config_updates == 0
+        await answer
+        await client.until("session.updated")
+        assert not record.transcripts
 
 
 async def test_drop_after_audio() -> None:
     faults = Faults(drop_after_audio_ms=300, audio_faults_on=1)
     async with LocalServer(faults=faults) as server:
         async with session(server) as client:
-            with pytest.raises(ConnectionClosed):
-                for _ in range(1000):
-                    await client.append(bytes(2400))
-                    await asyncio.sleep(0)
+            await append_until_closed(client, bytes(2400))
             record = server.sessions[0]
             await server.until(lambda: not record.open)
             assert record.audio_ms == 300
@@ -336,10 +343,7 @@ async def test_drops_by_chance_can_be_repeated(
         async with LocalServer(faults=faults) as server:
             for _ in range(3):
                 async with session(server) as client:
-                    with pytest.raises(ConnectionClosed):
-                        for _ in range(2000):
-                            await client.append(bytes(480))
-                            await asyncio.sleep(0)
+                    await append_until_closed(client, bytes(480))
                 record = server.sessions[-1]
                 await server.until(lambda record=record: not record.open)
                 found.append(record.audio_ms)
@@ -467,6 +471,7 @@ def test_every_fault_can_be_given_on_the_command_line() -> None:
         values = {"refused_error": "server_error", "refused_status": "429"}
         values["failed_code"] = "rate_limit_exceeded"
         value = values.get(name, "true" if name.endswith("_close") else "1")
+        parsed: Any
         parsed_name, parsed = parse_fault(f"{name.replace('_', '-')}={value}")
         assert parsed_name == name
         assert getattr(Faults(**{name: parsed}), name) == parsed

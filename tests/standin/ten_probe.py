@@ -17,10 +17,13 @@ from ten_runtime import (
     Addon,
     AsyncExtension,
     AsyncExtensionTester,
+    AsyncTenEnv,
     AsyncTenEnvTester,
     Cmd,
+    CmdResult,
     Data,
     Extension,
+    StatusCode,
     TenEnv,
     TenError,
     register_addon_as_extension,
@@ -154,3 +157,28 @@ TESTER = {
     "addon": "ten:test_extension",
     "extension_group": "test_extension_group",
 }
+
+
+def flow(
+    sender: str, kind: str, names: list[str], receivers: list[str]
+) -> dict[str, Any]:
+    """A connection of ``sender``'s messages to ``receivers``."""
+    dest = [{"extension": receiver} for receiver in receivers]
+    return {
+        "extension": sender,
+        kind: [{"name": name, "dest": dest} for name in names],
+    }
+
+
+class Echo(AsyncExtension):
+    """Sends data back and answers every command."""
+
+    async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
+        await ten_env.send_data(data)
+
+    async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
+        result = CmdResult.create(StatusCode.OK, cmd)
+        text, _ = cmd.get_property_to_json()
+        result.set_property_from_json("answer", text)
+        await ten_env.return_result(result)
+        assert cmd.get_name()  # still readable

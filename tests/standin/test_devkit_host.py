@@ -52,6 +52,7 @@ class Ext(AsyncExtension):
         raise ValueError("no commands please")
 """
 SINK = """
+import asyncio
 from ten_runtime import AsyncExtension, Cmd, Loc
 
 class Ext(AsyncExtension):
@@ -68,6 +69,8 @@ class Ext(AsyncExtension):
 
     async def on_stop(self, ten_env):
         print("stop", flush=True)
+        if (await ten_env.get_property_string("mode"))[0] == "hang":
+            await asyncio.Event().wait()
 
     async def on_deinit(self, ten_env):
         print("deinit", flush=True)
@@ -203,6 +206,20 @@ def test_a_signal_ends_the_run_in_good_order(
         process.send_signal(number)
         out, err = process.communicate(timeout=120)
     assert (out, err, process.returncode) == ("stop\ndeinit\n", "", 0)
+
+
+def test_a_second_ctrl_c_ends_it_at_once(app: Path) -> None:
+    with subprocess.Popen(
+        _command(app),
+        env=_environment({"MODE": "hang"}),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        for line in ("got the_app\n", "stop\n"):
+            assert process.stdout.readline() == line
+            process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=120) == 130
 
 
 def test_graphs_are_chosen_by_name(app: Path) -> None:

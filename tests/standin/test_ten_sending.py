@@ -1,14 +1,23 @@
-"""Manners of sending: connections, refusals, isolation, commands."""
+"""Manners of sending: connections, refusals, isolation."""
 
 from __future__ import annotations
 
-import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ten_probe import TESTER, Probe, ask, data, install, node, standin_only
+from ten_probe import (
+    TESTER,
+    Echo,
+    Probe,
+    ask,
+    data,
+    flow,
+    install,
+    node,
+    standin_only,
+)
 from ten_runtime import (
     AsyncExtension,
     AsyncTenEnv,
@@ -20,26 +29,11 @@ from ten_runtime import (
     Loc,
     SendOptions,
     StatusCode,
-    TenError,
     TenErrorCode,
 )
 
 WAIT = SendOptions(wait_for_result=True)
 NAME = {"type": "string"}
-
-
-class Echo(AsyncExtension):
-    """Sends data back and answers every command."""
-
-    async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
-        await ten_env.send_data(data)
-
-    async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
-        result = CmdResult.create(StatusCode.OK, cmd)
-        text, _ = cmd.get_property_to_json()
-        result.set_property_from_json("answer", text)
-        await ten_env.return_result(result)
-        assert cmd.get_name()  # still readable
 
 
 class Outbox(AsyncExtension):
@@ -144,7 +138,7 @@ def _ask_outbox(name: str, api_graph: bool = False) -> list[Any]:
 
     probe = Probe(script)
     if api_graph:
-        connections = [_flow("tester", "cmd", ["forget", "wait"], ["box"])]
+        connections = [flow("tester", "cmd", ["forget", "wait"], ["box"])]
         graph = {
             "nodes": [TESTER, node("box", name)],
             "connections": connections,
@@ -153,16 +147,6 @@ def _ask_outbox(name: str, api_graph: bool = False) -> list[Any]:
     else:
         assert probe.play(name) is None
     return [*answers, probe.seen]
-
-
-def _flow(
-    sender: str, kind: str, names: list[str], receivers: list[str]
-) -> dict[str, Any]:
-    dest = [{"extension": receiver} for receiver in receivers]
-    return {
-        "extension": sender,
-        kind: [{"name": name, "dest": dest} for name in names],
-    }
 
 
 def test_an_unconnected_message_is_error_7_for_those_who_ask(
@@ -235,24 +219,6 @@ def test_a_refusal_is_logged(
     assert "p: expected string, got null" in caplog.text
 
 
-def test_a_refused_command_gets_an_error_result(tmp_path: Path) -> None:
-    entry = {"name": "do", "property": {"properties": {"p": NAME}}}
-    name = install(tmp_path, Echo, api={"cmd_in": [entry]})
-    details: list[str] = []
-
-    async def script(ten_env: AsyncTenEnvTester, probe: Probe) -> None:
-        cmd = Cmd.create("do")
-        cmd.set_property_int("p", 1)
-        result, error = await ten_env.send_cmd(cmd)
-        assert error is None
-        assert result is not None
-        assert result.get_status_code() is StatusCode.ERROR
-        details.append(result.get_property_string("detail")[0])
-
-    assert Probe(script).play(name) is None
-    assert details[0]
-
-
 def test_required_keys_count_inside_property_only(tmp_path: Path) -> None:
     entry = {
         "name": "ping",
@@ -284,9 +250,9 @@ def test_several_destinations_get_isolated_copies(tmp_path: Path) -> None:
     graph = {
         "nodes": [TESTER, node("a", name), node("b", name)],
         "connections": [
-            _flow("tester", "data", ["ping"], ["a", "b"]),
-            _flow("a", "data", ["ping"], ["tester"]),
-            _flow("b", "data", ["ping"], ["tester"]),
+            flow("tester", "data", ["ping"], ["a", "b"]),
+            flow("a", "data", ["ping"], ["tester"]),
+            flow("b", "data", ["ping"], ["tester"]),
         ],
     }
 
@@ -316,7 +282,7 @@ def test_explicit_destinations_need_no_connection(tmp_path: Path) -> None:
     name = install(tmp_path, Reply)
     graph = {
         "nodes": [TESTER, node("a", name)],
-        "connections": [_flow("tester", "data", ["ping"], ["a"])],
+        "connections": [flow("tester", "data", ["ping"], ["a"])],
     }
     probe = Probe(_echo, until=1)
     assert probe.play_graph(graph) is None
@@ -375,97 +341,12 @@ def test_msg_conversion(tmp_path: Path) -> None:
                 "extension": "tester",
                 "data": [{"name": "ping", "dest": [converted]}],
             },
-            _flow("a", "data", ["ping"], ["tester"]),
+            flow("a", "data", ["ping"], ["tester"]),
         ],
     }
     probe = Probe(_echo, until=1)
     assert probe.play_graph(graph) is None
     assert probe.seen == [("ping", {"to": 1, "fix": {"ed": "v"}})]
-
-
-class Several(AsyncExtension):
-    """Answers with three results."""
-
-    async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
-        for number in range(3):
-            result = CmdResult.create(StatusCode.OK, cmd)
-            result.set_final(number == 2)
-            result.set_property_int("n", number)
-            await ten_env.return_result(result)
-        late = CmdResult.create(StatusCode.ERROR, cmd)
-        assert await ten_env.return_result(late) is None  # swallowed
-
-
-def test_send_cmd_ex_yields_every_result(tmp_path: Path) -> None:
-    got: list[Any] = []
-
-    async def script(ten_env: AsyncTenEnvTester, probe: Probe) -> None:
-        async for result, error in ten_env.send_cmd_ex(Cmd.create("go")):
-            assert error is None
-            assert result is not None
-            got.append((result.get_property_int("n")[0], result.is_completed()))
-
-    assert Probe(script).play(install(tmp_path, Several)) is None
-    assert got == [(0, False), (1, False), (2, True)]
-
-
-def test_send_cmd_wants_one_result(tmp_path: Path) -> None:
-    async def script(ten_env: AsyncTenEnvTester, probe: Probe) -> None:
-        with pytest.raises(AssertionError):
-            await ten_env.send_cmd(Cmd.create("go"))
-
-    assert Probe(script).play(install(tmp_path, Several)) is None
-
-
-def test_an_open_command_ends_with_the_graph(tmp_path: Path) -> None:
-    class Silent(AsyncExtension):
-        async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
-            await ten_env.send_data(Data.create("got_it"))
-
-    statuses: list[StatusCode] = []
-
-    class Patient(Probe):
-        pending: asyncio.Task[tuple[CmdResult | None, TenError | None]]
-
-        async def on_stop(self, ten_env: AsyncTenEnvTester) -> None:
-            result, _ = await self.pending
-            assert result is not None
-            statuses.append(result.get_status_code())
-
-    async def script(ten_env: AsyncTenEnvTester, probe: Any) -> None:
-        cmd = Cmd.create("never")
-        probe.pending = asyncio.create_task(ten_env.send_cmd(cmd))
-
-    assert Patient(script, until=1).play(install(tmp_path, Silent)) is None
-    assert statuses == [StatusCode.ERROR]
-
-
-@standin_only
-def test_a_forwarded_command_is_answered_by_its_result(tmp_path: Path) -> None:
-    class Forward(AsyncExtension):
-        async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
-            result, _ = await ten_env.send_cmd(cmd)
-            assert result is not None
-            await ten_env.return_result(result)
-
-    graph = {
-        "nodes": [
-            TESTER,
-            node("a", install(tmp_path, Forward)),
-            node("b", install(tmp_path, Echo)),
-        ],
-        "connections": [
-            _flow("tester", "cmd", ["do"], ["a"]),
-            _flow("a", "cmd", ["do"], ["b"]),
-        ],
-    }
-    answers: list[Any] = []
-
-    async def script(ten_env: AsyncTenEnvTester, probe: Probe) -> None:
-        answers.append(await ask(ten_env, "do"))
-
-    assert Probe(script).play_graph(graph) is None
-    assert answers == [{}]
 
 
 @standin_only
@@ -484,7 +365,7 @@ def test_close_app_ends_the_test_app(tmp_path: Path) -> None:
 def test_a_wrong_graph_is_error_5() -> None:
     graph = {
         "nodes": [TESTER],
-        "connections": [_flow("tester", "data", ["x"], ["nobody"])],
+        "connections": [flow("tester", "data", ["x"], ["nobody"])],
     }
     error = Probe().play_graph(graph)
     assert error is not None
