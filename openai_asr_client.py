@@ -14,7 +14,7 @@ import random
 import ssl
 import time
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -38,6 +38,7 @@ from .realtime.results import (
     ServerProblem,
     SessionLost,
     SessionReady,
+    SettingsChanged,
     TurnCommitted,
     TurnFailed,
     TurnResult,
@@ -155,6 +156,8 @@ class OpenAIASRClient:
         self._running = False
         self._stopping = False
         self._tls: ssl.SSLContext | None = None
+        self._candidate: ClientSettings | None = None
+        self._answer: asyncio.Future[Fault | None] | None = None
         self._log_error = log_error
 
     # -- life -------------------------------------------------------------
@@ -235,6 +238,32 @@ class OpenAIASRClient:
         self.core.finalize(token, self._now())
         self._pump()
 
+    async def change(self, settings: ClientSettings) -> Fault | None:
+        """Put other settings in force without losing a word.
+
+        Returns None, or why the service refused; then the old settings stay
+        in force.  Limits and the wire format cannot be changed.  One change
+        at a time.
+        """
+        old = self._settings
+        by_session = (
+            replace(settings, session=old.session) != old
+            or settings.session.model != old.session.model
+            # A language once set cannot be cleared by an update.
+            or (bool(old.session.language) and not settings.session.language)
+            or settings.session.extra != old.session.extra
+        )
+        self._candidate = settings
+        self._answer = asyncio.get_running_loop().create_future()
+        self.core.change(settings.session, self._now(), by_session=by_session)
+        self._pump()
+        refused = await self._answer
+        if refused is None:
+            self._settings = settings
+            self._tls = None
+        self._candidate = None
+        return refused
+
     def counters(self) -> dict[str, int]:
         """What reconnects have cost so far in this call."""
         core = self.core
@@ -247,9 +276,9 @@ class OpenAIASRClient:
 
     # -- connections ------------------------------------------------------
 
-    async def _connect_once(self) -> None:
+    async def _connect_once(self, settings: ClientSettings) -> None:
         try:
-            socket = await self._open()
+            socket = await self._open(settings)
         except Exception as error:
             self.core.failed(_fault_of_exception(error), self._now())
             self._pump()
@@ -271,8 +300,7 @@ class OpenAIASRClient:
             self.core.closed(link, code, reason, self._now())
             self._pump()
 
-    async def _open(self) -> ClientConnection:
-        settings = self._settings
+    async def _open(self, settings: ClientSettings) -> ClientConnection:
         options: dict[str, Any] = {}
         if is_loopback(settings.url):
             options["proxy"] = None
@@ -347,7 +375,10 @@ class OpenAIASRClient:
             self._news.set()
             return
         while self.core.take_connect(self._now()):
-            self._spawn(self._connect_once())
+            settings = self._settings
+            if self.core.connecting_change and self._candidate is not None:
+                settings = self._candidate
+            self._spawn(self._connect_once(settings))
         for connection in self._connections:
             if connection.link.closing and not connection.closing:
                 connection.closing = True
@@ -423,6 +454,9 @@ class OpenAIASRClient:
             await listener.on_asr_committed(result.item_id)
         elif isinstance(result, SessionReady):
             await listener.on_asr_start(result)
+        elif isinstance(result, SettingsChanged):
+            if self._answer is not None and not self._answer.done():
+                self._answer.set_result(result.refused)
         elif isinstance(result, (ServerProblem, TurnFailed)):
             await listener.on_asr_server_error(result)
         else:

@@ -31,13 +31,17 @@ class Delivery:
         self.results: deque[Result] = deque()
         self.dropped = 0
         self._held = held
-        self._settings = settings
         self._rate = settings.rate
-        self._padding = self._samples(settings.prefix_padding_ms)
-        self._silence = self._samples(settings.silence_duration_ms)
+        self.configure(settings)
         self._spoken_to = 0
         self._shown_start: int | None = None
         self._shown: tuple[str, str] | None = None
+
+    def configure(self, settings: SessionSettings) -> None:
+        """From now on turns come from a session with these settings."""
+        self._settings = settings
+        self._padding = self._samples(settings.prefix_padding_ms)
+        self._silence = self._samples(settings.silence_duration_ms)
 
     def _samples(self, ms: int) -> int:
         return ms * self._rate // 1000

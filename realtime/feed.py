@@ -28,7 +28,7 @@ class Feed:
             return ms * settings.rate // 1000
 
         self._held = held
-        self._client_turns = settings.turn_owner == "client"
+        self.configure(settings)
         self._packet = samples(limits.packet_ms)
         self._replay_packet = samples(limits.replay_packet_ms)
         self._min_commit = samples(MIN_COMMIT_MS)
@@ -39,6 +39,10 @@ class Feed:
         self._lead_in = samples(LEAD_IN_MS)
         #: The furthest position that any session was sent.
         self.peak = 0
+
+    def configure(self, settings: SessionSettings) -> None:
+        """From now on the session works with these settings."""
+        self._client_turns = settings.turn_owner == "client"
 
     def has_packet(self, link: Link) -> bool:
         """Is there enough audio to send now?"""

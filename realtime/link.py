@@ -11,6 +11,7 @@ class Link:
 
     ``want_ping``: the client shall send a PING and report the PONG.
     ``closing``: the client shall close the connection now.
+    ``for_change``: it tries settings that are not in force yet.
     ``marked_to``: the last commit mark that was dealt with.
     ``held_at``: the mark at which sending waits, until ``hold_until``.
     """
@@ -19,6 +20,7 @@ class Link:
         self.session = session
         self.want_ping = False
         self.closing = False
+        self.for_change = False
         self.marked_to = 0
         self.held_at: int | None = None
         self.hold_until = 0.0

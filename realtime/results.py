@@ -108,6 +108,16 @@ class AudioDropped:
     duration_ms: int
 
 
+@dataclass(frozen=True)
+class SettingsChanged:
+    """The answer to a change of the settings while the call goes on.
+
+    ``refused`` tells why the old settings stay in force, or is None.
+    """
+
+    refused: Fault | None
+
+
 Result = (
     SessionReady
     | Interim
@@ -118,4 +128,5 @@ Result = (
     | ServerProblem
     | SessionLost
     | AudioDropped
+    | SettingsChanged
 )

@@ -140,7 +140,10 @@ class Session:
         self._habits = habits
         self._finished: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
         self._finished_set: set[str] = set()
+        self.updating: SessionSettings | None = None
+        self.not_updated: ErrorInfo | None = None
         self._update_id = "evt_session"
+        self._change_id = "evt_change"
         self._commit_count = 0
         self.dialect: Dialect = "beta" if protocol == "beta" else "ga"
         if protocol != "auto":
@@ -153,6 +156,17 @@ class Session:
         update["event_id"] = self._update_id
         self.outbox.append(_encode(update))
         self.state = "configuring"
+
+    def update(self, settings: SessionSettings) -> None:
+        """Ask for other settings; no audio goes out until the answer.
+
+        ``updating`` is set meanwhile, then ``settings`` or ``not_updated``.
+        """
+        self.updating = settings
+        self.not_updated = None
+        update = session_update(settings, self.dialect)
+        update["event_id"] = self._change_id
+        self.outbox.append(_encode(update))
 
     def begin_at(self, position: int) -> None:
         """The audio of this session starts at ``position`` of the call."""
@@ -263,6 +277,8 @@ class Session:
                 self.state = "ready"
                 self.ready_at = now
                 self.last_problem = None
+            elif self.updating is not None:
+                self.settings, self.updating = self.updating, None
             return None
         if kind == "error":
             self._on_error(error_info(event.object("error")), now)
@@ -292,6 +308,12 @@ class Session:
     def _on_error(self, info: ErrorInfo, now: float) -> None:
         if info.code == "input_audio_buffer_commit_empty":
             self._drop_commit(info.event_id)
+            return
+        if self.updating is not None and info.event_id in (
+            "",
+            self._change_id,
+        ):
+            self.updating, self.not_updated = None, info
             return
         self.last_problem = info
         if self.state == "configuring" and info.event_id in (

@@ -19,6 +19,7 @@ from collections import deque
 from typing import Literal
 
 from .backoff import Backoff
+from .change import Change, change_at
 from .delivery import Delivery
 from .events import MalformedEvent, parse_event
 from .faults import (
@@ -38,6 +39,7 @@ from .results import (
     ServerProblem,
     SessionLost,
     SessionReady,
+    SettingsChanged,
     TurnCommitted,
 )
 from .session import ServerHabits, Session, Turn
@@ -95,6 +97,9 @@ class Transcription:
         self._finalizes = FinalizeQueue(limits.finalize_timeout_ms)
         self._resent = 0
         self._confusions = 0
+        self._change: Change | None = None
+        #: The attempt under way tries settings that are not in force yet.
+        self.connecting_change = False
 
     @property
     def results(self) -> deque[Result]:
@@ -197,6 +202,77 @@ class Transcription:
         self._connect_at = None
         self._answer_finalizes(now)
 
+    # -- a change of the settings -----------------------------------------
+
+    def change(
+        self, settings: SessionSettings, now: float, *, by_session: bool
+    ) -> None:
+        """Put other settings in force at the next pause.
+
+        A `SettingsChanged` follows, within ten seconds.  ``by_session``: a
+        new session takes over; else the running one is updated.
+        """
+        by_session = by_session or self.active is None
+        self._change = change_at(settings, by_session, now)
+        self._pursue_change(now)
+
+    def _pursue_change(self, now: float) -> None:
+        change = self._change
+        if change is None or self._over:
+            return
+        if now >= change.give_up_at:
+            text = "the service did not answer in time"
+            self._end_change(Fault("report", "timeout", text), now)
+        elif change.by_session:
+            if not change.tried:
+                self._connect_in(0.0, now)
+        elif self.active is None:
+            # The session that was to be updated is gone.
+            change.by_session, change.tried = True, False
+            self._connect_in(0.0, now)
+        elif change.tried:
+            session = self.active.session
+            if session.not_updated is not None:
+                refused = fault_of_refused_settings(session.not_updated)
+                self._end_change(refused, now)
+            elif session.updating is None:
+                self._end_change(None, now)
+        elif now >= change.force_at or not self.undelivered:
+            change.tried = True
+            self.active.session.update(change.settings)
+
+    def _end_change(self, refused: Fault | None, now: float) -> None:
+        change, self._change = self._change, None
+        if change is None:
+            return
+        if refused is None:
+            self.settings = change.settings
+            self._feed.configure(change.settings)
+            self._delivery.configure(change.settings)
+        else:
+            self.connecting_change = False
+            if self.standby is not None and self.standby.for_change:
+                self.standby.closing = True
+                self.standby = None
+            if self.active is None:
+                self._connect_in(0.0, now)
+        self.results.append(SettingsChanged(refused))
+
+    def _change_failed(self, fault: Fault, now: float) -> bool:
+        """An attempt with settings to try failed; True if that is all.
+
+        While there is no session at all the reason may be the outage, which
+        is told and waited for like any other.
+        """
+        self.connecting_change = False
+        if self._change is None:
+            return False
+        if self.active is None and not fault.fatal:
+            self._change.tried = False
+            return False
+        self._end_change(fault, now)
+        return True
+
     # -- connections ------------------------------------------------------
 
     def start(self, now: float) -> None:
@@ -211,15 +287,22 @@ class Transcription:
         self._connect_at = None
         self._connecting = True
         self._connecting_since = now
+        change = self._change
+        self.connecting_change = change is not None and change.by_session
+        if change is not None and change.by_session:
+            change.tried = True
         return True
 
     def opened(self, now: float, wall: float) -> Link:
         """The WebSocket handshake is done; ``wall`` is unix time in s."""
         self._connecting = False
-        session = Session(
-            self.settings, self._protocol, now, wall, self._habits
-        )
+        settings = self.settings
+        if self.connecting_change and self._change is not None:
+            settings = self._change.settings
+        session = Session(settings, self._protocol, now, wall, self._habits)
         link = Link(session, self.limits, now)
+        link.for_change = self.connecting_change
+        self.connecting_change = False
         if self.standby is not None:
             self.standby.closing = True
         self.standby = link
@@ -228,7 +311,8 @@ class Transcription:
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
         self._connecting = False
-        self._lost(fault, now)
+        if not (self.connecting_change and self._change_failed(fault, now)):
+            self._lost(fault, now)
 
     def closed(
         self, link: Link, close_code: int, reason: str, now: float
@@ -250,7 +334,8 @@ class Transcription:
             fault = fault_of_refused_settings(session.refused)
         else:
             fault = fault_of_close(close_code, reason, session.last_problem)
-        self._lost(fault, now)
+        if not (link.for_change and self._change_failed(fault, now)):
+            self._lost(fault, now)
 
     def _lost(self, fault: Fault, now: float) -> None:
         if self._over:
@@ -307,6 +392,8 @@ class Transcription:
         if self.active is not None:
             old = self.active.session
             forced = old.switch_at is not None and now >= old.switch_at
+            if link.for_change and self._change is not None:
+                forced = forced or now >= self._change.force_at
             if not forced and (
                 self.undelivered or self.active.held_at is not None
             ):
@@ -320,6 +407,9 @@ class Transcription:
         held = self._held
         session = link.session
         self.active = link
+        if link.for_change:
+            link.for_change = False
+            self._end_change(None, now)
         if not held.complete:
             # Evicted while another session had it; that one is gone now.
             self._delivery.dropped_audio(held.watermark, held.start)
@@ -339,6 +429,7 @@ class Transcription:
             )
         )
         self._was_ready = True
+        self._pursue_change(now)
         self._answer_finalizes(now)
 
     # -- the wire ---------------------------------------------------------
@@ -346,7 +437,8 @@ class Transcription:
     def next_message(self, link: Link, now: float) -> bytes | None:
         """The next message to send on this connection, or None for now."""
         outbox = link.session.outbox
-        stuck = link.closing or link.session.confused
+        session = link.session
+        stuck = link.closing or session.confused or session.updating
         if not outbox and link is self.active and not stuck:
             message = self._feed.next_message(link, now)
             if message is None:
@@ -376,6 +468,7 @@ class Transcription:
         if session.confused and link is self.active:
             self._leave_confused(session, now)
         self._maybe_switch(now)
+        self._pursue_change(now)
 
     def _leave_confused(self, session: Session, now: float) -> None:
         """Replay once the turns that can be trusted are delivered."""
@@ -467,6 +560,7 @@ class Transcription:
             if link is not None:
                 self._tick_link(link, now)
         self._maybe_switch(now)
+        self._pursue_change(now)
         self._answer_finalizes(now)
 
     def _tick_link(self, link: Link, now: float) -> None:
@@ -537,6 +631,11 @@ class Transcription:
             for time in (self._connect_at, self._finalizes.deadline)
             if time is not None
         ]
+        if self._change is not None:
+            waiting = self._change.tried or self.active is None
+            times.append(self._change.give_up_at)
+            if not waiting or self.standby is not None:
+                times.append(self._change.force_at)
         for link in (self.active, self.standby):
             if link is None:
                 continue

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -84,6 +84,7 @@ class Connection:
                 self._transcriber.start(self._expire())
             await self._read()
         finally:
+            self._turns.close()
             await self._transcriber.stop()
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
@@ -171,12 +172,16 @@ class Connection:
                 pong = await self._ws.ping()
             except ConnectionClosed:
                 return
-            pong.add_done_callback(self._ponged)
+            # Not awaited here: a client that never answers gets the next PING.
+            self._transcriber.start(self._count_pong(pong))
 
-    def _ponged(self, pong: asyncio.Future[float]) -> None:
-        if not pong.cancelled() and pong.exception() is None:
-            with self._context.journal.change():
-                self.record.pongs += 1
+    async def _count_pong(self, pong: Awaitable[float]) -> None:
+        try:
+            await pong
+        except ConnectionClosed:
+            return
+        with self._context.journal.change():
+            self.record.pongs += 1
 
     async def _expire(self) -> None:
         await asyncio.sleep(self._context.session_seconds)

@@ -86,8 +86,12 @@ class LiveStream:
     async def finish(self) -> tuple[str, str]:
         """The whole text, and the part that was already sent as deltas."""
         self._audio.put_nowait(None)
-        await self._task
-        return await self._stream.finish(), self._said
+        try:
+            await self._task
+            return await self._stream.finish(), self._said
+        finally:
+            # Also when the connection ends meanwhile: a recogniser is held.
+            self._stream.abandon()
 
     async def _run(self) -> None:
         while (samples := await self._audio.get()) is not None:

@@ -61,10 +61,8 @@ class Turns:
         ):
             self._vad = self._new_vad()
             self._turn_start = None
-        if self._live is not None:
-            # Its text may be in the old model's or format's terms.
-            self._live.abandon()
-            self._live = None
+        # What it heard may be in the old model's or format's terms.
+        self._abandon_live()
         if self._streams and self._buffer.end > self._buffer.start:
             self._feed_live(None)
 
@@ -103,11 +101,18 @@ class Turns:
         if self._vad is not None:
             self._vad.reset(self._buffer.end)
         self._turn_start = None
+        self._abandon_live()
+        self._item_id = _new_item_id()
+        self._outbox.send("input_audio_buffer.cleared")
+
+    def close(self) -> None:
+        """The connection has ended: release what waits for more audio."""
+        self._abandon_live()
+
+    def _abandon_live(self) -> None:
         if self._live is not None:
             self._live.abandon()
             self._live = None
-        self._item_id = _new_item_id()
-        self._outbox.send("input_audio_buffer.cleared")
 
     @property
     def _streams(self) -> bool:

@@ -344,9 +344,8 @@ async def test_drops_by_chance_can_be_repeated(
             for _ in range(3):
                 async with session(server) as client:
                     await append_until_closed(client, bytes(480))
-                record = server.sessions[-1]
-                await server.until(lambda record=record: not record.open)
-                found.append(record.audio_ms)
+                await server.until(lambda: not server.sessions[-1].open)
+                found.append(server.sessions[-1].audio_ms)
         return found
 
     with caplog.at_level(logging.INFO, logger="devkit.server"):
@@ -413,7 +412,7 @@ async def test_freeze_after_audio_is_half_open() -> None:
         await client.append(bytes(4800))
         record = server.sessions[0]
         await server.until(lambda: "freeze" in record.faults)
-        ping = await client.ws.ping()
+        ping = asyncio.ensure_future(await client.ws.ping())
         await client.send("input_audio_buffer.clear")
         server.send({"type": "held.back"})
         # Another connection works, and its round trip passes no event here.

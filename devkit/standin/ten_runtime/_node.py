@@ -25,7 +25,7 @@ from .msg import Msg
 if TYPE_CHECKING:
     from ._engine import Engine
 
-#: A stage that takes longer is worth a warning (contract A10).
+#: A stage that takes longer is worth a warning.
 SLOW_STAGE_S = 0.1
 
 ResultHandler = Callable[[CmdResult | None, TenError | None], None]

@@ -21,7 +21,7 @@ from typing import Any
 from ._log import log_line
 from .log_level import LogLevel
 
-#: Seconds that cancelled tasks get before the loop stops (contract A10).
+#: Seconds that cancelled tasks get before the loop stops.
 LEFTOVER_GRACE_S = 0.5
 #: Tasks with such a name are known to outlive on_deinit: debug level only.
 EXPECTED_LEFTOVER = "ten_ai_base:"

@@ -1,0 +1,347 @@
+"""A simulated service on a virtual clock: no sockets, no time.
+
+The server hears exactly what it was sent and misbehaves as it is told.
+"""
+
+from __future__ import annotations
+
+import base64
+import heapq
+import json
+import random
+from dataclasses import dataclass
+from typing import Any
+
+from ten_packages.extension.openai_asr_python.realtime.link import Link
+
+from .words import (
+    INVENTED,
+    NOISE,
+    RATE,
+    SILENCE,
+    Piece,
+    ms,
+    pieces_in,
+    without_noise,
+)
+
+_TRANSCRIPTION = "conversation.item.input_audio_transcription."
+
+
+@dataclass
+class Faults:
+    """Chances (0 to 1) of what a server may do to an item, event or session.
+
+    ``delay_s``: the longest time from the end of a turn to its text.
+    """
+
+    fail: float = 0.0
+    duplicate: float = 0.0
+    late_delta: float = 0.0
+    no_committed: float = 0.0
+    no_completed: float = 0.0
+    wrong_id: float = 0.0
+    empty: float = 0.0
+    invent: float = 0.0
+    junk: float = 0.0
+    never_ready: float = 0.0
+    refuse_session: float = 0.0
+    error_event: float = 0.0
+    delay_s: float = 2.0
+
+
+_JUNK: tuple[str, ...] = (
+    "not json",
+    "[]",
+    '{"type": 7}',
+    '{"type": "response.created"}',
+    '{"type": "input_audio_buffer.speech_started", "item_id": null}',
+    '{"type": "input_audio_buffer.speech_stopped"}',
+    '{"type": "conversation.item.added", "item": []}',
+    '{"type": "%sdelta", "item_id": "item_strange", "delta": "hm"}'
+    % _TRANSCRIPTION,
+    '{"type": "%ssegment", "item_id": "item_strange"}' % _TRANSCRIPTION,
+    '{"type": "session.updated", "session": null}',
+    '{"type": "session.created", "session": {"expires_at": "soon"}}',
+)
+
+
+@dataclass
+class _Item:
+    item_id: str
+    audio: bytes
+    previous: str | None
+
+
+class SimConnection:
+    """The server's side of one session."""
+
+    def __init__(self, server: SimServer, link: Link, now: float) -> None:
+        self.server = server
+        self.link = link
+        self.open = True
+        self.frozen = False
+        self.deaf = False
+        self.close_at: tuple[float, int, str] | None = None
+        self._queue: list[tuple[float, int, str]] = []
+        self._serial = 0
+        self._last = now
+        self._buffer = bytearray()
+        self._buffer_start = 0
+        self._heard = 0
+        self._speaking = ""
+        self._quiet_from = 0
+        self._previous: str | None = None
+        self._detector = ""
+        self._silence = self._end_after = ms(500)
+        self._padding = ms(300)
+        life = server.life
+        self.expires_at = None if life is None else now + life
+        expires = 0.0
+        if life is not None and server.tells_expiry:
+            expires = server.wall(now) + life
+        self._say(
+            now,
+            type="session.created",
+            session={"id": f"sess_{server.count}", "expires_at": expires},
+        )
+
+    # events in order of the connection; transcription events have their own
+    def _say(self, now: float, **event: Any) -> None:
+        self._last = max(self._last, now + self.server.latency())
+        self._push(self._last, json.dumps(event))
+        if self.server.chance(self.server.faults.junk):
+            self._push(self._last, self.server.rng.choice(_JUNK))
+
+    def _push(self, at: float, event: str) -> None:
+        self._serial += 1
+        heapq.heappush(self._queue, (at, self._serial, event))
+
+    def next_at(self) -> float | None:
+        """When the next event reaches the client."""
+        if not self.open or self.frozen or not self._queue:
+            return None
+        return self._queue[0][0]
+
+    def pop_due(self, now: float) -> str | None:
+        """The next event, if it has arrived."""
+        at = self.next_at()
+        if at is None or at > now:
+            return None
+        return heapq.heappop(self._queue)[2]
+
+    def receive(self, message: bytes, now: float) -> None:
+        """Take one message of the client."""
+        if message.startswith(b'{"type":"input_audio_buffer.append"'):
+            start = message.index(b'"audio":"') + 9
+            self._hear(base64.b64decode(message[start:-2]), now)
+            return
+        event = json.loads(message)
+        kind = event["type"]
+        if kind == "session.update":
+            self._configure(event["session"], now)
+        elif kind == "input_audio_buffer.clear":
+            self._buffer.clear()
+            self._buffer_start = self._heard
+            self._say(now, type="input_audio_buffer.cleared")
+        elif kind == "input_audio_buffer.commit":
+            if len(self._buffer) < ms(100):
+                self._error(
+                    now,
+                    "input_audio_buffer_commit_empty",
+                    event_id=event.get("event_id"),
+                )
+            else:
+                self._commit(self._heard, now)
+        else:
+            raise AssertionError(f"unknown client event {kind}")
+
+    def _configure(self, session: dict[str, Any], now: float) -> None:
+        faults, chance = self.server.faults, self.server.chance
+        detector = session["audio"]["input"]["turn_detection"]
+        if detector:
+            self._detector = detector["type"]
+            if self._detector == "server_vad":
+                self._silence = ms(detector["silence_duration_ms"])
+                self._padding = ms(detector["prefix_padding_ms"])
+            else:
+                self._padding = 0
+            self._end_after = self._silence
+        if chance(faults.refuse_session):
+            self.server.struck += 1
+            self._error(now, "rate_limit_exceeded", event_id="evt_session")
+            self.close_at = (self._last + 0.05, 4000, "too many")
+            return
+        if chance(faults.never_ready):
+            self.server.struck += 1
+            return
+        self._say(now, type="session.updated", session={})
+
+    def _error(self, now: float, code: str, **more: Any) -> None:
+        error = {"type": "invalid_request_error", "code": code, **more}
+        self._say(now, type="error", error=error)
+
+    def _hear(self, audio: bytes, now: float) -> None:
+        self._buffer += audio
+        start = self._heard
+        self._heard += len(audio)
+        if not self._detector:
+            return
+        audio = without_noise(audio)
+        # Walk over the runs of sound and silence in what came.
+        at = 0
+        while at < len(audio):
+            if not self._speaking:
+                at = len(audio) - len(audio[at:].lstrip(SILENCE))
+                if at >= len(audio):
+                    return
+                self._begin_turn(start + at, now)
+            if audio[at] != SILENCE[0]:
+                gap = audio.find(SILENCE, at)
+                at = len(audio) if gap < 0 else gap
+                self._quiet_from = start + at
+                continue
+            rest = audio[at:].lstrip(SILENCE)
+            sound = len(audio) - len(rest)
+            end = self._quiet_from + self._end_after
+            if start + sound < end:
+                at = sound
+                continue
+            at = end - start
+            self._say(
+                now,
+                type="input_audio_buffer.speech_stopped",
+                item_id=self._speaking,
+                audio_end_ms=end * 1000 // RATE,
+            )
+            self._commit(end, now)
+
+    def _begin_turn(self, onset: int, now: float) -> None:
+        self._speaking = self.server.new_id()
+        begin = max(onset - self._padding, self._buffer_start)
+        self._say(
+            now,
+            type="input_audio_buffer.speech_started",
+            item_id=self._speaking,
+            audio_start_ms=begin * 1000 // RATE,
+        )
+        self._quiet_from = onset
+        if self._detector == "semantic_vad":
+            # How long it waits depends on what was said: another replay may
+            # cut the same audio elsewhere.
+            self._end_after = ms(self.server.rng.uniform(200, 900))
+
+    def _commit(self, end: int, now: float) -> None:
+        size = end - self._buffer_start
+        audio = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        self._buffer_start = end
+        item = _Item(
+            self._speaking or self.server.new_id(), audio, self._previous
+        )
+        self._speaking = ""
+        self._previous = item.item_id
+        if self.server.struck_by("no_committed"):
+            pass
+        else:
+            for kind in (
+                "input_audio_buffer.committed",
+                "conversation.item.added",
+                "conversation.item.done",
+            ):
+                self._say(
+                    now,
+                    type=kind,
+                    item_id=item.item_id,
+                    item={"id": item.item_id},
+                    previous_item_id=item.previous,
+                )
+        if self.server.struck_by("error_event"):
+            self._error(now, "unknown_thing", message="something else")
+        self._transcribe(item)
+
+    def _transcribe(self, item: _Item) -> None:
+        server = self.server
+        rng, faults = server.rng, server.faults
+        pieces = pieces_in(item.audio)
+        words = [piece.text for piece in pieces]
+        invents = not words and NOISE in item.audio
+        if invents and server.chance(faults.invent):
+            words = [INVENTED]
+        at = self._last + rng.uniform(0, faults.delay_s)
+        name = item.item_id
+        if server.struck_by("wrong_id"):
+            name = server.new_id()
+        if server.struck_by("empty"):
+            server.misheard[name] = pieces
+            words = []
+        step = rng.choice((0.0, 0.0, 0.05))
+        delta = {"type": _TRANSCRIPTION + "delta", "item_id": name}
+        for word in words:
+            text = json.dumps({**delta, "delta": word + " "})
+            self._push(at, text)
+            at += step
+        if server.struck_by("no_completed"):
+            return
+        if server.struck_by("fail"):
+            error = {"type": "server_error", "code": None, "message": "no"}
+            failed = {"type": _TRANSCRIPTION + "failed", "error": error}
+            self._push(at, json.dumps({**failed, "item_id": name}))
+            return
+        completed = {
+            "type": _TRANSCRIPTION + "completed",
+            "item_id": name,
+            "transcript": " ".join(words),
+        }
+        self._push(at, json.dumps(completed))
+        if server.struck_by("duplicate"):
+            self._push(at + rng.uniform(0, 3), json.dumps(completed))
+        if server.struck_by("late_delta"):
+            late = json.dumps({**delta, "delta": "late"})
+            self._push(at + rng.uniform(0, 3), late)
+
+
+class SimServer:
+    """Accepts sessions; shared randomness, ids and faults.
+
+    ``life``: seconds until a session expires.  ``misheard``: the pieces of
+    items for which the server sent an empty transcript.  ``struck`` counts
+    the faults that happened.
+    """
+
+    def __init__(
+        self,
+        rng: random.Random,
+        faults: Faults | None = None,
+        life: float | None = None,
+        tells_expiry: bool = True,
+    ) -> None:
+        self.rng = rng
+        self.faults = faults or Faults()
+        self.life = life
+        self.tells_expiry = tells_expiry
+        self.count = 0
+        self.struck = 0
+        self.misheard: dict[str, list[Piece]] = {}
+        self._ids = 0
+
+    @staticmethod
+    def wall(now: float) -> float:
+        """The server's unix time."""
+        return 1_700_000_000.0 + now
+
+    def chance(self, probability: float) -> bool:
+        return probability > 0 and self.rng.random() < probability
+
+    def struck_by(self, name: str) -> bool:
+        """Does this fault happen now?"""
+        happens = self.chance(getattr(self.faults, name))
+        self.struck += happens
+        return happens
+
+    def latency(self) -> float:
+        return self.rng.uniform(0.001, 0.2)
+
+    def new_id(self) -> str:
+        self._ids += 1
+        return f"item_{self._ids}"

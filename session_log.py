@@ -1,0 +1,241 @@
+"""The session log: what happened in a call, as JSON lines beside its audio.
+
+This module only makes text; `audio_dumper` calls it in its writer thread and
+puts the lines on disk.  The format is described in docs/session_log.md.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+from .realtime.endpoint import redacted_url
+
+FORMAT_VERSION = 1
+#: The message that carries audio, as `realtime.session` writes it.
+_APPEND = b'{"type":"input_audio_buffer.append","audio":"'
+#: A batch of frames or appends ends after so much time, or at such a pause
+#: (ms); inside of a batch only the mean distance is known.
+_BATCH_MS = 1000.0
+_PAUSE_MS = 200.0
+#: Longer lines are cut down to their outline, in characters.
+_LINE_LIMIT = 16 * 1024
+_RESULT_LIMIT = 1024 * 1024
+#: Shorter secrets are not searched for in texts: they would be found in
+#: ordinary words.
+_SECRET_MIN = 8
+_MANIFEST = Path(__file__).with_name("manifest.json")
+
+
+@dataclass
+class _Batch:
+    """Frames or appends that follow each other; times in ms."""
+
+    key: tuple[object, ...]
+    start: float
+    until: float
+    fields: dict[str, Any]
+    count: int = 1
+    sum: int = 0
+
+    def takes(self, key: tuple[object, ...], now: float) -> bool:
+        return (
+            key == self.key
+            and now - self.until <= _PAUSE_MS
+            and now - self.start <= _BATCH_MS
+        )
+
+
+@dataclass
+class SessionLog:
+    """Makes the lines; `take` hands them over.
+
+    Times ``at`` are ms since the start of the log.  ``secrets`` never appear
+    in a line.
+    """
+
+    secrets: Iterable[str] = ()
+    _lines: list[str] = field(default_factory=list)
+    _frames: _Batch | None = None
+    _appends: _Batch | None = None
+    _format: tuple[int, int, int] | None = None
+
+    def __post_init__(self) -> None:
+        found = {secret for secret in self.secrets if secret}
+        # The longest first: one may contain another.
+        self.secrets = sorted(found, key=len, reverse=True)
+
+    def header(
+        self, started: str, audio: str, config: Mapping[str, Any]
+    ) -> None:
+        """The first line; ``started`` is the wall clock in ISO 8601."""
+        self._line(
+            {
+                "t": 0.0,
+                "kind": "session",
+                "format": FORMAT_VERSION,
+                "package": "openai_asr_python",
+                "version": package_version(),
+                "started": started,
+                "audio": audio,
+                "config": config,
+            },
+            # It is of our own making, and needed whole to run it again.
+            limit=0,
+        )
+
+    def frame(
+        self, at: float, size: int, rate: int, channels: int, width: int
+    ) -> None:
+        """A frame of ``size`` bytes with its own fields (Hz, channels, bytes
+        per sample; 0 where it does not say)."""
+        form = (rate, channels, width)
+        key = (size, *form)
+        batch = self._frames
+        if batch is not None and batch.takes(key, at):
+            batch.until = at
+            batch.count += 1
+            return
+        self.flush(appends=False)
+        fields: dict[str, Any] = {"bytes": size}
+        if form != self._format:
+            self._format = form
+            fields |= {"rate": rate, "channels": channels, "width": width}
+        self._frames = _Batch(key, at, at, fields)
+
+    def message(
+        self, at: float, kind: str, connection: int, message: bytes | str
+    ) -> None:
+        """A WebSocket message that was ``sent`` or ``received``."""
+        if isinstance(message, str):
+            message = message.encode("utf-8", "replace")
+        if kind == "sent" and message.startswith(_APPEND):
+            self._append(at, connection, message)
+            return
+        try:
+            event = json.loads(message)
+        except (ValueError, RecursionError):
+            event = {"unreadable": len(message)}
+        self.note(at, kind, {"connection": connection, "event": event})
+
+    def _append(self, at: float, connection: int, message: bytes) -> None:
+        # '"}' follows the base64; each '=' stands for a byte that is not.
+        text = len(message) - len(_APPEND) - 2
+        size = text // 4 * 3 - message[-4:].count(b"=")
+        key = (connection,)
+        batch = self._appends
+        if batch is not None and batch.takes(key, at):
+            batch.until = at
+            batch.count += 1
+            batch.sum += size
+            return
+        self.flush(frames=False)
+        fields: dict[str, Any] = {"connection": connection}
+        self._appends = _Batch(key, at, at, fields, sum=size)
+
+    def note(self, at: float, kind: str, fields: Mapping[str, Any]) -> None:
+        """Anything else, after all that came before it."""
+        self.flush()
+        # A result is needed whole for the comparison with another run.
+        limit = _RESULT_LIMIT if kind == "result" else _LINE_LIMIT
+        self._line({"t": _ms(at), "kind": kind, **fields}, limit)
+
+    def flush(self, frames: bool = True, appends: bool = True) -> None:
+        """Write the open batches."""
+        ready: list[tuple[float, str, _Batch]] = []
+        if frames and self._frames is not None:
+            ready.append((self._frames.start, "frames", self._frames))
+            self._frames = None
+        if appends and self._appends is not None:
+            ready.append((self._appends.start, "appended", self._appends))
+            self._appends = None
+        for start, kind, batch in sorted(ready, key=lambda entry: entry[0]):
+            line = {"t": _ms(start), "kind": kind, **batch.fields}
+            if kind == "appended":
+                line["bytes"] = batch.sum
+            if batch.count > 1:
+                line |= {"count": batch.count, "until": _ms(batch.until)}
+            self._line(line)
+
+    def take(self) -> bytes:
+        """The finished lines since the last time, as UTF-8."""
+        lines, self._lines = self._lines, []
+        return "".join(lines).encode("utf-8", "replace")
+
+    def _line(self, line: dict[str, Any], limit: int = _LINE_LIMIT) -> None:
+        try:
+            text = self._text(line)
+            if limit and len(text) > limit:
+                text = self._text(_outline(line, len(text)))
+        except (TypeError, ValueError, RecursionError):
+            text = self._text(_outline(line, 0))
+        self._lines.append(text + "\n")
+
+    def _text(self, line: dict[str, Any]) -> str:
+        # Our own names of lines stay as they are.
+        kept = {"t": line["t"], "kind": line["kind"]}
+        rest = {key: self._clean(line[key]) for key in line if key not in kept}
+        return json.dumps({**kept, **rest}, ensure_ascii=False, default=str)
+
+    def _clean(self, value: Any) -> Any:
+        """``value`` without secrets, keys of objects included."""
+        if isinstance(value, str):
+            for secret in self.secrets:
+                if len(secret) >= _SECRET_MIN or value == secret:
+                    value = value.replace(secret, "***")
+            return value
+        if isinstance(value, Mapping):
+            return {self._clean(k): self._clean(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self._clean(entry) for entry in value]
+        return value
+
+
+def log_config(described: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration for the header: the URL's query may hold a key."""
+    config = dict(described)
+    url = config.get("websocket_base_url")
+    if isinstance(url, str):
+        config["websocket_base_url"] = redacted_url(url)
+    return config
+
+
+def secrets_of(api_key: str, url: str) -> list[str]:
+    """What must not appear in the log: the key and the URL's own secrets."""
+    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    values = [value for name, value in pairs if name not in ("intent", "model")]
+    return [api_key, *values]
+
+
+def package_version() -> str:
+    """The version in this package's manifest; reads the disk."""
+    try:
+        manifest = json.loads(_MANIFEST.read_text(encoding="utf-8"))
+        return str(manifest["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "unknown"
+
+
+def _outline(line: Mapping[str, Any], length: int) -> dict[str, Any]:
+    """What is kept of a line that is too long or cannot be written."""
+    outline = {"t": line["t"], "kind": line["kind"], "cut": length}
+    event = line.get("event")
+    if isinstance(line.get("connection"), int):
+        outline["connection"] = line["connection"]
+    if isinstance(event, Mapping):
+        names = ("type", "event_id", "item_id")
+        texts = {name: event.get(name) for name in names}
+        outline["event"] = {
+            name: text[:200]
+            for name, text in texts.items()
+            if isinstance(text, str)
+        }
+    return outline
+
+
+def _ms(time: float) -> float:
+    return round(time, 1)

@@ -1,0 +1,130 @@
+"""``python -m devkit.server`` as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from realtime_client import HANG_S
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from devkit.server.faults import describe
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "devkit.server"]
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        check=False,
+    )
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    process = subprocess.Popen(
+        [*COMMAND, "--engine", "script", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("listening on ws://127.0.0.1:")
+        assert line.endswith("/v1\n")
+        yield process, line.split()[-1]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def event_of(url: str, key: str) -> dict[str, object]:
+    with connect(
+        f"{url}/realtime?intent=transcription",
+        additional_headers={"Authorization": f"Bearer {key}"},
+        proxy=None,
+    ) as ws:
+        event: dict[str, object] = json.loads(ws.recv(timeout=HANG_S))
+        return event
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serves_until_it_is_told_to_end(number: signal.Signals) -> None:
+    with running("--key", "sk-one", "--key", "sk-two") as (process, url):
+        assert event_of(url, "sk-two")["type"] == "session.created"
+        assert event_of(url, "sk-three")["type"] == "error"
+        process.send_signal(number)
+        out, err = process.communicate(timeout=HANG_S)
+        assert process.returncode == 0
+        assert out == ""
+        assert "Traceback" not in err
+        assert "sk-" not in err
+
+
+def test_port_in_use_is_one_line_and_status_2() -> None:
+    with running() as (_, url):
+        port = url.split(":")[2].split("/")[0]
+        second = run("--port", port, "--engine", "script")
+        assert second.returncode == 2
+        assert second.stdout == ""
+        assert len(second.stderr.splitlines()) == 1
+        assert f"port {port}" in second.stderr
+
+
+def test_help_names_every_option_and_every_fault() -> None:
+    shown = run("--help")
+    assert shown.returncode == 0
+    for name in describe():
+        assert f"{name}=" in shown.stdout
+    for option in ("--engine", "--dialect", "--key", "--rate-limit"):
+        assert option in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 120
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["--port", "70000"], "70000"),
+        (["--fault", "nonsense"], "nonsense"),
+        (["--fault", "failed=p:3"], "failed"),
+        (["--refuse-http", "200"], "200"),
+        (["--session-seconds", "0"], "--session-seconds"),
+        (["--host", "256.0.0.1"], "256.0.0.1"),
+        (["--unheard"], "--unheard"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(
+    arguments: list[str], text: str
+) -> None:
+    done = run("--engine", "script", *arguments)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert text in done.stderr
+
+
+def test_faults_and_refusals_from_the_command_line() -> None:
+    with running("--fault", "refused", "--fault", "refused-status=101") as (
+        _,
+        url,
+    ):
+        event = event_of(url, "sk-one")
+        assert "rate_limit_exceeded" in json.dumps(event)
+    with running("--refuse-http", "429", "--retry-after", "3") as (_, url):
+        with pytest.raises(InvalidStatus) as caught:
+            event_of(url, "sk-one")
+        assert caught.value.response.status_code == 429
+        assert caught.value.response.headers["Retry-After"] == "3"
