@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +37,8 @@ _STOP_S = 2.0
 #: So many calls at once may dump to one path.
 _MOST_NUMBERS = 1000
 
-_Entry = Callable[[SessionLog, "_Files"], None]
+#: What the writer thread does with an entry.
+_Work = Callable[[SessionLog, "_Files"], None]
 
 
 class AudioDumper:
@@ -48,44 +51,46 @@ class AudioDumper:
     one line of text, and ends the dump; nothing is ever raised.
 
     The methods belong to the event loop in which the dumper was made.
+    ``config`` goes into the log's header, ``secrets`` nowhere.
     """
 
     def __init__(
         self,
         path: Path,
         config: Mapping[str, Any],
-        secrets: list[str],
+        secrets: Iterable[str],
         on_error: Callable[[str], None],
     ) -> None:
+        self._path = path
         self._on_error = on_error
+        self._reported = False
         self._loop = asyncio.get_running_loop()
         self._closed = asyncio.Event()
         self._start = time.monotonic()
         self._changed = threading.Condition()
-        # Below: shared with the thread, under the lock.
-        self._entries: list[_Entry] = []
+        # Shared with the thread, under the lock: what is to be written, how
+        # much of it is not on disk yet, and whether more may come.
+        self._entries: list[tuple[int, _Work]] = []
         self._pending = 0
         self._ending = False
-        self._failed = False
+        self._failed = ""
         started = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
-        self._files = _Files(path)
-        log = SessionLog(secrets)
 
         def begin(log: SessionLog, files: _Files) -> None:
             files.open()
-            log.header(started, files.audio.name, config)
+            log.header(started, files.path.name, config)
 
-        self._entries.append(begin)
+        self._entries.append((0, begin))
         # A thread of the loop's pool would be waited for at the end of the
         # process, for ever if the disk hangs.
-        self._thread = threading.Thread(
+        thread = threading.Thread(
             target=self._write_all,
-            args=(log, self._files),
+            args=(SessionLog(secrets), _Files(path)),
             name="openai_asr dump",
             daemon=True,
         )
         try:
-            self._thread.start()
+            thread.start()
         except RuntimeError as error:
             self._closed.set()
             self._fail(str(error))
@@ -103,10 +108,10 @@ class AudioDumper:
         at = self._now()
 
         def write(log: SessionLog, files: _Files) -> None:
-            files.write_audio(data)
+            files.add_audio(data)
             log.frame(at, len(data), rate, channels, width)
 
-        self._add(write, len(data))
+        self._add(len(data), write)
 
     def message(
         self, kind: str, connection: int, message: bytes | str
@@ -118,49 +123,67 @@ class AudioDumper:
             return
         at = self._now()
         self._add(
-            lambda log, files: log.message(at, kind, connection, message),
             len(message),
+            lambda log, files: log.message(at, kind, connection, message),
         )
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Log anything else; ``fields`` must not change afterwards."""
         at = self._now()
-        self._add(lambda log, files: log.note(at, kind, fields), 1000)
+        self._add(1000, lambda log, files: log.note(at, kind, fields))
 
     async def stop(self) -> None:
-        """Write the rest and close the files; waits two seconds at most."""
+        """Write the rest and close the files; waits two seconds at most.
+
+        A disk that takes longer gets the rest while the process lives.
+        """
         with self._changed:
             self._ending = True
             self._changed.notify()
         try:
             await asyncio.wait_for(self._closed.wait(), _STOP_S)
         except asyncio.TimeoutError:
-            self._fail("the disk does not answer; the end may be missing")
+            self._report("the disk is too slow; the end may be missing")
 
     def _now(self) -> float:
         return (time.monotonic() - self._start) * 1000
 
-    def _add(self, entry: _Entry, size: int) -> None:
+    def _add(self, size: int, work: _Work) -> None:
+        size += _ENTRY_COST
         with self._changed:
-            if self._failed or self._ending:
+            if self._ending:
                 return
-            self._entries.append(entry)
-            self._pending += size + _ENTRY_COST
-            if self._pending >= _WAKE_AT:
-                self._changed.notify()
-            if self._pending <= _LIMIT:
-                return
-        self._fail("the disk is too slow")
+            full = self._pending + size > _LIMIT
+            if not full:
+                self._entries.append((size, work))
+                self._pending += size
+                if self._pending >= _WAKE_AT:
+                    self._changed.notify()
+        if full:
+            self._fail("the disk is too slow")
 
     def _fail(self, reason: str) -> None:
+        """End the dump; from any thread."""
         with self._changed:
             if self._failed:
                 return
-            self._failed = self._ending = True
+            self._failed = reason
+            self._ending = True
             self._entries.clear()
             self._changed.notify()
-        path = self._files.audio
-        self._on_error(f"cannot write the audio dump {path}: {reason}")
+        self._tell(lambda: self._report(reason))
+
+    def _report(self, reason: str) -> None:
+        if not self._reported:
+            self._reported = True
+            self._on_error(
+                f"cannot write the audio dump {self._path}: {reason}"
+            )
+
+    def _tell(self, call: Callable[[], None]) -> None:
+        # The loop is closed when nobody waited for the end.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(call)
 
     # -- in the thread ----------------------------------------------------
 
@@ -168,17 +191,21 @@ class AudioDumper:
         try:
             while self._write_some(log, files):
                 pass
+            log.flush()
+            files.add_lines(log.take())
         except Exception as error:
-            self._end_log(log, files, _reason(error))
-            self._tell(lambda: self._fail(_reason(error)))
-        else:
+            self._fail(_reason(error))
+        try:
             if self._failed:
-                self._end_log(log, files, "the disk was too slow")
+                log.note(self._now(), "dump_failed", {"reason": self._failed})
+                files.add_lines(log.take())
+        except Exception:
+            # It is reported already.
+            pass
         try:
             files.close()
-        except OSError as error:
-            reason = _reason(error)
-            self._tell(lambda: self._fail(reason))
+        except Exception as error:
+            self._fail(_reason(error))
         self._tell(self._closed.set)
 
     def _write_some(self, log: SessionLog, files: _Files) -> bool:
@@ -188,15 +215,112 @@ class AudioDumper:
                 self._changed.wait(_LOOK_EVERY_S)
             entries, self._entries = self._entries, []
             ending = self._ending
-        for entry in entries:
-            # Still counted as pending until it is written.
-            if self._failed:
-                return False
-            entry(log, files)
-        ...
+        written = 0
+        for size, work in entries:
+            work(log, files)
+            written += size
+        # First the audio: the log never tells of audio that is not there.
+        files.write_audio()
+        files.add_lines(log.take())
+        with self._changed:
+            self._pending -= written
         return not ending
 
-    def _tell(self, call: Callable[[], None]) -> None:
-        # The loop is closed when nobody waited for the end.
-        with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(call)
+
+class _Files:
+    """The two files of a dump; every method may raise ``OSError``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._audio: FileIO | None = None
+        self._log: FileIO | None = None
+        self._waiting: list[bytes | bytearray] = []
+        self._identity: tuple[int, int] | None = None
+
+    def open(self) -> None:
+        """Take the first free name and empty its two files."""
+        wanted = self.path
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1, _MOST_NUMBERS + 1):
+            if number > 1:
+                self.path = wanted.with_stem(f"{wanted.stem}-{number}")
+            audio = _open(self.path)
+            if self._take(audio):
+                break
+            audio.close()
+        else:
+            raise OSError(errno.EBUSY, "too many calls write to this path")
+        self._audio = audio
+        _empty(audio)
+        self._log = _open(self.path.with_suffix(".jsonl"))
+        _empty(self._log)
+
+    def _take(self, file: FileIO) -> bool:
+        """Make the file ours; False if it is another call's."""
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            return True
+        identity = (status.st_dev, status.st_ino)
+        with _taken_lock:
+            if identity in _taken:
+                return False
+            if fcntl is not None:
+                # Other processes; not every file system can do it.
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return False
+                except OSError:
+                    pass
+            _taken.add(identity)
+        self._identity = identity
+        return True
+
+    def add_audio(self, data: bytes | bytearray) -> None:
+        """Keep audio for the next `write_audio`."""
+        self._waiting.append(data)
+
+    def write_audio(self) -> None:
+        data, self._waiting = b"".join(self._waiting), []
+        if self._audio is not None:
+            _write(self._audio, data)
+
+    def add_lines(self, lines: bytes) -> None:
+        if self._log is not None:
+            _write(self._log, lines)
+
+    def close(self) -> None:
+        try:
+            for file in (self._log, self._audio):
+                if file is not None:
+                    file.close()
+        finally:
+            with _taken_lock:
+                _taken.discard(self._identity or (0, 0))
+
+
+#: Files that calls of this process are writing to.
+_taken: set[tuple[int, int]] = set()
+_taken_lock = threading.Lock()
+
+
+def _open(path: Path) -> FileIO:
+    # Not emptied yet: it may be another call's.
+    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
+    return FileIO(os.open(path, flags, 0o666), "wb")
+
+
+def _empty(file: FileIO) -> None:
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.truncate(0)
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]
+
+
+def _reason(error: Exception) -> str:
+    text = error.strerror if isinstance(error, OSError) else None
+    return text or str(error) or type(error).__name__

@@ -34,6 +34,17 @@ from .realtime.limits import Limits
 from .realtime.models import DEFAULT_MODEL, ModelProfile, profile_of
 from .realtime.settings import SessionSettings, WireFormat
 
+#: What `update_configs` cannot change while a call is under way.
+FIXED_FIELDS = (
+    "input_audio_format",
+    "sample_rate",
+    "channels",
+    "max_buffer_ms",
+    "max_turn_ms",
+    "finalize_timeout_ms",
+    "dump",
+    "dump_path",
+)
 DUMP_FILE_NAME = "openai_asr_in.pcm"
 
 
@@ -226,6 +237,15 @@ class OpenAIASRConfig(_Section):
         if self.turn_owner == "semantic_vad":
             return {"type": "semantic_vad", "eagerness": chosen.eagerness}
         return None
+
+    def turn_detection_changed(self, old: OpenAIASRConfig) -> bool:
+        """Must a local detector begin, end or be set otherwise?"""
+        if "local" not in (self.turn_owner, old.turn_owner):
+            return False
+        return (
+            self.turn_owner != old.turn_owner
+            or self.turn_detection != old.turn_detection
+        )
 
     def dump_file(self) -> Path:
         """Where received audio is written: ``dump_path``, or a file in it."""
@@ -477,3 +497,38 @@ def _advice(config: OpenAIASRConfig, paths: Mapping[str, str]) -> Iterable[str]:
             f"{path}: {profile.name} shuts down on {profile.shutdown};"
             f" replacement: {profile.replacement}"
         )
+
+
+def updated_properties(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``old`` with ``new`` merged over it, whatever spelling each uses.
+
+    Objects are merged; a blank text takes a value back to its default.
+    Raises `ConfigError` where ``params`` is no object.
+    """
+    merged: dict[str, Any] = {}
+    for source in (old, new):
+        params = source.get("params", {})
+        if not isinstance(params, Mapping):
+            raise ConfigError(
+                "params", f"found {_shown(params)}; allowed: an object"
+            )
+        for scope in (source, params):
+            for key, value in scope.items():
+                if key in ("params", "ten", "auto_connect"):
+                    continue
+                name = _ALIASES.get(key, key)
+                if name in _REQUEST_KEYS:
+                    name, value = "input_audio_transcription", {name: value}
+                before = merged.get(name)
+                if isinstance(value, Mapping) and isinstance(before, Mapping):
+                    value = {**before, **value}
+                if source is old and _is_blank(value) and name in merged:
+                    continue
+                merged[name] = value
+    return {"params": merged}
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

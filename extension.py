@@ -27,19 +27,33 @@ from ten_ai_base.message import (
     ModuleErrorVendorInfo,
     ModuleType,
 )
-from ten_runtime import AsyncTenEnv, AudioFrame, Cmd, Data
+from ten_runtime import (
+    AsyncTenEnv,
+    AudioFrame,
+    Cmd,
+    CmdResult,
+    Data,
+    StatusCode,
+)
 
+from .assembly import MissingDetector, client_settings, make_detector
 from .audio.converter import FrameConverter
 from .audio.intake import Intake
 from .audio.levels import loud_span_finder
 from .audio.turns import Event, LocalTurnDetector, TurnStarted
 from .audio_dumper import AudioDumper
 from .confidence import confidence
-from .config import ConfigError, OpenAIASRConfig, load_config
+from .config import (
+    FIXED_FIELDS,
+    ConfigError,
+    OpenAIASRConfig,
+    load_config,
+    updated_properties,
+)
 from .drop_report import DropReport
 from .extension_log import ExtensionLog
 from .languages import language_tag
-from .openai_asr_client import ClientSettings, OpenAIASRClient
+from .openai_asr_client import OpenAIASRClient
 from .realtime.endpoint import redacted_url
 from .realtime.faults import Fault
 from .realtime.results import (
@@ -51,6 +65,7 @@ from .realtime.results import (
     TurnFailed,
     TurnResult,
 )
+from .session_log import config_secrets, log_config
 
 VENDOR = "openai"
 
@@ -74,6 +89,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         self._drops = DropReport()
         self._frame_errors = 0
         self._interim_open = False
+        self._properties: dict[str, Any] = {}
+        self._updating = asyncio.Lock()
+        self._offset_ms = 0
         self._reports: set[asyncio.Future[None]] = set()
 
     # -- life -------------------------------------------------------------
@@ -89,8 +107,8 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         try:
             if error is not None:
                 raise ConfigError("properties", error.error_message())
-            properties = json.loads(text or "{}")
-            self.config, warnings = load_config(properties)
+            self._properties = json.loads(text or "{}")
+            self.config, warnings = load_config(self._properties)
         except (ConfigError, ValueError, RecursionError) as problem:
             await self._on_bad_config(str(problem))
             return
@@ -100,52 +118,44 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         )
         for warning in warnings:
             self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
-        await self._build(self.config)
+        if self.config.dump:
+            self._start_dump(self.config)
+        try:
+            await self._build(self.config)
+        except MissingDetector as missing:
+            self.config = None
+            await self._on_bad_config(str(missing))
 
     async def _on_bad_config(self, problem: str) -> None:
         self._log.error(f"invalid property: {problem}", LOG_CATEGORY_KEY_POINT)
         await self._report(Fault("fatal", "", f"invalid property: {problem}"))
 
     async def _build(self, config: OpenAIASRConfig) -> None:
-        session = config.session()
-        wire = session.wire_format
+        if config.dump and self._dumper is None:
+            self._start_dump(config)
+        """Make the parts of a call; raises `MissingDetector`."""
+        detector = await make_detector(config)
+        settings = client_settings(config)
+        wire, rate = settings.session.wire_format, settings.session.rate
         client = OpenAIASRClient(
-            ClientSettings(
-                url=config.url,
-                session=session,
-                headers=config.headers,
-                limits=config.limits,
-                protocol=config.protocol,
-                connect_timeout_ms=config.connect_timeout_ms,
-                stop_timeout_ms=config.stop_timeout_ms,
-            ),
-            self,
-            loud_span_finder(wire, session.rate),
-            self._log.error,
+            settings, self, loud_span_finder(wire, rate), self._log.error
         )
-        detector = None
-        if config.turn_owner == "local":
-            chosen = config.turn_detection
-            # Loading its model takes a while: not on the shared loop.
-            detector = await asyncio.to_thread(
-                LocalTurnDetector,
-                session.rate,
-                threshold=min(max(chosen.threshold, 0.01), 0.99),
-                prefix_padding_ms=chosen.prefix_padding_ms,
-                silence_duration_ms=max(chosen.silence_duration_ms, 100),
-                max_turn_ms=config.limits.max_turn_ms,
-            )
-            client.detect_locally()
-        self._client = client
-        self._intake = Intake(
+        intake = Intake(
             FrameConverter(wire, config.sample_rate, config.channels),
             wire,
-            detector,
             client.send_audio,
             self._on_turn,
         )
-        if config.dump:
+        self._client, self._intake = client, intake
+        self._accounted_ms = 0
+        self._listen(detector)
+        if config.dump and self._dumper is None:
             self._dumper = AudioDumper(config.dump_file(), self._on_dump_error)
+
+    def _listen(self, detector: LocalTurnDetector | None) -> None:
+        if self._client is not None and self._intake is not None:
+            self._intake.listen(detector)
+            self._client.detect_locally(detector is not None)
 
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_start", super().on_start(ten_env))
@@ -153,16 +163,95 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_stop", self._drain_frames())
         await self._guarded("on_stop", super().on_stop(ten_env))
+        await self._guarded("on_stop", self._stop_dump())
 
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
         await self._guarded("on_data", super().on_data(ten_env, data))
 
     async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
-        await self._guarded("on_cmd", super().on_cmd(ten_env, cmd))
+        await self._guarded("on_cmd", self._on_cmd(ten_env, cmd))
+
+    async def _on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
+        if cmd.get_name() != "update_configs":
+            await super().on_cmd(ten_env, cmd)
+            return
+        refusal = await self._update(cmd)
+        status = StatusCode.ERROR if refusal else StatusCode.OK
+        result = CmdResult.create(status, cmd)
+        result.set_property_int("code", -1 if refusal else 0)
+        result.set_property_string("message", refusal or "applied")
+        await ten_env.return_result(result)
+
+    async def _update(self, cmd: Cmd) -> str:
+        """Apply an ``update_configs``; "" or why nothing was changed."""
+        text, error = cmd.get_property_to_json("")
+        if error is not None:
+            return f"unreadable: {error.error_message()}"
+        async with self._updating:
+            try:
+                payload = json.loads(text or "{}")
+                properties = updated_properties(self._properties, payload)
+                config, warnings = load_config(properties)
+                if self._dumper is not None:
+                    self._dumper.hide(config_secrets(config))
+                refusal = await self._reconfigure(config)
+            except (ConfigError, MissingDetector, ValueError) as problem:
+                refusal = str(problem)
+            except Exception as problem:
+                refusal = f"internal error: {type(problem).__name__}"
+                self._log.error(f"update_configs failed: {problem!r}")
+            if refusal:
+                self._log.warn(f"update_configs refused: {refusal}")
+                return refusal
+            self._properties = properties
+        self._note("config", config=log_config(config))
+        self._log.info(f"config: {config.describe()}", LOG_CATEGORY_KEY_POINT)
+        for warning in warnings:
+            self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
+        return ""
+
+    async def _reconfigure(self, config: OpenAIASRConfig) -> str:
+        old, client = self.config, self._client
+        if self.stopped:
+            return "the call is over"
+        if old is None or client is None or not client.running:
+            await self._begin_anew(config)
+            return ""
+        for name in FIXED_FIELDS:
+            if getattr(config, name) != getattr(old, name):
+                return f"{name}: cannot be changed during a call"
+        detector = None
+        if config.turn_detection_changed(old):
+            detector = await make_detector(config)
+        refused = await client.change(client_settings(config))
+        if refused is not None:
+            return refused.message
+        self.config = config
+        self._log.level = config.log_level
+        if config.turn_detection_changed(old):
+            self._listen(detector)
+        return ""
+
+    async def _begin_anew(self, config: OpenAIASRConfig) -> None:
+        """A better configuration for a call that is not under way: none
+        began, or a fatal error ended it."""
+        gave_up = self._gave_up()
+        inert = self.config is None
+        if gave_up and self._client is not None and self._intake is not None:
+            self._offset_ms += int(self._intake.received_ms)
+            await self._client.stop()
+        await self._build(config)
+        self.config = config
+        self._log.level = config.log_level
+        if gave_up or (inert and self.auto_connect):
+            await self.start_connection()
 
     async def on_audio_frame(
         self, ten_env: AsyncTenEnv, audio_frame: AudioFrame
     ) -> None:
+        if self._dumper is not None:
+            # Here nothing has been dropped or put into another order yet.
+            _dump_frame(self._dumper, audio_frame)
         await self._guarded(
             "on_audio_frame", self._on_audio_frame(ten_env, audio_frame)
         )
@@ -260,8 +349,6 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             await self._report_drops(self._drops.rest())
             if self._client.core.reconnects:
                 await self._send_call_metrics()
-        if self._dumper is not None:
-            await self._dumper.stop()
         await self._tell_base("on_disconnected", message="stopped")
 
     async def send_audio(
@@ -274,12 +361,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         client, intake = self._client, self._intake
         if intake is None:
             return False
-        data = frame.get_buf()
-        if self._dumper is not None:
-            self._dumper.push(data)
         try:
             intake.push(
-                data,
+                frame.get_buf(),
                 frame.get_sample_rate(),
                 frame.get_number_of_channels(),
                 frame.get_bytes_per_sample(),
@@ -319,6 +403,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     async def finalize(self, session_id: str | None) -> None:
         """Deliver all that was received so far, then send the end signal."""
         token = self.finalize_id
+        self._note("finalize", finalize_id=token)
         client, intake = self._client, self._intake
         if client is None or intake is None or self.stopped:
             await self._end_finalize(token)
@@ -351,6 +436,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         # filled it.
         self.finalize_id = token
         await self.send_asr_finalize_end()
+        self._note("finalize_end", finalize_id=token)
 
     # -- what the client tells --------------------------------------------
 
@@ -463,20 +549,21 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     async def _send_result(self, turn: TurnResult, *, final: bool) -> None:
         assert self.config is not None
         request = self.config.input_audio_transcription
-        await self.send_asr_result(
-            ASRResult(
-                text=turn.text,
-                final=final,
-                start_ms=turn.start_ms,
-                duration_ms=turn.duration_ms,
-                language=language_tag(
-                    (*turn.languages, request.language, *request.languages)
-                ),
-                # A null would make the runtime drop the whole message.
-                words=[],
-                metadata={"asr_info": _asr_info(turn, request.model)},
-            )
+        result = ASRResult(
+            text=turn.text,
+            final=final,
+            start_ms=turn.start_ms,
+            duration_ms=turn.duration_ms,
+            language=language_tag(
+                (*turn.languages, request.language, *request.languages)
+            ),
+            # A null would make the runtime drop the whole message.
+            words=[],
+            metadata={"asr_info": _asr_info(turn, request.model)},
         )
+        await self.send_asr_result(result)
+        if self._dumper is not None:
+            self._dumper.note("result", {"result": result.model_dump()})
 
     def _end_silently(self) -> None:
         """A turn ended without text: its interims must not share their id
@@ -484,6 +571,26 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         if self._interim_open:
             self._interim_open = False
             self.uuid = uuid.uuid4().hex
+
+    def _start_dump(self, config: OpenAIASRConfig) -> None:
+        self._dumper = AudioDumper(
+            config.dump_file(),
+            log_config(config),
+            config_secrets(config),
+            self._on_dump_error,
+        )
+
+    def _note(self, kind: str, **fields: Any) -> None:
+        """A line for the session log, if there is one."""
+        if self._dumper is not None:
+            self._dumper.note(kind, fields)
+
+    async def _stop_dump(self) -> None:
+        if self._dumper is not None:
+            await self._dumper.stop()
+            if self._reports:
+                # What went wrong at the end is still to be told.
+                await asyncio.wait(self._reports, timeout=1)
 
     def _on_dump_error(self, problem: str) -> None:
         self._log.warn(problem)
@@ -509,6 +616,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             ),
             _info(fault) if fault.code else None,
         )
+        self._note("error", code=int(code.value), message=fault.message)
 
     async def _tell_base(self, name: str, **details: Any) -> None:
         """Call a method that only newer bases have."""
@@ -523,6 +631,21 @@ def _asr_info(turn: TurnResult, model: str) -> dict[str, Any]:
     info = {"vendor": VENDOR, "model": model, "item_id": turn.item_id}
     certainty = confidence(turn.logprobs)
     return info if certainty is None else {**info, "confidence": certainty}
+
+
+def _dump_frame(dumper: AudioDumper, frame: AudioFrame) -> None:
+    try:
+        data = frame.get_buf()
+    except Exception:
+        # A frame without a buffer; the base tells about it.
+        return
+    if data:
+        dumper.frame(
+            data,
+            frame.get_sample_rate(),
+            frame.get_number_of_channels(),
+            frame.get_bytes_per_sample(),
+        )
 
 
 def _info(fault: Fault) -> ModuleErrorVendorInfo:

@@ -90,6 +90,18 @@ class AsrListener(Protocol):
         """The connection was lost or refused, or audio had to be dropped."""
 
 
+class WireTrace(Protocol):
+    """Who looks on, for a log; `AudioDumper` does.  Nothing may be raised."""
+
+    def message(
+        self, kind: str, connection: int, message: bytes | str
+    ) -> None:
+        """A WebSocket message was ``sent`` or ``received``."""
+
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """A connection was opened or closed, or could not be opened."""
+
+
 @dataclass(frozen=True)
 class ClientSettings:
     """Where to connect and how.
@@ -119,6 +131,7 @@ class _Connect(connect):
 class _Connection:
     socket: ClientConnection
     link: Link
+    number: int
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     closing: bool = False
 
@@ -137,6 +150,7 @@ class OpenAIASRClient:
         find_speech: FindSpeech,
         log_error: Callable[[str], None],
         rng: random.Random | None = None,
+        trace: WireTrace | None = None,
     ) -> None:
         self._settings = settings
         self._listener = listener
@@ -147,6 +161,8 @@ class OpenAIASRClient:
             find_speech=find_speech,
             rng=rng or random.Random(),
         )
+        self._trace = trace
+        self._opened = 0
         self._connections: set[_Connection] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -215,9 +231,9 @@ class OpenAIASRClient:
         self.core.commit()
         self._pump()
 
-    def detect_locally(self) -> None:
-        """A local detector will tell where speech is."""
-        self.core.detect_locally()
+    def detect_locally(self, on: bool) -> None:
+        """A local detector will, or will no more, tell where speech is."""
+        self.core.detect_locally(on)
 
     def speech_started(self, onset: int) -> None:
         """A local detector heard speech from sample ``onset`` on."""
@@ -280,14 +296,18 @@ class OpenAIASRClient:
         try:
             socket = await self._open(settings)
         except Exception as error:
-            self.core.failed(_fault_of_exception(error), self._now())
+            fault = _fault_of_exception(error)
+            self._note("connect_failed", code=fault.code, reason=fault.message)
+            self.core.failed(fault, self._now())
             self._pump()
             return
         if not self._running or self.core.fatal is not None:
             await socket.close()
             return
         link = self.core.opened(self._now(), time.time())
-        connection = _Connection(socket, link)
+        self._opened += 1
+        connection = _Connection(socket, link, self._opened)
+        self._note("opened", connection=connection.number)
         self._connections.add(connection)
         writer = asyncio.create_task(self._write(connection))
         code, reason = 1006, ""
@@ -297,6 +317,12 @@ class OpenAIASRClient:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
             self._connections.discard(connection)
+            self._note(
+                "closed",
+                connection=connection.number,
+                code=socket.close_code or code,
+                reason=socket.close_reason or reason,
+            )
             self.core.closed(link, code, reason, self._now())
             self._pump()
 
@@ -332,6 +358,8 @@ class OpenAIASRClient:
         try:
             while True:
                 message = await socket.recv(decode=False)
+                if self._trace is not None:
+                    self._trace.message("received", connection.number, message)
                 self.core.receive(link, message, self._now())
                 self._pump()
         except ConnectionClosed as closed:
@@ -351,6 +379,8 @@ class OpenAIASRClient:
                     await wake.wait()
                     wake.clear()
                 else:
+                    if self._trace is not None:
+                        self._trace.message("sent", connection.number, message)
                     await socket.send(message, text=True)
 
     async def _ping(self, connection: _Connection) -> None:
@@ -359,6 +389,10 @@ class OpenAIASRClient:
             await pong
             self.core.pong(connection.link, self._now())
             self._pump()
+
+    def _note(self, kind: str, **fields: Any) -> None:
+        if self._trace is not None:
+            self._trace.note(kind, fields)
 
     async def _close(self, connection: _Connection) -> None:
         await connection.socket.close()

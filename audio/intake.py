@@ -14,23 +14,30 @@ from .turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
 class Intake:
     """Converts frames and, with a detector, listens to the result.
 
-    ``on_audio`` takes wire bytes, ``on_turn`` the detector's events; their
-    positions are samples of the wire format from the first frame on.
+    ``on_audio`` takes wire bytes, ``on_turn`` the events of the detector
+    given to `listen`; their positions are samples of the wire format from the
+    first frame on.
     """
 
     def __init__(
         self,
         converter: FrameConverter,
         wire: Wire,
-        detector: LocalTurnDetector | None,
         on_audio: Callable[[bytes], None],
         on_turn: Callable[[Event], None],
     ) -> None:
         self._converter = converter
         self._wire = wire
-        self._detector = detector
+        self._detector: LocalTurnDetector | None = None
+        self._detector_start = 0
         self._on_audio = on_audio
         self._on_turn = on_turn
+        self._ended_at = 0
+
+    def listen(self, detector: LocalTurnDetector | None) -> None:
+        """Let this detector hear what comes from now on; None: no one."""
+        self._detector = detector
+        self._detector_start = self._converter.wire_samples
         self._ended_at = 0
 
     @property
@@ -57,16 +64,14 @@ class Intake:
             return
         if not detector.turn_open and detector.speech_since(self._ended_at):
             # Too short to be a turn by itself, but it was asked for.
-            onset = self._ended_at
-            self._on_turn(TurnStarted(detector.position, onset, onset))
-            self._on_turn(
-                TurnEnded(detector.position, detector.position, False)
-            )
+            onset, end = self._ended_at, detector.position
+            self._tell(TurnStarted(end, onset, onset))
+            self._tell(TurnEnded(end, end, False))
             detector.finalize()
         else:
             ended = detector.finalize()
             if ended is not None:
-                self._on_turn(ended)
+                self._tell(ended)
         self._ended_at = detector.position
 
     @property
@@ -74,7 +79,7 @@ class Intake:
         """Up to here the detector is sure that no turn is open."""
         if self._detector is None or self._detector.turn_open:
             return None
-        return self._detector.position
+        return self._detector_start + self._detector.position
 
     def _pass_on(self, wire: bytes) -> None:
         if not wire:
@@ -90,4 +95,21 @@ class Intake:
         for event in self._detector.push(samples):
             if isinstance(event, TurnEnded):
                 self._ended_at = event.at_sample
-            self._on_turn(event)
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        """Pass an event on with positions of the call."""
+        start = self._detector_start
+        if isinstance(event, TurnStarted):
+            event = TurnStarted(
+                start + event.at_sample,
+                start + event.onset_sample,
+                start + event.start_sample,
+            )
+        else:
+            event = TurnEnded(
+                start + event.at_sample,
+                start + event.end_of_speech_sample,
+                event.cut,
+            )
+        self._on_turn(event)

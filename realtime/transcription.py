@@ -163,9 +163,9 @@ class Transcription:
         if self.fatal is None and self._held.end > self._held.watermark:
             self._held.mark(self._held.end)
 
-    def detect_locally(self) -> None:
-        """A local detector will tell where speech is."""
-        self._held.detected = []
+    def detect_locally(self, on: bool) -> None:
+        """A local detector will, or will no more, tell where speech is."""
+        self._held.detected = [] if on else None
 
     def speech_started(self, onset: int) -> None:
         """The local detector heard speech from position ``onset`` on."""

