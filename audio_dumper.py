@@ -132,6 +132,10 @@ class AudioDumper:
         at = self._now()
         self._add(1000, lambda log, files: log.note(at, kind, fields))
 
+    def hide(self, secrets: Iterable[str]) -> None:
+        """From now on leave these out as well."""
+        self._add(0, lambda log, files: log.hide(secrets))
+
     async def stop(self) -> None:
         """Write the rest and close the files; waits two seconds at most.
 

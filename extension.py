@@ -138,7 +138,11 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         settings = client_settings(config)
         wire, rate = settings.session.wire_format, settings.session.rate
         client = OpenAIASRClient(
-            settings, self, loud_span_finder(wire, rate), self._log.error
+            settings,
+            self,
+            loud_span_finder(wire, rate),
+            self._log.error,
+            trace=self._dumper,
         )
         intake = Intake(
             FrameConverter(wire, config.sample_rate, config.channels),
@@ -149,8 +153,6 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         self._client, self._intake = client, intake
         self._accounted_ms = 0
         self._listen(detector)
-        if config.dump and self._dumper is None:
-            self._dumper = AudioDumper(config.dump_file(), self._on_dump_error)
 
     def _listen(self, detector: LocalTurnDetector | None) -> None:
         if self._client is not None and self._intake is not None:

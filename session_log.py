@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from .config import OpenAIASRConfig
 from .realtime.endpoint import redacted_url
 
 FORMAT_VERSION = 1
@@ -58,16 +59,21 @@ class SessionLog:
     in a line.
     """
 
-    secrets: Iterable[str] = ()
+    secrets: InitVar[Iterable[str]] = ()
+    _secrets: list[str] = field(default_factory=list)
     _lines: list[str] = field(default_factory=list)
     _frames: _Batch | None = None
     _appends: _Batch | None = None
     _format: tuple[int, int, int] | None = None
 
-    def __post_init__(self) -> None:
-        found = {secret for secret in self.secrets if secret}
+    def __post_init__(self, secrets: Iterable[str]) -> None:
+        self.hide(secrets)
+
+    def hide(self, secrets: Iterable[str]) -> None:
+        """Leave these out as well from now on."""
+        found = {secret for secret in (*self._secrets, *secrets) if secret}
         # The longest first: one may contain another.
-        self.secrets = sorted(found, key=len, reverse=True)
+        self._secrets = sorted(found, key=len, reverse=True)
 
     def header(
         self, started: str, audio: str, config: Mapping[str, Any]
@@ -184,7 +190,7 @@ class SessionLog:
     def _clean(self, value: Any) -> Any:
         """``value`` without secrets, keys of objects included."""
         if isinstance(value, str):
-            for secret in self.secrets:
+            for secret in self._secrets:
                 if len(secret) >= _SECRET_MIN or value == secret:
                     value = value.replace(secret, "***")
             return value
@@ -195,20 +201,20 @@ class SessionLog:
         return value
 
 
-def log_config(described: Mapping[str, Any]) -> dict[str, Any]:
-    """The configuration for the header: the URL's query may hold a key."""
-    config = dict(described)
-    url = config.get("websocket_base_url")
-    if isinstance(url, str):
-        config["websocket_base_url"] = redacted_url(url)
-    return config
+def log_config(config: OpenAIASRConfig) -> dict[str, Any]:
+    """The configuration for the log, with secrets masked."""
+    shown: dict[str, Any] = json.loads(config.describe())
+    # The query may hold a key.
+    shown["websocket_base_url"] = redacted_url(config.websocket_base_url)
+    return shown
 
 
-def secrets_of(api_key: str, url: str) -> list[str]:
+def config_secrets(config: OpenAIASRConfig) -> list[str]:
     """What must not appear in the log: the key and the URL's own secrets."""
-    pairs = parse_qsl(urlsplit(url).query, keep_blank_values=True)
+    query = urlsplit(config.websocket_base_url).query
+    pairs = parse_qsl(query, keep_blank_values=True)
     values = [value for name, value in pairs if name not in ("intent", "model")]
-    return [api_key, *values]
+    return [config.api_key.get_secret_value(), *values]
 
 
 def package_version() -> str:

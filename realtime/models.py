@@ -24,7 +24,8 @@ class ModelProfile:
 
     ``server_turns``: the server's own turn detection is accepted; without it
     the client commits every turn.  ``shutdown`` is an ISO date or "".
-    ``known`` is False for a name that this table does not list.
+    ``known`` is False for a name that this table does not list; ``family``
+    is then the listed name whose abilities were taken.
     """
 
     name: str
@@ -38,6 +39,7 @@ class ModelProfile:
     shutdown: str = ""
     replacement: str = ""
     known: bool = True
+    family: str = ""
 
 
 #: Announced on 2026-08-26 for every model from before 2026.
@@ -89,7 +91,7 @@ _FAMILIES: dict[str, ModelProfile] = {
         ModelProfile(
             "gpt-4o-transcribe-diarize",
             server_turns=True,
-            deltas="whole",
+            deltas="burst",
             prompt=False,
             shutdown=_SHUTDOWN,
             replacement=DEFAULT_MODEL,
@@ -109,27 +111,30 @@ MODEL_NAMES: tuple[str, ...] = tuple(_FAMILIES)
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 
-def profile_of(model: str) -> ModelProfile:
+#: What an unknown name is taken for: the family that compatible servers
+#: imitate, and the one with the fewest requests that can be refused.
+FALLBACK_FAMILY = "gpt-4o-transcribe"
+
+
+def profile_of(model: str, family: str = "") -> ModelProfile:
     """The profile of a model name; a dated name is its family's.
 
     A name that is not listed (a future model, an Azure deployment, a model of
-    a compatible server) gets ``known=False`` and the abilities of the listed
-    family whose name it starts with, else of the oldest dialect users:
-    server turns and a burst of deltas, which every compatible server has.
+    a compatible server) gets ``known=False`` and the abilities of ``family``,
+    a listed name; without one those of the listed name that it starts with,
+    else of `FALLBACK_FAMILY`.  No shutdown is announced for it.
     """
-    family = _DATED.sub("", model)
-    if family in _FAMILIES:
-        return replace(_FAMILIES[family], name=model)
-    for name in sorted(_FAMILIES, key=len, reverse=True):
-        if family.startswith(name):
-            return replace(_FAMILIES[name], name=model, known=False)
-    return ModelProfile(
-        model,
-        server_turns=True,
-        deltas="burst",
-        languages=True,
-        keywords=True,
-        delay=True,
-        logprobs=True,
+    base = _DATED.sub("", model)
+    if base in _FAMILIES:
+        return replace(_FAMILIES[base], name=model, family=base)
+    if not family:
+        starts = [name for name in _FAMILIES if base.startswith(name)]
+        family = max(starts, key=len, default=FALLBACK_FAMILY)
+    return replace(
+        _FAMILIES[family],
+        name=model,
         known=False,
+        family=family,
+        shutdown="",
+        replacement="",
     )

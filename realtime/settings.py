@@ -7,12 +7,14 @@ compatible servers only.  Field names and value ranges: ``openai`` package
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 WireFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 Dialect = Literal["ga", "beta"]
+#: How words are put into a prompt; "" where the model takes no prompt.
+KeywordStyle = Literal["", "list", "sentence"]
 TurnOwner = Literal["server", "client"]
 
 #: Sample rate on the wire in Hz: OpenAI takes PCM at 24 kHz and G.711 at
@@ -41,8 +43,9 @@ class SessionSettings:
     ``turn_detection`` and ``noise_reduction`` are the objects as the server
     takes them, or None for off.  ``prefix_padding_ms`` and
     ``silence_duration_ms`` repeat the turn detector's values so that speech
-    times can be told from padded ones.  ``extra`` is merged over the session
-    object word for word.
+    times can be told from padded ones.  ``keyword_style`` tells where the
+    words go in a dialect that has no field for them.  ``extra`` is merged over
+    the session object word for word.
     """
 
     model: str
@@ -51,6 +54,7 @@ class SessionSettings:
     languages: tuple[str, ...] = ()
     prompt: str = ""
     keywords: tuple[str, ...] = ()
+    keyword_style: KeywordStyle = ""
     delay: str = ""
     turn_detection: Mapping[str, Any] | None = None
     noise_reduction: Mapping[str, Any] | None = None
@@ -94,22 +98,13 @@ def session_update(
     settings: SessionSettings, dialect: Dialect
 ) -> dict[str, Any]:
     """The client event that configures a session, as a JSON object."""
-    transcription: dict[str, Any] = {"model": settings.model}
-    if settings.language:
-        transcription["language"] = settings.language
-    if settings.prompt:
-        transcription["prompt"] = settings.prompt
-    if dialect == "ga":
-        if settings.languages:
-            transcription["languages"] = list(settings.languages)
-        if settings.keywords:
-            transcription["keywords"] = list(settings.keywords)
-        if settings.delay:
-            transcription["delay"] = settings.delay
+    transcription = _transcription(settings, dialect)
     # Both switches are always spelled out: a session starts with the server's
     # turn detection on, and only an explicit null turns it off.
     detector = _plain(settings.turn_detection)
     noise = _plain(settings.noise_reduction)
+    if noise is not None and dialect == "beta":
+        noise.pop("strength", None)
     include = list(settings.include)
     session: dict[str, Any]
     if dialect == "ga":
@@ -142,6 +137,43 @@ def session_update(
         "type": "transcription_session.update",
         "session": merged(session, settings.extra),
     }
+
+
+def _transcription(
+    settings: SessionSettings, dialect: Dialect
+) -> dict[str, Any]:
+    """The transcription request.  The beta dialect knows one language, no
+    list of words and no delay; `options.decide` says the same."""
+    language, prompt = settings.language, settings.prompt
+    beta = dialect == "beta"
+    if beta:
+        language = language or next(iter(settings.languages), "")
+        prompt = prompt_with(prompt, settings.keywords, settings.keyword_style)
+    fields: dict[str, Any] = {
+        "model": settings.model,
+        "language": language,
+        "prompt": prompt,
+        "languages": [] if beta else list(settings.languages),
+        "keywords": [] if beta else list(settings.keywords),
+        "delay": "" if beta else settings.delay,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def prompt_with(
+    prompt: str, keywords: Sequence[str], style: KeywordStyle
+) -> str:
+    """A prompt that also names words to expect.
+
+    ``list``: the bare words, as whisper-1 wants its prompt; ``sentence``:
+    ``Keywords: a, b.``, for models whose prompt is free text.
+    """
+    if not keywords or not style:
+        return prompt
+    words = ", ".join(keywords)
+    if style == "sentence":
+        words = f"Keywords: {words}."
+    return f"{prompt} {words}" if prompt else words
 
 
 def _plain(value: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -92,7 +92,7 @@ class Call:
         )
         self.detector: SimDetector | None = None
         if self.owner == "local":
-            self.core.detect_locally()
+            self.core.detect_locally(True)
             self.detector = SimDetector(self.core, self.limits)
         self.connections: list[SimConnection] = []
         self.attempts: list[float] = []

@@ -58,7 +58,7 @@ _JUNK: tuple[str, ...] = (
     '{"type": "input_audio_buffer.speech_started", "item_id": null}',
     '{"type": "input_audio_buffer.speech_stopped"}',
     '{"type": "conversation.item.added", "item": []}',
-    '{"type": "%sdelta", "item_id": "item_strange", "delta": "hm"}'
+    '{"type": "%sdelta", "item_id": "item_strange", "delta": "hm "}'
     % _TRANSCRIPTION,
     '{"type": "%ssegment", "item_id": "item_strange"}' % _TRANSCRIPTION,
     '{"type": "session.updated", "session": null}',

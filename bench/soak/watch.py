@@ -194,7 +194,9 @@ class Watch:
         for said, true in ((turn.start_ms, begin), (end_ms, stop)):
             demand(
                 abs(said - true // 8) <= FRAME_MS,
-                f"{turn.text[:40]!r}: {said} ms instead of {true // 8} ms",
+                f"times: {turn.text[:40]!r} {turn.item_id} {said} ms instead of"
+                f" {true // 8} ms; said {turn.start_ms} to {end_ms},"
+                f" true {begin // 8} to {stop // 8}",
             )
 
     def _add_gone(self, start_ms: int, duration_ms: int) -> None:

@@ -1,0 +1,126 @@
+"""python -m bench.soak.core: words through the core, with faults.
+
+Speaks --words words in calls with random faults, against a simulated
+service on a virtual clock, and looks after every step whether each word is
+delivered, held or reported.  The calls of one --seed are always the same;
+--call repeats a single one.  Exit status: 0 no promise was broken, 1 one
+was, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import islice
+
+from .random_call import Tally, owner_of, run
+from .watch import Violation
+
+#: Calls of one seed have the numbers from seed * this on.
+CALLS_PER_SEED = 10_000_000
+_BATCH = 25
+_SHOWN = 10
+
+
+def call_seeds(seed: int) -> Iterator[int]:
+    """The calls of a run, without end."""
+    number = seed * CALLS_PER_SEED
+    while True:
+        yield number
+        number += 1
+
+
+def run_batch(seeds: list[int]) -> tuple[Tally, dict[int, str]]:
+    """Some calls: what happened, and the complaints of calls that failed."""
+    tally, complaints = Tally(), {}
+    for seed in seeds:
+        try:
+            tally.add(run(seed))
+        except Violation as violation:
+            complaints[seed] = str(violation)
+        except Exception:
+            last = traceback.format_exc().strip().splitlines()[-3:]
+            complaints[seed] = " | ".join(line.strip() for line in last)
+    return tally, complaints
+
+
+def soak(
+    words: int, seed: int, processes: int
+) -> tuple[Tally, dict[int, str]]:
+    """Calls until so many words were spoken, or ten calls failed."""
+    tally, complaints = Tally(), {}
+    seeds = call_seeds(seed)
+    with ProcessPoolExecutor(processes) as pool:
+        todo = set()
+        spoken = 0.0
+        while tally.words < words and len(complaints) < _SHOWN:
+            while len(todo) < 2 * processes:
+                batch = list(islice(seeds, _BATCH))
+                todo.add(pool.submit(run_batch, batch))
+            done = next(as_completed(todo))
+            todo.discard(done)
+            more, failed = done.result()
+            tally.add(more)
+            complaints |= failed
+            if sys.stderr.isatty() and tally.words - spoken >= words / 100:
+                spoken = tally.words
+                print(f"\r{tally.words} words", end="", file=sys.stderr)
+        for late in todo:
+            late.cancel()
+    return tally, complaints
+
+
+def summary(tally: Tally, seconds: float) -> str:
+    """The line for people."""
+    return (
+        f"words spoken {tally.words}  delivered {tally.delivered}"
+        f"  reported {tally.reported}  lost 0  doubled 0  out of order 0\n"
+        f"faults {tally.faults}  calls {tally.calls}"
+        f"  sessions {tally.sessions}  replayed {tally.replayed_s:.0f} s of"
+        f" {tally.audio_s:.0f} s  longest outage"
+        f" {tally.longest_outage_s:.0f} s  peak held"
+        f" {tally.peak_held_ms} ms  seconds {seconds:.0f}"
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.soak.core",
+        description="Words through the core, with faults.",
+    )
+    parser.add_argument("--words", type=int, default=1_000_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--call", type=int, help="repeat this one call")
+    options = parser.parse_args(arguments)
+    if options.words < 1 or options.processes < 1 or options.seed < 0:
+        parser.error("--words, --processes: at least 1; --seed: at least 0")
+    start = time.monotonic()
+    if options.call is not None:
+        tally, complaints = run_batch([options.call])
+    else:
+        tally, complaints = soak(
+            options.words, options.seed, options.processes
+        )
+    seconds = time.monotonic() - start
+    for seed, complaint in sorted(complaints.items()):
+        print(f"call {seed} ({owner_of(seed)}): {complaint}")
+    if complaints:
+        print(f"{len(complaints)} calls broke a promise; repeat one: --call N")
+        return 1
+    if options.call is None:
+        print(f"seed {options.seed}")
+    print(summary(tally, seconds))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

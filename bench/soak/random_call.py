@@ -1,0 +1,168 @@
+"""A random call with random faults, the same for the same seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+
+from .sim_call import OWNERS, Call
+from .sim_server import Faults, SimServer
+from .words import WORD_SAMPLES, ms
+
+#: Close codes that do not end the call for good.
+CODES = (1000, 1001, 1006, 1006, 1011, 1012)
+STATUSES = (429, 500, 503)
+
+
+@dataclass
+class Tally:
+    """What happened in one or many calls.  Times in seconds, sizes in ms."""
+
+    calls: int = 0
+    words: int = 0
+    delivered: int = 0
+    faults: int = 0
+    reported: int = 0
+    sessions: int = 0
+    replayed_s: float = 0.0
+    audio_s: float = 0.0
+    peak_held_ms: int = 0
+    longest_outage_s: float = 0.0
+
+    def add(self, other: Tally) -> None:
+        """Count another call in."""
+        self.calls += other.calls
+        self.words += other.words
+        self.delivered += other.delivered
+        self.faults += other.faults
+        self.reported += other.reported
+        self.sessions += other.sessions
+        self.replayed_s += other.replayed_s
+        self.audio_s += other.audio_s
+        self.peak_held_ms = max(self.peak_held_ms, other.peak_held_ms)
+        self.longest_outage_s = max(
+            self.longest_outage_s, other.longest_outage_s
+        )
+
+
+def owner_of(seed: int) -> str:
+    """Who ends turns in the call of this seed."""
+    return OWNERS[seed % len(OWNERS)]
+
+
+def make_call(seed: int) -> Call:
+    """A call on a server that misbehaves in a way of its own."""
+    rng = random.Random(seed)
+
+    def sometimes(*chances: float) -> float:
+        return rng.choice((0.0, 0.0, *chances))
+
+    faults = Faults(
+        fail=sometimes(0.05),
+        duplicate=sometimes(0.2),
+        late_delta=sometimes(0.2),
+        no_committed=sometimes(0.1),
+        no_completed=sometimes(0.03),
+        wrong_id=sometimes(0.03),
+        empty=sometimes(0.03),
+        invent=sometimes(0.5),
+        junk=sometimes(0.05),
+        never_ready=sometimes(0.05),
+        refuse_session=sometimes(0.1),
+        error_event=sometimes(0.05),
+        delay_s=rng.choice((0.1, 2.0, 6.0)),
+    )
+    life = rng.choice((None, None, 20.0, 60.0))
+    server = SimServer(rng, faults, life, tells_expiry=rng.random() < 0.7)
+    limits = Limits(
+        packet_ms=100,
+        replay_packet_ms=1000,
+        max_buffer_ms=rng.choice((120_000, 120_000, 20_000, 8_000)),
+        max_turn_ms=rng.choice((30_000, 6_000)),
+    )
+    return Call(
+        rng,
+        server,
+        owner_of(seed),
+        limits,
+        connect_s=rng.choice((0.0, 0.3, 3.0)),
+        wall_error_s=rng.choice((0.0, 0.0, 0.0, -4000.0, 4000.0)),
+    )
+
+
+def run(seed: int, turns: int = 25, words: int = 12) -> Tally:
+    """One call to its end; raises `watch.Violation`."""
+    call = make_call(seed)
+    call.keep_results = False
+    rng = call.rng
+    silent_owner = call.owner == "client"
+    for _ in range(turns):
+        _speak(call, rng, words)
+        if rng.random() < (0.9 if silent_owner else 0.2):
+            call.pause(rng.uniform(0, 400))
+            call.finalize()
+        call.pause(rng.choice((rng.uniform(0, 1500), rng.uniform(0, 300))))
+        disturb(call, rng)
+    call.finish()
+    call.check()
+    return tally_of(call)
+
+
+def _speak(call: Call, rng: random.Random, words: int) -> None:
+    rest = None
+    if rng.random() < 0.1:
+        rest = rng.randint(20, WORD_SAMPLES - 20)
+    many = rng.randint(1, words)
+    if rng.random() < 0.03:
+        many *= 20
+    call.say(many, rng.choice((30, 60, 200)), rest)
+    if rest is not None:
+        rng.choice((call.finalize, call.commit, call.drop))()
+        call.resume()
+    if rng.random() < 0.05:
+        call.pause(rng.uniform(0, 1000))
+        call.noise(rng.uniform(20, 600))
+
+
+def disturb(call: Call, rng: random.Random) -> None:
+    """Something goes wrong, perhaps."""
+    chance = rng.random()
+    if chance < 0.2:
+        call.drop(rng.choice(CODES))
+    elif chance < 0.23:
+        call.freeze()
+    elif chance < 0.26:
+        call.deafen()
+    elif chance < 0.31:
+        call.reachable = False
+    elif chance < 0.35:
+        call.refuse(rng.choice(STATUSES), rng.choice(("", "2")))
+        call.drop()
+    elif chance < 0.36:
+        call.leap(rng.uniform(1, 400))
+    elif chance < 0.37:
+        call.commit()
+        call.drop()
+    elif chance < 0.38:
+        call.finalize()
+        call.drop()
+    elif chance < 0.7:
+        call.reachable = True
+
+
+def tally_of(call: Call) -> Tally:
+    """What happened in a call."""
+    return Tally(
+        calls=1,
+        words=len(call.spoken),
+        delivered=call.watch.delivered,
+        faults=call.faults_done + call.server.struck,
+        reported=call.watch.reported,
+        sessions=call.opened,
+        replayed_s=call.core.replayed / ms(1000),
+        audio_s=call.core.received / ms(1000),
+        peak_held_ms=call.peak_held * 1000 // ms(1000),
+        longest_outage_s=call.watch.longest_outage,
+    )

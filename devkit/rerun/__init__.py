@@ -1,0 +1,1 @@
+"""Runs a dumped call again: `python -m devkit.rerun --help`."""
