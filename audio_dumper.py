@@ -113,9 +113,7 @@ class AudioDumper:
 
         self._add(len(data), write)
 
-    def message(
-        self, kind: str, connection: int, message: bytes | str
-    ) -> None:
+    def message(self, kind: str, connection: int, message: bytes | str) -> None:
         """Log a WebSocket message that was ``sent`` or ``received``."""
         if len(message) > _MESSAGE_LIMIT:
             event = {"bytes": len(message)}

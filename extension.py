@@ -561,7 +561,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             ),
             # A null would make the runtime drop the whole message.
             words=[],
-            metadata={"asr_info": _asr_info(turn, request.model)},
+            metadata={"asr_info": _asr_info(turn)},
         )
         await self.send_asr_result(result)
         if self._dumper is not None:
@@ -629,8 +629,8 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             await method(**details)
 
 
-def _asr_info(turn: TurnResult, model: str) -> dict[str, Any]:
-    info = {"vendor": VENDOR, "model": model, "item_id": turn.item_id}
+def _asr_info(turn: TurnResult) -> dict[str, Any]:
+    info = {"vendor": VENDOR, "model": turn.model, "item_id": turn.item_id}
     certainty = confidence(turn.logprobs)
     return info if certainty is None else {**info, "confidence": certainty}
 

@@ -129,6 +129,7 @@ class Delivery:
             text,
             start_ms,
             max(self.ms(stop) - start_ms, 1),
+            self._settings.model,
             turn.languages,
             turn.usage,
             turn.logprobs,

@@ -24,7 +24,8 @@ class SessionReady:
 class TurnResult:
     """The text of one turn: so far (interim) or for good (final).
 
-    ``text`` is the whole text of the turn, not the last piece.  ``languages``
+    ``text`` is the whole text of the turn, not the last piece.  ``model``
+    wrote it.  ``languages``
     are the codes that the server reported.  ``usage`` and ``logprobs`` are as
     the server sent them.
     """
@@ -33,6 +34,7 @@ class TurnResult:
     text: str
     start_ms: int
     duration_ms: int
+    model: str = ""
     languages: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: Sequence[Mapping[str, Any]] = ()

@@ -170,7 +170,7 @@ class _Reader:
                 f" {FORMAT_VERSION}"
             )
         audio = self._text("audio")
-        if Path(audio).name != audio:
+        if Path(audio).name != audio or "\0" in audio:
             raise self._wrong("audio: not the name of a file beside the log")
         return Recording(
             audio_path=self._path.with_name(audio),
