@@ -17,12 +17,13 @@ def client_settings(config: OpenAIASRConfig) -> ClientSettings:
     """Where the client connects, and how."""
     return ClientSettings(
         url=config.url,
-        session=config.session(),
-        headers=config.headers,
+        session=config.session_settings(),
+        headers=config.headers_sent,
         limits=config.limits,
         protocol=config.protocol,
         connect_timeout_ms=config.connect_timeout_ms,
         stop_timeout_ms=config.stop_timeout_ms,
+        ca_file=config.ca_file,
     )
 
 
@@ -38,7 +39,7 @@ async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:
     try:
         return await asyncio.to_thread(
             LocalTurnDetector,
-            config.session().rate,
+            config.session_settings().rate,
             threshold=min(max(chosen.threshold, 0.01), 0.99),
             prefix_padding_ms=chosen.prefix_padding_ms,
             silence_duration_ms=max(chosen.silence_duration_ms, 100),

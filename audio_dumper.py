@@ -80,12 +80,11 @@ class AudioDumper:
             files.open()
             log.header(started, files.path.name, config)
 
-        self._entries.append((0, begin))
         # A thread of the loop's pool would be waited for at the end of the
         # process, for ever if the disk hangs.
         thread = threading.Thread(
             target=self._write_all,
-            args=(SessionLog(secrets), _Files(path)),
+            args=(SessionLog(secrets), _Files(path), begin),
             name="openai_asr dump",
             daemon=True,
         )
@@ -189,8 +188,12 @@ class AudioDumper:
 
     # -- in the thread ----------------------------------------------------
 
-    def _write_all(self, log: SessionLog, files: _Files) -> None:
+    def _write_all(
+        self, log: SessionLog, files: _Files, begin: _Work
+    ) -> None:
         try:
+            # At once: from now on the name is ours.
+            begin(log, files)
             while self._write_some(log, files):
                 pass
             log.flush()

@@ -1,19 +1,15 @@
-"""The node's properties, checked.
+"""The node's properties and what the rest of the extension needs of them.
 
-Every key may stand at the top level or inside ``params`` (TEN's way); where
-both give a value, ``params`` wins.  Strings are accepted for numbers and
-switches, because TEN resolves ``${env:…}`` placeholders to strings, and a
-blank string counts as not given.  `load_config` raises `ConfigError`, whose
-text names the field, what was found and what is allowed.
+`config_loading` reads and checks them.
 """
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -21,24 +17,28 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
-    ValidationError,
 )
 
+from .languages import service_code
 from .realtime.endpoint import (
     DEFAULT_BASE_URL,
-    is_loopback,
-    is_plain,
-    realtime_url,
+    Endpoint,
+    endpoint,
+    is_azure,
+    redacted_url,
 )
+from .realtime.faults import Fault
 from .realtime.limits import Limits
 from .realtime.models import DEFAULT_MODEL, ModelProfile, profile_of
-from .realtime.settings import SessionSettings, WireFormat
+from .realtime.options import Request, fit, keyword_style
+from .realtime.settings import Dialect, SessionSettings
 
 #: What `update_configs` cannot change while a call is under way.
 FIXED_FIELDS = (
     "input_audio_format",
     "sample_rate",
     "channels",
+    "g711_input",
     "max_buffer_ms",
     "max_turn_ms",
     "finalize_timeout_ms",
@@ -67,13 +67,54 @@ def _number(value: Any) -> Any:
 
 def _one_or_more(value: Any) -> Any:
     if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
+        parts = value.replace("\n", ",").split(",")
+        return [part.strip() for part in parts if part.strip()]
     return value
+
+
+def _texts(value: Any) -> Any:
+    """Numbers and switches as the texts that a header or a query carries."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: _text(inner) for key, inner in value.items()}
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, (int, float)) else value
+
+
+def _law(value: Any) -> Any:
+    return _LAWS.get(value.strip().lower(), value) if _is_text(value) else value
+
+
+def _include(value: Any) -> Any:
+    if isinstance(_one_or_more(value), list):
+        return [LOGPROBS if v == "logprobs" else v for v in _one_or_more(value)]
+    return value
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+LOGPROBS = "item.input_audio_transcription.logprobs"
+_LAWS = {
+    "g711_ulaw": "ulaw",
+    "audio/pcmu": "ulaw",
+    "pcmu": "ulaw",
+    "mulaw": "ulaw",
+    "g711_alaw": "alaw",
+    "audio/pcma": "alaw",
+    "pcma": "alaw",
+}
 
 
 Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_number)]
 Words = Annotated[list[str], BeforeValidator(_one_or_more)]
+Texts = Annotated[dict[str, SecretStr], BeforeValidator(_texts)]
 
 _LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 _MS = "a whole number of milliseconds from {} to {}"
@@ -98,6 +139,9 @@ class TranscriptionConfig(_Section):
         pattern=_LANGUAGE,
         description='a language code such as "en" or "en-US"',
     )
+    family: str = Field(
+        "", description="a known model that an unknown name stands for"
+    )
     languages: Words = Field([], description="a list of language codes")
     prompt: str = Field("", description="a text")
     keywords: Words = Field([], description="a list of words or phrases")
@@ -115,6 +159,7 @@ class TurnDetectionConfig(_Section):
     prefix_padding_ms: Whole = _ms(300, 0, 10_000)
     silence_duration_ms: Whole = _ms(500, 20, 10_000)
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
+    silence: Literal["send", "skip"] = "send"
 
 
 class NoiseReductionConfig(_Section):
@@ -138,6 +183,11 @@ class OpenAIASRConfig(_Section):
     )
     allow_insecure: bool = Field(False, description="true or false")
     protocol: Literal["auto", "ga", "beta"] = "auto"
+    auth: Literal["auto", "bearer", "api-key"] = "auto"
+    model_in_url: bool = Field(False, description="true or false")
+    headers: Texts = Field({}, description="an object of texts")
+    query: Texts = Field({}, description="an object of texts")
+    ca_file: str = Field("", description="the path of a PEM file")
     dump: bool = Field(False, description="true or false")
     dump_path: str = Field(
         DUMP_FILE_NAME, description="a directory or the name of a .pcm file"
@@ -159,18 +209,32 @@ class OpenAIASRConfig(_Section):
     input_audio_transcription: TranscriptionConfig = TranscriptionConfig()
     turn_detection: TurnDetectionConfig = TurnDetectionConfig()
     input_audio_noise_reduction: NoiseReductionConfig | None = None
-    include: list[Literal["item.input_audio_transcription.logprobs"]] = []
+    g711_input: Annotated[
+        Literal["ulaw", "alaw"] | None, BeforeValidator(_law)
+    ] = None
+    include: Annotated[
+        list[Literal["item.input_audio_transcription.logprobs"]],
+        BeforeValidator(_include),
+    ] = []
+    session: dict[str, Any] = Field(
+        {}, description="an object, merged into the session settings"
+    )
 
     # -- what the rest of the extension needs -----------------------------
 
     @property
     def profile(self) -> ModelProfile:
         """The abilities of the chosen model."""
-        return profile_of(self.input_audio_transcription.model)
+        request = self.input_audio_transcription
+        return profile_of(request.model, request.family)
 
     @property
     def turn_owner(self) -> TurnOwner:
         """Who ends turns, after the model's abilities decided the rest."""
+        passed_through = self.session_turn_detection.get("type")
+        if passed_through is not None:
+            known = passed_through in get_args(TurnOwner)
+            return passed_through if known else "server_vad"
         chosen = self.turn_detection
         if not chosen.enabled:
             return "none"
@@ -179,19 +243,76 @@ class OpenAIASRConfig(_Section):
         return "server_vad" if self.profile.server_turns else "local"
 
     @property
-    def url(self) -> str:
-        """The WebSocket URL."""
-        return realtime_url(self.websocket_base_url, {})
+    def skip_before_ms(self) -> int | None:
+        """Audio to send before an onset where silence is not sent, in ms."""
+        chosen = self.turn_detection
+        if self.turn_owner == "local" and chosen.silence == "skip":
+            return chosen.prefix_padding_ms
+        return None
 
     @property
-    def headers(self) -> dict[str, str]:
-        """The request headers, key included: for the wire only."""
-        headers = {"Authorization": f"Bearer {self.api_key.get_secret_value()}"}
+    def session_turn_detection(self) -> Mapping[str, Any]:
+        """What ``session`` says of turn detection, in either dialect."""
+        audio = _section(_section(self.session, "audio"), "input")
+        return _section(audio, "turn_detection") or _section(
+            self.session, "turn_detection"
+        )
+
+    @property
+    def dialect(self) -> Dialect:
+        """The dialect as far as it is known before the server speaks."""
+        return "beta" if self.protocol == "beta" else "ga"
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where to connect; raises ``ValueError`` for what is no URL."""
+        model = self.input_audio_transcription.model
+        return endpoint(
+            self.websocket_base_url,
+            _revealed(self.query),
+            model if self.model_in_url else "",
+        )
+
+    @property
+    def url(self) -> str:
+        """The WebSocket URL."""
+        return self.endpoint.url
+
+    @property
+    def headers_sent(self) -> dict[str, str]:
+        """The request headers, key included: for the wire only.
+
+        A header of ``headers`` takes the place of one of ours.
+        """
+        key = self.api_key.get_secret_value()
+        azure = is_azure(self.url)
+        sent = {}
+        if self.auth == "api-key" or (self.auth == "auto" and azure):
+            sent["api-key"] = key
+        elif key:
+            sent["Authorization"] = f"Bearer {key}"
         if self.organization:
-            headers["OpenAI-Organization"] = self.organization
+            sent["OpenAI-Organization"] = self.organization
         if self.project:
-            headers["OpenAI-Project"] = self.project
-        return headers
+            sent["OpenAI-Project"] = self.project
+        if self.protocol == "beta" and not azure:
+            sent["OpenAI-Beta"] = "realtime=v1"
+        extra = _revealed(self.headers)
+        own = {name.lower() for name in extra}
+        kept = {k: v for k, v in sent.items() if k.lower() not in own}
+        return {**kept, **extra}
+
+    def explained(self, fault: Fault) -> Fault:
+        """``fault`` with what this configuration adds to it."""
+        key = self.api_key.get_secret_value()
+        refused = fault.code in ("invalid_api_key", "401", "3000")
+        if fault.fatal and refused and key.startswith("ek_"):
+            more = (
+                "; an ephemeral key (ek_) opens sessions for some minutes"
+                " only: mint a new one"
+            )
+            return replace(fault, message=fault.message + more)
+        return fault
 
     @property
     def limits(self) -> Limits:
@@ -202,37 +323,59 @@ class OpenAIASRConfig(_Section):
             finalize_timeout_ms=self.finalize_timeout_ms,
         )
 
-    def session(self) -> SessionSettings:
+    def fitted(self) -> tuple[Request, list[str]]:
+        """The request's options as the model takes them, and warnings."""
+        given = self.input_audio_transcription
+        noise = self.input_audio_noise_reduction
+        request = Request(
+            language=service_code(given.language) or "",
+            languages=[
+                code for tag in given.languages if (code := service_code(tag))
+            ],
+            prompt=given.prompt,
+            keywords=given.keywords,
+            delay=given.delay or "",
+            strength=None if noise is None else noise.strength,
+            include=self.include,
+        )
+        return request, fit(request, self.profile, self.dialect)
+
+    def session_settings(self) -> SessionSettings:
         """What the transcription session is asked to do."""
-        request = self.input_audio_transcription
+        request, _ = self.fitted()
         noise = self.input_audio_noise_reduction
         reduction: dict[str, Any] | None = None
         if noise is not None and noise.enabled:
             reduction = {"type": noise.type or "near_field"}
-            if noise.strength is not None:
-                reduction["strength"] = noise.strength
+            if request.strength is not None:
+                reduction["strength"] = request.strength
         return SessionSettings(
-            model=request.model,
+            model=self.input_audio_transcription.model,
             wire_format=self.input_audio_format,
-            # The service takes ISO 639 codes: the first part of a tag.
-            language=request.language.partition("-")[0].lower(),
+            language=request.language,
             languages=tuple(request.languages),
             prompt=request.prompt,
             keywords=tuple(request.keywords),
-            delay=request.delay or "",
+            keyword_style=keyword_style(self.profile),
+            delay=request.delay,
             turn_detection=self._server_turn_detection(),
             noise_reduction=reduction,
-            include=tuple(self.include),
+            include=tuple(request.include),
+            extra=self.session,
         )
 
     def _server_turn_detection(self) -> dict[str, Any] | None:
         chosen = self.turn_detection
+        given = dict(self.session_turn_detection)
+        if "type" in given:
+            return {**given}
         if self.turn_owner == "server_vad":
             return {
                 "type": "server_vad",
                 "threshold": chosen.threshold,
                 "prefix_padding_ms": chosen.prefix_padding_ms,
                 "silence_duration_ms": chosen.silence_duration_ms,
+                **given,
             }
         if self.turn_owner == "semantic_vad":
             return {"type": "semantic_vad", "eagerness": chosen.eagerness}
@@ -256,6 +399,7 @@ class OpenAIASRConfig(_Section):
         """The configuration for the log, as JSON, with secrets masked."""
         shown = self.model_dump(mode="json", exclude_none=True)
         shown["api_key"] = masked(self.api_key.get_secret_value())
+        shown["websocket_base_url"] = redacted_url(self.websocket_base_url)
         return json.dumps(shown, ensure_ascii=False)
 
 
@@ -271,264 +415,10 @@ def masked(secret: str) -> str:
     return f"{secret[:3]}...{secret[-4:]}"
 
 
-# -- reading ---------------------------------------------------------------
-
-_ALIASES = {
-    "key": "api_key",
-    "base_url": "websocket_base_url",
-    "url": "websocket_base_url",
-    "hotwords": "keywords",
-}
-#: Shorthands: written flat, they belong to the transcription request.
-_REQUEST_KEYS = tuple(TranscriptionConfig.model_fields)
-_KNOWN = {
-    *OpenAIASRConfig.model_fields,
-    *_ALIASES,
-    *_REQUEST_KEYS,
-}
-#: GA and short names of the wire formats.
-_FORMATS: Mapping[str, WireFormat] = {
-    "audio/pcm": "pcm16",
-    "audio/pcmu": "g711_ulaw",
-    "audio/pcma": "g711_alaw",
-}
-_SECRETS = ("api_key", "key")
+def _section(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    inner = value.get(key)
+    return inner if isinstance(inner, Mapping) else {}
 
 
-def load_config(
-    properties: Mapping[str, Any],
-) -> tuple[OpenAIASRConfig, list[str]]:
-    """The configuration and warnings about it; raises `ConfigError`."""
-    params = properties.get("params", {})
-    if not isinstance(params, Mapping):
-        raise ConfigError(
-            "params", f"found {_shown(params)}; allowed: an object"
-        )
-    values: dict[str, Any] = {}
-    paths: dict[str, str] = {}
-    warnings: list[str] = []
-    for prefix, source in (("", properties), ("params.", params)):
-        for key, value in source.items():
-            if key not in _KNOWN:
-                if prefix:
-                    raise _unknown(prefix + key, _KNOWN)
-                if key not in ("params", "ten", "auto_connect", "headers"):
-                    warnings.append(f"{key}: unknown property, ignored")
-                continue
-            if value is None or (isinstance(value, str) and not value.strip()):
-                continue
-            name = _ALIASES.get(key, key)
-            values[name] = value
-            paths[name] = prefix + key
-    _gather_request(values, paths)
-    audio_format = values.get("input_audio_format")
-    if isinstance(audio_format, str):
-        values["input_audio_format"] = _FORMATS.get(
-            audio_format.strip().lower(), audio_format
-        )
-    level = values.get("log_level")
-    if isinstance(level, str):
-        level = level.strip().upper()
-        values["log_level"] = "WARN" if level == "WARNING" else level
-    values = {key: _without_blanks(value) for key, value in values.items()}
-    try:
-        config = OpenAIASRConfig.model_validate(values)
-    except ValidationError as error:
-        raise _config_error(error, paths) from None
-    _check(config, paths)
-    return config, warnings + list(_advice(config, paths))
-
-
-def _gather_request(values: dict[str, Any], paths: dict[str, str]) -> None:
-    """Move flat request keys into ``input_audio_transcription``."""
-    section = "input_audio_transcription"
-    flat = [key for key in _REQUEST_KEYS if key in values]
-    if not flat:
-        return
-    paths.setdefault(section, f"params.{section}")
-    request = values.get(section, {})
-    if not isinstance(request, Mapping):
-        return
-    merged = dict(request)
-    for key in flat:
-        paths[f"{section}.{key}"] = paths.pop(key)
-        merged.setdefault(key, values[key])
-    for key in flat:
-        del values[key]
-    values[section] = merged
-
-
-def _without_blanks(value: Any) -> Any:
-    """TEN properties cannot hold null, so a blank text means "not given"."""
-    if not isinstance(value, Mapping):
-        return value
-    return {
-        key: inner
-        for key, inner in value.items()
-        if inner is not None
-        and not (isinstance(inner, str) and not inner.strip())
-    }
-
-
-def _unknown(path: str, allowed: Iterable[str]) -> ConfigError:
-    names = sorted(allowed)
-    name = path.rpartition(".")[2]
-    close = difflib.get_close_matches(name, names, 1, 0.6)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
-    return ConfigError(
-        path, f"unknown field; {hint}allowed: {', '.join(names)}"
-    )
-
-
-def _config_error(
-    error: ValidationError, paths: Mapping[str, str]
-) -> ConfigError:
-    """The first complaint of pydantic in the field's own words."""
-    first = error.errors(include_url=False)[0]
-    parts = [str(part) for part in first["loc"]]
-    path = _path(parts, paths)
-    model, field = _find_field(parts)
-    if first["type"] == "extra_forbidden":
-        return _unknown(path, model.model_fields)
-    found = "a secret" if parts[0] in _SECRETS else _shown(first["input"])
-    allowed = field.description or _allowed_values(field.annotation)
-    return ConfigError(path, f"found {found}; allowed: {allowed}")
-
-
-def _path(parts: list[str], paths: Mapping[str, str]) -> str:
-    whole = ".".join(parts)
-    if whole in paths:
-        return paths[whole]
-    return ".".join([paths.get(parts[0], parts[0]), *parts[1:]])
-
-
-def _find_field(parts: list[str]) -> tuple[type[BaseModel], Any]:
-    model: type[BaseModel] = OpenAIASRConfig
-    field = None
-    for part in parts:
-        if part not in model.model_fields:
-            break
-        field = model.model_fields[part]
-        for choice in (field.annotation, *get_args(field.annotation)):
-            if isinstance(choice, type) and issubclass(choice, BaseModel):
-                model = choice
-    return model, field
-
-
-def _allowed_values(annotation: Any) -> str:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        names = ", ".join(annotation.model_fields)
-        return f"an object with {names}"
-    if get_origin(annotation) is Literal:
-        return ", ".join(json.dumps(v) for v in get_args(annotation))
-    if get_origin(annotation) is list:
-        return f"a list of {_allowed_values(get_args(annotation)[0])}"
-    choices = [a for a in get_args(annotation) if a is not type(None)]
-    if get_origin(annotation) is Union or choices:
-        return " or ".join(_allowed_values(choice) for choice in choices)
-    return "another value"
-
-
-def _shown(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        text = type(value).__name__
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _check(config: OpenAIASRConfig, paths: Mapping[str, str]) -> None:
-    """Rules that hold between fields."""
-    key_path = paths.get("api_key", "api_key")
-    key = config.api_key.get_secret_value()
-    if not key.strip():
-        raise ConfigError(
-            "api_key",
-            "missing; set it here, in params, or in the environment variable"
-            " OPENAI_API_KEY",
-        )
-    if not key.isascii() or not key.isprintable() or " " in key:
-        raise ConfigError(
-            key_path, "found a text with blanks or control characters"
-        )
-    for name in ("organization", "project"):
-        value: str = getattr(config, name)
-        if not value.isascii() or not value.isprintable():
-            raise ConfigError(
-                paths.get(name, name), f"found {_shown(value)}; allowed: an id"
-            )
-    _check_url(config, paths.get("websocket_base_url", "websocket_base_url"))
-    _check_turns(config, paths.get("turn_detection", "turn_detection"))
-
-
-def _check_url(config: OpenAIASRConfig, path: str) -> None:
-    try:
-        url = config.url
-    except ValueError as error:
-        raise ConfigError(path, str(error)) from None
-    if is_plain(url) and not is_loopback(url) and not config.allow_insecure:
-        raise ConfigError(
-            path,
-            "found a URL without TLS, which would send the key in the clear;"
-            " allowed: wss:// or https://, ws:// to this machine, or"
-            " allow_insecure: true",
-        )
-
-
-def _check_turns(config: OpenAIASRConfig, path: str) -> None:
-    owner = config.turn_owner
-    model = config.input_audio_transcription.model
-    if owner in ("server_vad", "semantic_vad"):
-        profile = config.profile
-        if profile.known and not profile.server_turns:
-            raise ConfigError(
-                f"{path}.type",
-                f'found "{owner}", but {model} has no turn detection of its'
-                ' own; allowed: "local", "none"',
-            )
-
-
-def _advice(config: OpenAIASRConfig, paths: Mapping[str, str]) -> Iterable[str]:
-    profile = config.profile
-    section = "input_audio_transcription"
-    path = f"{paths.get(section, section)}.model"
-    if profile.shutdown:
-        yield (
-            f"{path}: {profile.name} shuts down on {profile.shutdown};"
-            f" replacement: {profile.replacement}"
-        )
-
-
-def updated_properties(
-    old: Mapping[str, Any], new: Mapping[str, Any]
-) -> dict[str, Any]:
-    """``old`` with ``new`` merged over it, whatever spelling each uses.
-
-    Objects are merged; a blank text takes a value back to its default.
-    Raises `ConfigError` where ``params`` is no object.
-    """
-    merged: dict[str, Any] = {}
-    for source in (old, new):
-        params = source.get("params", {})
-        if not isinstance(params, Mapping):
-            raise ConfigError(
-                "params", f"found {_shown(params)}; allowed: an object"
-            )
-        for scope in (source, params):
-            for key, value in scope.items():
-                if key in ("params", "ten", "auto_connect"):
-                    continue
-                name = _ALIASES.get(key, key)
-                if name in _REQUEST_KEYS:
-                    name, value = "input_audio_transcription", {name: value}
-                before = merged.get(name)
-                if isinstance(value, Mapping) and isinstance(before, Mapping):
-                    value = {**before, **value}
-                if source is old and _is_blank(value) and name in merged:
-                    continue
-                merged[name] = value
-    return {"params": merged}
-
-
-def _is_blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip())
+def _revealed(values: Mapping[str, SecretStr]) -> dict[str, str]:
+    return {name: value.get_secret_value() for name, value in values.items()}

@@ -43,13 +43,8 @@ from .audio.levels import loud_span_finder
 from .audio.turns import Event, LocalTurnDetector, TurnStarted
 from .audio_dumper import AudioDumper
 from .confidence import confidence
-from .config import (
-    FIXED_FIELDS,
-    ConfigError,
-    OpenAIASRConfig,
-    load_config,
-    updated_properties,
-)
+from .config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
+from .config_loading import load_config, updated_properties
 from .drop_report import DropReport
 from .extension_log import ExtensionLog
 from .languages import language_tag
@@ -145,19 +140,28 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             trace=self._dumper,
         )
         intake = Intake(
-            FrameConverter(wire, config.sample_rate, config.channels),
+            FrameConverter(
+                wire,
+                config.sample_rate,
+                config.channels,
+                g711_input=config.g711_input,
+            ),
             wire,
             client.send_audio,
             self._on_turn,
         )
         self._client, self._intake = client, intake
         self._accounted_ms = 0
-        self._listen(detector)
+        self._listen(detector, config)
 
-    def _listen(self, detector: LocalTurnDetector | None) -> None:
+    def _listen(
+        self, detector: LocalTurnDetector | None, config: OpenAIASRConfig
+    ) -> None:
         if self._client is not None and self._intake is not None:
             self._intake.listen(detector)
-            self._client.detect_locally(detector is not None)
+            self._client.detect_locally(
+                detector is not None, config.skip_before_ms
+            )
 
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_start", super().on_start(ten_env))
@@ -231,7 +235,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         self.config = config
         self._log.level = config.log_level
         if config.turn_detection_changed(old):
-            self._listen(detector)
+            self._listen(detector, config)
         return ""
 
     async def _begin_anew(self, config: OpenAIASRConfig) -> None:

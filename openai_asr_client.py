@@ -231,9 +231,11 @@ class OpenAIASRClient:
         self.core.commit()
         self._pump()
 
-    def detect_locally(self, on: bool) -> None:
+    def detect_locally(
+        self, on: bool, skip_before_ms: int | None = None
+    ) -> None:
         """A local detector will, or will no more, tell where speech is."""
-        self.core.detect_locally(on)
+        self.core.detect_locally(on, skip_before_ms)
 
     def speech_started(self, onset: int) -> None:
         """A local detector heard speech from sample ``onset`` on."""

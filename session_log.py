@@ -14,7 +14,6 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from .config import OpenAIASRConfig
-from .realtime.endpoint import redacted_url
 
 FORMAT_VERSION = 1
 #: The message that carries audio, as `realtime.session` writes it.
@@ -29,6 +28,8 @@ _RESULT_LIMIT = 1024 * 1024
 #: Shorter secrets are not searched for in texts: they would be found in
 #: ordinary words.
 _SECRET_MIN = 8
+#: Parameters of the URL that are no secret.
+_HARMLESS = ("intent", "model", "api-version")
 _MANIFEST = Path(__file__).with_name("manifest.json")
 
 
@@ -71,7 +72,8 @@ class SessionLog:
 
     def hide(self, secrets: Iterable[str]) -> None:
         """Leave these out as well from now on."""
-        found = {secret for secret in (*self._secrets, *secrets) if secret}
+        known = (*self._secrets, *secrets)
+        found = {secret for secret in known if len(secret) >= _SECRET_MIN}
         # The longest first: one may contain another.
         self._secrets = sorted(found, key=len, reverse=True)
 
@@ -191,8 +193,7 @@ class SessionLog:
         """``value`` without secrets, keys of objects included."""
         if isinstance(value, str):
             for secret in self._secrets:
-                if len(secret) >= _SECRET_MIN or value == secret:
-                    value = value.replace(secret, "***")
+                value = value.replace(secret, "***")
             return value
         if isinstance(value, Mapping):
             return {self._clean(k): self._clean(v) for k, v in value.items()}
@@ -204,17 +205,18 @@ class SessionLog:
 def log_config(config: OpenAIASRConfig) -> dict[str, Any]:
     """The configuration for the log, with secrets masked."""
     shown: dict[str, Any] = json.loads(config.describe())
-    # The query may hold a key.
-    shown["websocket_base_url"] = redacted_url(config.websocket_base_url)
     return shown
 
 
 def config_secrets(config: OpenAIASRConfig) -> list[str]:
-    """What must not appear in the log: the key and the URL's own secrets."""
-    query = urlsplit(config.websocket_base_url).query
-    pairs = parse_qsl(query, keep_blank_values=True)
-    values = [value for name, value in pairs if name not in ("intent", "model")]
-    return [config.api_key.get_secret_value(), *values]
+    """What must not appear in the log: the key, and what the headers and the
+    URL's query may hold in its place."""
+    found = [config.api_key.get_secret_value()]
+    for header in config.headers.values():
+        # The scheme ("Bearer") may be left out where it is repeated.
+        found += [header.get_secret_value(), *header.get_secret_value().split()]
+    query = parse_qsl(urlsplit(config.url).query)
+    return found + [value for name, value in query if name not in _HARMLESS]
 
 
 def package_version() -> str:

@@ -34,6 +34,7 @@ class Delivery:
         self._rate = settings.rate
         self.configure(settings)
         self._spoken_to = 0
+        self._gaps: list[tuple[int, int]] = []
         self._shown_start: int | None = None
         self._shown: tuple[str, str] | None = None
 
@@ -59,6 +60,9 @@ class Delivery:
 
     def failed(self, turn: Turn, fault: Fault) -> None:
         """Report that a turn's audio is given up."""
+        if turn.begin < self._held.start:
+            # Its first audio is gone; where its speech began is not known.
+            turn.start = max(turn.begin, self._spoken_to)
         result = self._result(turn, "", turn.end)
         self.results.append(
             TurnFailed(turn.item_id, result.start_ms, result.duration_ms, fault)
@@ -72,7 +76,25 @@ class Delivery:
         self._shown = None
 
     def dropped_audio(self, start: int, stop: int) -> None:
-        """Report audio that gave way; adjoining stretches are one report."""
+        """Report audio that gave way, but for what was reported before.
+
+        A session may have had the audio before a stretch that gave way; when
+        it is lost, only that is news.
+        """
+        watermark = self._held.watermark
+        self._gaps = [gap for gap in self._gaps if gap[1] > watermark]
+        for gap_start, gap_stop in self._gaps:
+            if start < gap_start:
+                self._report_dropped(start, min(stop, gap_start))
+            start = max(start, gap_stop)
+        if start < stop:
+            self._report_dropped(start, stop)
+            self._gaps.append((start, stop))
+
+    def _report_dropped(self, start: int, stop: int) -> None:
+        """Adjoining stretches are one report."""
+        if start >= stop:
+            return
         self.dropped += stop - start
         begin_ms = self.ms(start)
         last = self.results[-1] if self.results else None
@@ -94,10 +116,10 @@ class Delivery:
         text = turn.text.strip()
         if not text or self._shown == (turn.item_id, text):
             return
-        if self._is_noise_tail(turn):
+        end = session.sent if turn.end is None else turn.end
+        if self._is_noise_tail(turn) or self._is_early_guess(turn, end):
             return
         self._shown = (turn.item_id, text)
-        end = session.sent if turn.end is None else turn.end
         result = self._result(turn, text, end)
         self._shown_start = turn.start
         self.results.append(Interim(result))
@@ -114,6 +136,14 @@ class Delivery:
             and turn.end is not None
             and turn.begin >= self._held.start
             and not self._held.has_speech(turn.begin, turn.end)
+        )
+
+    def _is_early_guess(self, turn: Turn, end: int) -> bool:
+        """Is this text for audio in which nothing was said yet?"""
+        return (
+            self._settings.turn_owner == "client"
+            and turn.begin >= self._held.start
+            and not self._held.has_speech(turn.begin, end)
         )
 
     def _result(self, turn: Turn, text: str, end: int | None) -> TurnResult:

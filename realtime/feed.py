@@ -12,6 +12,9 @@ from .settings import SessionSettings
 _PAUSE_MS = 120
 #: Audio kept before a moment at which no speech is known yet, in ms.
 LEAD_IN_MS = 1000
+#: Where silence is not sent, this much more than the padding is sent before
+#: an onset, in ms: the detector may have found it late.
+SKIP_MARGIN_MS = 200
 #: A local detector looks for the place to cut in the last part of a turn,
 #: and reports it at most so late, in ms.
 CUT_SEARCH_MS = 4500
@@ -37,6 +40,8 @@ class Feed:
         self._cut_search = samples(CUT_SEARCH_MS)
         self._cut_lag = samples(CUT_LAG_MS)
         self._lead_in = samples(LEAD_IN_MS)
+        self._margin = samples(SKIP_MARGIN_MS)
+        self._skip_before: int | None = None
         #: The furthest position that any session was sent.
         self.peak = 0
 
@@ -44,8 +49,48 @@ class Feed:
         """From now on the session works with these settings."""
         self._client_turns = settings.turn_owner == "client"
 
+    def skip_silence(self, padding: int | None) -> None:
+        """Send only what the local detector takes for speech, and ``padding``
+        samples before it; None: send everything."""
+        self._skip_before = None if padding is None else padding + self._margin
+
+    def pass_quiet(self, link: Link, position: int) -> None:
+        """No turn begins before ``position``; so it need not be sent."""
+        session = link.session
+        if self._held.next_mark(link.marked_to) is None and self._may_skip(
+            session
+        ):
+            speech = self._held.next_speech(session.sent)
+            if speech is None and position > session.sent:
+                session.begin_at(min(position, self._held.end))
+
+    def _may_skip(self, session: Session) -> bool:
+        """What was begun to be sent is sent up to its commit."""
+        return self._skip_before is not None and (
+            session.sent <= session.boundary
+        )
+
+    def _skip(self, session: Session, mark: int | None) -> bool:
+        """Go on to the next speech or mark; False if there is neither."""
+        if not self._may_skip(session):
+            return True
+        assert self._skip_before is not None
+        speech = self._held.next_speech(session.sent)
+        if speech is None and mark is None:
+            return False
+        places = [] if mark is None else [mark]
+        if speech is not None:
+            places.append(speech - self._skip_before)
+        if min(places) > session.sent:
+            session.begin_at(min(*places, self._held.end))
+        return True
+
     def has_packet(self, link: Link) -> bool:
         """Is there enough audio to send now?"""
+        if self._may_skip(link.session) and (
+            self._held.next_speech(link.session.sent) is None
+        ):
+            return False
         waiting = self._sendable(link.session) - link.session.sent
         return waiting >= self._packet and link.held_at is None
 
@@ -54,6 +99,8 @@ class Feed:
         session = link.session
         while True:
             mark = self._held.next_mark(link.marked_to)
+            if not self._skip(session, mark):
+                return None
             limit = self._sendable(session) if mark is None else mark
             waiting = limit - session.sent
             if waiting > 0:
@@ -67,8 +114,9 @@ class Feed:
             link.go_on(mark)
             if self._commit_is_due(session, mark):
                 return session.commit(now)
-            # Silence: there is nothing to repeat in a replay either.
-            self._held.marks.remove(mark)
+            if self._client_turns or not (session.turns or session.commits):
+                # Silence: there is nothing to repeat in a replay either.
+                self._held.marks.remove(mark)
 
     def _sendable(self, session: Session) -> int:
         """Up to where audio may go out when no commit is known yet.

@@ -109,6 +109,14 @@ class HeldAudio:
             return self._detected_span(start, stop) is not None
         return self.span(start, stop) is not None
 
+    def next_speech(self, position: int) -> int | None:
+        """The onset of the first speech that a local detector heard and that
+        does not end before ``position``."""
+        for onset, end in self.detected or ():
+            if end > position:
+                return onset
+        return None
+
     def _detected_span(self, start: int, stop: int) -> tuple[int, int] | None:
         inside = [
             (max(onset, start), min(end, stop))

@@ -43,6 +43,12 @@ class Link:
         self.hold_until = now + self._limits.pong_timeout_ms / 1000
         self.ask_ping(now)
 
+    def end_hold(self, now: float) -> None:
+        """Do not wake anybody again for a hold that is over; sending goes on
+        as soon as the transport takes more."""
+        if self.held_at is not None and now >= self.hold_until:
+            self.hold_until = 0.0
+
     def go_on(self, mark: int) -> None:
         """``mark`` is dealt with."""
         self.held_at = None
@@ -89,7 +95,9 @@ class Link:
     def times(self) -> list[float]:
         """When something of the above becomes due."""
         times = [self._silent_at() if self._waiting else self._ping_at()]
-        if self.held_at is not None:
+        session = self.session
+        stuck = session.confused or session.updating is not None
+        if self.held_at is not None and self.hold_until and not stuck:
             times.append(self.hold_until)
         if self._heard:
             after = self._limits.quiet_after_ms / 1000

@@ -21,6 +21,9 @@ from .settings import Dialect, SessionSettings, session_update
 #: A commit of less is refused with ``input_audio_buffer_commit_empty``.
 MIN_COMMIT_MS = 100
 
+#: No session that lives shorter is worth a rollover, in seconds.
+MIN_LIFE_S = 10.0
+
 State = Literal["opening", "configuring", "ready", "over"]
 
 _APPEND_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
@@ -215,6 +218,15 @@ class Session:
         """The first undelivered turn in spoken order."""
         return next(iter(self.turns.values()), None)
 
+    def end_of_open(self, turn: Turn) -> int:
+        """Where a turn ends that the server never ended."""
+        later = False
+        for other in self.turns.values():
+            if later:
+                return max(other.begin, turn.begin)
+            later = other is turn
+        return self.sent
+
     def finish(self, turn: Turn) -> None:
         """``turn`` is delivered or given up."""
         self.turns.pop(turn.item_id, None)
@@ -286,7 +298,7 @@ class Session:
         if kind in _ITEM_NOTICES:
             return self._on_item(event, now)
         if kind == "input_audio_buffer.speech_started":
-            return self._on_speech_started(event)
+            return self._on_speech_started(event, now)
         if kind == "input_audio_buffer.speech_stopped":
             return self._on_speech_stopped(event, now)
         if kind.startswith(_TRANSCRIPTION):
@@ -303,7 +315,11 @@ class Session:
         expiry = session.get("expires_at")
         # A plain number of seconds; 0 is how some servers say "never".
         if isinstance(expiry, (int, float)) and 0 < expiry < 1e11:
-            self.expires_at = float(expiry) - self._wall_offset
+            expires_at = float(expiry) - self._wall_offset
+            # Less is this machine's clock being wrong: then the server's
+            # CLOSE tells, or one session would be opened after the other.
+            if expires_at - self.opened_at >= MIN_LIFE_S:
+                self.expires_at = expires_at
 
     def _on_error(self, info: ErrorInfo, now: float) -> None:
         if info.code == "input_audio_buffer_commit_empty":
@@ -329,7 +345,7 @@ class Session:
             if commit.event_id == event_id:
                 self.commits.remove(commit)
                 return
-        if self.commits:
+        if self.commits and not event_id:
             self.commits.popleft()
 
     def _turn(self, item_id: str) -> Turn | None:
@@ -346,7 +362,7 @@ class Session:
             self.turns[item_id] = turn
         return turn
 
-    def _on_speech_started(self, event: ServerEvent) -> Turn | None:
+    def _on_speech_started(self, event: ServerEvent, now: float) -> Turn | None:
         turn = self._turn(event.text("item_id"))
         if turn is None or turn.from_server or turn.closed:
             return None
@@ -354,7 +370,19 @@ class Session:
         start = event.position_ms("audio_start_ms")
         if start is not None:
             turn.begin = max(self.clock.position_of_ms(start), self.boundary)
+        self._close_before(turn, now)
         return turn
+
+    def _close_before(self, turn: Turn, now: float) -> None:
+        """No turn is open when the next begins: the notice of the end of the
+        one before was lost."""
+        for before in list(self.turns.values()):
+            if before is turn:
+                return
+            if before.from_server and not before.closed:
+                self._end_by_commit(before)
+                before.committed = True
+                before.waiting_since = now
 
     def _on_speech_stopped(self, event: ServerEvent, now: float) -> Turn | None:
         turn = self._turn(event.text("item_id"))
@@ -377,7 +405,18 @@ class Session:
         self._check_chain(item_id, event.text("previous_item_id"))
         if self.confused:
             return None
+        if self.settings.turn_owner == "server":
+            self._drop_unannounced(item_id)
         return self._commit_item(item_id, now)
+
+    def _drop_unannounced(self, item_id: str) -> None:
+        """Who announces items has none but those; text for another id was a
+        mistake and must not hold up the turns."""
+        for turn in list(self.turns.values()):
+            if turn.item_id != item_id and not (
+                turn.from_server or turn.closed
+            ):
+                del self.turns[turn.item_id]
 
     def _commit_item(self, item_id: str, now: float) -> Turn | None:
         turn = self._turn(item_id)
@@ -386,18 +425,28 @@ class Session:
         turn.committed = True
         turn.waiting_since = turn.waiting_since or now
         if turn.end is None:
-            # No speech_stopped: it answers the oldest commit of ours, or it
-            # comes from a server that sends no speech events.
-            if self.commits:
-                commit = self.commits.popleft()
-                turn.end = commit.position
-                turn.begin = min(turn.begin, commit.begin)
-            else:
-                turn.end = self.sent
-            self.boundary = max(self.boundary, turn.end)
+            self._end_by_commit(turn)
+        assert turn.end is not None
         if self.settings.turn_owner == "client":
             self._sort_out_early_text(turn, turn.end)
         return turn
+
+    def _end_by_commit(self, turn: Turn) -> None:
+        """No speech_stopped told the end: the turn answers the oldest commit
+        of ours, or it comes from a server that sends no speech events."""
+        limit = self.end_of_open(turn)
+        if turn.from_server:
+            # Whatever answers to earlier commits there were are lost.
+            while self.commits and self.commits[0].position <= turn.begin:
+                self.commits.popleft()
+        if self.commits and self.commits[0].position <= limit:
+            commit = self.commits.popleft()
+            turn.end = commit.position
+            if not turn.from_server:
+                turn.begin = min(turn.begin, commit.begin)
+        else:
+            turn.end = limit
+        self.boundary = max(self.boundary, turn.end)
 
     def _sort_out_early_text(self, turn: Turn, end: int) -> None:
         """Text of a live model may come before the notice of its item.
@@ -471,7 +520,8 @@ class Session:
         if self.confused:
             return turn is not None and turn.committed
         if self.settings.turn_owner == "server":
-            return turn is not None or not self.turns
+            first = not self.turns and not self._habits.announces
+            return turn is not None or first
         if part == "delta" or (turn is not None and turn.committed):
             return True
         return len(self.commits) == 1 and not self._habits.announces

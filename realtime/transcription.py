@@ -163,9 +163,20 @@ class Transcription:
         if self.fatal is None and self._held.end > self._held.watermark:
             self._held.mark(self._held.end)
 
-    def detect_locally(self, on: bool) -> None:
-        """A local detector will, or will no more, tell where speech is."""
+    def detect_locally(
+        self, on: bool, skip_before_ms: int | None = None
+    ) -> None:
+        """A local detector will, or will no more, tell where speech is.
+
+        ``skip_before_ms``: send only speech, from so long before its onset.
+        """
         self._held.detected = [] if on else None
+        padding = None
+        if on and skip_before_ms is not None:
+            padding = skip_before_ms * self.settings.rate // 1000
+        self._feed.skip_silence(padding)
+        lead_in_ms = LEAD_IN_MS + self.settings.prefix_padding_ms
+        self._lead_in = lead_in_ms * self.settings.rate // 1000 + (padding or 0)
 
     def speech_started(self, onset: int) -> None:
         """The local detector heard speech from position ``onset`` on."""
@@ -184,6 +195,8 @@ class Transcription:
     def passed_over(self, position: int) -> None:
         """The local detector is sure that no turn is open at `position`."""
         link = self.active
+        if link is not None:
+            self._feed.pass_quiet(link, position - self._lead_in)
         if link is None or self._held.marks or self._held.detected:
             return
         if not (link.session.turns or link.session.commits):
@@ -516,7 +529,7 @@ class Transcription:
         self, session: Session, turn: Turn, fault: Fault, now: float
     ) -> None:
         if turn.end is None:
-            turn.end = session.sent
+            turn.end = session.end_of_open(turn)
         self._delivery.failed(turn, fault)
         self._pass(session, turn, now)
 
@@ -578,6 +591,7 @@ class Transcription:
             link.ask_ping(now)
         if link is not self.active:
             return
+        link.end_hold(now)
         self._tick_turns(session, now)
         self._forget_quiet(link, now)
         due = self._rollover_due(session)
@@ -624,6 +638,11 @@ class Transcription:
             return None
         return session.rollover_at if self._connect_at is None else None
 
+    @property
+    def _standby_ready(self) -> bool:
+        link = self.standby
+        return link is not None and link.session.state == "ready"
+
     def deadline(self) -> float | None:
         """When `tick` or `take_connect` has something to do next."""
         times = [
@@ -634,7 +653,7 @@ class Transcription:
         if self._change is not None:
             waiting = self._change.tried or self.active is None
             times.append(self._change.give_up_at)
-            if not waiting or self.standby is not None:
+            if not waiting or self._standby_ready:
                 times.append(self._change.force_at)
         for link in (self.active, self.standby):
             if link is None:
@@ -650,7 +669,8 @@ class Transcription:
             times.extend(session.answer_times(self._turn_timeout))
             due = self._rollover_due(session)
             if self.standby is not None:
-                due = session.switch_at
+                # One that is still opening tells when it is ready.
+                due = session.switch_at if self._standby_ready else None
             if due is not None:
                 times.append(due)
         return min(times, default=None)

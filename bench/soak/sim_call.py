@@ -31,8 +31,14 @@ from .watch import Watch, demand
 from .words import NOISE, RATE, SILENCE, WORD_SAMPLES, find_speech, ms
 from .words import word_audio as audio_of
 
-Owner = Literal["server", "semantic", "client", "local"]
-OWNERS: tuple[Owner, ...] = ("server", "semantic", "client", "local")
+Owner = Literal["server", "semantic", "client", "local", "local_skip"]
+OWNERS: tuple[Owner, ...] = (
+    "server",
+    "semantic",
+    "client",
+    "local",
+    "local_skip",
+)
 #: A core that wants to be called again at once, so often, is spinning.
 _SPINS = 200
 _PIECE_MS = 100
@@ -91,8 +97,9 @@ class Call:
             rng=self.rng,
         )
         self.detector: SimDetector | None = None
-        if self.owner == "local":
-            self.core.detect_locally(True)
+        if self.owner in ("local", "local_skip"):
+            skip = 300 if self.owner == "local_skip" else None
+            self.core.detect_locally(True, skip)
             self.detector = SimDetector(self.core, self.limits)
         self.connections: list[SimConnection] = []
         self.attempts: list[float] = []
@@ -174,6 +181,8 @@ class Call:
         self.settle()
 
     def commit(self) -> None:
+        if self.detector is not None:
+            self.detector.finalize()
         self.core.commit()
         self._note_commit()
         self.settle()

@@ -80,13 +80,17 @@ class SimDetector:
         """End a turn that is too long, in the quietest place of late."""
         first, last = (self._position - ms(back) for back in _CUT_BACK_MS[::-1])
         base = self._position - len(self._recent)
-        quiet = self._recent.find(SILENCE * 8, first - base, last - base)
+        speech = len(self._recent[: last - base].rstrip(SILENCE))
+        quiet = speech if first - base <= speech < last - base else -1
         overdue = self._position - self._onset > self._max_turn - ms(200)
         if quiet < 0 and not overdue:
             return
-        place = last if quiet < 0 else base + quiet + 4
+        place = last
+        if quiet >= 0:
+            place = base + quiet
         self._open = False
         self._boundary = place
         self._core.speech_ended(place, place)
         if self._last_speech > place:
-            self._begin(place)
+            after = self._recent[place - base :]
+            self._begin(place + len(after) - len(after.lstrip(SILENCE)))

@@ -16,6 +16,7 @@ from ten_packages.extension.openai_asr_python.realtime.link import Link
 
 from .words import (
     INVENTED,
+    LATE,
     NOISE,
     RATE,
     SILENCE,
@@ -297,7 +298,7 @@ class SimConnection:
         if server.struck_by("duplicate"):
             self._push(at + rng.uniform(0, 3), json.dumps(completed))
         if server.struck_by("late_delta"):
-            late = json.dumps({**delta, "delta": "late"})
+            late = json.dumps({**delta, "delta": LATE})
             self._push(at + rng.uniform(0, 3), late)
 
 

@@ -59,7 +59,7 @@ class Watch:
         self._passed = 0
         self._last = (0, 0)
         self._last_end_ms = 0
-        self._drop_end_ms = 0
+        self._drops: deque[tuple[int, int]] = deque(maxlen=64)
         self._shown: tuple[str, int, int] | None = None
         self._holes_to = -1
         self._lost_attempt = 0
@@ -94,12 +94,7 @@ class Watch:
         elif isinstance(result, Final):
             self._on_final(result)
         elif isinstance(result, AudioDropped):
-            demand(
-                result.start_ms >= self._drop_end_ms - 1,
-                f"audio reported as dropped twice: {result},"
-                f" before up to {self._drop_end_ms} ms",
-            )
-            self._drop_end_ms = result.start_ms + result.duration_ms
+            self._not_twice(result)
             self._add_gone(result.start_ms, result.duration_ms)
         elif isinstance(result, TurnFailed):
             self._add_gone(result.start_ms, result.duration_ms)
@@ -117,14 +112,18 @@ class Watch:
     def step(self) -> None:
         """The call has settled: what must hold now?"""
         core = self._call.core
-        if core.watermark > self._progress_mark:
-            self._progress_mark = core.watermark
-            self._progressed = True
-            self._attempts.clear()
+        self._note_progress()
         if not core._held.complete:
             self._holes_to = core._held.start
         self._pass_words()
         self._check_bounds()
+
+    def _note_progress(self) -> None:
+        watermark = self._call.core.watermark
+        if watermark > self._progress_mark:
+            self._progress_mark = watermark
+            self._progressed = True
+            self._attempts.clear()
 
     # -- words -------------------------------------------------------------
 
@@ -205,6 +204,16 @@ class Watch:
         self._gone.append((start, stop))
         while len(self._gone) > 64:
             self._gone.popleft()
+
+    def _not_twice(self, result: AudioDropped) -> None:
+        """No audio is reported twice, but for rounding to whole ms."""
+        start, stop = result.start_ms, result.start_ms + result.duration_ms
+        for low, high in self._drops:
+            demand(
+                min(stop, high) - max(start, low) <= 1,
+                f"dropped twice: {result}, before {low} to {high} ms",
+            )
+        self._drops.append((start, stop))
 
     def _pass_words(self) -> None:
         """Words before the watermark must be accounted for."""
@@ -293,6 +302,7 @@ class Watch:
     def _on_lost(self, lost: SessionLost) -> None:
         if lost.fault.fatal:
             return
+        self._note_progress()
         demand(
             self._progressed or lost.attempt > self._lost_attempt,
             f"backs off less without progress: {lost}",

@@ -18,6 +18,8 @@ SILENCE = b"\xff"
 NOISE = b"\x80"
 #: What a model may make of noise.
 INVENTED = "hm"
+#: What comes after the last word of an item.
+LATE = "late"
 _MARKER = 0x01
 _GROUP = 6
 _GROUPS = 40
@@ -109,7 +111,7 @@ def parse(text: str) -> list[Piece]:
     """The pieces in a transcript; raises ValueError for anything else."""
     found = []
     for token in text.split():
-        if token == INVENTED:
+        if token in (INVENTED, LATE):
             continue
         match = _PIECE.match(token)
         if match is None:

@@ -130,8 +130,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--model",
-        default="gpt-4o-transcribe",
-        help="transcription model (default: gpt-4o-transcribe)",
+        default="gpt-live-transcribe",
+        help="transcription model (default: gpt-live-transcribe)",
     )
     parser.add_argument(
         "--language",

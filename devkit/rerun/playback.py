@@ -41,11 +41,27 @@ class Outcome:
     problem: str = ""
 
 
+#: Belongs to the recorded call's service, or is masked in the log.
+_LEFT_OUT = (
+    "dump",
+    "dump_path",
+    "organization",
+    "project",
+    "headers",
+    "query",
+    "auth",
+    "model_in_url",
+    "ca_file",
+)
+
+
 def node_property(recording: Recording, url: str, key: str) -> dict[str, Any]:
     """The node's property: the recorded one with what a re-run needs."""
-    params = dict(recording.config)
-    for name in ("dump", "dump_path", "organization", "project"):
-        params.pop(name, None)
+    params = {
+        name: value
+        for name, value in recording.config.items()
+        if name not in _LEFT_OUT
+    }
     buffer_ms = params.get("max_buffer_ms", 120_000)
     turn_ms = params.get("max_turn_ms", 30_000)
     if isinstance(buffer_ms, int) and isinstance(turn_ms, int):

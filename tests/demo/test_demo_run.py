@@ -39,7 +39,12 @@ def demo(
     *arguments: str | Path, key: str = "sk-local"
 ) -> "Iterator[subprocess.Popen[str]]":
     with subprocess.Popen(
-        [sys.executable, "-m", "devkit.demo", *map(str, arguments)],
+        # The words in the samples are no speech to a local detector, so the
+        # model is one with server turn detection.
+        [
+            *(sys.executable, "-m", "devkit.demo"),
+            *("--model", "gpt-4o-transcribe", *map(str, arguments)),
+        ],
         cwd=ROOT,
         env={**os.environ, "OPENAI_API_KEY": key},
         stdin=subprocess.DEVNULL,

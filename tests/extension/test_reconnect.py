@@ -143,10 +143,8 @@ def test_refused_settings_are_fatal_and_say_which(server):
 
     config = properties(
         server.url,
-        input_audio_transcription={
-            "model": "gpt-4o-transcribe",
-            "keywords": ["TEN"],
-        },
+        # Only what is passed through unchecked can still be refused.
+        session={"audio": {"input": {"transcription": {"keywords": ["TEN"]}}}},
     )
     call = run_call(config, script)
     assert [e["code"] for e in call.errors] == [FATAL]

@@ -137,6 +137,20 @@ def test_damaged_words_are_broken_never_other_words(
         assert heard == [None]
 
 
+def test_halves_of_two_words_make_no_third_word() -> None:
+    # Cut at symbol edges, so that only the checksum can tell.
+    word, other = encode_words([123_456], 24_000), encode_words([98], 24_000)
+    for cut in range(480 * 2, 480 * 9, 480):
+        spliced = np.concatenate([word[:cut], other[cut:]])
+        assert ids_in(spliced, 24_000) == [None]
+
+
+def test_two_voices_at_once_are_broken() -> None:
+    word, other = encode_words([1], 24_000), encode_words([2], 24_000)
+    both = (0.5 * word + 0.45 * other).astype(np.int16)
+    assert ids_in(both, 24_000) == [None]
+
+
 @pytest.mark.parametrize("rate", [8000, 11_025, 16_000, 24_000, 44_100, 48_000])
 def test_times_are_true(rate: int) -> None:
     samples, times = speak([[7, 8], [9]], rate, 400)

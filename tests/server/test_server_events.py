@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import math
@@ -222,6 +223,19 @@ async def test_server_vad_order_and_times() -> None:
             (600, 1480, "vad"),
             (2080, 2680, "vad"),
         ]
+
+
+async def test_a_client_that_floods_does_not_hold_up_transcripts() -> None:
+    samples, _ = speak([[number] for number in range(8)], 24_000, 500)
+    async with LocalServer() as server, session(server, vad=VAD) as client:
+        server.freeze()  # so that everything lies ready at once
+        flood = asyncio.create_task(client.speak(samples, chunk_ms=10))
+        await asyncio.wait([flood], timeout=0.5)
+        server.thaw()
+        await client.until(COMPLETED, 8)
+        await flood
+        commits = [n for n, t in enumerate(client.types()) if t == COMMITTED]
+        assert client.types().index(COMPLETED) < commits[1]
 
 
 async def test_prefix_is_clamped_at_the_start_and_the_last_turn() -> None:

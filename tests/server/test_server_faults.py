@@ -418,6 +418,7 @@ async def test_freeze_after_audio_is_half_open() -> None:
         # Another connection works, and its round trip passes no event here.
         await _connect(server)
         assert not ping.done()
+        assert "held.back" not in record.sent_types()
         assert record.client_types().count("input_audio_buffer.clear") == 0
         server.thaw()
         assert (await client.receive())["type"] == "held.back"
@@ -513,3 +514,9 @@ def test_chance_is_seeded_and_independent() -> None:
     assert draws(1, False) == draws(1, True)
     assert draws(1, False) != draws(2, False)
     assert 5 < sum(draws(1, False)) < 35
+    dice = FaultDice(1)
+    two = [
+        [dice.strikes(name, "p:0.5", number) for number in range(1, 60)]
+        for name in ("failed", "late_delta")
+    ]
+    assert two[0] != two[1]

@@ -1,0 +1,309 @@
+"""Rules between the node's properties, and advice about them."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from .config import ConfigError, OpenAIASRConfig
+from .languages import service_code
+from .realtime.endpoint import is_azure, is_loopback, is_openai, is_plain
+from .realtime.models import MODEL_NAMES
+from .realtime.options import decide
+
+_SECTION = "input_audio_transcription"
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+#: These make the connection what it is (RFC 6455).
+_OUR_HEADERS = ("host", "connection", "upgrade", "content-length")
+#: The knobs of turn detection that each owner of the turns has.
+_KNOBS = {
+    "server_vad": {"threshold", "prefix_padding_ms", "silence_duration_ms"},
+    "semantic_vad": {"eagerness"},
+    "local": {
+        "threshold",
+        "prefix_padding_ms",
+        "silence_duration_ms",
+        "silence",
+    },
+    "none": set(),
+}
+Paths = Mapping[str, str]
+
+
+def check(config: OpenAIASRConfig, paths: Paths) -> None:
+    """Raise `ConfigError` for the first rule that is broken."""
+    _check_key(config, paths)
+    _check_headers(config, paths)
+    _check_url(config, paths)
+    _check_ca_file(config.ca_file, paths.get("ca_file", "ca_file"))
+    _check_request(config, paths)
+    _check_turns(config, paths.get("turn_detection", "turn_detection"))
+    _check_session(config, paths.get("session", "session"))
+
+
+def _check_key(config: OpenAIASRConfig, paths: Paths) -> None:
+    key = config.api_key.get_secret_value()
+    own = {name.lower() for name in config.headers}
+    if not key.strip() and not own & {"authorization", "api-key"}:
+        raise ConfigError(
+            "api_key",
+            "missing; set it here, in params, or in the environment variable"
+            " OPENAI_API_KEY",
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ConfigError(
+            paths.get("api_key", "api_key"),
+            "found a text with blanks or control characters",
+        )
+    for name in ("organization", "project"):
+        value: str = getattr(config, name)
+        if not value.isascii() or not value.isprintable():
+            raise ConfigError(
+                paths.get(name, name),
+                f"found {json.dumps(value)[:80]}; allowed: an id",
+            )
+
+
+def _check_headers(config: OpenAIASRConfig, paths: Paths) -> None:
+    path = paths.get("headers", "headers")
+    for name, secret in config.headers.items():
+        value = secret.get_secret_value()
+        if not _HEADER_NAME.fullmatch(name):
+            raise ConfigError(
+                path, f"found {json.dumps(name)[:80]}; allowed: header names"
+            )
+        if name.lower() in _OUR_HEADERS or name.lower().startswith(
+            "sec-websocket-"
+        ):
+            raise ConfigError(
+                f"{path}.{name}", "belongs to the connection; leave it out"
+            )
+        if not value.isascii() or not value.isprintable():
+            raise ConfigError(
+                f"{path}.{name}",
+                "found a value with other than printable ASCII characters",
+            )
+
+
+def _check_url(config: OpenAIASRConfig, paths: Paths) -> None:
+    path = paths.get("websocket_base_url", "websocket_base_url")
+    try:
+        url = config.url
+    except ValueError as error:
+        raise ConfigError(path, str(error)) from None
+    if is_plain(url) and not is_loopback(url) and not config.allow_insecure:
+        raise ConfigError(
+            path,
+            "found a URL without TLS, which would send the key in the clear;"
+            " allowed: wss:// or https://, ws:// to this machine, or"
+            " allow_insecure: true",
+        )
+    if config.protocol == "beta" and is_openai(url):
+        raise ConfigError(
+            paths.get("protocol", "protocol"),
+            'found "beta", which api.openai.com switched off in May 2026;'
+            ' allowed: "auto", "ga"',
+        )
+
+
+def _check_ca_file(name: str, path: str) -> None:
+    """Read the file as the client will; small and once per configuration."""
+    if not name:
+        return
+    try:
+        ssl.create_default_context(cafile=name)
+    except ssl.SSLError:
+        problem = "holds no certificate in PEM form"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        problem = f"cannot be read: {reason}"
+    else:
+        return
+    raise ConfigError(path, f"{json.dumps(name)[:200]} {problem}")
+
+
+def _check_request(config: OpenAIASRConfig, paths: Paths) -> None:
+    request = config.input_audio_transcription
+    section = paths.get(_SECTION, _SECTION)
+
+    def path(name: str) -> str:
+        return paths.get(f"{_SECTION}.{name}", f"{section}.{name}")
+
+    if not request.model.isprintable() or " " in request.model:
+        raise ConfigError(
+            path("model"), "found a text with blanks or control characters"
+        )
+    if request.family and request.family not in MODEL_NAMES:
+        raise ConfigError(
+            path("family"),
+            f"found {json.dumps(request.family)[:80]};"
+            f" allowed: {', '.join(MODEL_NAMES)}",
+        )
+    for name, tags in (
+        ("language", [request.language] if request.language else []),
+        ("languages", request.languages),
+    ):
+        for tag in tags:
+            if service_code(tag) is None:
+                raise ConfigError(
+                    path(name),
+                    f"found {json.dumps(tag)[:80]}; allowed: ISO 639-1 codes"
+                    ' such as "en", also with a region ("en-US")',
+                )
+
+
+def _check_turns(config: OpenAIASRConfig, path: str) -> None:
+    owner = config.turn_owner
+    if owner not in ("server_vad", "semantic_vad"):
+        return
+    if config.session_turn_detection.get("type") is not None:
+        # Passed through: whoever does that knows better than the table.
+        return
+    profile = config.profile
+    if decide(owner, profile, config.dialect) == "rejected":
+        taken = "" if profile.known else f" (taken for {profile.family})"
+        raise ConfigError(
+            f"{path}.type",
+            f'found "{owner}", but {profile.name}{taken} has no turn detection'
+            ' of its own; allowed: "local", "none"',
+        )
+
+
+def _check_session(config: OpenAIASRConfig, path: str) -> None:
+    """What the extension itself must know has options of its own."""
+    session = config.session
+    try:
+        json.dumps(session, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, TypeError, RecursionError):
+        raise ConfigError(path, "found what JSON cannot carry") from None
+    beta = config.dialect == "beta"
+    for place, option in (
+        (("audio", "input", "format"), "input_audio_format"),
+        (("input_audio_format",), "input_audio_format"),
+        (("audio", "input", "transcription", "model"), f"{_SECTION}.model"),
+        (("input_audio_transcription", "model"), f"{_SECTION}.model"),
+    ):
+        if _has(session, place):
+            name = ".".join((path, *place))
+            raise ConfigError(name, f"cannot be set here; use {option}")
+    for place in (
+        ("audio",),
+        ("audio", "input"),
+        ("audio", "input", "transcription"),
+        ("input_audio_transcription",),
+    ):
+        if _has(session, place) and not isinstance(
+            _value(session, place), Mapping
+        ):
+            raise ConfigError(
+                ".".join((path, *place)), "allowed here: an object"
+            )
+    for place in (("audio", "input", "turn_detection"), ("turn_detection",)):
+        if not _has(session, place):
+            continue
+        name = ".".join((path, *place))
+        detector = _value(session, place)
+        if not isinstance(detector, Mapping):
+            raise ConfigError(
+                name, 'allowed here: an object; use turn_detection for "none"'
+            )
+        kind = detector.get("type")
+        if kind in ("local", "none"):
+            raise ConfigError(
+                f"{name}.type", "is no server's; use turn_detection"
+            )
+        if kind is None and config.turn_owner in ("local", "none"):
+            raise ConfigError(
+                f"{name}.type",
+                f'missing; the turns are "{config.turn_owner}" without it',
+            )
+        if kind is not None and not isinstance(kind, str):
+            raise ConfigError(f"{name}.type", "allowed: a text")
+    if "type" in session and (beta or session["type"] != "transcription"):
+        raise ConfigError(f"{path}.type", "cannot be set here")
+
+
+def _has(value: Any, place: tuple[str, ...]) -> bool:
+    for key in place:
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def _value(value: Any, place: tuple[str, ...]) -> Any:
+    for key in place:
+        value = value[key]
+    return value
+
+
+def advice(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
+    """What works otherwise than somebody may think; no errors."""
+    yield from _advice_on_model(config, paths)
+    for text in config.fitted()[1]:
+        option, _, rest = text.partition(": ")
+        whole = f"{_SECTION}.{option}"
+        top = option.partition(".")[0]
+        if top in type(config).model_fields:
+            yield f"{paths.get(top, top)}{option[len(top) :]}: {rest}"
+        else:
+            section = paths.get(_SECTION, _SECTION)
+            yield f"{paths.get(whole, f'{section}.{option}')}: {rest}"
+    owner = config.turn_owner
+    chosen = config.turn_detection
+    given = chosen.model_fields_set - {"type", "enabled"}
+    for name in sorted(given - _KNOBS[owner]):
+        path = paths.get("turn_detection", "turn_detection")
+        yield f'{path}.{name}: without effect where turns are "{owner}"'
+    yield from _advice_on_connection(config, paths)
+
+
+def _advice_on_model(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
+    profile = config.profile
+    whole = f"{_SECTION}.model"
+    path = paths.get(whole, f"{paths.get(_SECTION, _SECTION)}.model")
+    if profile.shutdown:
+        yield (
+            f"{path}: {profile.name} shuts down on {profile.shutdown};"
+            f" replacement: {profile.replacement}"
+        )
+    if not profile.known:
+        how = (
+            ""
+            if config.input_audio_transcription.family
+            else (f"; {_SECTION}.family can name another model")
+        )
+        yield (
+            f"{path}: {profile.name} is not known here and treated like"
+            f" {profile.family}{how}"
+        )
+
+
+def _advice_on_connection(
+    config: OpenAIASRConfig, paths: Paths
+) -> Iterable[str]:
+    url_path = paths.get("websocket_base_url", "websocket_base_url")
+    url = config.url
+    for text in config.endpoint.advice:
+        yield f"{url_path}: {text}"
+    if config.model_in_url and (is_openai(url) or is_azure(url)):
+        yield (
+            f"{paths.get('model_in_url', 'model_in_url')}: left out, the"
+            " service refuses a model in the URL of a transcription session"
+        )
+    if config.api_key.get_secret_value().startswith("ek_"):
+        yield (
+            f"{paths.get('api_key', 'api_key')}: an ephemeral key opens"
+            " sessions until it expires; a reconnect after that fails"
+        )
+    if config.ca_file and is_plain(url):
+        yield f"{paths.get('ca_file', 'ca_file')}: not used without TLS"
+    beta = [n for n in config.headers if n.lower() == "openai-beta"]
+    if beta and is_openai(url):
+        yield (
+            f"{paths.get('headers', 'headers')}.{beta[0]}: api.openai.com"
+            " refuses the beta dialect"
+        )

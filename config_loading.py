@@ -1,0 +1,222 @@
+"""Reading and checking the node's properties.
+
+Every key may stand at the top level or inside ``params`` (TEN's way); where
+both give a value, ``params`` wins.  Strings are accepted for numbers and
+switches, because TEN resolves ``${env:…}`` placeholders to strings, and a
+blank string counts as not given.  `load_config` raises `ConfigError`, whose
+text names the field, what was found and what is allowed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+
+from .config import ConfigError, OpenAIASRConfig, TranscriptionConfig
+from .config_checks import advice, check
+from .realtime.settings import WireFormat
+
+_ALIASES = {
+    "key": "api_key",
+    "base_url": "websocket_base_url",
+    "url": "websocket_base_url",
+    "hotwords": "keywords",
+}
+#: Shorthands: written flat, they belong to the transcription request.
+_REQUEST_KEYS = tuple(TranscriptionConfig.model_fields)
+_KNOWN = {
+    *OpenAIASRConfig.model_fields,
+    *_ALIASES,
+    *_REQUEST_KEYS,
+}
+#: GA and short names of the wire formats.
+_FORMATS: Mapping[str, WireFormat] = {
+    "audio/pcm": "pcm16",
+    "audio/pcmu": "g711_ulaw",
+    "audio/pcma": "g711_alaw",
+}
+#: Their values are shown nowhere, not even wrong ones.
+_SECRETS = ("api_key", "key", "headers", "query")
+
+
+def load_config(
+    properties: Mapping[str, Any],
+) -> tuple[OpenAIASRConfig, list[str]]:
+    """The configuration and warnings about it; raises `ConfigError`."""
+    params = properties.get("params", {})
+    if not isinstance(params, Mapping):
+        raise ConfigError(
+            "params", f"found {_shown(params)}; allowed: an object"
+        )
+    values: dict[str, Any] = {}
+    paths: dict[str, str] = {}
+    warnings: list[str] = []
+    for prefix, source in (("", properties), ("params.", params)):
+        for key, value in source.items():
+            if key not in _KNOWN:
+                if prefix:
+                    raise _unknown(prefix + key, _KNOWN)
+                if key not in ("params", "ten", "auto_connect"):
+                    warnings.append(f"{key}: unknown property, ignored")
+                continue
+            if value is None or (isinstance(value, str) and not value.strip()):
+                continue
+            name = _ALIASES.get(key, key)
+            values[name] = value
+            paths[name] = prefix + key
+    _gather_request(values, paths)
+    audio_format = values.get("input_audio_format")
+    if isinstance(audio_format, str):
+        values["input_audio_format"] = _FORMATS.get(
+            audio_format.strip().lower(), audio_format
+        )
+    level = values.get("log_level")
+    if isinstance(level, str):
+        level = level.strip().upper()
+        values["log_level"] = "WARN" if level == "WARNING" else level
+    values = {key: _without_blanks(value) for key, value in values.items()}
+    try:
+        config = OpenAIASRConfig.model_validate(values)
+    except ValidationError as error:
+        raise _config_error(error, paths) from None
+    check(config, paths)
+    return config, warnings + list(advice(config, paths))
+
+
+def _gather_request(values: dict[str, Any], paths: dict[str, str]) -> None:
+    """Move flat request keys into ``input_audio_transcription``."""
+    section = "input_audio_transcription"
+    flat = [key for key in _REQUEST_KEYS if key in values]
+    if not flat:
+        return
+    paths.setdefault(section, f"params.{section}")
+    request = values.get(section, {})
+    if not isinstance(request, Mapping):
+        return
+    merged = dict(request)
+    for key in flat:
+        paths[f"{section}.{key}"] = paths.pop(key)
+        merged.setdefault(key, values[key])
+    for key in flat:
+        del values[key]
+    values[section] = merged
+
+
+def _without_blanks(value: Any) -> Any:
+    """TEN properties cannot hold null, so a blank text means "not given"."""
+    if not isinstance(value, Mapping):
+        return value
+    return {
+        key: inner
+        for key, inner in value.items()
+        if inner is not None
+        and not (isinstance(inner, str) and not inner.strip())
+    }
+
+
+def _unknown(path: str, allowed: Iterable[str]) -> ConfigError:
+    names = sorted(allowed)
+    name = path.rpartition(".")[2]
+    close = difflib.get_close_matches(name, names, 1, 0.6)
+    hint = f'did you mean "{close[0]}"? ' if close else ""
+    return ConfigError(
+        path, f"unknown field; {hint}allowed: {', '.join(names)}"
+    )
+
+
+def _config_error(
+    error: ValidationError, paths: Mapping[str, str]
+) -> ConfigError:
+    """The first complaint of pydantic in the field's own words."""
+    first = error.errors(include_url=False)[0]
+    parts = [str(part) for part in first["loc"]]
+    path = _path(parts, paths)
+    model, field = _find_field(parts)
+    if first["type"] == "extra_forbidden":
+        return _unknown(path, model.model_fields)
+    found = _shown(first["input"])
+    if parts[0] in _SECRETS:
+        found = f"a secret of type {type(first['input']).__name__}"
+    allowed = field.description or _allowed_values(field.annotation)
+    return ConfigError(path, f"found {found}; allowed: {allowed}")
+
+
+def _path(parts: list[str], paths: Mapping[str, str]) -> str:
+    whole = ".".join(parts)
+    if whole in paths:
+        return paths[whole]
+    return ".".join([paths.get(parts[0], parts[0]), *parts[1:]])
+
+
+def _find_field(parts: list[str]) -> tuple[type[BaseModel], Any]:
+    model: type[BaseModel] = OpenAIASRConfig
+    field = None
+    for part in parts:
+        if part not in model.model_fields:
+            break
+        field = model.model_fields[part]
+        for choice in (field.annotation, *get_args(field.annotation)):
+            if isinstance(choice, type) and issubclass(choice, BaseModel):
+                model = choice
+    return model, field
+
+
+def _allowed_values(annotation: Any) -> str:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        names = ", ".join(annotation.model_fields)
+        return f"an object with {names}"
+    if get_origin(annotation) is Literal:
+        return ", ".join(json.dumps(v) for v in get_args(annotation))
+    if get_origin(annotation) is list:
+        return f"a list of {_allowed_values(get_args(annotation)[0])}"
+    choices = [a for a in get_args(annotation) if a is not type(None)]
+    if get_origin(annotation) is Union or choices:
+        return " or ".join(_allowed_values(choice) for choice in choices)
+    return "another value"
+
+
+def _shown(value: Any) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        text = type(value).__name__
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def updated_properties(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``old`` with ``new`` merged over it, whatever spelling each uses.
+
+    Objects are merged; a blank text takes a value back to its default.
+    Raises `ConfigError` where ``params`` is no object.
+    """
+    merged: dict[str, Any] = {}
+    for source in (old, new):
+        params = source.get("params", {})
+        if not isinstance(params, Mapping):
+            raise ConfigError(
+                "params", f"found {_shown(params)}; allowed: an object"
+            )
+        for scope in (source, params):
+            for key, value in scope.items():
+                if key in ("params", "ten", "auto_connect"):
+                    continue
+                name = _ALIASES.get(key, key)
+                if name in _REQUEST_KEYS:
+                    name, value = "input_audio_transcription", {name: value}
+                before = merged.get(name)
+                if isinstance(value, Mapping) and isinstance(before, Mapping):
+                    value = {**before, **value}
+                if source is old and _is_blank(value) and name in merged:
+                    continue
+                merged[name] = value
+    return {"params": merged}
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())

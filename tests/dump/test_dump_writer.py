@@ -1,0 +1,182 @@
+"""`AudioDumper` by itself: bursts, hanging disks, cancellation, names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from dumped_call import lines_of, logged_bytes, of_kind
+from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
+
+fcntl = pytest.importorskip("fcntl")
+
+
+class Dump:
+    """A dumper and the errors it told."""
+
+    def __init__(self, path: Path, secrets: tuple[str, ...] = ()) -> None:
+        self.errors: list[str] = []
+        before = set(threading.enumerate())
+        self.writer = AudioDumper(
+            path, {"a": 1}, secrets, lambda text: self.errors.append(text)
+        )
+        (self.thread,) = set(threading.enumerate()) - before
+
+
+async def files(folder: Path, count: int) -> None:
+    """Until there are so many files: they are opened in a thread."""
+    for _ in range(1_000_000):
+        if len(list(folder.iterdir())) >= count:
+            return
+        await asyncio.sleep(0)
+    raise AssertionError(list(folder.iterdir()))
+
+
+async def test_a_burst_is_written_in_order(tmp_path):
+    path = tmp_path / "x.pcm"
+    dump = Dump(path)
+    pieces = [bytes([n % 256]) * (1 + n % 997) for n in range(4000)]
+    for piece in pieces:
+        dump.writer.frame(piece, 16000, 1, 2)
+    await dump.writer.stop()
+    assert dump.errors == []
+    assert path.read_bytes() == b"".join(pieces)
+    assert logged_bytes(lines_of(path)) == path.stat().st_size
+
+
+async def test_stop_twice_and_frames_after_it_do_nothing(tmp_path):
+    path = tmp_path / "x.pcm"
+    dump = Dump(path)
+    dump.writer.frame(b"ab", 0, 0, 0)
+    await dump.writer.stop()
+    dump.writer.frame(b"cd", 0, 0, 0)
+    dump.writer.note("late", {})
+    await dump.writer.stop()
+    assert path.read_bytes() == b"ab"
+    assert of_kind(lines_of(path), "late") == []
+
+
+async def test_a_call_without_audio_leaves_an_empty_file_and_a_header(
+    tmp_path,
+):
+    path = tmp_path / "x.pcm"
+    await Dump(path).writer.stop()
+    assert path.read_bytes() == b""
+    assert [line["kind"] for line in lines_of(path)] == ["session"]
+
+
+async def test_a_hanging_disk_is_given_up_at_a_bound(tmp_path):
+    path = tmp_path / "x.pcm"
+    os.mkfifo(path)
+    dump = Dump(path)
+    frame = bytes(64 * 1024)
+    for _ in range(1000):
+        dump.writer.frame(frame, 16000, 1, 2)
+    await asyncio.sleep(0)
+    (error,) = dump.errors
+    assert error == f"cannot write the audio dump {path}: the disk is too slow"
+    assert dump.writer._pending <= 8 * 1024 * 1024
+    assert dump.writer._entries == []
+    # The thread ends as soon as the disk lets it.
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    await dump.writer.stop()
+    os.close(reader)
+    dump.thread.join(30)
+    assert not dump.thread.is_alive()
+    assert len(dump.errors) == 1
+
+
+async def test_stop_waits_for_a_hanging_disk_only_a_moment(tmp_path):
+    path = tmp_path / "x.pcm"
+    os.mkfifo(path)
+    dump = Dump(path)
+    dump.writer.frame(b"abcd", 16000, 1, 2)
+    await dump.writer.stop()
+    (error,) = dump.errors
+    assert error.endswith("too slow; the end may be missing")
+    # The rest is written when the disk answers after all.
+    assert path.read_bytes() == b"abcd"
+
+
+async def test_a_cancelled_stop_still_closes_the_files(tmp_path):
+    path = tmp_path / "x.pcm"
+    dump = Dump(path)
+    data = bytes(range(256)) * 4000
+    dump.writer.frame(data, 16000, 1, 2)
+    stopping = asyncio.create_task(dump.writer.stop())
+    await asyncio.sleep(0)
+    stopping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    dump.thread.join(30)
+    assert not dump.thread.is_alive()
+    assert path.read_bytes() == data
+    assert logged_bytes(lines_of(path)) == len(data)
+
+
+def test_a_loop_that_ends_without_stop_raises_nothing(tmp_path, capfd):
+    path = tmp_path / "missing.pcm"
+    os.mkfifo(path)
+
+    async def forget() -> Dump:
+        return Dump(path)
+
+    dump = asyncio.run(forget())
+    dump.writer._fail("nobody listens any more")
+    path.read_bytes()
+    dump.thread.join(30)
+    assert not dump.thread.is_alive()
+    assert "Traceback" not in capfd.readouterr().err
+
+
+# -- names ---------------------------------------------------------------
+
+
+async def test_a_name_in_use_gets_a_number_and_a_free_one_is_used_again(
+    tmp_path,
+):
+    path = tmp_path / "x.pcm"
+    dumps = [Dump(path) for _ in range(3)]
+    await files(tmp_path, 6)
+    for number, dump in enumerate(dumps):
+        dump.writer.frame(bytes([number]) * 10, 16000, 1, 2)
+    for dump in dumps:
+        await dump.writer.stop()
+    names = ["x.pcm", "x-2.pcm", "x-3.pcm"]
+    found = {(tmp_path / name).read_bytes() for name in names}
+    assert found == {bytes([number]) * 10 for number in range(3)}
+    again = Dump(path)
+    again.writer.frame(b"new", 16000, 1, 2)
+    await again.writer.stop()
+    assert path.read_bytes() == b"new"
+    assert len(lines_of(path)) == 2
+    assert len(list(tmp_path.iterdir())) == 6
+
+
+async def test_the_file_of_another_process_is_left_alone(tmp_path):
+    path = tmp_path / "x.pcm"
+    path.write_bytes(b"of another process")
+    with path.open("rb") as held:
+        # A lock belongs to the open file, so this stands for a process.
+        fcntl.flock(held, fcntl.LOCK_EX)
+        dump = Dump(path)
+        dump.writer.frame(b"ours", 16000, 1, 2)
+        await dump.writer.stop()
+    assert path.read_bytes() == b"of another process"
+    assert (tmp_path / "x-2.pcm").read_bytes() == b"ours"
+    assert lines_of(tmp_path / "x-2.pcm")[0]["audio"] == "x-2.pcm"
+    assert dump.errors == []
+
+
+async def test_two_names_of_one_file_are_one_file(tmp_path):
+    path, link = tmp_path / "x.pcm", tmp_path / "y.pcm"
+    link.symlink_to(path)
+    first, second = Dump(path), Dump(link)
+    # Two audios, two logs and the link.
+    await files(tmp_path, 5)
+    await first.writer.stop()
+    await second.writer.stop()
+    assert len(list(tmp_path.glob("*-2.pcm"))) == 1
