@@ -18,14 +18,11 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-)
+from websockets.exceptions import ConnectionClosed
 
+from .connect_faults import fault_of_exception
 from .realtime.endpoint import is_loopback, is_plain
-from .realtime.faults import Fault, clean_message, fault_of_http
+from .realtime.faults import Fault
 from .realtime.held_audio import FindSpeech
 from .realtime.limits import Limits
 from .realtime.link import Link
@@ -298,7 +295,7 @@ class OpenAIASRClient:
         try:
             socket = await self._open(settings)
         except Exception as error:
-            fault = _fault_of_exception(error)
+            fault = fault_of_exception(error)
             self._note("connect_failed", code=fault.code, reason=fault.message)
             self.core.failed(fault, self._now())
             self._pump()
@@ -331,6 +328,7 @@ class OpenAIASRClient:
     async def _open(self, settings: ClientSettings) -> ClientConnection:
         options: dict[str, Any] = {}
         if is_loopback(settings.url):
+            # Otherwise `websockets` takes a proxy from the environment.
             options["proxy"] = None
         if not is_plain(settings.url):
             if self._tls is None:
@@ -497,25 +495,3 @@ class OpenAIASRClient:
             await listener.on_asr_server_error(result)
         else:
             await listener.on_asr_client_error(result)
-
-
-def _fault_of_exception(error: Exception) -> Fault:
-    """Why a connection could not be opened."""
-    if isinstance(error, InvalidStatus):
-        response = error.response
-        return fault_of_http(
-            response.status_code,
-            bytes(response.body or b""),
-            response.headers.get("Retry-After", ""),
-        )
-    if isinstance(error, asyncio.TimeoutError):
-        return Fault("retry", "timeout", "no connection within the time limit")
-    if isinstance(error, ssl.SSLError):
-        return Fault("retry", "tls", clean_message(f"TLS failed: {error}"))
-    if isinstance(error, InvalidHandshake):
-        text = f"the server's answer is no WebSocket handshake: {error}"
-        return Fault("retry", "handshake", clean_message(text))
-    if isinstance(error, ConnectionRefusedError):
-        return Fault("retry", "refused", "the connection was refused")
-    text = f"cannot connect: {error}" if str(error) else "cannot connect"
-    return Fault("retry", "network", clean_message(text))

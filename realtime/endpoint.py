@@ -68,11 +68,12 @@ def endpoint(
     pairs = dict(parse_qsl(parts.query, keep_blank_values=True))
     pairs.update(query)
     advice = []
-    if azure and "/v1/" in path and pairs.pop("api-version", None):
+    if azure and "/v1/" in path and pairs.pop("api-version", ""):
         # Left in, it looks like a wrong key (Microsoft's troubleshooting).
         advice.append("api-version is left out: the v1 API does not take it")
     if (azure or host == OPENAI_HOST) and pairs.get("intent") != "realtime":
-        if pairs.pop("model", None) is not None:
+        if "model" in pairs:
+            del pairs["model"]
             advice.append(
                 "model is left out of the URL: a transcription session names"
                 " it in its settings"

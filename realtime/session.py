@@ -96,11 +96,13 @@ class ServerHabits:
     ``announces``: it sends a notice of each item (``committed`` or
     ``item.added``), so that an unknown item is a lost event.  ``chains``: a
     notice names the item before, if any, so that a gap is a lost event; this
-    is OpenAI's way and believed until proved wrong.
+    is OpenAI's way and believed until proved wrong.  ``unknown_events``: how
+    many of its events were of no known kind or named no known item.
     """
 
     announces: bool = False
     chains: bool = True
+    unknown_events: int = 0
 
 
 class Session:
@@ -305,8 +307,12 @@ class Session:
             return self._on_transcription(
                 kind[len(_TRANSCRIPTION) :], event, now
             )
-        self.unknown_events += 1
+        self._count_unknown()
         return None
+
+    def _count_unknown(self) -> None:
+        self.unknown_events += 1
+        self._habits.unknown_events += 1
 
     def _on_created(self, event: ServerEvent) -> None:
         session = event.object("session")
@@ -369,8 +375,9 @@ class Session:
         turn.from_server = True
         start = event.position_ms("audio_start_ms")
         if start is not None:
-            turn.begin = max(self.clock.position_of_ms(start), self.boundary)
+            turn.begin = self.clock.position_of_ms(start)
         self._close_before(turn, now)
+        turn.begin = max(turn.begin, self.boundary)
         return turn
 
     def _close_before(self, turn: Turn, now: float) -> None:
@@ -434,12 +441,15 @@ class Session:
     def _end_by_commit(self, turn: Turn) -> None:
         """No speech_stopped told the end: the turn answers the oldest commit
         of ours, or it comes from a server that sends no speech events."""
+        # The server's times are whole ms, a commit's position is exact.
+        rounding = self.settings.rate // 1000
         limit = self.end_of_open(turn)
         if turn.from_server:
             # Whatever answers to earlier commits there were are lost.
-            while self.commits and self.commits[0].position <= turn.begin:
+            begin = turn.begin + rounding
+            while self.commits and self.commits[0].position <= begin:
                 self.commits.popleft()
-        if self.commits and self.commits[0].position <= limit:
+        if self.commits and self.commits[0].position <= limit + rounding:
             commit = self.commits.popleft()
             turn.end = commit.position
             if not turn.from_server:
@@ -481,7 +491,7 @@ class Session:
     ) -> Turn | None:
         item_id = event.text("item_id")
         if not self._is_plausible(item_id, part):
-            self.unknown_events += 1
+            self._count_unknown()
             return None
         turn = self._turn(item_id)
         if turn is None or turn.settled:

@@ -122,6 +122,11 @@ class Transcription:
         return self._delivery.dropped
 
     @property
+    def unknown_events(self) -> int:
+        """Server events that meant nothing here, on all connections."""
+        return self._habits.unknown_events
+
+    @property
     def undelivered(self) -> bool:
         """Is there held audio that is not known to be silent?"""
         held = self._held

@@ -32,13 +32,7 @@ from .words import NOISE, RATE, SILENCE, WORD_SAMPLES, find_speech, ms
 from .words import word_audio as audio_of
 
 Owner = Literal["server", "semantic", "client", "local", "local_skip"]
-OWNERS: tuple[Owner, ...] = (
-    "server",
-    "semantic",
-    "client",
-    "local",
-    "local_skip",
-)
+OWNERS: tuple[Owner, ...] = ("server", "semantic", "client", "local")
 #: A core that wants to be called again at once, so often, is spinning.
 _SPINS = 200
 _PIECE_MS = 100
@@ -61,7 +55,8 @@ class Spoken:
 @dataclass
 class Call:
     """One call.  ``owner``: who ends turns; ``semantic`` is a server whose
-    turns differ with every replay, ``local`` the client's own detector.
+    turns differ with every replay, ``local`` the client's own detector,
+    ``local_skip`` the same where silence is not sent.
 
     Every step is watched: `watch.Violation` is raised where a promise is
     broken.  ``connect_s``: the longest time that a connection takes.

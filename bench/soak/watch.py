@@ -57,10 +57,11 @@ class Watch:
         self._gone: deque[tuple[int, int]] = deque()
         self._gone_words: set[int] = set()
         self._passed = 0
+        self._passed_to = 0
         self._last = (0, 0)
         self._last_end_ms = 0
         self._drops: deque[tuple[int, int]] = deque(maxlen=64)
-        self._shown: tuple[str, int, int] | None = None
+        self._shown: tuple[str, int, tuple[int, int]] | None = None
         self._holes_to = -1
         self._lost_attempt = 0
         self._progressed = True
@@ -137,9 +138,9 @@ class Watch:
                 piece.word > self._passed, f"interim repeats {piece.text}"
             )
         shown = self._shown
-        first = pieces[0].word if pieces else 0
+        first = pieces[0][:2] if pieces else (0, 0)
         if shown is not None and (
-            shown[0] == turn.item_id or (first and shown[2] == first)
+            shown[0] == turn.item_id or (pieces and shown[2] == first)
         ):
             demand(
                 shown[1] == turn.start_ms,
@@ -201,9 +202,9 @@ class Watch:
     def _add_gone(self, start_ms: int, duration_ms: int) -> None:
         start = ms(start_ms) - _ROUNDING
         stop = ms(start_ms + duration_ms) + _ROUNDING
-        self._gone.append((start, stop))
-        while len(self._gone) > 64:
+        while self._gone and self._gone[0][1] < self._passed_to:
             self._gone.popleft()
+        self._gone.append((start, stop))
 
     def _not_twice(self, result: AudioDropped) -> None:
         """No audio is reported twice, but for rounding to whole ms."""
@@ -226,6 +227,7 @@ class Watch:
                 break
             self._account(word, start)
             self._passed = word
+            self._passed_to = start
         for word, pieces in self._cover.items():
             for piece in pieces:
                 demand(

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from devkit.script_audio import encode_words
 from devkit.server import LocalServer
 
 HANG_S = 20  # only a guard: nothing here is expected to take long
@@ -91,6 +92,11 @@ class Client:
         step = 24 * chunk_ms
         for start in range(0, len(samples), step):
             await self.append(samples[start : start + step].tobytes())
+
+    async def say(self, *ids: int) -> None:
+        """Append words of `devkit.script_audio` and commit."""
+        await self.speak(encode_words(ids, 24_000))
+        await self.send("input_audio_buffer.commit")
 
     def types(self) -> list[str]:
         return [event["type"] for event in self.events]

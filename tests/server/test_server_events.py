@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
-import math
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile  # type: ignore[import-untyped]
 from realtime_client import (
     COMMITTED,
     COMPLETED,
@@ -22,7 +18,6 @@ from realtime_client import (
 
 from devkit.script_audio import encode_words, speak
 from devkit.server import LocalServer
-from devkit.server.wire_audio import WireDecoder
 
 VAD = {
     "type": "server_vad",
@@ -31,12 +26,6 @@ VAD = {
     "silence_duration_ms": 300,
 }
 BUFFER = "input_audio_buffer"
-
-
-async def said(client: Client, *ids: int) -> None:
-    """Append words and commit."""
-    await client.speak(encode_words(ids, 24_000))
-    await client.send(f"{BUFFER}.commit")
 
 
 async def error_after(client: Client, message: str | bytes) -> dict[str, Any]:
@@ -96,7 +85,7 @@ async def test_bad_event_is_answered_and_the_session_goes_on(
     async with LocalServer() as server, session(server) as client:
         error = await error_after(client, message)
         assert (error["code"], error["param"]) == (code, param)
-        await said(client, 1)
+        await client.say(1)
         assert (await client.until(COMPLETED))["transcript"] == "w000001"
 
 
@@ -147,7 +136,7 @@ async def test_commit_below_100_ms(samples: int, text: str) -> None:
 
 async def test_manual_commit_order_and_chain() -> None:
     async with LocalServer() as server, session(server) as client:
-        await said(client, 1, 2, 3)
+        await client.say(1, 2, 3)
         await client.until(COMPLETED)
         assert client.types() == [
             COMMITTED,
@@ -179,7 +168,7 @@ async def test_manual_commit_order_and_chain() -> None:
         assert all(delta["obfuscation"] for delta in deltas)
         assert len({event["event_id"] for event in client.events}) == 7
 
-        await said(client, 4)
+        await client.say(4)
         second = await client.until(COMMITTED)
         assert second["previous_item_id"] == item_id
         assert second["item_id"] != item_id
@@ -271,7 +260,7 @@ async def test_clear_forgets_audio_but_not_time() -> None:
     async with LocalServer() as server, session(server) as client:
         await client.speak(encode_words([1], 24_000))
         await client.send(f"{BUFFER}.clear")
-        await said(client, 2)
+        await client.say(2)
         assert (await client.until(COMPLETED))["transcript"] == "w000002"
         commit = server.sessions[0].commits[0]
         assert (commit.start_ms, commit.end_ms) == (200, 400)
@@ -279,7 +268,7 @@ async def test_clear_forgets_audio_but_not_time() -> None:
 
 async def test_delete_and_retrieve() -> None:
     async with LocalServer() as server, session(server) as client:
-        await said(client, 1)
+        await client.say(1)
         item_id = (await client.until(COMPLETED))["item_id"]
         await client.send("conversation.item.retrieve", item_id=item_id)
         item = (await client.until("conversation.item.retrieved"))["item"]
@@ -290,161 +279,6 @@ async def test_delete_and_retrieve() -> None:
         await client.send("conversation.item.delete", item_id=item_id)
         error = (await client.until("error"))["error"]
         assert error["code"] == "item_delete_invalid_item_id"
-
-
-TOKENS = {  # 0.48 s of audio, two words
-    "type": "tokens",
-    "total_tokens": 6,
-    "input_tokens": 4,
-    "input_token_details": {"text_tokens": 0, "audio_tokens": 4},
-    "output_tokens": 2,
-}
-DURATION = {"type": "duration", "seconds": 1}
-
-
-@pytest.mark.parametrize(
-    ("model", "deltas", "usage"),
-    [
-        ("whisper-1", 1, DURATION),
-        ("gpt-4o-transcribe", 2, TOKENS),
-        ("gpt-4o-mini-transcribe", 2, TOKENS),
-        ("gpt-4o-mini-transcribe-2025-12-15", 2, TOKENS),
-        ("gpt-4o-transcribe-diarize", 2, TOKENS),
-        ("gpt-transcribe", 2, DURATION),
-        ("gpt-live-transcribe", 2, DURATION),
-        ("gpt-realtime-whisper", 2, TOKENS),
-    ],
-)
-async def test_what_each_model_answers(
-    model: str, deltas: int, usage: dict[str, Any]
-) -> None:
-    include = ["item.input_audio_transcription.logprobs"]
-    async with (
-        LocalServer() as server,
-        session(server, model, include=include, language="de") as client,
-    ):
-        await said(client, 1, 2)
-        completed = await client.until(COMPLETED)
-        assert completed["transcript"] == "w000001 w000002"
-        assert len(client.of(DELTA)) == deltas
-        assert completed["usage"] == usage
-        assert completed.get("languages") == (
-            [{"code": "de"}] if model == "gpt-transcribe" else None
-        )
-        logprobs = "gpt-4o" in model and "diarize" not in model
-        assert ("logprobs" in completed) == logprobs
-        if logprobs:
-            token = completed["logprobs"][1]
-            assert bytes(token["bytes"]).decode() == token["token"]
-            assert token["token"] == " w000002"
-            assert token["logprob"] <= 0
-        segments = client.of(
-            "conversation.item.input_audio_transcription.segment"
-        )
-        assert bool(segments) == model.endswith("diarize")
-
-
-@pytest.mark.parametrize(
-    "model", ["gpt-live-transcribe", "gpt-realtime-whisper"]
-)
-async def test_streaming_models_speak_before_the_commit(model: str) -> None:
-    async with LocalServer() as server, session(server, model) as client:
-        samples, _ = speak([[1, 2]], 24_000, 100)
-        await client.speak(samples)
-        first = await client.until(DELTA)
-        second = await client.until(DELTA)
-        assert first["delta"] + second["delta"] == "w000001 w000002"
-        await client.speak(encode_words([3], 24_000))
-        await client.send(f"{BUFFER}.commit")
-        committed = await client.until(COMMITTED)
-        # Deltas before the commit carry the id that the item gets.
-        assert committed["item_id"] == first["item_id"]
-        completed = await client.until(COMPLETED)
-        assert completed["transcript"] == "w000001 w000002 w000003"
-        joined = "".join(delta["delta"] for delta in client.of(DELTA))
-        assert joined == completed["transcript"]
-        await said(client, 4)
-        assert (await client.until(COMPLETED))["transcript"] == "w000004"
-
-
-async def test_duration_is_rounded_up_and_billed_for_silence() -> None:
-    async with (
-        LocalServer() as server,
-        session(server, "gpt-transcribe") as client,
-    ):
-        await client.append(bytes(2 * 24_000 + 4800))
-        await client.send(f"{BUFFER}.commit")
-        completed = await client.until(COMPLETED)
-        assert completed["transcript"] == ""
-        assert completed["usage"]["seconds"] == math.ceil(1.1)
-        assert not client.of(DELTA)
-
-
-@pytest.mark.parametrize("format_type", ["audio/pcmu", "audio/pcma"])
-async def test_telephone_formats(format_type: str) -> None:
-    samples, _ = speak([[77, 78]], 8000, 800)
-    async with (
-        LocalServer() as server,
-        session(server, vad=VAD, format_type=format_type) as client,
-    ):
-        await client.append(companded(samples, format_type))
-        completed = await client.until(COMPLETED)
-        assert completed["transcript"] == "w000077 w000078"
-        assert server.sessions[0].audio_ms == len(samples) / 8
-
-
-def companded(samples: Any, format_type: str) -> bytes:
-    """G.711 codes by libsndfile."""
-    file = io.BytesIO()
-    subtype = "ULAW" if format_type == "audio/pcmu" else "ALAW"
-    soundfile.write(file, samples, 8000, format="RAW", subtype=subtype)
-    return file.getvalue()
-
-
-@pytest.mark.parametrize("format_type", ["audio/pcmu", "audio/pcma"])
-def test_g711_table_is_that_of_libsndfile(format_type: str) -> None:
-    codes = bytes(range(256))
-    subtype = "ULAW" if format_type == "audio/pcmu" else "ALAW"
-    expected, _ = soundfile.read(
-        io.BytesIO(codes),
-        samplerate=8000,
-        channels=1,
-        format="RAW",
-        subtype=subtype,
-        dtype="int16",
-    )
-    assert WireDecoder(format_type).decode(codes).tolist() == expected.tolist()
-
-
-async def test_samples_split_between_appends() -> None:
-    data = encode_words([5], 24_000).tobytes()
-    async with LocalServer() as server, session(server) as client:
-        for start in range(0, len(data), 1001):
-            await client.append(data[start : start + 1001])
-        await client.send(f"{BUFFER}.commit")
-        assert (await client.until(COMPLETED))["transcript"] == "w000005"
-
-
-async def test_append_above_15_mib_is_refused() -> None:
-    async with LocalServer() as server, session(server) as client:
-        audio = base64.b64encode(bytes(15 * 1024 * 1024 + 3)).decode()
-        await client.send(f"{BUFFER}.append", audio=audio)
-        error = (await client.receive())["error"]
-        assert (error["code"], error["param"]) == ("invalid_value", "audio")
-        assert server.sessions[0].audio_bytes == 0
-
-
-async def test_changing_the_format_keeps_uncommitted_audio_and_time() -> None:
-    async with LocalServer() as server, session(server) as client:
-        await client.speak(encode_words([1], 24_000))
-        await client.update(format_type="audio/pcmu")
-        await client.append(companded(np.zeros(800, np.int16), "audio/pcmu"))
-        more = encode_words([2], 8000)
-        await client.append(companded(more, "audio/pcmu"))
-        await client.send(f"{BUFFER}.commit")
-        completed = await client.until(COMPLETED)
-        assert completed["transcript"] == "w000001 w000002"
-        assert server.sessions[0].commits[0].end_ms == 500
 
 
 async def test_session_expiry() -> None:
@@ -484,9 +318,9 @@ async def test_rate_limit_fails_items() -> None:
         LocalServer(rate_limit=0.3) as server,
         session(server) as client,
     ):
-        await said(client, 1)
+        await client.say(1)
         await client.until(COMPLETED)
-        await said(client, 2)
+        await client.say(2)
         failed = await client.until(
             "conversation.item.input_audio_transcription.failed"
         )

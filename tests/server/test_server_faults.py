@@ -18,18 +18,11 @@ from realtime_client import (
 )
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from devkit.script_audio import encode_words, speak
+from devkit.script_audio import speak
 from devkit.server import ApiError, Faults, LocalServer
-from devkit.server.faults import FaultDice, describe, parse_fault, parse_when
 
 CLEARED = "input_audio_buffer.cleared"
 VAD = {"type": "server_vad", "silence_duration_ms": 200}
-
-
-async def said(client: Client, *ids: int) -> None:
-    """Append words and commit."""
-    await client.speak(encode_words(ids, 24_000))
-    await client.send("input_audio_buffer.commit")
 
 
 async def barrier(client: Client, server: LocalServer) -> None:
@@ -56,7 +49,7 @@ async def one_item(faults: Faults, model: str = "gpt-4o-transcribe") -> Client:
         LocalServer(faults=faults) as server,
         session(server, model) as client,
     ):
-        await said(client, 1)
+        await client.say(1)
         await client.until("conversation.item.done")
         await barrier(client, server)
         struck = server.sessions[0].faults
@@ -76,8 +69,8 @@ async def test_swapped_completed() -> None:
         LocalServer(faults=faults) as server,
         session(server) as client,
     ):
-        await said(client, 1)
-        await said(client, 2)
+        await client.say(1)
+        await client.say(2)
         await client.until(COMPLETED, 2)
         assert [e["transcript"] for e in client.of(COMPLETED)] == [
             "w000002",
@@ -96,7 +89,7 @@ async def test_failed_once() -> None:
         session(server) as client,
     ):
         for word in (1, 2, 3):
-            await said(client, word)
+            await client.say(word)
         failed = await client.until(FAILED)
         await client.until(COMPLETED)
         assert [e["transcript"] for e in client.of(COMPLETED)] == [
@@ -119,10 +112,10 @@ async def test_failed_again_after_a_reconnect() -> None:
     async with LocalServer(faults=faults) as server:
         for _ in range(2):
             async with session(server) as client:
-                await said(client, 1)
+                await client.say(1)
                 failed = await client.until(FAILED)
                 assert failed["error"]["code"] == "rate_limit_exceeded"
-                await said(client, 2)
+                await client.say(2)
                 await client.until(COMPLETED)
 
 
@@ -132,7 +125,7 @@ async def test_failed_text_follows_the_audio() -> None:
         session(server) as client,
     ):
         for word in (1, 2, 2, 3):
-            await said(client, word)
+            await client.say(word)
         await client.until(COMPLETED, 2)
         assert len(client.of(FAILED)) == 2
 
@@ -142,8 +135,8 @@ async def test_never_completed_does_not_block_the_next() -> None:
         LocalServer(faults=Faults(never_completed=1)) as server,
         session(server) as client,
     ):
-        await said(client, 1)
-        await said(client, 2)
+        await client.say(1)
+        await client.say(2)
         assert (await client.until(COMPLETED))["transcript"] == "w000002"
         assert server.sessions[0].items[0].state == "never"
 
@@ -154,8 +147,8 @@ async def test_slow_completed_is_overtaken() -> None:
         LocalServer(faults=faults) as server,
         session(server) as client,
     ):
-        await said(client, 1)
-        await said(client, 2)
+        await client.say(1)
+        await client.say(2)
         await client.until(COMPLETED, 2)
         assert server.sessions[0].transcripts == ["w000002", "w000001"]
 
@@ -227,7 +220,7 @@ async def test_server_error_with_close() -> None:
         LocalServer(faults=faults) as server,
         session(server) as client,
     ):
-        await said(client, 1)
+        await client.say(1)
         assert await client.closed() == (1011, "server_error")
         assert client.types()[-1] == "error"
         assert not client.of(COMPLETED)
@@ -236,7 +229,7 @@ async def test_server_error_with_close() -> None:
 async def test_drop_between_committed_and_completed() -> None:
     async with LocalServer(faults=Faults(drop_after_commit=1)) as server:
         async with session(server) as client:
-            await said(client, 1)
+            await client.say(1)
             assert await client.closed() == (1006, "")
             assert client.types()[0] == COMMITTED
             assert not client.of(COMPLETED)
@@ -244,7 +237,7 @@ async def test_drop_between_committed_and_completed() -> None:
             await server.until(lambda: not record.open)
             assert record.close_code == 1006
         async with session(server) as client:
-            await said(client, 1)
+            await client.say(1)
             await client.until(COMPLETED)
 
 
@@ -428,13 +421,13 @@ async def test_freeze_after_audio_is_half_open() -> None:
 
 async def test_injection_while_it_runs() -> None:
     async with LocalServer() as server, session(server) as client:
-        await said(client, 1)
+        await client.say(1)
         await client.until(COMPLETED)
         server.inject(failed=True)
-        await said(client, 2)
+        await client.say(2)
         await client.until(FAILED)
         server.inject(failed=False)
-        await said(client, 3)
+        await client.say(3)
         await client.until(COMPLETED)
         server.send_error(ApiError("boom", "x", close=1012))
         assert (await client.closed())[0] == 1012
@@ -442,81 +435,3 @@ async def test_injection_while_it_runs() -> None:
             server.inject(nonsense=1)
         with pytest.raises(ValueError, match="fault failed"):
             server.inject(failed="sometimes")
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("never", ("never", 0)),
-        (True, ("always", 0)),
-        (False, ("never", 0)),
-        (3, ("once", 3)),
-        ("every:2", ("every", 2)),
-        ("session:1", ("session", 1)),
-        ("p:0.25", ("p", 0.25)),
-    ],
-)
-def test_when(text: str | int | bool, expected: tuple[str, float]) -> None:
-    assert parse_when(text) == expected
-
-
-@pytest.mark.parametrize("text", ["", "0", "-1", "every:0", "p:2", "p:x", "x"])
-def test_when_refuses(text: str) -> None:
-    with pytest.raises(ValueError, match="fault failed"):
-        Faults(failed=text)
-
-
-def test_every_fault_can_be_given_on_the_command_line() -> None:
-    for name in describe():
-        values = {"refused_error": "server_error", "refused_status": "429"}
-        values["failed_code"] = "rate_limit_exceeded"
-        value = values.get(name, "true" if name.endswith("_close") else "1")
-        parsed: Any
-        parsed_name, parsed = parse_fault(f"{name.replace('_', '-')}={value}")
-        assert parsed_name == name
-        assert getattr(Faults(**{name: parsed}), name) == parsed
-    assert parse_fault("failed") == ("failed", "always")
-    assert parse_fault("server-error-close") == ("server_error_close", True)
-
-
-@pytest.mark.parametrize(
-    "text", ["nonsense", "slow_completed_ms=x", "server_error_close=maybe"]
-)
-def test_bad_fault_is_named(text: str) -> None:
-    with pytest.raises(ValueError, match=text.partition("=")[0]):
-        parse_fault(text)
-
-
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        {"drop_rate": -1.0},
-        {"refused_status": 200},
-        {"failed_code": "x"},
-        {"refused_error": "x"},
-    ],
-)
-def test_bad_setting_is_named(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        Faults(**wrong)
-
-
-def test_chance_is_seeded_and_independent() -> None:
-    def draws(seed: int, other: bool) -> list[bool]:
-        dice = FaultDice(seed)
-        found = []
-        for number in range(1, 60):
-            if other:
-                dice.strikes("late_delta", "p:0.5", number)
-            found.append(dice.strikes("failed", "p:0.3", number))
-        return found
-
-    assert draws(1, False) == draws(1, True)
-    assert draws(1, False) != draws(2, False)
-    assert 5 < sum(draws(1, False)) < 35
-    dice = FaultDice(1)
-    two = [
-        [dice.strikes(name, "p:0.5", number) for number in range(1, 60)]
-        for name in ("failed", "late_delta")
-    ]
-    assert two[0] != two[1]

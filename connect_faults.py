@@ -1,0 +1,68 @@
+"""Why a connection could not be opened.
+
+Proxies come from the environment (``https_proxy``, ``http_proxy``,
+``all_proxy``, ``no_proxy``); their addresses may hold a password and are
+never shown.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+
+from websockets.exceptions import (
+    InvalidHandshake,
+    InvalidProxy,
+    InvalidProxyStatus,
+    InvalidStatus,
+    ProxyError,
+)
+
+from .realtime.faults import Fault, clean_message, fault_of_http
+
+
+def fault_of_exception(error: Exception) -> Fault:
+    """The meaning of what `websockets` or the system raised."""
+    if isinstance(error, InvalidStatus):
+        response = error.response
+        return fault_of_http(
+            response.status_code,
+            bytes(response.body or b""),
+            response.headers.get("Retry-After", ""),
+        )
+    if isinstance(error, (ProxyError, InvalidProxy)) or (
+        isinstance(error, ImportError) and "socks" in str(error)
+    ):
+        return _proxy_fault(error)
+    if isinstance(error, asyncio.TimeoutError):
+        return Fault("retry", "timeout", "no connection within the time limit")
+    if isinstance(error, ssl.SSLCertVerificationError):
+        text = f"the server's certificate is refused: {error.verify_message}"
+        hint = "; a CA of your own belongs into ca_file"
+        return Fault("retry", "tls", clean_message(text) + hint)
+    if isinstance(error, ssl.SSLError):
+        return Fault("retry", "tls", clean_message(f"TLS failed: {error}"))
+    if isinstance(error, InvalidHandshake):
+        text = f"the server's answer is no WebSocket handshake: {error}"
+        return Fault("retry", "handshake", clean_message(text))
+    if isinstance(error, ConnectionRefusedError):
+        return Fault("retry", "refused", "the connection was refused")
+    text = f"cannot connect: {error}" if str(error) else "cannot connect"
+    return Fault("retry", "network", clean_message(text))
+
+
+def _proxy_fault(error: Exception) -> Fault:
+    if isinstance(error, ImportError):
+        text = (
+            "the environment asks for a SOCKS proxy, which needs the package"
+            " python-socks; install it, or list the host in no_proxy"
+        )
+        return Fault("fatal", "proxy", text)
+    if isinstance(error, InvalidProxy):
+        text = f"the proxy in the environment cannot be used: {error.msg}"
+        return Fault("fatal", "proxy", clean_message(text))
+    if isinstance(error, InvalidProxyStatus):
+        status = error.response.status_code
+        verdict = fault_of_http(status).verdict
+        return Fault(verdict, "proxy", f"the proxy answered HTTP {status}")
+    return Fault("retry", "proxy", "the proxy gave no connection")

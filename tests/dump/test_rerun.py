@@ -1,0 +1,216 @@
+"""`python -m devkit.rerun`: the call again from its dump."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from asr_call import Call, run_call, spoken, text_of
+from dumped_call import dumping, lines_of
+
+from devkit.rerun.__main__ import main
+from devkit.rerun.recording import RecordingError, read_recording
+
+ROOT = Path(__file__).parent.parent.parent
+TURNS = [[1, 2, 3], [4, 5]]
+
+
+@pytest.fixture
+def log(server, tmp_path):
+    """The log of a call with two finalizes, a change of format and a turn
+    that only the end of the call brought out."""
+    path = tmp_path / "call.pcm"
+    audio, _ = spoken(TURNS)
+    wide, _ = spoken([[6, 7]], 48000)
+
+    async def script(call: Call) -> None:
+        await call.send(audio)
+        await call.until_finalized("one")
+        await call.send(np.repeat(wide, 2), 48000, 2)
+        await call.until_finalized("two")
+        await call.send(audio[:16000])
+
+    run_call(dumping(server.url, path), script)
+    return path.with_suffix(".jsonl")
+
+
+def finals_of(log: Path) -> list[str]:
+    return read_recording(log).finals
+
+
+def test_the_same_finals_come_again(server, log, capsys):
+    # The turn that the end of the call brought out is in the log as well.
+    assert finals_of(log)[:3] == text_of(*TURNS, [6, 7])
+    assert len(finals_of(log)) == 4
+    sessions = len(server.sessions)
+    assert main([str(log), "--server", server.url]) == 0
+    assert len(server.sessions) == sessions + 1
+    out = capsys.readouterr().out
+    for text in text_of(*TURNS, [6, 7]):
+        assert out.count(text) >= 2
+    assert "word error rate against the log: 0.00" in out
+    assert "the final texts are the same" in out
+    first, again = server.sessions[-2:]
+    assert again.audio_bytes == first.audio_bytes
+    # A run does not dump over what it plays.
+    assert finals_of(log)[:3] == text_of(*TURNS, [6, 7])
+
+
+def test_the_recorded_times_are_kept_at_a_speed(server, log, capsys):
+    assert main([str(log), "--server", server.url, "--realtime"]) == 0
+    assert main([str(log), "--server", server.url, "--speed", "4"]) == 0
+
+
+def test_different_finals_are_told(server, log, capsys):
+    lines = log.read_text().splitlines()
+    changed = [
+        line.replace("w000004 w000005", "w000004 w000009")
+        if '"kind": "result"' in line
+        else line
+        for line in lines
+    ]
+    log.write_text("\n".join(changed) + "\n")
+    assert main([str(log), "--server", server.url]) == 1
+    out = capsys.readouterr().out
+    words = sum(len(text.split()) for text in finals_of(log))
+    assert f"word error rate against the log: {1 / words:.2f}" in out
+    assert "the final texts differ" in out
+
+
+def test_a_server_that_refuses_is_a_failure(server, log, capsys):
+    server.refuse(http_status=401)
+    assert main([str(log), "--server", server.url]) == 1
+    err = capsys.readouterr().err
+    assert "no session with the server" in err
+    assert "401" in err
+
+
+def test_the_key_of_the_environment_does_not_go_to_the_screen(
+    server, log, capsys, monkeypatch
+):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-wrong-0123456789abcdef")
+    assert main([str(log), "--server", server.url]) == 1
+    out, err = capsys.readouterr()
+    assert "sk-wrong-0123456789abcdef" not in out + err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["{log}", "--speed", "0"], "--speed: must be a number"),
+        (["{log}", "--speed", "fast"], "--speed: must be a number"),
+        (["{log}", "--speed", "2", "--realtime"], "--realtime: cannot"),
+        (["{log}", "--server", "http://x"], "--server: must be local"),
+        (["{log}", "--server", "ws://host:x"], "--server: must be local"),
+        (["{log}", "--server", "wss://example.com/v1"], "OPENAI_API_KEY"),
+        ([], "LOG.jsonl"),
+        (["{log}.missing"], ".missing: no such file"),
+    ],
+)
+def test_wrong_usage_is_one_line(
+    server, log, capsys, monkeypatch, arguments, problem
+):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    assert main([a.format(log=log) for a in arguments]) == 2
+    err = capsys.readouterr().err
+    assert problem in err
+    assert len(err.splitlines()) == 1
+
+
+def test_missing_and_short_audio_are_told(server, log, capsys):
+    audio = log.with_suffix(".pcm")
+    data = audio.read_bytes()
+    audio.write_bytes(data[:-1])
+    assert main([str(log), "--server", server.url]) == 2
+    assert f"{audio}: is too short" in capsys.readouterr().err
+    audio.unlink()
+    assert main([str(log), "--server", server.url]) == 2
+    assert capsys.readouterr().err == f"devkit.rerun: {audio}: no such file\n"
+
+
+def test_the_command_itself(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "devkit.rerun", str(tmp_path / "no.jsonl")],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "no.jsonl: no such file" in done.stderr
+
+
+# -- what is wrong in a log -----------------------------------------------
+
+HEADER = {"t": 0, "kind": "session", "format": 1, "audio": "x.pcm"}
+HEADER["config"] = {}  # type: ignore[assignment]
+FRAMES = {"t": 1, "kind": "frames", "bytes": 2, "rate": 1, "channels": 1}
+FRAMES["width"] = 2
+
+
+@pytest.mark.parametrize(
+    ("lines", "number", "problem"),
+    [
+        (["{"], 1, "not JSON"),
+        (["[]"], 1, "not a JSON object"),
+        ([{"t": 0, "kind": "frames"}], 1, "no header"),
+        ([{"t": 0}], 1, "kind: missing"),
+        ([HEADER, ""], 2, "not JSON"),
+        ([HEADER, FRAMES, "x"], 3, "not JSON"),
+        ([{**HEADER, "format": 2}], 1, "format: found 2"),
+        ([{**HEADER, "audio": "../x.pcm"}], 1, "audio: not the name"),
+        ([{**HEADER, "audio": "a\0b"}], 1, "audio: not the name"),
+        ([{**HEADER, "config": 3}], 1, "config: missing or no object"),
+        ([HEADER, {**FRAMES, "bytes": 0}], 2, "bytes: missing or no whole"),
+        ([HEADER, {**FRAMES, "bytes": True}], 2, "bytes: missing or no whole"),
+        ([HEADER, {**FRAMES, "count": -1}], 2, "count: missing or no whole"),
+        ([HEADER, {**FRAMES, "t": "soon"}], 2, "t: missing or no time"),
+        ([HEADER, {**FRAMES, "until": 0}], 2, "until: missing or no time"),
+        ([HEADER, {**FRAMES, "rate": 1.5}], 2, "rate: missing or no whole"),
+        (
+            [HEADER, {"t": 1, "kind": "frames", "bytes": 2}],
+            2,
+            "rate: missing in the first line",
+        ),
+        (
+            [HEADER, {"t": 1, "kind": "result", "cut": 9}],
+            2,
+            "result: missing or no object",
+        ),
+    ],
+)
+def test_a_wrong_line_is_named(tmp_path, lines, number, problem):
+    path = tmp_path / "x.jsonl"
+    texts = [
+        line if isinstance(line, str) else json.dumps(line) for line in lines
+    ]
+    path.write_text("".join(text + "\n" for text in texts))
+    with pytest.raises(RecordingError) as caught:
+        read_recording(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}:{number}: ")
+    assert problem in text
+    assert "\n" not in text
+
+
+def test_half_a_line_at_the_end_is_left_out(server, log, capsys):
+    count = len(lines_of(log))
+    with log.open("a") as file:
+        file.write('{"t": 1, "ki')
+    assert main([str(log), "--server", server.url]) == 0
+    err = capsys.readouterr().err
+    note = f"devkit.rerun: {log}:{count + 1}: is incomplete, left out"
+    assert note in err.splitlines()
+
+
+def test_an_empty_log_is_told(tmp_path):
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(b"")
+    with pytest.raises(RecordingError, match="is empty"):
+        read_recording(path)
