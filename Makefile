@@ -28,6 +28,8 @@ help:
 	@echo 'make lint     ruff: rules and format'
 	@echo 'make format   ruff: rewrite the files'
 	@echo 'make types    mypy'
+	@echo 'make matrix   every combination of settings; writes'
+	@echo '              docs/compatibility.md'
 	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
 	@echo 'make clean    remove .venv and caches'
 
@@ -68,6 +70,10 @@ types: $(DEV_READY)
 
 .PHONY: check
 check: lint types test
+
+.PHONY: matrix
+matrix: $(DEV_READY)
+	$(PY) -m devkit.matrix
 
 .PHONY: sample
 sample:

@@ -131,6 +131,8 @@ class AsrMessages(AsyncASRBaseExtension):
             )
             return
         fault = problem.fault
+        if self._call is not None:
+            fault = self._call.config.explained(fault)
         self._log.warn(
             f"vendor_error: code: {fault.code}, reason: {fault.message}",
             LOG_CATEGORY_VENDOR,

@@ -188,9 +188,7 @@ class AudioDumper:
 
     # -- in the thread ----------------------------------------------------
 
-    def _write_all(
-        self, log: SessionLog, files: _Files, begin: _Work
-    ) -> None:
+    def _write_all(self, log: SessionLog, files: _Files, begin: _Work) -> None:
         try:
             # At once: from now on the name is ours.
             begin(log, files)

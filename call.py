@@ -87,6 +87,12 @@ class Call:
         """What reconnects have cost so far."""
         return self._client.counters()
 
+    @property
+    def ignored(self) -> int:
+        """Server messages that meant nothing here."""
+        core = self._client.core
+        return core.unknown_events + core.malformed
+
     # -- life -------------------------------------------------------------
 
     async def start(self) -> None:

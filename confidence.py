@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+#: Probabilities below this are 0; integers beyond it are no floats.
+_IMPOSSIBLE = -1e6
+
 
 def confidence(logprobs: Sequence[Mapping[str, Any]]) -> float | None:
     """The geometric mean of the tokens' probabilities, from 0 to 1.
@@ -18,8 +21,9 @@ def confidence(logprobs: Sequence[Mapping[str, Any]]) -> float | None:
         value = entry.get("logprob")
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             continue
+        value = min(max(value, _IMPOSSIBLE), 0)
         if not math.isnan(value):
-            values.append(min(float(value), 0.0))
+            values.append(float(value))
     if not values:
         return None
     return round(math.exp(math.fsum(values) / len(values)), 4)

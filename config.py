@@ -179,7 +179,10 @@ class OpenAIASRConfig(_Section):
     organization: str = Field("", description="an organization id")
     project: str = Field("", description="a project id")
     websocket_base_url: str = Field(
-        DEFAULT_BASE_URL, description="a URL such as wss://api.openai.com/v1"
+        DEFAULT_BASE_URL,
+        description="a URL such as wss://api.openai.com/v1",
+        # Its query may hold a key.
+        repr=False,
     )
     allow_insecure: bool = Field(False, description="true or false")
     protocol: Literal["auto", "ga", "beta"] = "auto"

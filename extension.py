@@ -165,6 +165,11 @@ class OpenAIASRExtension(AsrMessages):
         """Deliver what was said, within a bound, and close."""
         if self._call is not None:
             await self._call.stop()
+            if self._call.ignored:
+                self._log.info(
+                    f"server messages ignored: {self._call.ignored}",
+                    LOG_CATEGORY_KEY_POINT,
+                )
             await self._report_drops(self._drops.rest())
             if self._call.counters["reconnects"]:
                 await self._send_call_metrics()

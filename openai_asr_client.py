@@ -90,9 +90,7 @@ class AsrListener(Protocol):
 class WireTrace(Protocol):
     """Who looks on, for a log; `AudioDumper` does.  Nothing may be raised."""
 
-    def message(
-        self, kind: str, connection: int, message: bytes | str
-    ) -> None:
+    def message(self, kind: str, connection: int, message: bytes | str) -> None:
         """A WebSocket message was ``sent`` or ``received``."""
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:

@@ -122,6 +122,10 @@ class Delivery:
         self._shown = (turn.item_id, text)
         result = self._result(turn, text, end)
         self._shown_start = turn.start
+        last = self.results[-1] if self.results else None
+        if isinstance(last, Interim) and last.turn.item_id == turn.item_id:
+            # Nobody has taken that one yet, and this one holds its text.
+            self.results.pop()
         self.results.append(Interim(result))
 
     def _is_noise_tail(self, turn: Turn) -> bool:

@@ -8,13 +8,25 @@ nothing here raises on odd content.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping
 from typing import Any
 
 #: No audio position of a session is beyond this (a week in ms); a larger
 #: number is a server's mistake and must not reach the arithmetic.
 MAX_POSITION_MS = 7 * 24 * 3600 * 1000
+#: A turn of ten minutes is about 12 000 characters; longer ids than this are
+#: no ids.
+MAX_TEXT = 50_000
+MAX_ID = 200
+#: Tokens of a turn whose probability is kept, and the length of one.
+MAX_TOKENS = 10_000
+_MAX_TOKEN = 100
+#: ``usage``: entries of one object, levels of objects, length of a text.
+_MAX_COUNTS = 32
+_COUNT_LEVELS = 3
+_MAX_WORD = 100
+#: Integers beyond this are not exact in JSON; TEN's are of 64 bits.
+_MAX_NUMBER = 2**53
 
 
 class MalformedEvent(ValueError):
@@ -34,14 +46,18 @@ class ServerEvent:
     def text(self, name: str) -> str:
         """The string field ``name``, or "" where it is missing."""
         value = self.fields.get(name)
-        return value if isinstance(value, str) else ""
+        return clean_text(value) if isinstance(value, str) else ""
+
+    def identity(self, name: str) -> str:
+        """The id ``name``, or "" where it is missing or no id."""
+        return clean_id(self.fields.get(name))
 
     def position_ms(self, name: str) -> int | None:
         """The audio position ``name`` in ms, or None where unusable."""
         value = self.fields.get(name)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return None
-        if not math.isfinite(value) or not 0 <= value <= MAX_POSITION_MS:
+        if not 0 <= value <= MAX_POSITION_MS:
             return None
         return int(value)
 
@@ -56,6 +72,51 @@ class ServerEvent:
         if not isinstance(value, list):
             return []
         return [entry for entry in value if isinstance(entry, dict)]
+
+    def logprobs(self) -> list[Mapping[str, Any]]:
+        """The tokens and their logarithmic probabilities."""
+        found: list[Mapping[str, Any]] = []
+        for entry in self.objects("logprobs")[:MAX_TOKENS]:
+            value, token = entry.get("logprob"), entry.get("token")
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                text = token if isinstance(token, str) else ""
+                kept = {"token": text[:_MAX_TOKEN], "logprob": value}
+                found.append(kept)
+        return found
+
+    def counts(self, name: str) -> Mapping[str, Any]:
+        """The object ``name`` as far as it holds numbers and words that TEN
+        can carry: no NaN, no integer of more than 64 bits."""
+        return _counts(self.object(name), _COUNT_LEVELS)
+
+
+def clean_text(text: str) -> str:
+    """``text`` without what C strings and UTF-8 cannot carry, bounded."""
+    text = text[:MAX_TEXT].replace("\0", "")
+    return text.encode("utf-8", "ignore").decode()
+
+
+def clean_id(value: object) -> str:
+    """``value`` if it can be an id, else ""."""
+    if not isinstance(value, str) or len(value) > MAX_ID:
+        return ""
+    return value if value.isprintable() else ""
+
+
+def _counts(value: Mapping[str, Any], levels: int) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, entry in list(value.items())[:_MAX_COUNTS]:
+        name = clean_id(key)
+        if not name:
+            continue
+        if isinstance(entry, dict):
+            if levels > 1:
+                found[name] = _counts(entry, levels - 1)
+        elif isinstance(entry, str):
+            found[name] = clean_text(entry[:_MAX_WORD])
+        elif isinstance(entry, (int, float)) and abs(entry) <= _MAX_NUMBER:
+            found[name] = entry
+    return found
 
 
 def parse_event(message: str | bytes) -> ServerEvent:

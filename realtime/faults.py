@@ -128,6 +128,8 @@ _MAX_MESSAGE = 500
 
 def clean_message(text: str) -> str:
     """``text`` on one line, bounded, with anything like a key masked."""
+    # Nothing beyond this can get into the message; a flood costs no time.
+    text = text[: 8 * _MAX_MESSAGE]
     text = _BEARER.sub("Bearer ***", _KEY_LIKE.sub("***", text))
     text = "".join(c if c.isprintable() else " " for c in text)
     text = " ".join(text.split())

@@ -42,6 +42,7 @@ class Feed:
         self._lead_in = samples(LEAD_IN_MS)
         self._margin = samples(SKIP_MARGIN_MS)
         self._skip_before: int | None = None
+        self._bounds: set[int] = set()
         #: The furthest position that any session was sent.
         self.peak = 0
 
@@ -114,7 +115,8 @@ class Feed:
             link.go_on(mark)
             if self._commit_is_due(session, mark):
                 return session.commit(now)
-            if self._client_turns or not (session.turns or session.commits):
+            pending = session.turns or session.commits
+            if self._client_turns or not pending or self._is_bound(mark):
                 # Silence: there is nothing to repeat in a replay either.
                 self._held.marks.remove(mark)
 
@@ -144,7 +146,10 @@ class Feed:
 
     def _commit_is_due(self, session: Session, mark: int) -> bool:
         if not self._client_turns:
-            return session.open_turn() is not None
+            turn = session.open_turn()
+            if turn is None or not self._is_bound(mark):
+                return turn is not None
+            return mark - turn.begin >= self._max_turn * 4 // 5
         if mark - session.boundary < self._min_commit:
             return False
         if any(turn.text for turn in session.turns.values()):
@@ -158,13 +163,24 @@ class Feed:
         of its own, to which models invent text.
         """
         session = link.session
-        if self._client_turns or session.open_turn() is not None:
+        if self._client_turns:
+            return False
+        turn = session.open_turn()
+        if turn is not None and not self._is_bound(mark):
             return False
         if link.held_at != mark:
-            if not self._held.has_speech(session.boundary, mark):
+            if turn is None and not self._held.has_speech(session.boundary, mark):
                 return False
             link.hold(mark, now)
         return now < link.hold_until
+
+    def _is_bound(self, mark: int) -> bool:
+        """Is this the place where a turn of the server's became too long?
+
+        The server may have ended that turn long ago: what it says comes
+        later than what a replay sends.  So such a commit waits for a PONG.
+        """
+        return mark in self._bounds
 
     def _bound_turn(self, session: Session) -> None:
         """End a turn that nobody ends, at a pause if there is one."""
@@ -194,4 +210,8 @@ class Feed:
                 session.clear(max(session.sent - self._lead_in, start))
                 self._held.advance(session.sent)
             return
+        if not self._client_turns:
+            watermark = self._held.watermark
+            self._bounds = {at for at in self._bounds if at > watermark}
+            self._bounds.add(session.sent)
         self._held.mark(session.sent)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from .clock import SessionClock
-from .events import ServerEvent
+from .events import MAX_TEXT, MAX_TOKENS, ServerEvent, clean_id
 from .faults import ErrorInfo, error_info
 from .settings import Dialect, SessionSettings, session_update
 
@@ -42,6 +42,12 @@ _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 #: How many finished items are remembered to tell a repeated event from a new
 #: one (about one in ten items was completed twice in OpenWhispr#790).
 _REMEMBERED_ITEMS = 512
+#: Turns without their last word; more than this is a server that runs wild.
+MAX_TURNS = 256
+#: ``error`` events of the last moment; the others of a flood say no more.
+MAX_PROBLEMS = 32
+#: Languages that are told of one turn.
+_MAX_LANGUAGES = 8
 
 
 @dataclass
@@ -316,8 +322,7 @@ class Session:
 
     def _on_created(self, event: ServerEvent) -> None:
         session = event.object("session")
-        identity = session.get("id")
-        self.id = identity[:200] if isinstance(identity, str) else ""
+        self.id = clean_id(session.get("id"))
         expiry = session.get("expires_at")
         # A plain number of seconds; 0 is how some servers say "never".
         if isinstance(expiry, (int, float)) and 0 < expiry < 1e11:
@@ -344,7 +349,8 @@ class Session:
         ):
             self.refused = info
             return
-        self.problems.append((now, info))
+        if len(self.problems) < MAX_PROBLEMS:
+            self.problems.append((now, info))
 
     def _drop_commit(self, event_id: str) -> None:
         for commit in self.commits:
@@ -360,6 +366,8 @@ class Session:
             return None
         turn = self.turns.get(item_id)
         if turn is None:
+            if len(self.turns) >= MAX_TURNS:
+                return None
             begin = self.boundary
             if self.commits and self.open_turn() is None:
                 # Not announced, but a commit is waiting for its item.
@@ -369,7 +377,7 @@ class Session:
         return turn
 
     def _on_speech_started(self, event: ServerEvent, now: float) -> Turn | None:
-        turn = self._turn(event.text("item_id"))
+        turn = self._turn(event.identity("item_id"))
         if turn is None or turn.from_server or turn.closed:
             return None
         turn.from_server = True
@@ -392,7 +400,7 @@ class Session:
                 before.waiting_since = now
 
     def _on_speech_stopped(self, event: ServerEvent, now: float) -> Turn | None:
-        turn = self._turn(event.text("item_id"))
+        turn = self._turn(event.identity("item_id"))
         if turn is None or turn.closed:
             return None
         stop = event.position_ms("audio_end_ms")
@@ -404,12 +412,11 @@ class Session:
         return turn
 
     def _on_item(self, event: ServerEvent, now: float) -> Turn | None:
-        item_id = event.text("item_id")
+        item_id = event.identity("item_id")
         if not item_id:
-            identity = event.object("item").get("id")
-            item_id = identity if isinstance(identity, str) else ""
+            item_id = clean_id(event.object("item").get("id"))
         self._habits.announces = True
-        self._check_chain(item_id, event.text("previous_item_id"))
+        self._check_chain(item_id, event.identity("previous_item_id"))
         if self.confused:
             return None
         if self.settings.turn_owner == "server":
@@ -489,7 +496,7 @@ class Session:
     def _on_transcription(
         self, part: str, event: ServerEvent, now: float
     ) -> Turn | None:
-        item_id = event.text("item_id")
+        item_id = event.identity("item_id")
         if not self._is_plausible(item_id, part):
             self._count_unknown()
             return None
@@ -497,8 +504,9 @@ class Session:
         if turn is None or turn.settled:
             return None
         if part == "delta":
-            turn.text += event.text("delta")
-            turn.logprobs.extend(event.objects("logprobs"))
+            turn.text = (turn.text + event.text("delta"))[:MAX_TEXT]
+            free = MAX_TOKENS - len(turn.logprobs)
+            turn.logprobs.extend(event.logprobs()[:free])
             return turn
         if part not in ("completed", "failed"):
             return None
@@ -507,15 +515,15 @@ class Session:
             turn.failure = error_info(event.object("error"))
             return turn
         turn.transcript = event.text("transcript")
-        turn.usage = event.object("usage")
+        turn.usage = event.counts("usage")
         turn.languages = tuple(
             code
-            for entry in event.objects("languages")
-            if isinstance(code := entry.get("code"), str) and code
+            for entry in event.objects("languages")[:_MAX_LANGUAGES]
+            if (code := clean_id(entry.get("code")))
         )
-        logprobs: Sequence[Mapping[str, Any]] = event.objects("logprobs")
+        logprobs = event.logprobs()
         if logprobs:
-            turn.logprobs = list(logprobs)
+            turn.logprobs = logprobs
         return turn
 
     def _is_plausible(self, item_id: str, part: str) -> bool:

@@ -1,0 +1,138 @@
+"""The cells of the matrix, and what is expected of each."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ten_packages.extension.openai_asr_python.realtime.models import (
+    MODEL_NAMES,
+    profile_of,
+)
+from ten_packages.extension.openai_asr_python.realtime.options import decide
+
+UNKNOWN_MODEL = "my-deployment"
+MODELS = (*MODEL_NAMES, "gpt-4o-mini-transcribe-2025-12-15", UNKNOWN_MODEL)
+#: Turn detection as configured; "" is left to the model.
+TURNS: dict[str, dict[str, Any]] = {
+    "by model": {},
+    "server_vad": {"type": "server_vad"},
+    "semantic_vad": {"type": "semantic_vad"},
+    "local": {"type": "local"},
+    "local, skip": {"type": "local", "silence": "skip"},
+    "none": {"type": "none"},
+}
+WIRES = ("pcm16", "g711_ulaw", "g711_alaw")
+
+
+@dataclass(frozen=True)
+class Input:
+    """Frames: rate in Hz, channels, G.711 law of 8-bit frames or ""."""
+
+    rate: int
+    channels: int = 1
+    law: Literal["", "ulaw", "alaw"] = ""
+
+    def __str__(self) -> str:
+        if self.law:
+            return f"8-bit {self.law}"
+        stereo = " stereo" if self.channels == 2 else ""
+        return f"{self.rate // 1000} kHz{stereo}"
+
+
+INPUTS = (
+    Input(8000),
+    Input(16000),
+    Input(24000),
+    Input(44100),
+    Input(48000, 2),
+    Input(8000, 1, "ulaw"),
+    Input(8000, 1, "alaw"),
+    Input(4000),
+)
+#: (the server's dialect, `protocol`)
+DIALECTS = (
+    ("ga", "auto"),
+    ("ga", "ga"),
+    ("beta", "auto"),
+    ("beta", "beta"),
+    ("ga", "beta"),
+    ("beta", "ga"),
+)
+
+#: The documented errors of impossible cells: (number, beginning or part of
+#: the message, what it means).
+NO_TURNS = (1, "has no turn detection of its own", "the model has none")
+BAD_RATE = (2, "sample_rate: found 4000", "below 8 kHz")
+NO_BETA = (3, "Beta API is no longer supported", "the server speaks GA only")
+NO_GA = (4, "the server refused the session settings", "it speaks beta only")
+ERRORS = (NO_TURNS, BAD_RATE, NO_BETA, NO_GA)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One combination."""
+
+    model: str
+    turns: str
+    wire: str
+    input: Input
+    server: str
+    protocol: str
+
+    @property
+    def expected_error(self) -> tuple[int, str, str] | None:
+        """None where it must work."""
+        if self.input.rate < 8000:
+            return BAD_RATE
+        if self.turns in ("server_vad", "semantic_vad"):
+            fate = decide(self.turns, profile_of(self.model))  # type: ignore[arg-type]
+            if fate == "rejected":
+                return NO_TURNS
+        if (self.server, self.protocol) == ("ga", "beta"):
+            return NO_BETA
+        if (self.server, self.protocol) == ("beta", "ga"):
+            return NO_GA
+        return None
+
+    def properties(self, url: str) -> dict[str, Any]:
+        """The node property."""
+        params: dict[str, Any] = {
+            "api_key": "sk-test-0123456789abcdef",
+            "base_url": url,
+            "input_audio_transcription": {
+                "model": self.model,
+                "language": "en-US",
+                "languages": ["en", "de"],
+                "keywords": "TEN|5, <Agora>",
+                "prompt": "A call.",
+                "delay": "low",
+            },
+            "include": ["logprobs"],
+            "input_audio_noise_reduction": {
+                "type": "near_field",
+                "strength": 0.5,
+            },
+            "input_audio_format": self.wire,
+            "sample_rate": self.input.rate,
+            "channels": self.input.channels,
+            "protocol": self.protocol,
+        }
+        if self.turns != "by model":
+            params["turn_detection"] = TURNS[self.turns]
+        if self.input.law:
+            params["g711_input"] = self.input.law
+        if self.model == UNKNOWN_MODEL:
+            params["auth"] = "api-key"
+        return {"params": params}
+
+
+def all_cells() -> list[Cell]:
+    """The whole matrix."""
+    return [
+        Cell(model, turns, wire, given, *dialect)
+        for model, turns, wire, given, dialect in itertools.product(
+            MODELS, TURNS, WIRES, INPUTS, DIALECTS
+        )
+    ]

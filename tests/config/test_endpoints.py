@@ -1,0 +1,344 @@
+"""Where the client connects: URLs, headers, TLS and proxies."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+import trustme
+from live import KEY, port_of, proxy, tls_front, try_to_connect
+from ten_packages.extension.openai_asr_python.config import ConfigError
+from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.realtime.endpoint import (
+    is_azure,
+    redacted_url,
+)
+
+from devkit.server import LocalServer
+
+OPENAI = "wss://api.openai.com/v1/realtime?intent=transcription"
+AZURE = "https://speech.openai.azure.com"
+AZURE_URL = (
+    "wss://speech.openai.azure.com/openai/v1/realtime?intent=transcription"
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_proxies(monkeypatch):
+    for name in ("http", "https", "all", "no", "socks", "ws", "wss"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+
+
+def loaded(**params):
+    return load_config({"params": {"api_key": KEY, **params}})
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("https://api.openai.com/v1", OPENAI),
+        ("https://api.openai.com/v1/", OPENAI),
+        ("https://api.openai.com", OPENAI),
+        (" wss://api.openai.com/v1/realtime ", OPENAI),
+        ("wss://api.openai.com/v1/realtime/", OPENAI),
+        ("WSS://api.openai.com/v1/realtime?intent=transcription", OPENAI),
+        ("wss://api.openai.com/v1/realtime?model=whisper-1", OPENAI),
+        (AZURE, AZURE_URL),
+        (f"{AZURE}/openai", AZURE_URL),
+        (f"{AZURE}/openai/v1/", AZURE_URL),
+        (f"{AZURE}/openai/v1/realtime?api-version=preview", AZURE_URL),
+        (f"{AZURE}/openai/v1?model=my-deployment", AZURE_URL),
+        (
+            f"{AZURE}/openai/realtime?api-version=2025-04-01-preview",
+            "wss://speech.openai.azure.com/openai/realtime"
+            "?api-version=2025-04-01-preview&intent=transcription",
+        ),
+        (
+            "http://localhost:8080",
+            "ws://localhost:8080/v1/realtime?intent=transcription",
+        ),
+        (
+            "ws://[::1]:8080/v1?k=1",
+            "ws://[::1]:8080/v1/realtime?k=1&intent=transcription",
+        ),
+        (
+            "wss://gw.example/v1?model=asr",
+            "wss://gw.example/v1/realtime?model=asr",
+        ),
+    ],
+)
+def test_base_urls_as_people_write_them(written, url):
+    config, _ = loaded(base_url=written)
+    assert config.url == url
+
+
+def test_what_is_left_out_of_a_url_is_said():
+    _, warnings = loaded(base_url=f"{AZURE}/openai/v1?api-version=x&model=y")
+    assert any("api-version" in text for text in warnings)
+    assert any("model is left out" in text for text in warnings)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "x.openai.azure.com",
+        "x.cognitiveservices.azure.com",
+        "x.services.ai.azure.com",
+    ],
+)
+def test_azure_gets_its_own_key_header(host):
+    assert is_azure(f"wss://{host}/openai/v1/realtime")
+    config, _ = loaded(base_url=f"https://{host}")
+    assert config.headers_sent == {"api-key": KEY}
+    entra, _ = loaded(base_url=f"https://{host}", auth="bearer")
+    assert entra.headers_sent == {"Authorization": f"Bearer {KEY}"}
+
+
+def test_a_name_that_only_looks_like_azure_gets_no_key_header():
+    config, _ = loaded(base_url="https://openai.azure.com.example.org/v1")
+    assert config.headers_sent == {"Authorization": f"Bearer {KEY}"}
+
+
+def test_model_in_the_url_never_at_openai():
+    config, warnings = loaded(model_in_url="true")
+    assert config.url == OPENAI
+    assert any("model_in_url" in text for text in warnings)
+    gateway, _ = loaded(
+        model_in_url=True, base_url="https://gw.example/v1", model="whisper-1"
+    )
+    assert gateway.url.endswith("?intent=transcription&model=whisper-1")
+
+
+@pytest.mark.parametrize("place", ["top", "params"])
+async def test_extra_headers_and_query_reach_the_server(place):
+    extra = {
+        "headers": {"X-Tenant": "acme", "X-Count": 3, "X-Blank": " "},
+        "query": {"route": "a b", "debug": True},
+    }
+    async with LocalServer() as server:
+        top = extra if place == "top" else {}
+        params = {} if place == "top" else extra
+        config, _ = load_config(
+            {**top, "params": {"api_key": KEY, "url": server.url, **params}}
+        )
+        assert "X-Blank" not in config.headers_sent
+        listener = await try_to_connect(base_url=server.url, **extra)
+        assert listener.ready
+        assert config.headers_sent["X-Tenant"] == "acme"
+        record = server.sessions[0]
+        assert record.headers["x-tenant"] == "acme"
+        assert record.headers["x-count"] == "3"
+        assert record.query["route"] == "a b"
+        assert record.query["debug"] == "true"
+
+
+async def test_a_header_of_ones_own_takes_the_place_of_ours():
+    async with LocalServer(keys=["other-key"]) as server:
+        listener = await try_to_connect(
+            base_url=server.url,
+            headers={"authorization": "Bearer other-key"},
+        )
+        assert listener.ready
+        assert server.sessions[0].key_ok
+
+
+@pytest.mark.parametrize(
+    ("headers", "part"),
+    [
+        ({"Host": "x"}, "headers.Host"),
+        ({"Sec-WebSocket-Key": "x"}, "headers.Sec-WebSocket-Key"),
+        ({"X A": "x"}, "header names"),
+        ({"X-A": "secret\r\nX-B: 1"}, "headers.X-A"),
+        ({"X-A": ["secret"]}, "headers.X-A"),
+        ("secret", "headers"),
+    ],
+)
+def test_impossible_headers_are_refused_without_their_values(headers, part):
+    with pytest.raises(ConfigError) as caught:
+        loaded(headers=headers)
+    assert part in str(caught.value)
+    assert "secret\\r" not in str(caught.value)
+    assert '"secret"' not in str(caught.value)
+
+
+def test_no_secret_of_the_endpoint_is_described():
+    config, _ = loaded(
+        base_url="https://gw.example/v1?token=hush-1",
+        headers={"X-Key": "hush-2"},
+        query={"sig": "hush-3"},
+    )
+    for shown in (config.describe(), repr(config), redacted_url(config.url)):
+        assert "hush" not in shown
+        assert KEY not in shown
+    assert json.loads(config.describe())["headers"] == {"X-Key": "**********"}
+
+
+def test_beta_is_refused_for_openai_and_asks_others_by_header():
+    with pytest.raises(ConfigError, match=r"protocol: found \"beta\""):
+        loaded(protocol="beta")
+    config, _ = loaded(protocol="beta", base_url="https://gw.example/v1")
+    assert config.headers_sent["OpenAI-Beta"] == "realtime=v1"
+
+
+@pytest.mark.parametrize("protocol", ["auto", "beta"])
+async def test_the_beta_dialect_is_spoken_where_it_is_spoken(protocol):
+    dialect = "beta" if protocol == "auto" else "both"
+    async with LocalServer(dialect=dialect) as server:
+        listener = await try_to_connect(
+            base_url=server.url,
+            protocol=protocol,
+            model="whisper-1",
+            languages=["de", "en"],
+            keywords=["TEN"],
+            input_audio_noise_reduction={"type": "far_field", "strength": 1},
+        )
+        assert listener.ready, listener.fault
+        settings = server.sessions[0].config["audio"]["input"]
+    assert settings["transcription"]["language"] == "de"
+    assert settings["transcription"]["prompt"] == "TEN"
+    assert settings["noise_reduction"] == {"type": "far_field"}
+
+
+async def test_azure_over_a_real_socket():
+    async with LocalServer(azure=True, keys=[KEY]) as server:
+        ready = await try_to_connect(
+            base_url=server.url, auth="api-key", model="my-deployment"
+        )
+        assert ready.ready, ready.fault
+        assert "api-key" in server.sessions[0].headers
+        assert "authorization" not in server.sessions[0].headers
+
+
+async def test_an_expired_ephemeral_key_says_to_mint_a_new_one():
+    async with LocalServer(keys=["ek_fresh"]) as server:
+        fresh = await try_to_connect(base_url=server.url, api_key="ek_fresh")
+        stale = await try_to_connect(base_url=server.url, api_key="ek_stale1")
+        other = await try_to_connect(base_url=server.url, api_key="sk-stale")
+    assert fresh.ready
+    assert stale.fault is not None
+    assert stale.fault.fatal
+    assert "mint a new one" in stale.fault.message
+    assert "ek_stale1" not in stale.fault.message
+    assert "mint" not in other.fault.message
+
+
+# -- TLS --------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+async def test_a_ca_file_of_ones_own(authority, tmp_path):
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    async with (
+        LocalServer() as server,
+        tls_front(port_of(server.url), authority, "127.0.0.1") as port,
+    ):
+        url = f"https://127.0.0.1:{port}/v1"
+        trusted = await try_to_connect(base_url=url, ca_file=str(pem))
+        assert trusted.ready, trusted.fault
+        unknown = await try_to_connect(base_url=url)
+        assert not unknown.ready
+        assert "certificate" in unknown.fault.message
+        assert "ca_file" in unknown.fault.message
+        assert len(server.sessions) == 1
+
+
+async def test_a_certificate_for_another_name_is_refused(authority, tmp_path):
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    async with (
+        LocalServer() as server,
+        tls_front(port_of(server.url), authority, "other.test") as port,
+    ):
+        listener = await try_to_connect(
+            base_url=f"https://127.0.0.1:{port}/v1", ca_file=str(pem)
+        )
+        assert not listener.ready
+        assert server.sessions == []
+
+
+def test_a_wrong_ca_file_is_named_before_connecting(tmp_path: Path):
+    text = tmp_path / "notes.txt"
+    text.write_text("no certificate")
+    for path, part in (
+        (tmp_path / "missing.pem", "cannot be read: No such file"),
+        (tmp_path, "cannot be read"),
+        (text, "holds no certificate in PEM form"),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            loaded(ca_file=str(path))
+        assert str(caught.value).startswith("params.ca_file: ")
+        assert part in str(caught.value)
+        assert path.name in str(caught.value)
+
+
+# -- proxies ----------------------------------------------------------------
+
+
+async def test_a_proxy_from_the_environment(authority, tmp_path, monkeypatch):
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    async with (
+        LocalServer() as server,
+        tls_front(port_of(server.url), authority, "asr.test") as port,
+        proxy(port) as running,
+    ):
+        address = f"http://user:hush-word@127.0.0.1:{running.port}"
+        monkeypatch.setenv("https_proxy", address)
+        listener = await try_to_connect(
+            base_url="https://asr.test/v1", ca_file=str(pem)
+        )
+        assert listener.ready, listener.fault
+    assert running.requests[0].startswith("CONNECT asr.test:443 ")
+    # The key goes to the service only.
+    assert KEY not in running.requests[0]
+
+
+async def test_this_machine_is_never_reached_by_proxy(monkeypatch):
+    async with LocalServer() as server, proxy(9) as running:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{running.port}")
+        listener = await try_to_connect(base_url=server.url)
+        assert listener.ready, listener.fault
+    assert running.requests == []
+
+
+@pytest.mark.parametrize(
+    ("status", "fatal"), [("407 Auth", True), ("503 Busy", False)]
+)
+async def test_a_proxy_that_refuses_is_not_the_service(
+    status, fatal, monkeypatch
+):
+    async with proxy(9, status) as running:
+        address = f"http://user:hush-word@127.0.0.1:{running.port}"
+        monkeypatch.setenv("https_proxy", address)
+        listener = await try_to_connect(base_url="https://asr.test/v1")
+    assert f"the proxy answered HTTP {status[:3]}" in listener.fault.message
+    assert listener.fault.fatal is fatal
+    assert "hush-word" not in listener.fault.message
+
+
+@pytest.mark.parametrize(
+    ("address", "part"),
+    [
+        ("socks5://user:hush-word@127.0.0.1:9", "python-socks"),
+        ("gopher://user:hush-word@127.0.0.1:9", "cannot be used"),
+    ],
+)
+async def test_an_impossible_proxy_is_fatal_and_explained(
+    address, part, monkeypatch
+):
+    if "socks" in address and find_spec("python_socks"):
+        pytest.skip("python-socks is installed")
+    monkeypatch.setenv("https_proxy", address)
+    listener = await try_to_connect(base_url="https://asr.test/v1")
+    assert listener.fault.fatal
+    assert part in listener.fault.message
+    assert "hush-word" not in listener.fault.message

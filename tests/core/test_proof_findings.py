@@ -1,0 +1,300 @@
+"""What the random calls of `bench.soak` found, one small case each."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import pytest
+from sim import SILENCE, Call, Faults, SimServer, find_speech, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
+    Final,
+    FinalizeEnd,
+    TurnFailed,
+)
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    SessionSettings,
+)
+from ten_packages.extension.openai_asr_python.realtime.transcription import (
+    Transcription,
+)
+
+VAD = {"type": "server_vad", "silence_duration_ms": 500}
+TRANSCRIPTION = "conversation.item.input_audio_transcription."
+
+
+def make_call(owner: str = "server", **options) -> Call:
+    rng = random.Random(1)
+    life = options.pop("life", None)
+    faults = options.pop("faults", None)
+    return Call(rng, SimServer(rng, faults, life), owner, **options)
+
+
+class Line:
+    """A core on a session, with the server's events said one by one."""
+
+    def __init__(self, turn_detection=VAD, **limits) -> None:
+        settings = SessionSettings(
+            model="gpt-4o-transcribe",
+            wire_format="g711_ulaw",
+            turn_detection=turn_detection,
+        )
+        self.core = Transcription(
+            settings,
+            Limits(packet_ms=100, replay_packet_ms=1000, **limits),
+            protocol="ga",
+            find_speech=find_speech,
+            rng=random.Random(1),
+        )
+        self.now = 0.0
+        self.core.start(self.now)
+        self.connect()
+
+    def connect(self) -> None:
+        assert self.core.take_connect(self.now)
+        self.link = self.core.opened(self.now, 1e9)
+        self.sent()
+        self.event("session.updated")
+
+    def event(self, kind: str, **fields) -> None:
+        message = json.dumps({"type": kind, **fields})
+        self.core.receive(self.link, message, self.now)
+
+    def started(self, item: str, at_ms: int) -> None:
+        kind = "input_audio_buffer.speech_started"
+        self.event(kind, item_id=item, audio_start_ms=at_ms)
+
+    def stopped(self, item: str, at_ms: int, previous: str | None) -> None:
+        kind = "input_audio_buffer.speech_stopped"
+        self.event(kind, item_id=item, audio_end_ms=at_ms)
+        self.committed(item, previous)
+
+    def committed(self, item: str, previous: str | None) -> None:
+        kind = "input_audio_buffer.committed"
+        self.event(kind, item_id=item, previous_item_id=previous)
+
+    def completed(self, item: str, text: str) -> None:
+        self.event(TRANSCRIPTION + "completed", item_id=item, transcript=text)
+
+    def sent(self) -> list[str]:
+        """The types of all messages that go out now."""
+        types = []
+        while True:
+            message = self.core.next_message(self.link, self.now)
+            if message is None:
+                return types
+            types.append(json.loads(message)["type"].rpartition(".")[2])
+
+    def of(self, kind: type) -> list:
+        return [r for r in self.core.results if isinstance(r, kind)]
+
+    def talk(self, length_ms: int) -> None:
+        """Words with gaps of 70 ms."""
+        word = word_audio(1) + SILENCE * ms(70)
+        self.core.audio(word * (length_ms // 100))
+
+
+def test_a_turn_ended_by_finalize_keeps_the_start_that_the_server_told():
+    call = make_call(faults=Faults(delay_s=5))
+    call.pause(500)
+    call.say(3)
+    call.pause(2000)
+    call.say(3)
+    call.pause(200)
+    call.finalize()
+    call.finish()
+    call.check()
+    finals = [r.turn for r in call.results if isinstance(r, Final)]
+    starts = [turn.start_ms for turn in finals if turn.text]
+    assert starts == [call.spoken[0].start // 8, call.spoken[3].start // 8]
+
+
+@pytest.mark.parametrize("error_s", [4000.0, -4000.0])
+def test_a_wrong_wall_clock_does_not_open_session_after_session(error_s):
+    call = make_call(life=3600.0, wall_error_s=error_s)
+    for _ in range(5):
+        call.say(3)
+        call.pause(3000)
+    call.finish()
+    call.check()
+    assert call.opened == 1
+
+
+def test_the_core_does_not_spin_while_the_next_session_is_slow_to_open():
+    call = make_call(life=40.0)
+    call.say(2)
+    call.pause(34_000)
+    call.server.faults = Faults(never_ready=1)
+    call.pause(10_000)  # `Call.wait` raises when a deadline stays in the past
+    call.finish()
+    call.check()
+
+
+def test_audio_is_reported_as_dropped_once():
+    line = Line(max_buffer_ms=10_000)
+    line.talk(8000)
+    line.sent()
+    line.talk(8000)  # 2 s of it push out audio that was never sent
+    line.now = 1.0
+    line.core.closed(line.link, 1006, "", line.now)
+    line.now = 2.0
+    line.connect()
+    dropped = line.of(AudioDropped)
+    stretches = sorted((d.start_ms, d.start_ms + d.duration_ms) for d in dropped)
+    assert stretches[0][0] == 0
+    assert stretches[-1][1] == 6000
+    for before, after in zip(stretches, stretches[1:], strict=False):
+        assert before[1] <= after[0]
+    assert sum(d.duration_ms for d in dropped) == 6000
+    assert line.core.dropped == ms(6000)
+
+
+def test_the_report_of_a_failed_turn_covers_audio_that_gave_way():
+    line = Line(max_buffer_ms=10_000)
+    line.talk(3000)
+    line.sent()
+    line.started("a", 0)
+    line.core.audio(SILENCE * ms(1000))
+    line.sent()
+    line.stopped("a", 3500, None)
+    line.core.audio(SILENCE * ms(7000))  # the first second is not held now
+    line.sent()
+    line.event(
+        TRANSCRIPTION + "failed", item_id="a", error={"type": "server_error"}
+    )
+    failed = line.of(TurnFailed)
+    assert [turn.start_ms for turn in failed] == [0]
+
+
+def test_a_finalize_in_silence_waits_for_the_turn_before_after_a_replay():
+    line = Line()
+    line.talk(1000)
+    line.sent()
+    line.started("a", 0)
+    line.core.audio(SILENCE * ms(2000))
+    line.sent()
+    line.stopped("a", 1500, None)
+    line.core.finalize("f", line.now)
+    line.sent()
+    line.now = 1.0
+    line.core.closed(line.link, 1006, "", line.now)
+    line.connect()
+    line.sent()
+    # All is sent again, but the server has not said a word about it yet.
+    assert line.of(FinalizeEnd) == []
+    line.started("b", 0)
+    line.stopped("b", 1500, None)
+    line.completed("b", "hello")
+    line.core.pong(line.link, 1.1)
+    line.now = 2.0
+    line.core.tick(line.now)
+    line.sent()
+    kinds = [type(r) for r in line.core.results]
+    assert kinds.index(Final) < kinds.index(FinalizeEnd)
+
+
+def test_text_for_an_item_that_never_was_does_not_hold_up_the_turns():
+    line = Line()
+    line.talk(1000)
+    line.sent()
+    line.event(TRANSCRIPTION + "delta", item_id="strange", delta="boo")
+    line.started("a", 0)
+    line.core.audio(SILENCE * ms(1000))
+    line.sent()
+    line.stopped("a", 1500, None)
+    line.completed("a", "hello")
+    assert [final.turn.text for final in line.of(Final)] == ["hello"]
+
+
+def test_a_lost_notice_does_not_let_a_turn_swallow_the_next_ones():
+    line = Line()
+    line.talk(1000)
+    line.sent()
+    line.started("a", 0)
+    line.core.finalize("f1", line.now)
+    assert line.sent() == ["commit"]
+    # The server ends "a" there, but its notice is lost.
+    line.talk(1000)
+    line.core.audio(SILENCE * ms(1000))
+    line.sent()
+    line.started("b", 1000)
+    line.talk(1000)
+    line.sent()
+    line.core.finalize("f2", line.now)
+    line.sent()
+    line.completed("a", "one")
+    # The words of "b" are not delivered: they must still be held.
+    assert line.core.watermark == ms(1000)
+
+
+def test_a_turn_that_never_ends_gives_up_only_its_own_audio():
+    line = Line(turn_timeout_ms=1000)
+    for attempt in (1, 2):
+        line.talk(1000 if attempt == 1 else 0)
+        line.sent()
+        line.started(f"a{attempt}", 0)
+        if attempt == 1:
+            line.core.audio(SILENCE * ms(1000))
+            line.talk(1000)
+            line.core.audio(SILENCE * ms(1000))
+        line.sent()
+        # No end of "a" comes, but that of the turn after it.
+        line.started(f"b{attempt}", 1700)
+        line.stopped(f"b{attempt}", 3500, f"a{attempt}")
+        line.now += 1.5
+        line.core.tick(line.now)
+        if attempt == 1:
+            line.connect()
+    failed = line.of(TurnFailed)
+    assert [(turn.start_ms, turn.item_id) for turn in failed] == [(0, "a2")]
+    assert line.core.watermark <= ms(2000)
+
+
+def test_a_fast_replay_does_not_cut_a_turn_that_the_server_has_ended():
+    """The server is heard later than a burst of audio is sent."""
+    line = Line(max_turn_ms=10_000)
+    line.talk(2000)
+    line.sent()
+    line.started("a", 0)
+    for _ in range(8):
+        line.core.audio(SILENCE * ms(1000))
+        line.talk(3050)
+    assert "commit" not in line.sent()
+    line.stopped("a", 2500, None)
+    line.started("b", 2700)
+    line.core.pong(line.link, 0.1)
+    line.now = 1.0
+    line.core.tick(line.now)
+    messages = line.sent()
+    assert "commit" not in messages[:1]
+
+
+def test_a_turn_that_really_does_not_end_is_bounded():
+    line = Line(max_turn_ms=10_000)
+    line.talk(2000)
+    line.sent()
+    line.started("a", 0)
+    line.talk(10_000)
+    assert "commit" not in line.sent()
+    assert line.link.want_ping
+    line.core.pong(line.link, 0.1)
+    line.now = 1.0
+    line.core.tick(line.now)
+    assert "commit" in line.sent()
+
+
+def test_a_hold_that_is_over_does_not_wake_the_client_again_and_again():
+    line = Line()
+    line.talk(1000)
+    line.core.finalize("f", line.now)
+    line.sent()
+    assert line.link.held_at == ms(1000)
+    line.core.pong(line.link, 0.1)
+    # The transport takes nothing more for the moment.
+    line.now = 1.0
+    line.core.tick(line.now)
+    due = line.core.deadline()
+    assert due is not None
+    assert due > line.now
