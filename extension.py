@@ -50,7 +50,7 @@ class OpenAIASRExtension(AsrMessages):
         self._frame_errors = 0
 
     @property
-    def config(self) -> OpenAIASRConfig | None:
+    def _config(self) -> OpenAIASRConfig | None:
         """The configuration in force, or None while there is no valid one."""
         return None if self._call is None else self._call.config
 
@@ -113,22 +113,22 @@ class OpenAIASRExtension(AsrMessages):
 
     def vendor_metadata(self) -> dict[str, Any]:
         """What newer bases add to metrics and status; no secrets."""
-        if self.config is None:
+        if self._config is None:
             return {}
-        request = self.config.input_audio_transcription
+        request = self._config.input_audio_transcription
         found = {
             "model": request.model,
-            "url": redacted_url(self.config.url),
+            "url": redacted_url(self._config.url),
             "language": request.language,
         }
         return {key: value for key, value in found.items() if value}
 
     def input_audio_sample_rate(self) -> int:
         """Hz of frames that do not say it themselves."""
-        return 16000 if self.config is None else self.config.sample_rate
+        return 16000 if self._config is None else self._config.sample_rate
 
     def input_audio_channels(self) -> int:
-        return 1 if self.config is None else self.config.channels
+        return 1 if self._config is None else self._config.channels
 
     def buffer_strategy(self) -> ASRBufferConfig:
         """What the base does with frames before `start_connection`.
@@ -136,7 +136,7 @@ class OpenAIASRExtension(AsrMessages):
         From then on this extension takes every frame and keeps what is not
         delivered itself.
         """
-        config = self.config
+        config = self._config
         if config is None or self._gave_up():
             return ASRBufferConfigModeDiscard()
         samples = config.max_buffer_ms * config.sample_rate // 1000
