@@ -30,6 +30,8 @@ help:
 	@echo 'make types    mypy'
 	@echo 'make matrix   every combination of settings; writes'
 	@echo '              docs/compatibility.md'
+	@echo 'make proof    a million words through the core, with faults'
+	@echo 'make soak     20000 words over real sockets, with faults'
 	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
 	@echo 'make clean    remove .venv and caches'
 
@@ -74,6 +76,14 @@ check: lint types test
 .PHONY: matrix
 matrix: $(DEV_READY)
 	$(PY) -m devkit.matrix
+
+.PHONY: proof
+proof: $(DEV_READY)
+	$(PY) -m bench.soak.core
+
+.PHONY: soak
+soak: $(DEV_READY)
+	$(PY) -m bench.soak.sockets
 
 .PHONY: sample
 sample:

@@ -34,6 +34,9 @@ from .realtime.results import (
 )
 
 VENDOR = "openai"
+#: A session that lived this long ends an outage, in seconds; one that is lost
+#: sooner without having given a text is part of it.
+_STEADY_S = 10.0
 
 
 class AsrMessages(AsyncASRBaseExtension):
@@ -48,6 +51,8 @@ class AsrMessages(AsyncASRBaseExtension):
         self._offset_ms = 0
         self._drops = DropReport()
         self._outage_reports = 0
+        self._ready_at: float | None = None
+        self._finalizes_open = 0
         self._interim_open = False
         self._reports: set[asyncio.Future[None]] = set()
 
@@ -61,7 +66,7 @@ class AsrMessages(AsyncASRBaseExtension):
             f"{session.connect_ms} ms, replayed {session.replayed_ms} ms",
             LOG_CATEGORY_VENDOR,
         )
-        self._outage_reports = 0
+        self._ready_at = asyncio.get_running_loop().time()
         await self._report_drops(self._drops.rest())
         await self.send_connect_delay_metrics(session.connect_ms)
         if session.recovered:
@@ -75,6 +80,12 @@ class AsrMessages(AsyncASRBaseExtension):
 
     async def on_asr_completed(self, turn: TurnResult) -> None:
         """The final text of a turn."""
+        self._log.debug(
+            f"vendor_result: on_completed: {turn.item_id},"
+            f" {len(turn.text)} characters",
+            LOG_CATEGORY_VENDOR,
+        )
+        self._outage_reports = 0
         if turn.text:
             await self._send_result(turn, final=True)
             self._interim_open = False
@@ -101,6 +112,11 @@ class AsrMessages(AsyncASRBaseExtension):
                 )
             )
         await self.send_vendor_metrics({"finalize_ms": end.waited_ms})
+        self._finalizes_open -= 1
+        if self._finalizes_open <= 0 and not end.timed_out:
+            # A word of later turns is not what was asked for: the base would
+            # report the time to it as the time to the last word.
+            self.last_finalize_time = None
         await self._end_finalize(str(end.token))
 
     async def on_asr_server_error(
@@ -115,10 +131,11 @@ class AsrMessages(AsyncASRBaseExtension):
                     "report",
                     fault.code,
                     f"{fault.message}; given up: {problem.duration_ms} ms of"
-                    f" audio from {problem.start_ms} ms on",
+                    f" audio from {self._offset_ms + problem.start_ms} ms on",
                 )
             )
         else:
+            self._log_vendor_error(problem.fault)
             await self._report(problem.fault)
 
     async def on_asr_client_error(
@@ -127,19 +144,26 @@ class AsrMessages(AsyncASRBaseExtension):
         """The connection is lost or refused, or audio was dropped."""
         if isinstance(problem, AudioDropped):
             await self._report_drops(
-                self._drops.add(problem.start_ms, problem.duration_ms)
+                self._drops.add(
+                    self._offset_ms + problem.start_ms, problem.duration_ms
+                )
             )
             return
         fault = problem.fault
         if self._call is not None:
             fault = self._call.config.explained(fault)
-        self._log.warn(
-            f"vendor_error: code: {fault.code}, reason: {fault.message}",
-            LOG_CATEGORY_VENDOR,
-        )
+        self._log_vendor_error(fault)
         await self._tell_base(
-            "on_disconnected", message=fault.message, vendor_info=_info(fault)
+            "on_disconnected",
+            # 0 is a regular end, as after the session's hour.
+            code=0 if fault.verdict == "at_once" else _severity(fault),
+            message=fault.message,
+            vendor_info=_info(fault),
         )
+        now = asyncio.get_running_loop().time()
+        if self._ready_at is not None and now - self._ready_at >= _STEADY_S:
+            self._outage_reports = 0
+        self._ready_at = None
         if not fault.fatal:
             # Newer bases report "connecting" whenever this is entered; the
             # client is at it already.
@@ -149,6 +173,12 @@ class AsrMessages(AsyncASRBaseExtension):
         count = self._outage_reports
         if fault.fatal or count & (count - 1) == 0:
             await self._report(fault)
+
+    def _log_vendor_error(self, fault: Fault) -> None:
+        self._log.warn(
+            f"vendor_error: code: {fault.code}, reason: {fault.message}",
+            LOG_CATEGORY_VENDOR,
+        )
 
     # -- to TEN -----------------------------------------------------------
 
@@ -195,20 +225,16 @@ class AsrMessages(AsyncASRBaseExtension):
 
     async def _report(self, fault: Fault) -> None:
         """Send one ``error`` message."""
-        code = (
-            ModuleErrorCode.FATAL_ERROR
-            if fault.fatal
-            else ModuleErrorCode.NON_FATAL_ERROR
-        )
+        code = _severity(fault)
         await self.send_asr_error(
             ModuleError(
                 module=ModuleType.ASR.value,
-                code=int(code.value),
+                code=code,
                 message=fault.message,
             ),
             _info(fault) if fault.code else None,
         )
-        self._note("error", code=int(code.value), message=fault.message)
+        self._note("error", code=code, message=fault.message)
 
     def _report_later(self, fault: Fault) -> None:
         """Send an ``error`` message from where one cannot wait."""
@@ -239,6 +265,16 @@ class AsrMessages(AsyncASRBaseExtension):
             self._log.warn(f"{where} was cancelled")
         except Exception as error:
             self._log.error(f"{where} failed: {error!r}")
+
+
+def _severity(fault: Fault) -> int:
+    """TEN's code: -1000 when nothing more is tried, else 1000."""
+    code = (
+        ModuleErrorCode.FATAL_ERROR
+        if fault.fatal
+        else ModuleErrorCode.NON_FATAL_ERROR
+    )
+    return int(code.value)
 
 
 def _asr_info(turn: TurnResult) -> dict[str, Any]:

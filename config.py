@@ -55,8 +55,16 @@ class ConfigError(ValueError):
     """A property is wrong; ``field`` is its path, the text is for people."""
 
     def __init__(self, field: str, problem: str) -> None:
-        self.field = field
-        super().__init__(f"{field}: {problem}")
+        self.field = _line(field[:200])
+        super().__init__(f"{self.field}: {_line(problem)}")
+
+
+def _line(text: str) -> str:
+    """``text`` on one line that any message can carry."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in text
+    )
 
 
 def _number(value: Any) -> Any:

@@ -30,6 +30,8 @@ _KNOBS = {
     },
     "none": set(),
 }
+#: Session settings are nested about five deep.
+_SESSION_LEVELS = 20
 Paths = Mapping[str, str]
 
 
@@ -172,9 +174,21 @@ def _check_turns(config: OpenAIASRConfig, path: str) -> None:
         )
 
 
+def _is_deeper(value: Any, levels: int) -> bool:
+    if isinstance(value, Mapping):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return levels == 0 or any(_is_deeper(v, levels - 1) for v in value)
+
+
 def _check_session(config: OpenAIASRConfig, path: str) -> None:
     """What the extension itself must know has options of its own."""
     session = config.session
+    if _is_deeper(session, _SESSION_LEVELS):
+        raise ConfigError(
+            path, f"found more than {_SESSION_LEVELS} levels of nesting"
+        )
     try:
         json.dumps(session, ensure_ascii=False, allow_nan=False).encode()
     except (ValueError, TypeError, RecursionError):

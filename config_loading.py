@@ -65,6 +65,7 @@ def load_config(
                 continue
             if value is None or (isinstance(value, str) and not value.strip()):
                 continue
+            _refuse_broken_text(prefix + key, value)
             name = _ALIASES.get(key, key)
             values[name] = value
             paths[name] = prefix + key
@@ -85,6 +86,19 @@ def load_config(
         raise _config_error(error, paths) from None
     check(config, paths)
     return config, warnings + list(advice(config, paths))
+
+
+def _refuse_broken_text(path: str, value: Any) -> None:
+    """JSON can spell half of a surrogate pair; UTF-8 cannot carry it."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            path, "found text that is not Unicode, which JSON cannot carry"
+        ) from None
+    except (TypeError, ValueError, RecursionError):
+        # The rules of the field tell.
+        return
 
 
 def _gather_request(values: dict[str, Any], paths: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from fractions import Fraction
 from typing import Any
 
 from ten_ai_base.asr import (
@@ -17,6 +18,7 @@ from ten_ai_base.asr import (
     ASRBufferConfigModeKeep,
 )
 from ten_ai_base.const import LOG_CATEGORY_KEY_POINT
+from ten_ai_base.message import ModuleErrorCode
 from ten_runtime import (
     AsyncTenEnv,
     AudioFrame,
@@ -38,6 +40,7 @@ from .session_log import config_secrets, log_config
 #: How often a finalize looks whether the base class has handed over the
 #: frames that came before it; each look lets every other task run once.
 _DRAIN_LOOKS = 1000
+_FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 
 
 class OpenAIASRExtension(AsrMessages):
@@ -48,6 +51,9 @@ class OpenAIASRExtension(AsrMessages):
         self._properties: dict[str, Any] = {}
         self._updating = asyncio.Lock()
         self._frame_errors = 0
+        self._warnings_shown: set[str] = set()
+        #: Audio that gave way before there was a connection, in ms.
+        self._evicted_ms = Fraction(0)
 
     @property
     def _config(self) -> OpenAIASRConfig | None:
@@ -72,9 +78,15 @@ class OpenAIASRExtension(AsrMessages):
             self._show_config(config, warnings)
             await self._begin(config)
         except (MissingDetector, ValueError, RecursionError) as problem:
-            text = f"invalid property: {problem}"
-            self._log.error(text, LOG_CATEGORY_KEY_POINT)
-            await self._report(Fault("fatal", "", text))
+            await self._on_bad_config(str(problem))
+        except Exception as problem:
+            # An inert extension must say so, whatever the reason is.
+            await self._on_bad_config(f"internal error: {problem!r}")
+
+    async def _on_bad_config(self, problem: str) -> None:
+        text = f"invalid property: {problem}"
+        self._log.error(text, LOG_CATEGORY_KEY_POINT)
+        await self._report(Fault("fatal", "", text))
 
     def _show_config(
         self, config: OpenAIASRConfig, warnings: list[str]
@@ -82,6 +94,10 @@ class OpenAIASRExtension(AsrMessages):
         self._log.level = config.log_level
         self._log.info(f"config: {config.describe()}", LOG_CATEGORY_KEY_POINT)
         for warning in warnings:
+            if warning in self._warnings_shown:
+                # An update need not say it again.
+                continue
+            self._warnings_shown.add(warning)
             self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
 
     async def _begin(self, config: OpenAIASRConfig) -> None:
@@ -139,8 +155,9 @@ class OpenAIASRExtension(AsrMessages):
         config = self._config
         if config is None or self._gave_up():
             return ASRBufferConfigModeDiscard()
-        samples = config.max_buffer_ms * config.sample_rate // 1000
-        return ASRBufferConfigModeKeep(byte_limit=samples * 2 * config.channels)
+        # Never full: what gives way in the base is not accounted for, so
+        # `_bound_kept_frames` comes first.
+        return ASRBufferConfigModeKeep(byte_limit=2 * _kept_bytes(config))
 
     def _gave_up(self) -> bool:
         return self._call is not None and self._call.fatal is not None
@@ -152,13 +169,27 @@ class OpenAIASRExtension(AsrMessages):
     async def start_connection(self) -> None:
         """Begin to connect; returns at once."""
         if self._call is None or self.stopped or self._gave_up():
+            # Newer bases reported "connecting" as this was entered.
+            await self._tell_base(
+                "on_disconnected",
+                code=0 if self.stopped else _FATAL,
+                message="stopped" if self.stopped else "nothing to connect to",
+            )
             return
+        lost_ms = int(self._evicted_ms)
+        if lost_ms:
+            self._evicted_ms -= lost_ms
+            report = self._drops.add(self._offset_ms, lost_ms)
+            self._offset_ms += lost_ms
+            await self._report_drops(report)
         await self._call.start()
         # The base hands over what it kept only with the next frame; speech
         # that ended before the connection must not wait for one.
         frames = self.buffered_frames
         while not frames.empty():
-            self._accept(frames.get_nowait())
+            taken = self._accept(frames.get_nowait())
+            if taken and self.first_audio_time is None:
+                self.first_audio_time = asyncio.get_running_loop().time()
         self.buffered_frames_size = 0
 
     async def stop_connection(self) -> None:
@@ -190,17 +221,49 @@ class OpenAIASRExtension(AsrMessages):
     async def _on_audio_frame(
         self, ten_env: AsyncTenEnv, frame: AudioFrame
     ) -> None:
-        if self.metadata is None:
-            # The base looks at a frame's metadata when it hands it over;
-            # what is sent before shall carry the session's id as well.
-            text, error = frame.get_property_to_json("metadata")
-            metadata = json.loads(text) if error is None and text else None
-            if isinstance(metadata, dict) and metadata:
-                self.metadata = metadata
-                session_id = metadata.get("session_id")
-                if isinstance(session_id, str):
-                    self.session_id = session_id
+        text, error = frame.get_property_to_json("metadata")
+        if error is None and text:
+            self._look_at_metadata(frame, text)
         await super().on_audio_frame(ten_env, frame)
+        self._bound_kept_frames()
+
+    def _look_at_metadata(self, frame: AudioFrame, text: str) -> None:
+        try:
+            metadata = json.loads(text)
+        except (ValueError, RecursionError):
+            metadata = None
+        if not isinstance(metadata, dict):
+            # The base would lose the whole frame over it.
+            known = json.dumps(self.metadata or {})
+            frame.set_property_from_json("metadata", known)
+        elif metadata and self.metadata is None:
+            # The base looks at it when it hands the frame over; what is sent
+            # before shall carry the session's id as well.
+            self.metadata = metadata
+            session_id = metadata.get("session_id")
+            if isinstance(session_id, str):
+                self.session_id = session_id
+
+    def _bound_kept_frames(self) -> None:
+        """Before there is a connection, let the oldest frames give way; they
+        are reported, and the times of the others stay true."""
+        config = self._config
+        if config is None or self.stopped:
+            return
+        while (
+            self.buffered_frames_size > _kept_bytes(config)
+            and not self.buffered_frames.empty()
+        ):
+            frame = self.buffered_frames.get_nowait()
+            size = len(frame.get_buf())
+            self.buffered_frames_size -= size
+            rate = frame.get_sample_rate() or config.sample_rate
+            channels = frame.get_number_of_channels() or config.channels
+            width = frame.get_bytes_per_sample() or 2
+            if min(rate, channels, width) > 0:
+                self._evicted_ms += Fraction(
+                    size * 1000, rate * channels * width
+                )
 
     async def send_audio(
         self, frame: AudioFrame, session_id: str | None
@@ -237,7 +300,7 @@ class OpenAIASRExtension(AsrMessages):
         token = self.finalize_id
         self._note("finalize", finalize_id=token)
         if self._call is None or self.stopped:
-            await self._end_finalize(token)
+            await self._end_at_once(token)
             return
         await self._drain_frames()
         if not self._call.running and not self.buffered_frames.empty():
@@ -245,9 +308,14 @@ class OpenAIASRExtension(AsrMessages):
             # who finalizes wants the text.
             await self.start_connection()
         if self._call.running:
+            self._finalizes_open += 1
             self._call.finalize(token)
         else:
-            await self._end_finalize(token)
+            await self._end_at_once(token)
+
+    async def _end_at_once(self, token: str | None) -> None:
+        self.last_finalize_time = None
+        await self._end_finalize(token)
 
     async def _drain_frames(self) -> None:
         """Wait until the base has handed over the frames that came before.
@@ -331,6 +399,12 @@ class OpenAIASRExtension(AsrMessages):
             if self._reports:
                 # What went wrong at the end is still to be told.
                 await asyncio.wait(self._reports, timeout=1)
+
+
+def _kept_bytes(config: OpenAIASRConfig) -> int:
+    """`max_buffer_ms` of 16-bit frames at the configured rate, in bytes."""
+    samples = config.max_buffer_ms * config.sample_rate // 1000
+    return samples * 2 * config.channels
 
 
 def _dump_frame(dumper: AudioDumper, frame: AudioFrame) -> None:

@@ -178,7 +178,9 @@ class Delivery:
             # A replayed turn keeps the start that was already reported.
             turn.start = shown
             return shown
-        cut_short = turn.begin <= max(self._spoken_to, self._held.watermark)
+        # The server's times are whole ms.
+        edge = max(self._spoken_to, self._held.watermark) + self._samples(1)
+        cut_short = turn.begin <= edge
         if turn.from_server and self._padding and not cut_short:
             start = turn.begin + self._padding
         else:

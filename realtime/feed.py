@@ -169,7 +169,8 @@ class Feed:
         if turn is not None and not self._is_bound(mark):
             return False
         if link.held_at != mark:
-            if turn is None and not self._held.has_speech(session.boundary, mark):
+            start = session.boundary
+            if turn is None and not self._held.has_speech(start, mark):
                 return False
             link.hold(mark, now)
         return now < link.hold_until

@@ -44,6 +44,11 @@ class FinalizeQueue:
             yield FinalizeEnd(entry.token, waited, not covered)
 
     @property
+    def positions(self) -> list[int]:
+        """Up to where those that still wait want the audio delivered."""
+        return [entry.position for entry in self._waiting]
+
+    @property
     def deadline(self) -> float | None:
         """When the oldest must be answered at the latest."""
         return self._waiting[0].deadline if self._waiting else None

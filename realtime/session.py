@@ -395,7 +395,7 @@ class Session:
             if before is turn:
                 return
             if before.from_server and not before.closed:
-                self._end_by_commit(before)
+                self.end_by_commit(before)
                 before.committed = True
                 before.waiting_since = now
 
@@ -439,13 +439,13 @@ class Session:
         turn.committed = True
         turn.waiting_since = turn.waiting_since or now
         if turn.end is None:
-            self._end_by_commit(turn)
+            self.end_by_commit(turn)
         assert turn.end is not None
         if self.settings.turn_owner == "client":
             self._sort_out_early_text(turn, turn.end)
         return turn
 
-    def _end_by_commit(self, turn: Turn) -> None:
+    def end_by_commit(self, turn: Turn) -> None:
         """No speech_stopped told the end: the turn answers the oldest commit
         of ours, or it comes from a server that sends no speech events."""
         # The server's times are whole ms, a commit's position is exact.

@@ -386,7 +386,7 @@ class Transcription:
 
     def _connect_in(self, delay: float, now: float) -> None:
         # An attempt under way, or a session that is opening, comes first.
-        if not self._connecting and self.standby is None:
+        if not (self._connecting or self._over) and self.standby is None:
             self._connect_at = now + delay
 
     def _restart(self, now: float) -> None:
@@ -437,6 +437,10 @@ class Transcription:
         self.reconnects += self._was_ready
         session.begin_at(held.watermark)
         link.marked_to = held.watermark
+        for position in self._finalizes.positions:
+            # Also where the session before was past its decision.
+            if position > held.watermark:
+                held.mark(position)
         connect_s = session.ready_at - self._connecting_since
         self.results.append(
             SessionReady(
@@ -534,7 +538,7 @@ class Transcription:
         self, session: Session, turn: Turn, fault: Fault, now: float
     ) -> None:
         if turn.end is None:
-            turn.end = session.end_of_open(turn)
+            session.end_by_commit(turn)
         self._delivery.failed(turn, fault)
         self._pass(session, turn, now)
 
@@ -621,7 +625,12 @@ class Transcription:
         if turn is None:
             commit = session.commits.popleft()
             turn = Turn("", commit.begin, end=commit.position)
+        unsure = not turn.item_id or turn.end is None
         self._fail(session, turn, fault, now)
+        if unsure:
+            # What the server says about it may come yet, and would be taken
+            # for the next turn's.
+            self._restart(now)
         self._deliver(now)
 
     def _forget_quiet(self, link: Link, now: float) -> None:

@@ -15,7 +15,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import islice
 
 from .random_call import Tally, owner_of, run
@@ -49,14 +49,13 @@ def run_batch(seeds: list[int]) -> tuple[Tally, dict[int, str]]:
     return tally, complaints
 
 
-def soak(
-    words: int, seed: int, processes: int
-) -> tuple[Tally, dict[int, str]]:
+def soak(words: int, seed: int, processes: int) -> tuple[Tally, dict[int, str]]:
     """Calls until so many words were spoken, or ten calls failed."""
-    tally, complaints = Tally(), {}
+    tally = Tally()
+    complaints: dict[int, str] = {}
     seeds = call_seeds(seed)
     with ProcessPoolExecutor(processes) as pool:
-        todo = set()
+        todo: set[Future[tuple[Tally, dict[int, str]]]] = set()
         spoken = 0.0
         while tally.words < words and len(complaints) < _SHOWN:
             while len(todo) < 2 * processes:
@@ -104,9 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.call is not None:
         tally, complaints = run_batch([options.call])
     else:
-        tally, complaints = soak(
-            options.words, options.seed, options.processes
-        )
+        tally, complaints = soak(options.words, options.seed, options.processes)
     seconds = time.monotonic() - start
     for seed, complaint in sorted(complaints.items()):
         print(f"call {seed} ({owner_of(seed)}): {complaint}")

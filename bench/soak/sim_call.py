@@ -348,8 +348,6 @@ class Call:
         while (event := connection.pop_due(self.now)) is not None:
             busy = True
             self.core.receive(link, event, self.now)
-        if not connection.open:
-            return busy
         close = connection.close_at
         expired = connection.expires_at
         if expired is not None and self.now >= expired:

@@ -59,9 +59,9 @@ _JUNK: tuple[str, ...] = (
     '{"type": "input_audio_buffer.speech_started", "item_id": null}',
     '{"type": "input_audio_buffer.speech_stopped"}',
     '{"type": "conversation.item.added", "item": []}',
-    '{"type": "%sdelta", "item_id": "item_strange", "delta": "hm "}'
-    % _TRANSCRIPTION,
-    '{"type": "%ssegment", "item_id": "item_strange"}' % _TRANSCRIPTION,
+    f'{{"type": "{_TRANSCRIPTION}delta", "item_id": "item_strange",'
+    ' "delta": "hm "}',
+    f'{{"type": "{_TRANSCRIPTION}segment", "item_id": "item_strange"}}',
     '{"type": "session.updated", "session": null}',
     '{"type": "session.created", "session": {"expires_at": "soon"}}',
 )
@@ -171,7 +171,7 @@ class SimConnection:
         if chance(faults.refuse_session):
             self.server.struck += 1
             self._error(now, "rate_limit_exceeded", event_id="evt_session")
-            self.close_at = (self._last + 0.05, 4000, "too many")
+            self.close_at = (self._last + 0.05, 1013, "too many")
             return
         if chance(faults.never_ready):
             self.server.struck += 1
@@ -323,6 +323,7 @@ class SimServer:
         self.tells_expiry = tells_expiry
         self.count = 0
         self.struck = 0
+        self.happened: set[str] = set()
         self.misheard: dict[str, list[Piece]] = {}
         self._ids = 0
 
@@ -338,6 +339,8 @@ class SimServer:
         """Does this fault happen now?"""
         happens = self.chance(getattr(self.faults, name))
         self.struck += happens
+        if happens:
+            self.happened.add(name)
         return happens
 
     def latency(self) -> float:

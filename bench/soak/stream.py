@@ -7,7 +7,9 @@ import contextlib
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
@@ -187,9 +189,7 @@ class Listener:
         said = set(heard)
         count.delivered = len(said)
         count.doubled = len(heard) - len(said)
-        count.disorder = sum(
-            b < a for a, b in zip(heard, heard[1:], strict=False)
-        )
+        count.disorder = sum(b < a for a, b in pairwise(heard))
         for word, start in enumerate(self.starts):
             if word in said:
                 continue
@@ -263,14 +263,14 @@ class Stream:
 
     async def run(self) -> Count:
         """Speak, disturb, wait for the last word; returns the account."""
-        chances = CHANCES if self._chance else {}
         faults = Faults(
             seed=self._seed,
             slow_completed_ms=300,
             slow_handshake_ms=300,
             slow_session_updated_ms=20,
         )
-        faults = Faults(**{**vars_of(faults), **chances})
+        chances: dict[str, Any] = dict(CHANCES) if self._chance else {}
+        faults = replace(faults, **chances)
         listener = self.listener
         async with LocalServer("script", faults=faults) as server:
             client = client_for(
@@ -315,7 +315,10 @@ class Stream:
                 token = f"f{len(self.listener.asked)}"
                 self.listener.asked.append(token)
                 client.finalize(token)
-            while client.core.received - client.core.watermark > _AHEAD:
+            # There is no event for the watermark: a look now and then will do.
+            while (  # noqa: ASYNC110
+                client.core.received - client.core.watermark > _AHEAD
+            ):
                 await asyncio.sleep(0.005)
 
     def _strike(self, server: LocalServer, name: str) -> None:
@@ -377,8 +380,3 @@ class Stream:
         while "end" not in listener.ends:
             listener.changed.clear()
             await listener.changed.wait()
-
-
-def vars_of(faults: Faults) -> dict[str, object]:
-    """The fields of a frozen set of faults."""
-    return {name: getattr(faults, name) for name in faults.__dataclass_fields__}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
@@ -135,9 +136,12 @@ class Watch:
         self.interims += 1
         demand(bool(turn.text.strip()), "an interim without text")
         pieces = parse(turn.text)
+        # Text under a wrong id may be taken for a later turn's.
+        mixed = "wrong_id" in self._call.server.happened
         for piece in pieces[:1]:
             demand(
-                piece.word > self._passed, f"interim repeats {piece.text}"
+                mixed or piece.word > self._passed,
+                f"interim repeats {piece.text}",
             )
         shown = self._shown
         first = pieces[0][:2] if pieces else (0, 0)
@@ -193,9 +197,14 @@ class Watch:
         stop = self._call.start_of(pieces[-1].word) + pieces[-1].stop
         if begin < self._holes_to + ms(1000):
             return
+        # Where the notice of the turn before is lost, nobody can tell that the
+        # server's padding was cut short by it.
+        lost = "no_committed" in self._call.server.happened
+        padding = 300 if lost and self._call.owner == "server" else 0
+        slack = FRAME_MS + padding
         for said, true in ((turn.start_ms, begin), (end_ms, stop)):
             demand(
-                abs(said - true // 8) <= FRAME_MS
+                abs(said - true // 8) <= slack
                 or self._is_edge(said, pieces[0].word, pieces[-1].word),
                 f"times: {turn.text[:40]!r} {turn.item_id} {said} ms instead of"
                 f" {true // 8} ms; said {turn.start_ms} to {end_ms},"
@@ -273,7 +282,7 @@ class Watch:
             f" {self._parts(word, start)}",
         )
         pieces = self._cover.pop(word, [])
-        for before, after in zip(pieces, pieces[1:], strict=False):
+        for before, after in pairwise(pieces):
             demand(before.stop <= after.start, f"doubled: part of w{word}")
         whole = sum(piece.stop - piece.start for piece in pieces)
         both = sum(

@@ -96,8 +96,16 @@ class Cell:
             return NO_GA
         return None
 
-    def properties(self, url: str) -> dict[str, Any]:
-        """The node property."""
+    @property
+    def server_turns(self) -> str | None:
+        """The type of turn detection that the server shall be told."""
+        if self.turns == "by model":
+            taken = profile_of(self.model).server_turns
+            return "server_vad" if taken else None
+        return self.turns if self.turns.endswith("_vad") else None
+
+    def properties(self, url: str, name: str) -> dict[str, Any]:
+        """The node property; the server finds ``name`` in the query."""
         params: dict[str, Any] = {
             "api_key": "sk-test-0123456789abcdef",
             "base_url": url,
@@ -118,6 +126,7 @@ class Cell:
             "sample_rate": self.input.rate,
             "channels": self.input.channels,
             "protocol": self.protocol,
+            "query": {"cell": name},
         }
         if self.turns != "by model":
             params["turn_detection"] = TURNS[self.turns]

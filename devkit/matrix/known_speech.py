@@ -35,7 +35,8 @@ _LEVEL = 0.1
 def _sentence(name: str, rate: int) -> Signal:
     samples, own = soundfile.read(_SPEECH / _SENTENCES[name], dtype="float64")
     resampled: Signal = np.asarray(soxr.resample(samples, own, rate))
-    return resampled * (_LEVEL / np.sqrt(np.mean(resampled**2)))
+    loudness = float(np.sqrt(np.mean(resampled**2)))
+    return np.asarray(resampled * (_LEVEL / loudness))
 
 
 @cache

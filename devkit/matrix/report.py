@@ -57,6 +57,9 @@ what is beyond {MAX_PROMPT} characters of a prompt are dropped with a warning;
 these bounds are ours. Languages are ISO 639-1 codes; of `en-US` the service
 gets `en`, and what is no language is rejected.
 
+`gpt-transcribe` is a case of its own: the service takes `server_vad` for it,
+but users report that no turn ever comes of it, so it is rejected here.
+
 An unknown model name is treated as the listed model that it begins with, else
 as `gpt-4o-transcribe`, or as the one that `input_audio_transcription.family`
 names, with a warning. `params.session` is merged over everything last and is
@@ -132,7 +135,11 @@ def matrix_section(complaints: Mapping[Cell, str]) -> str:
 and A-law, and impossible 4 kHz), the server's dialect and `protocol`. Each
 speaks the same two recorded sentences to the local server; an engine that
 names every 150 ms of them as it arrived must hear all, once, in order, with
-interims that only grow. All options of the table above are set in every call.
+interims that only grow. The server must have been told the format, the model
+and the turn detection of the cell, and `skip` must have left silence out. All
+options of the table above are set in every call. The server is the one in
+`devkit/server`, made after OpenAI's documents and recorded sessions; OpenAI's
+own was not called.
 
 A number is how many combinations of wire format and frames gave the same
 words; E and a number is the error that all of them gave.

@@ -24,12 +24,18 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 )
 
 from devkit.server.local import LocalServer
+from devkit.server.records import SessionRecord
 
 from .cells import UNKNOWN_MODEL, Cell, Input
 from .known_speech import KnownSpeechEngine, call_audio, call_words
 
 _HANG_GUARD_S = 60
 _FRAME_MS = 20
+_FORMATS = {
+    "pcm16": "audio/pcm",
+    "g711_ulaw": "audio/pcmu",
+    "g711_alaw": "audio/pcma",
+}
 
 
 @dataclass
@@ -39,6 +45,7 @@ class Outcome:
     texts: list[str] = field(default_factory=list)
     interims: list[list[str]] = field(default_factory=lambda: [[]])
     errors: list[str] = field(default_factory=list)
+    record: SessionRecord | None = None
 
     def complaint(self, cell: Cell) -> str:
         """ "" if the cell did what is expected of it."""
@@ -49,6 +56,8 @@ class Outcome:
             return f"expected the error {expected[1]!r}, got {self.errors}"
         if self.errors:
             return f"errors {self.errors}"
+        if self.record is not None and (wrong := _wrong_in(self.record, cell)):
+            return wrong
         words = " ".join(self.texts).split()
         if words != call_words():
             return f"heard {words}"
@@ -59,6 +68,27 @@ class Outcome:
             ):
                 return f"interims {grown} before {text}"
         return ""
+
+
+def _wrong_in(record: SessionRecord, cell: Cell) -> str:
+    """What the server was told otherwise than the cell says, or ""."""
+    if record.config is None:
+        return "no settings reached the server"
+    told = record.config["audio"]["input"]
+    turns = (told["turn_detection"] or {}).get("type")
+    seen = (told["format"]["type"], told["transcription"]["model"], turns)
+    expected = (_FORMATS[cell.wire], cell.model, cell.server_turns)
+    if seen != expected:
+        return f"the server was told {seen} instead of {expected}"
+    length = len(call_audio(8000)) / 8
+    if cell.turns == "local, skip":
+        # The pauses at both ends and between the sentences are left out.
+        fits = record.audio_ms < length - 700
+    else:
+        fits = abs(record.audio_ms - length) < 30
+    if fits:
+        return ""
+    return f"{record.audio_ms:.0f} ms of {length:.0f} ms were sent"
 
 
 class _Listener:
@@ -100,24 +130,15 @@ class _Listener:
             self.done.set()
 
 
-class Servers:
-    """A local server for each dialect; others for unknown model names."""
-
-    def __init__(self, urls: dict[tuple[str, bool], str]) -> None:
-        self._urls = urls
-
-    def url(self, cell: Cell) -> str:
-        return self._urls[cell.server, cell.model == UNKNOWN_MODEL]
-
-
 @asynccontextmanager
-async def servers() -> AsyncIterator[Servers]:
-    """The servers, on free ports of this machine."""
-    urls = {}
+async def servers() -> AsyncIterator[dict[tuple[str, bool], LocalServer]]:
+    """A local server for each dialect, and others for unknown model names
+    (True), on free ports of this machine."""
+    running = {}
     async with AsyncExitStack() as stack:
         for dialect in ("ga", "beta"):
             for azure in (False, True):
-                server = await stack.enter_async_context(
+                running[dialect, azure] = await stack.enter_async_context(
                     LocalServer(
                         KnownSpeechEngine(),
                         dialect=dialect,
@@ -125,8 +146,7 @@ async def servers() -> AsyncIterator[Servers]:
                         event_limit=10,
                     )
                 )
-                urls[dialect, azure] = server.url
-        yield Servers(urls)
+        yield running
 
 
 def frames(given: Input) -> Iterable[bytes]:
@@ -142,10 +162,11 @@ def frames(given: Input) -> Iterable[bytes]:
         yield data[start : start + size]
 
 
-async def run_cell(cell: Cell, url: str) -> Outcome:
+async def run_cell(cell: Cell, server: LocalServer) -> Outcome:
     """One call from the configuration to the last word."""
+    name = f"{hash(cell):x}"
     try:
-        config, _ = load_config(cell.properties(url))
+        config, _ = load_config(cell.properties(server.url, name))
     except ConfigError as error:
         return Outcome(errors=[str(error)])
     listener = _Listener()
@@ -163,6 +184,12 @@ async def run_cell(cell: Cell, url: str) -> Outcome:
     except asyncio.TimeoutError:
         listener.outcome.errors.append("no end")
     await call.stop()
+    listener.outcome.record = next(
+        (r for r in reversed(server.sessions) if r.query.get("cell") == name),
+        None,
+    )
+    if listener.outcome.record is None and not listener.outcome.errors:
+        listener.outcome.errors.append("the server has no record of it")
     return listener.outcome
 
 
@@ -174,7 +201,8 @@ async def run_cells(cells: Iterable[Cell], at_once: int = 4) -> dict[Cell, str]:
 
         async def worker() -> None:
             for cell in waiting:
-                outcome = await run_cell(cell, running.url(cell))
+                unknown = cell.model == UNKNOWN_MODEL
+                outcome = await run_cell(cell, running[cell.server, unknown])
                 found[cell] = outcome.complaint(cell)
 
         await asyncio.gather(*(worker() for _ in range(at_once)))

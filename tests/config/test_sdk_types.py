@@ -106,6 +106,9 @@ def test_every_session_update_is_what_the_sdk_describes(model):
         assert ga.keys() == {"type", "session"}
         assert checked(GA, ga["session"]) == ga["session"]
         beta = without_nulls(session_update(settings, "beta"))
+        # The beta types list OpenAI's models of that time only; servers that
+        # speak the dialect have models of their own.
+        beta["session"]["input_audio_transcription"]["model"] = "whisper-1"
         assert checked(BETA, beta) == beta
         count += 1
     assert count >= 200

@@ -1,0 +1,262 @@
+"""python -m bench.skip_silence: what `silence: skip` saves and risks.
+
+Speaks recordings through the local detector and the core to a simulated
+service, once with ``send`` and once with ``skip``.  Prints the audio sent,
+the audio in the turns (which is what is billed), and the speech that was
+in no turn.  --print-table: Markdown, for the docs.  Exit status: 0 done,
+2 wrong usage or the recordings are missing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import random
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import soundfile  # type: ignore[import-untyped]
+
+from devkit.bootstrap import ensure_ten
+
+ensure_ten()
+
+# ruff: noqa: E402
+from ten_packages.extension.openai_asr_python.audio.converter import (
+    FrameConverter,
+)
+from ten_packages.extension.openai_asr_python.audio.intake import Intake
+from ten_packages.extension.openai_asr_python.audio.levels import (
+    loud_span_finder,
+)
+from ten_packages.extension.openai_asr_python.audio.turns import (
+    Event,
+    LocalTurnDetector,
+    TurnStarted,
+)
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.link import Link
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    SessionSettings,
+)
+from ten_packages.extension.openai_asr_python.realtime.transcription import (
+    Transcription,
+)
+
+from .turns.scenes import VOICES, Scene, groups, spoken
+
+_SAMPLE = Path(__file__).parents[1] / "samples" / "call.wav"
+_PADDING_MS = 300
+_GROUPS = (
+    "level -20 dBFS",
+    "level -40 dBFS",
+    "pauses 700 ms",
+    "pauses 2000 ms",
+    "white noise, SNR 10 dB",
+    "babble noise, SNR 20 dB",
+    "8 kHz",
+    "only white",
+    "only babble",
+)
+_COLUMNS = (
+    "recordings",
+    "audio s",
+    "`send`: sent s",
+    "in turns s",
+    "speech missed ms",
+    "`skip`: sent s",
+    "in turns s",
+    "speech missed ms",
+)
+
+
+@dataclass
+class Heard:
+    """What the service got, in samples of the wire."""
+
+    sent: int = 0
+    committed: int = 0
+    pending: list[tuple[int, int]] = field(default_factory=list)
+    turns: list[tuple[int, int]] = field(default_factory=list)
+
+    def commit(self) -> None:
+        self.committed += sum(stop - start for start, stop in self.pending)
+        self.turns += self.pending
+        self.pending = []
+
+
+class Service:
+    """Takes every commit and answers at once."""
+
+    def __init__(self, core: Transcription, link: Link) -> None:
+        self.heard = Heard()
+        self._core, self._link = core, link
+        self._items = 0
+
+    def tell(self, kind: str, **fields: object) -> None:
+        event = {"type": kind, **fields}
+        self._core.receive(self._link, json.dumps(event), 0.0)
+
+    def listen(self) -> None:
+        """Take what the core wants to send now."""
+        while True:
+            message = self._core.next_message(self._link, 0.0)
+            if message is None:
+                return
+            event = json.loads(message)
+            if event["type"] == "input_audio_buffer.append":
+                count = len(base64.b64decode(event["audio"])) // 2
+                end = self._link.session.sent
+                self.heard.sent += count
+                self.heard.pending.append((end - count, end))
+            elif event["type"] == "input_audio_buffer.clear":
+                self.heard.pending = []
+            elif event["type"] == "input_audio_buffer.commit":
+                self.heard.commit()
+                self._answer()
+
+    def _answer(self) -> None:
+        previous = f"item_{self._items}" if self._items else None
+        self._items += 1
+        item = f"item_{self._items}"
+        self.tell(
+            "input_audio_buffer.committed",
+            item_id=item,
+            previous_item_id=previous,
+        )
+        self.tell(
+            "conversation.item.input_audio_transcription.completed",
+            item_id=item,
+            transcript="x",
+        )
+
+
+def speak(scene: Scene, *, skip: bool) -> Heard:
+    """A call of this recording to its end."""
+    settings = SessionSettings("gpt-live-transcribe")
+    core = Transcription(
+        settings,
+        Limits(),
+        protocol="ga",
+        find_speech=loud_span_finder("pcm16", settings.rate),
+        rng=random.Random(1),
+    )
+    core.detect_locally(True, _PADDING_MS if skip else None)
+    core.start(0.0)
+    core.take_connect(0.0)
+    link = core.opened(0.0, 0.0)
+    service = Service(core, link)
+    service.listen()
+    service.tell("session.created", session={})
+    service.tell("session.updated", session={})
+
+    def on_turn(event: Event) -> None:
+        if isinstance(event, TurnStarted):
+            core.speech_started(event.onset_sample)
+        else:
+            end = event.end_of_speech_sample
+            core.speech_ended(end, end if event.cut else event.at_sample)
+
+    def on_audio(data: bytes) -> None:
+        core.audio(data)
+
+    intake = Intake(
+        FrameConverter("pcm16", scene.rate), "pcm16", on_audio, on_turn
+    )
+    intake.listen(LocalTurnDetector(settings.rate, max_turn_ms=30_000))
+    size = scene.rate // 100
+    for count, start in enumerate(range(0, len(scene.samples), size)):
+        frame = scene.samples[start : start + size]
+        intake.push(frame.tobytes(), scene.rate, 1, 2)
+        if count % 100 == 0 and intake.quiet_to is not None:
+            core.passed_over(intake.quiet_to)
+        service.listen()
+    intake.finalize()
+    core.finalize("end", 0.0)
+    service.listen()
+    return service.heard
+
+
+def missed_ms(scene: Scene, heard: Heard) -> float:
+    """Speech that is in no turn, in ms."""
+    spoken = np.zeros(len(scene.samples) * 1000 // scene.rate + 1, bool)
+    for start, stop in scene.turns:
+        spoken[int(start) : int(stop)] = True
+    for first, last in heard.turns:
+        spoken[first // 24 : last // 24 + 1] = False
+    return float(spoken.sum())
+
+
+def sample_scene() -> Scene:
+    """samples/call.wav; where its turns are is not known."""
+    samples, rate = soundfile.read(_SAMPLE, dtype="int16")
+    return Scene("samples/call.wav", samples, rate, [])
+
+
+def _long_pauses() -> list[Scene]:
+    """One side of a conversation: it listens most of the time."""
+    return [
+        spoken(f"pauses 10 s {voice}", voice, pause_ms=10_000)
+        for voice in VOICES
+    ]
+
+
+def row(title: str, scenes: Iterable[Scene]) -> list[str]:
+    """One line of the table."""
+    total = 0.0
+    sums = np.zeros((2, 3))
+    known = False
+    for scene in scenes:
+        total += len(scene.samples) / scene.rate
+        known = known or bool(scene.turns)
+        for mode in (0, 1):
+            heard = speak(scene, skip=mode == 1)
+            sums[mode] += (
+                heard.sent / 24000,
+                heard.committed / 24000,
+                missed_ms(scene, heard),
+            )
+    cells = [title, f"{total:.0f}"]
+    for sent, committed, missed in sums:
+        cells += [f"{sent:.0f}", f"{committed:.0f}"]
+        cells.append(f"{missed:.0f}" if known else "-")
+    return cells
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench.skip_silence")
+    parser.add_argument("--print-table", action="store_true")
+    table = parser.parse_args().print_table
+    made = groups()
+    rows: list[tuple[str, Callable[[], list[Scene]]]] = [
+        ("samples/call.wav", lambda: [sample_scene()]),
+        *((title, made[title]) for title in _GROUPS),
+        ("pauses 10 s", _long_pauses),
+    ]
+    try:
+        if table:
+            print(f"| {' | '.join(_COLUMNS)} |")
+            print("|" + "---|" * len(_COLUMNS))
+        for title, make in rows:
+            cells = row(title, make())
+            if table:
+                print(f"| {' | '.join(cells)} |", flush=True)
+            else:
+                for name, cell in zip(_COLUMNS, cells, strict=True):
+                    print(f"{name.strip('`')} {cell}", end="  ")
+                print(flush=True)
+    except (OSError, ValueError, ImportError) as error:
+        print(f"bench.skip_silence: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

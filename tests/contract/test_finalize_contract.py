@@ -1,0 +1,182 @@
+"""Point 3: for every finalize exactly one end, after its text, in time."""
+
+from __future__ import annotations
+
+import pytest
+from asr_call import Call, properties, run_call, spoken, text_of
+
+from devkit.server import Faults, ServerThread
+
+NON_FATAL = 1000
+TURNS = [[1, 2], [3, 4], [5, 6]]
+
+
+def order(call: Call) -> list[str]:
+    """Final texts and finalize ids as they came."""
+    found = []
+    for name, message in call.messages:
+        if name == "asr_finalize_end":
+            found.append(message["finalize_id"])
+        elif name == "asr_result" and message["final"]:
+            found.append(message["text"])
+    return found
+
+
+def test_several_in_flight_get_theirs_in_order_after_their_text():
+    faults = Faults(slow_completed="always", slow_completed_ms=300)
+    audio, times = spoken(TURNS)
+    with ServerThread(engine="script", faults=faults) as server:
+
+        async def script(call: Call) -> None:
+            begin = 0
+            for index, (_, end) in enumerate(times):
+                await call.send(audio[begin * 16 : end * 16])
+                await call.finalize(f"f{index}")
+                begin = end
+            await call.until(lambda: len(call.ends) == 3)
+
+        call = run_call(properties(server.url), script)
+    one, two, three = text_of(*TURNS)
+    assert order(call) == [one, "f0", two, "f1", three, "f2"]
+    assert call.errors == []
+
+
+def test_frames_still_queued_in_the_base_belong_to_it(server):
+    audio, times = spoken(TURNS[:1])
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        # One frame with everything: the base has it in its queue when the
+        # finalize comes.
+        await call.send(audio[: times[0][1] * 16], frame_ms=10_000)
+        await call.until_finalized("a")
+
+    call = run_call(properties(server.url), script)
+    assert order(call) == [*text_of(TURNS[0]), "a"]
+
+
+def test_one_with_nothing_to_do_is_answered_at_once(server):
+    audio, _ = spoken(TURNS[:1])
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        await call.until_finalized("before any audio")
+        await call.send(audio)
+        await call.until_finals(1)
+        await call.until_finalized("after the text")
+
+    call = run_call(properties(server.url), script)
+    assert order(call) == [
+        "before any audio",
+        *text_of(TURNS[0]),
+        "after the text",
+    ]
+    waited = [
+        m["finalize_ms"]
+        for m in call.metric("vendor_metrics")
+        if "finalize_ms" in m
+    ]
+    # A bound that only waiting for a timeout would reach.
+    assert all(ms < 5000 for ms in waited)
+    assert [c.by for c in server.sessions[0].commits] == ["vad"]
+
+
+def test_one_while_disconnected_is_answered_after_the_text(server):
+    audio, times = spoken(TURNS[:2])
+
+    async def script(call: Call) -> None:
+        await call.send(audio[: times[0][1] * 16 + 12_000])
+        await call.until_finals(1)
+        server.stop_listening()
+        server.drop_connections(abort=True)
+        await call.until(lambda: call.errors)
+        await call.send(audio[times[0][1] * 16 + 12_000 :])
+        await call.finalize("offline")
+        await call.until(lambda: len(call.errors) >= 2)
+        assert call.ends == []
+        server.start_listening()
+        await call.until(lambda: call.ends)
+
+    call = run_call(properties(server.url, finalize_timeout_ms=60_000), script)
+    assert order(call) == [*text_of(*TURNS[:2]), "offline"]
+
+
+def test_the_bound_gives_one_error_and_the_end_and_the_text_follows():
+    audio, times = spoken(TURNS[:1])
+    faults = Faults(slow_completed="always", slow_completed_ms=900)
+    with ServerThread(engine="script", faults=faults) as server:
+
+        async def script(call: Call) -> None:
+            await call.send(audio[: times[0][1] * 16])
+            await call.until_finalized("late")
+            assert call.finals == []
+            await call.until_finals(1)
+
+        call = run_call(
+            properties(server.url, finalize_timeout_ms=200), script
+        )
+    assert order(call) == ["late", *text_of(TURNS[0])]
+    assert [e["code"] for e in call.errors] == [NON_FATAL]
+    info = call.errors[0]["vendor_info"]
+    assert info["code"] == "finalize_timeout"
+    assert info["vendor"] == "openai"
+    assert "finalize" in info["message"]
+    names = [name for name, _ in call.messages]
+    assert names.index("error") < names.index("asr_finalize_end")
+
+
+@pytest.mark.parametrize("after_ms", [430, 480, 500, 510, 520, 560, 650])
+def test_racing_the_servers_own_commit_shows_nobody(server, after_ms):
+    # The server ends the turn 500 ms after the last word by itself.
+    audio, times = spoken(TURNS[:1], pause_ms=3000)
+
+    async def script(call: Call) -> None:
+        await call.send(audio[: (times[0][1] + after_ms) * 16])
+        await call.until_finalized("race")
+
+    call = run_call(properties(server.url), script)
+    assert order(call) == [*text_of(TURNS[0]), "race"]
+    assert call.errors == []
+    assert len(call.finals) == 1
+
+
+def test_the_same_id_twice_and_an_empty_id_are_answered(server):
+    audio, times = spoken(TURNS[:1])
+
+    async def script(call: Call) -> None:
+        await call.send(audio[: times[0][1] * 16])
+        await call.finalize("same")
+        await call.finalize("same")
+        await call.finalize("")
+        await call.until(lambda: len(call.ends) == 3)
+
+    call = run_call(properties(server.url), script)
+    assert order(call) == [*text_of(TURNS[0]), "same", "same", ""]
+
+
+def test_one_without_an_id_is_ignored_by_the_base(server):
+    audio, times = spoken(TURNS[:1])
+
+    async def script(call: Call) -> None:
+        await call.send(audio[: times[0][1] * 16])
+        await call.send_data("asr_finalize", "{}")
+        await call.until_finalized("with one")
+
+    call = run_call(properties(server.url), script)
+    assert call.ends == ["with one"]
+
+
+def test_fifty_at_once_are_all_answered_in_order(server):
+    audio, times = spoken(TURNS[:1])
+    ids = [f"f{n}" for n in range(50)]
+
+    async def script(call: Call) -> None:
+        await call.send(audio[: times[0][1] * 16])
+        for name in ids:
+            await call.finalize(name)
+        await call.until(lambda: len(call.ends) == 50)
+
+    call = run_call(properties(server.url), script)
+    assert order(call) == [*text_of(TURNS[0]), *ids]
+    commits = server.sessions[0].client_types()
+    assert commits.count("input_audio_buffer.commit") == 1

@@ -1,0 +1,186 @@
+"""Anything in any order: hypothesis looks for the shortest broken call.
+
+What must hold after every step is in `bench.soak.watch`.
+"""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    precondition,
+    rule,
+)
+from sim import OWNERS, WORD_SAMPLES, Call, Faults, SimServer
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+
+CODES = (1000, 1001, 1002, 1006, 1009, 1011, 1012, 1013)
+FATAL_CODES = (1008, 3000, 4000)
+CHANCE = st.sampled_from((0.0, 0.0, 0.3))
+FAULTS = st.builds(
+    Faults,
+    fail=CHANCE,
+    duplicate=CHANCE,
+    late_delta=CHANCE,
+    no_committed=CHANCE,
+    no_completed=CHANCE,
+    wrong_id=CHANCE,
+    empty=CHANCE,
+    invent=CHANCE,
+    junk=CHANCE,
+    never_ready=CHANCE,
+    refuse_session=CHANCE,
+    error_event=CHANCE,
+    delay_s=st.sampled_from((0.0, 1.0, 5.0)),
+)
+
+
+class OneCall(RuleBasedStateMachine):
+    """A call in which everything may happen."""
+
+    call: Call
+
+    @initialize(
+        seed=st.integers(0, 2**16),
+        owner=st.sampled_from(OWNERS),
+        life=st.sampled_from((None, 15.0, 40.0)),
+        tells=st.booleans(),
+        buffer_ms=st.sampled_from((6_000, 120_000)),
+        turn_ms=st.sampled_from((5_000, 30_000)),
+        connect_s=st.sampled_from((0.0, 3.0, 12.0)),
+        wall_error_s=st.sampled_from((0.0, 5000.0, -5000.0)),
+    )
+    def begin(
+        self, seed, owner, life, tells, buffer_ms, turn_ms, connect_s,
+        wall_error_s,
+    ):  # fmt: skip
+        rng = random.Random(seed)
+        limits = Limits(
+            packet_ms=100,
+            replay_packet_ms=1000,
+            max_buffer_ms=buffer_ms,
+            max_turn_ms=turn_ms,
+        )
+        server = SimServer(rng, Faults(delay_s=1.0), life, tells)
+        self.call = Call(
+            rng,
+            server,
+            owner,
+            limits,
+            connect_s=connect_s,
+            wall_error_s=wall_error_s,
+        )
+
+    def alive(self) -> bool:
+        return not self.call.stopped and self.call.core.fatal is None
+
+    @rule(words=st.integers(1, 8), gap_ms=st.sampled_from((30, 60, 200)))
+    @precondition(alive)
+    def say(self, words, gap_ms):
+        self.call.say(words, gap_ms)
+
+    @rule(words=st.integers(20, 60))
+    @precondition(alive)
+    def say_much(self, words):
+        self.call.say(words, 60)
+
+    @rule(
+        cut=st.integers(1, WORD_SAMPLES - 1),
+        what=st.sampled_from(("finalize", "commit", "drop", "freeze")),
+    )
+    @precondition(alive)
+    def in_the_middle_of_a_word(self, cut, what):
+        self.call.say(2, 60, cut)
+        getattr(self.call, what)()
+        self.call.resume()
+
+    @rule(length_ms=st.sampled_from((20, 150, 600, 2000, 9000)))
+    @precondition(alive)
+    def pause(self, length_ms):
+        self.call.pause(length_ms)
+
+    @rule(length_ms=st.sampled_from((20, 150, 600)))
+    @precondition(alive)
+    def noise(self, length_ms):
+        self.call.noise(length_ms)
+
+    @rule(seconds=st.sampled_from((0.0, 0.2, 1.0, 6.0, 20.0)))
+    def wait(self, seconds):
+        self.call.wait(seconds)
+
+    @rule()
+    @precondition(alive)
+    def finalize(self):
+        self.call.finalize()
+
+    @rule()
+    @precondition(alive)
+    def commit(self):
+        self.call.commit()
+
+    @rule(faults=FAULTS)
+    def misbehave(self, faults):
+        self.call.server.faults = faults
+
+    @rule(code=st.sampled_from(CODES))
+    @precondition(alive)
+    def drop(self, code):
+        self.call.drop(code)
+
+    @rule(what=st.sampled_from(("freeze", "deafen")))
+    def go_quiet(self, what):
+        getattr(self.call, what)()
+
+    @rule(status=st.sampled_from((408, 429, 500, 503)), wish=st.booleans())
+    def refuse(self, status, wish):
+        self.call.refuse(status, "3" if wish else "")
+
+    @rule(reachable=st.booleans())
+    def reach(self, reachable):
+        self.call.reachable = reachable
+
+    @rule(seconds=st.sampled_from((1.0, 30.0, 4000.0)))
+    @precondition(alive)
+    def leap(self, seconds):
+        self.call.leap(seconds)
+
+    @rule(seconds=st.sampled_from((-7200.0, 0.0, 7200.0)))
+    def step_the_wall_clock(self, seconds):
+        self.call.wall_error_s = seconds
+
+    @rule(code=st.sampled_from(FATAL_CODES))
+    @precondition(lambda self: self.alive() and self.call.core.active)
+    def end_for_good(self, code):
+        self.call.drop(code)
+
+    @rule()
+    @precondition(alive)
+    def stop(self):
+        self.call.stop()
+
+    def teardown(self):
+        if not hasattr(self, "call"):
+            return
+        call = self.call
+        if self.alive():
+            call.finish()
+            call.check()
+            return
+        call.wait(60)
+        assert call.watch.answered == len(call.asked)
+        if call.core.fatal is not None and not call.stopped:
+            assert call.core.watermark == call.core._held.end
+
+
+TestOneCall = OneCall.TestCase
+TestOneCall.settings = settings(
+    max_examples=60,
+    stateful_step_count=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)

@@ -1,0 +1,57 @@
+"""What the service says about the connection, as TEN hears it."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+from asr_call import Call, properties, run_call, spoken, text_of
+
+from devkit.server import Faults, ServerThread
+
+FATAL = -1000
+
+
+def test_an_expired_ephemeral_key_is_one_fatal_error_that_helps():
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+
+    with ServerThread(keys=["ek_fresh"]) as server:
+        call = run_call(
+            properties(server.url, api_key="ek_stale_0123456789"), script
+        )
+        assert len(server.sessions) == 1
+    assert [error["code"] for error in call.errors] == [FATAL]
+    assert "mint a new one" in call.errors[0]["message"]
+    assert "ek_stale" not in str(call.messages)
+
+
+def test_unknown_events_are_ignored_and_counted(caplog):
+    audio, _ = spoken([[1, 2, 3]])
+
+    async def script(call: Call) -> None:
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    with (
+        caplog.at_level(logging.INFO),
+        ServerThread(faults=Faults(unknown_events=1)) as server,
+    ):
+        call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2, 3])
+    assert call.errors == []
+    assert "server messages ignored: " in caplog.text
+
+
+def test_an_update_does_not_say_a_warning_again(server, caplog):
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        for language in ("de", "fr"):
+            update = json.dumps({"params": {"language": language}})
+            result, error = await call.command("update_configs", update)
+            assert error is None
+            assert result.get_property_int("code") == (0, None)
+
+    caplog.set_level(logging.INFO)
+    run_call(properties(server.url), script)
+    assert caplog.text.count("shuts down on 2027-02-26") == 1

@@ -1,0 +1,43 @@
+"""A bounded run of `python -m bench.soak.sockets`."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bench.soak.sockets import main
+from bench.soak.stream import Stream
+
+FAST = (
+    "drop",
+    "close",
+    "expire",
+    "refuse_503",
+    "refuse_429",
+    "unreachable",
+    "reset_handshake",
+    "rate_limit_error",
+)
+
+
+@pytest.mark.parametrize("seed", [10, 11])
+def test_no_word_is_lost_or_doubled_over_real_sockets(seed):
+    count = asyncio.run(Stream(120, seed, 12, FAST).run())
+    assert count.clean, count
+    assert count.words == 120
+    assert count.faults >= 5
+    assert count.delivered + count.reported == 120
+
+
+def test_a_call_without_faults_reports_nothing():
+    count = asyncio.run(Stream(40, 4, 0).run())
+    assert count.clean, count
+    assert (count.delivered, count.faults, count.sessions) == (40, 0, 1)
+
+
+def test_wrong_usage_is_one_clear_line(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--fault-rate", "2"])
+    assert stop.value.code == 2
+    assert "--fault-rate" in capsys.readouterr().err
