@@ -520,6 +520,8 @@ class Transcription:
             if turn.failure is None:
                 self._delivery.final(turn)
                 self._pass(session, turn, now)
+                # Before the text of what was said after it.
+                self._answer_finalizes(now)
             elif not self._resend(now):
                 code = fault_of_error(turn.failure).code
                 text = f"transcription failed: {describe(turn.failure)}"
