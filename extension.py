@@ -318,16 +318,24 @@ class OpenAIASRExtension(AsrMessages):
         await self._end_finalize(token)
 
     async def _drain_frames(self) -> None:
-        """Wait until the base has handed over the frames that came before.
+        """Take the frames that came before from the base's queue.
 
-        Its consumer takes a frame whenever the loop gets round to it.
+        Its consumer does that whenever the loop gets round to it; by then
+        there may be frames that came later, and a finalize in between would
+        cut a word of the next turn.
         """
-        for _ in range(_DRAIN_LOOKS):
-            if self.audio_frames_queue.empty():
-                break
-            await asyncio.sleep(0)
-        # The frame taken last may still be on its way through the base.
-        await asyncio.sleep(0)
+        frames = self.audio_frames_queue
+        handle = getattr(self, "_handle_audio_frame", None)
+        if handle is None:
+            # A base that does it otherwise: wait for it.
+            for _ in range(_DRAIN_LOOKS):
+                if frames.empty():
+                    break
+                await asyncio.sleep(0)
+            return
+        while not frames.empty():
+            frame = frames.get_nowait()
+            await self._guarded("audio frame", handle(self.ten_env, frame))
 
     # -- another configuration --------------------------------------------
 

@@ -21,6 +21,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from .connect_faults import fault_of_exception
+from .realtime.connections import Protocol as Dialect
 from .realtime.endpoint import is_loopback, is_plain
 from .realtime.faults import Fault
 from .realtime.held_audio import FindSpeech
@@ -41,7 +42,6 @@ from .realtime.results import (
     TurnResult,
 )
 from .realtime.settings import SessionSettings
-from .realtime.transcription import Protocol as Dialect
 from .realtime.transcription import Transcription
 
 #: No event of the service comes near this size, in bytes.

@@ -8,7 +8,11 @@ the wire and results for the user come out.  Read the modules in this order:
 ``settings``       a session's settings and their form in each dialect
 ``events``         server events, read with suspicion
 ``faults``         what an error, close code or HTTP status means
-``audio_log``      the audio that is not delivered yet
-``session``        one connection: handshake, items, positions
+``held_audio``     the audio that is not delivered yet
+``items``          the turns of one connection
+``session``        one connection: handshake, settings, errors
+``feed``           what is sent to it
+``connections``    which connection counts, and when to open one
+``delivery``       from turns to results with true times
 ``transcription``  the whole call: order, watermark, replay, finalize
 """

@@ -6,6 +6,7 @@ from collections import deque
 
 from .faults import Fault
 from .held_audio import HeldAudio
+from .items import Turn
 from .results import (
     AudioDropped,
     Final,
@@ -14,7 +15,7 @@ from .results import (
     TurnFailed,
     TurnResult,
 )
-from .session import Session, Turn
+from .session import Session
 from .settings import SessionSettings
 
 

@@ -10,17 +10,18 @@ import json
 from base64 import b64encode
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .clock import SessionClock
-from .events import MAX_TEXT, MAX_TOKENS, ServerEvent, clean_id
+from .events import ServerEvent, clean_id
 from .faults import ErrorInfo, error_info
+from .items import Commit, Items, ServerHabits, Turn
 from .settings import Dialect, SessionSettings, session_update
 
 #: A commit of less is refused with ``input_audio_buffer_commit_empty``.
 MIN_COMMIT_MS = 100
 
+#: An ``error`` event explains a CLOSE that comes so much later, in seconds.
+_CLOSE_FOLLOWS_S = 2.0
 #: No session that lives shorter is worth a rollover, in seconds.
 MIN_LIFE_S = 10.0
 
@@ -39,85 +40,15 @@ _CREATED = ("session.created", "transcription_session.created")
 _UPDATED = ("session.updated", "transcription_session.updated")
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 
-#: How many finished items are remembered to tell a repeated event from a new
-#: one (about one in ten items was completed twice in OpenWhispr#790).
-_REMEMBERED_ITEMS = 512
-#: Turns without their last word; more than this is a server that runs wild.
-MAX_TURNS = 256
 #: ``error`` events of the last moment; the others of a flood say no more.
 MAX_PROBLEMS = 32
-#: Languages that are told of one turn.
-_MAX_LANGUAGES = 8
 
 
-@dataclass
-class Commit:
-    """A commit of ours that the server has not answered yet."""
-
-    begin: int
-    position: int
-    event_id: str
-    at: float
-
-
-@dataclass
-class Turn:
-    """One item: a stretch of audio and its text.  Positions in samples.
-
-    ``begin``: where the turn's audio starts, padding included.  ``end``: the
-    boundary after its audio, None while it is open.  ``from_server``: the
-    server's detector found it (``speech_started`` was seen).
-    """
-
-    item_id: str
-    begin: int
-    from_server: bool = False
-    stopped: bool = False
-    end: int | None = None
-    committed: bool = False
-    waiting_since: float = 0.0
-    text: str = ""
-    transcript: str | None = None
-    failure: ErrorInfo | None = None
-    languages: tuple[str, ...] = ()
-    usage: Mapping[str, Any] = field(default_factory=dict)
-    logprobs: list[Mapping[str, Any]] = field(default_factory=list)
-    start: int | None = None
-
-    @property
-    def closed(self) -> bool:
-        """No more audio goes into this turn."""
-        return self.stopped or self.committed
-
-    @property
-    def settled(self) -> bool:
-        """The server said its last word about this turn."""
-        return self.transcript is not None or self.failure is not None
-
-
-@dataclass
-class ServerHabits:
-    """What this call's server is known to do.
-
-    ``announces``: it sends a notice of each item (``committed`` or
-    ``item.added``), so that an unknown item is a lost event.  ``chains``: a
-    notice names the item before, if any, so that a gap is a lost event; this
-    is OpenAI's way and believed until proved wrong.  ``unknown_events``: how
-    many of its events were of no known kind or named no known item.
-    """
-
-    announces: bool = False
-    chains: bool = True
-    unknown_events: int = 0
-
-
-class Session:
+class Session(Items):
     """The state of one connection.
 
     ``outbox`` holds control messages to send; audio is drawn separately.
-    ``turns`` are in spoken order.  ``problems`` collects ``error`` events
-    with the time they came.  ``confused``: the notice of an item was lost, so
-    that only the turns known so far can be trusted.
+    ``problems`` collects ``error`` events with the time they came.
     """
 
     def __init__(
@@ -128,29 +59,19 @@ class Session:
         wall: float,
         habits: ServerHabits,
     ) -> None:
-        self.settings = settings
+        super().__init__(settings, habits)
         self.state: State = "opening"
         self.opened_at = now
         self.ready_at = 0.0
         self._wall_offset = wall - now
         self.id = ""
         self.expires_at: float | None = None
-        self.clock = SessionClock(settings.rate)
-        self.sent = 0
-        self.boundary = 0
-        self.turns: dict[str, Turn] = {}
-        self.commits: deque[Commit] = deque()
         self.outbox: deque[bytes] = deque()
         self.problems: list[tuple[float, ErrorInfo]] = []
         self.last_problem: ErrorInfo | None = None
+        self._last_problem_at = now
         self.refused: ErrorInfo | None = None
         self.last_heard = now
-        self.unknown_events = 0
-        self.confused = False
-        self._last_item = ""
-        self._habits = habits
-        self._finished: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
-        self._finished_set: set[str] = set()
         self.updating: SessionSettings | None = None
         self.not_updated: ErrorInfo | None = None
         self._update_id = "evt_session"
@@ -213,55 +134,25 @@ class Session:
         self.outbox.append(_encode({"type": "input_audio_buffer.clear"}))
         self.sent = self.boundary = keep_from
 
-    # -- state -----------------------------------------------------------
-
-    def open_turn(self) -> Turn | None:
-        """The turn whose audio is still growing, if there is one."""
-        for turn in reversed(self.turns.values()):
-            if not turn.closed:
-                return turn
-        return None
-
-    def head(self) -> Turn | None:
-        """The first undelivered turn in spoken order."""
-        return next(iter(self.turns.values()), None)
-
-    def end_of_open(self, turn: Turn) -> int:
-        """Where a turn ends that the server never ended."""
-        later = False
-        for other in self.turns.values():
-            if later:
-                return max(other.begin, turn.begin)
-            later = other is turn
-        return self.sent
-
-    def finish(self, turn: Turn) -> None:
-        """``turn`` is delivered or given up."""
-        self.turns.pop(turn.item_id, None)
-        if len(self._finished) == self._finished.maxlen:
-            self._finished_set.discard(self._finished[0])
-        self._finished.append(turn.item_id)
-        self._finished_set.add(turn.item_id)
-
-    def awaited(self) -> Turn | None:
-        """The first turn whose audio is complete."""
-        return next((t for t in self.turns.values() if t.closed), None)
-
-    def answer_times(self, timeout: float) -> list[float]:
-        """Until when the server should have answered, in seconds."""
-        times = [commit.at + timeout for commit in self.commits]
-        turn = self.awaited()
-        if turn is not None:
-            times.append(turn.waiting_since + timeout)
-        return times
+    # -- state ------------------------------------------------------------
 
     def take_problems(self, before: float) -> list[ErrorInfo]:
         """The ``error`` events up to a time; no CLOSE has followed them."""
         taken = []
         while self.problems and self.problems[0][0] <= before:
             taken.append(self.problems.pop(0)[1])
-            self.last_problem = None
         return taken
+
+    def problem_behind(self, close_code: int, now: float) -> ErrorInfo | None:
+        """The ``error`` event that explains a CLOSE.
+
+        CLOSE follows its error at once, but this machine may have slept in
+        between; and a refusal (3000 and more) always has one.
+        """
+        age = now - self._last_problem_at
+        if age <= _CLOSE_FOLLOWS_S or (close_code >= 3000 and age <= 60):
+            return self.last_problem
+        return None
 
     @property
     def rollover_at(self) -> float | None:
@@ -316,10 +207,6 @@ class Session:
         self._count_unknown()
         return None
 
-    def _count_unknown(self) -> None:
-        self.unknown_events += 1
-        self._habits.unknown_events += 1
-
     def _on_created(self, event: ServerEvent) -> None:
         session = event.object("session")
         self.id = clean_id(session.get("id"))
@@ -343,6 +230,7 @@ class Session:
             self.updating, self.not_updated = None, info
             return
         self.last_problem = info
+        self._last_problem_at = now
         if self.state == "configuring" and info.event_id in (
             "",
             self._update_id,
@@ -351,198 +239,6 @@ class Session:
             return
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append((now, info))
-
-    def _drop_commit(self, event_id: str) -> None:
-        for commit in self.commits:
-            if commit.event_id == event_id:
-                self.commits.remove(commit)
-                return
-        if self.commits and not event_id:
-            self.commits.popleft()
-
-    def _turn(self, item_id: str) -> Turn | None:
-        """The turn of an item; a new one where the id is plausible."""
-        if not item_id or item_id in self._finished_set:
-            return None
-        turn = self.turns.get(item_id)
-        if turn is None:
-            if len(self.turns) >= MAX_TURNS:
-                return None
-            begin = self.boundary
-            if self.commits and self.open_turn() is None:
-                # Not announced, but a commit is waiting for its item.
-                begin = self.commits[0].begin
-            turn = Turn(item_id, begin)
-            self.turns[item_id] = turn
-        return turn
-
-    def _on_speech_started(self, event: ServerEvent, now: float) -> Turn | None:
-        turn = self._turn(event.identity("item_id"))
-        if turn is None or turn.from_server or turn.closed:
-            return None
-        turn.from_server = True
-        start = event.position_ms("audio_start_ms")
-        if start is not None:
-            turn.begin = self.clock.position_of_ms(start)
-        self._close_before(turn, now)
-        turn.begin = max(turn.begin, self.boundary)
-        return turn
-
-    def _close_before(self, turn: Turn, now: float) -> None:
-        """No turn is open when the next begins: the notice of the end of the
-        one before was lost."""
-        for before in list(self.turns.values()):
-            if before is turn:
-                return
-            if before.from_server and not before.closed:
-                self.end_by_commit(before)
-                before.committed = True
-                before.waiting_since = now
-
-    def _on_speech_stopped(self, event: ServerEvent, now: float) -> Turn | None:
-        turn = self._turn(event.identity("item_id"))
-        if turn is None or turn.closed:
-            return None
-        stop = event.position_ms("audio_end_ms")
-        turn.from_server = turn.stopped = True
-        end = self.sent if stop is None else self.clock.position_of_ms(stop)
-        turn.end = max(end, turn.begin)
-        turn.waiting_since = now
-        self.boundary = turn.end
-        return turn
-
-    def _on_item(self, event: ServerEvent, now: float) -> Turn | None:
-        item_id = event.identity("item_id")
-        if not item_id:
-            item_id = clean_id(event.object("item").get("id"))
-        self._habits.announces = True
-        self._check_chain(item_id, event.identity("previous_item_id"))
-        if self.confused:
-            return None
-        if self.settings.turn_owner == "server":
-            self._drop_unannounced(item_id)
-        return self._commit_item(item_id, now)
-
-    def _drop_unannounced(self, item_id: str) -> None:
-        """Who announces items has none but those; text for another id was a
-        mistake and must not hold up the turns."""
-        for turn in list(self.turns.values()):
-            if turn.item_id != item_id and not (
-                turn.from_server or turn.closed
-            ):
-                del self.turns[turn.item_id]
-
-    def _commit_item(self, item_id: str, now: float) -> Turn | None:
-        turn = self._turn(item_id)
-        if turn is None or turn.committed:
-            return None
-        turn.committed = True
-        turn.waiting_since = turn.waiting_since or now
-        if turn.end is None:
-            self.end_by_commit(turn)
-        assert turn.end is not None
-        if self.settings.turn_owner == "client":
-            self._sort_out_early_text(turn, turn.end)
-        return turn
-
-    def end_by_commit(self, turn: Turn) -> None:
-        """No speech_stopped told the end: the turn answers the oldest commit
-        of ours, or it comes from a server that sends no speech events."""
-        # The server's times are whole ms, a commit's position is exact.
-        rounding = self.settings.rate // 1000
-        limit = self.end_of_open(turn)
-        if turn.from_server:
-            # Whatever answers to earlier commits there were are lost.
-            begin = turn.begin + rounding
-            while self.commits and self.commits[0].position <= begin:
-                self.commits.popleft()
-        if self.commits and self.commits[0].position <= limit + rounding:
-            commit = self.commits.popleft()
-            turn.end = commit.position
-            if not turn.from_server:
-                turn.begin = min(turn.begin, commit.begin)
-        else:
-            turn.end = limit
-        self.boundary = max(self.boundary, turn.end)
-
-    def _sort_out_early_text(self, turn: Turn, end: int) -> None:
-        """Text of a live model may come before the notice of its item.
-
-        Under the same id it is already there; under another one for audio
-        before this commit it is this turn's; the rest is a later turn's.
-        """
-        for other in list(self.turns.values()):
-            if other.committed:
-                continue
-            del self.turns[other.item_id]
-            if other.begin < end:
-                turn.text = turn.text or other.text
-            else:
-                self.turns[other.item_id] = other
-
-    def _check_chain(self, item_id: str, previous: str) -> None:
-        """Notice that the notice of an item was lost: its successor names
-        it as the one before."""
-        if item_id == self._last_item:
-            return
-        before = self.turns.get(previous)
-        known = previous in self._finished_set or (
-            before is not None and before.closed
-        )
-        if previous and self._habits.chains and not known:
-            self.confused = True
-        self._last_item = item_id
-
-    def _on_transcription(
-        self, part: str, event: ServerEvent, now: float
-    ) -> Turn | None:
-        item_id = event.identity("item_id")
-        if not self._is_plausible(item_id, part):
-            self._count_unknown()
-            return None
-        turn = self._turn(item_id)
-        if turn is None or turn.settled:
-            return None
-        if part == "delta":
-            turn.text = (turn.text + event.text("delta"))[:MAX_TEXT]
-            free = MAX_TOKENS - len(turn.logprobs)
-            turn.logprobs.extend(event.logprobs()[:free])
-            return turn
-        if part not in ("completed", "failed"):
-            return None
-        self._commit_item(item_id, now)
-        if part == "failed":
-            turn.failure = error_info(event.object("error"))
-            return turn
-        turn.transcript = event.text("transcript")
-        turn.usage = event.counts("usage")
-        turn.languages = tuple(
-            code
-            for entry in event.objects("languages")[:_MAX_LANGUAGES]
-            if (code := clean_id(entry.get("code")))
-        )
-        logprobs = event.logprobs()
-        if logprobs:
-            turn.logprobs = logprobs
-        return turn
-
-    def _is_plausible(self, item_id: str, part: str) -> bool:
-        """Does a transcription event name an item that it may name?
-
-        An item that was not announced may be the early text of a live model
-        or, where the server announces nothing, the answer to the only commit
-        or the only turn.  Anything else is left to a replay: a guess could
-        deliver words twice.
-        """
-        turn = self.turns.get(item_id)
-        if self.confused:
-            return turn is not None and turn.committed
-        if self.settings.turn_owner == "server":
-            first = not self.turns and not self._habits.announces
-            return turn is not None or first
-        if part == "delta" or (turn is not None and turn.committed):
-            return True
-        return len(self.commits) == 1 and not self._habits.announces
 
 
 def _is_beta(event: ServerEvent) -> bool:
