@@ -19,6 +19,10 @@ from .session import Session
 from .settings import SessionSettings
 
 
+#: How much of the last turn's speech is kept to compare with, in ms.
+_VOICE_SAMPLE_MS = 300
+
+
 class Delivery:
     """Collects results; keeps times in order and turns without overlap.
 
@@ -37,6 +41,7 @@ class Delivery:
         self._spoken_to = 0
         self._gaps: list[tuple[int, int]] = []
         self._shown_start: int | None = None
+        self._voice = b""
         self._shown: tuple[str, str] | None = None
 
     def configure(self, settings: SessionSettings) -> None:
@@ -56,7 +61,12 @@ class Delivery:
         """Report the last word of a settled turn."""
         if not self._is_noise_tail(turn):
             text = (turn.transcript or "").strip()
-            self.results.append(Final(self._result(turn, text, turn.end)))
+            result = self._result(turn, text, turn.end)
+            self.results.append(Final(result))
+            if turn.from_server and text:
+                stop = self._spoken_to
+                sample = self._samples(_VOICE_SAMPLE_MS)
+                self._voice = self._held.read(stop - sample, stop)
         self._next_turn()
 
     def failed(self, turn: Turn, fault: Fault) -> None:
@@ -132,7 +142,8 @@ class Delivery:
     def _is_noise_tail(self, turn: Turn) -> bool:
         """Did a commit of ours come just after the server's own?
 
-        Then it cut off only the silence behind the turn, and any text of it
+        Then it cut off only the silence behind the turn, or the line's noise,
+        which does not stand out against the voice before; and any text of it
         is invented.
         """
         return (
@@ -140,7 +151,7 @@ class Delivery:
             and not turn.from_server
             and turn.end is not None
             and turn.begin >= self._held.start
-            and not self._held.has_speech(turn.begin, turn.end)
+            and not self._held.stands_out(self._voice, turn.begin, turn.end)
         )
 
     def _is_early_guess(self, turn: Turn, end: int) -> bool:

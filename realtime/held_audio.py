@@ -100,6 +100,11 @@ class HeldAudio:
         loud = self._find_speech(self.read(start, stop))
         return None if loud is None else (start + loud[0], start + loud[1])
 
+    def stands_out(self, voice: bytes, start: int, stop: int) -> bool:
+        """Is a stretch loud when heard right after ``voice``?"""
+        found = self._find_speech(voice + self.read(start, stop))
+        return found is not None and found[1] * self._sample_bytes > len(voice)
+
     def has_speech(self, start: int, stop: int) -> bool:
         """Does a stretch hold anything that is worth a turn?
 

@@ -108,6 +108,10 @@ class Items:
         self._finished: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
         self._finished_set: set[str] = set()
 
+    @property
+    def _client_turns(self) -> bool:
+        return self.settings.turn_owner == "client"
+
     def open_turn(self) -> Turn | None:
         """The turn whose audio is still growing, if there is one."""
         for turn in reversed(self.turns.values()):
@@ -171,7 +175,7 @@ class Items:
             if len(self.turns) >= MAX_TURNS:
                 return None
             begin = self.boundary
-            if self.commits and self.open_turn() is None:
+            if self._client_turns and self.commits and not self.open_turn():
                 # Not announced, but a commit is waiting for its item.
                 begin = self.commits[0].begin
             turn = Turn(item_id, begin)
@@ -261,7 +265,8 @@ class Items:
         if self.commits and self.commits[0].position <= limit + rounding:
             commit = self.commits.popleft()
             turn.end = commit.position
-            if not turn.from_server:
+            if self._client_turns:
+                # The boundary moved on when the commit was sent.
                 turn.begin = min(turn.begin, commit.begin)
         else:
             turn.end = limit

@@ -1,0 +1,260 @@
+"""P5, P6: messages at any time of a life, and no exception leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+
+import pytest
+from asr_call import Call, CallTester, properties, run_call, spoken, text_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from odd_values import quick
+from ten_ai_base.asr import AsyncASRBaseExtension
+from ten_packages.extension.openai_asr_python.extension import (
+    OpenAIASRExtension,
+)
+from ten_runtime import AudioFrame, Data
+
+from devkit.server import Faults, ServerThread
+
+NON_FATAL = 1000
+
+
+def test_stopped_at_once(server):
+    async def script(call: Call) -> None:
+        return
+
+    for _ in range(3):
+        run_call(properties(server.url), script)
+
+
+def test_everything_at_once_and_then_the_end(server):
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        await call.send(audio)
+        await call.finalize("a")
+        await call.send_data("trigger_connect")
+        # Nobody waits for anything.
+
+    run_call(properties(server.url), script)
+
+
+def test_frames_and_a_finalize_before_the_start_are_kept():
+    audio, _ = spoken([[1, 2]])
+    faults = Faults(slow_handshake="always", slow_handshake_ms=200)
+    with ServerThread(engine="script", faults=faults) as server:
+
+        async def script(call: Call) -> None:
+            # The tester starts as the extension does; its messages overtake
+            # the connection, and often on_start.
+            await call.send(audio)
+            await call.until_finalized("early")
+
+        call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2])
+
+
+async def test_messages_after_the_stop_are_harmless():
+    extension = OpenAIASRExtension("asr")
+    extension.stopped = True
+    assert await extension.send_audio(AudioFrame.create("x"), None) is False
+    assert extension.is_connected() is False
+    await extension.stop_connection()
+    await extension.start_connection()
+
+
+def test_trigger_connect_twice_makes_one_session(server):
+    async def script(call: Call) -> None:
+        for _ in range(3):
+            await call.send_data("trigger_connect")
+        await call.until(lambda: call.metric("connect_delay"))
+        await call.until_finalized("end")
+
+    run_call(properties(server.url), script)
+    assert len(server.sessions) == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "on_init",
+        "on_start",
+        "on_stop",
+        "on_audio_frame",
+        "on_data",
+        "on_cmd",
+    ],
+)
+async def test_what_the_base_raises_ends_in_the_log(name, monkeypatch, caplog):
+    async def broken(self, *arguments) -> None:
+        raise RuntimeError("the base is broken")
+
+    monkeypatch.setattr(AsyncASRBaseExtension, name, broken)
+    extension = OpenAIASRExtension("asr")
+    lines = []
+    monkeypatch.setattr(
+        extension._log, "error", lambda text, *_: lines.append(text)
+    )
+    monkeypatch.setattr(
+        extension._log, "warn", lambda text, *_: lines.append(text)
+    )
+    message = {
+        "on_audio_frame": AudioFrame.create("pcm_frame"),
+        "on_data": Data.create("asr_finalize"),
+    }.get(name)
+    callback = getattr(extension, name)
+    if name == "on_cmd":
+        from ten_runtime import Cmd
+
+        message = Cmd.create("flush")
+    arguments = [None] if message is None else [None, message]
+    await callback(*arguments)
+    assert any("broken" in line for line in lines), lines
+
+
+FRAMES = st.fixed_dictionaries(
+    {
+        "size": st.sampled_from([1, 2, 3, 7, 320, 321, 640, 5000, 200_000]),
+        "rate": st.sampled_from(
+            [0, -1, 1, 8000, 11025, 16000, 48000, 192_000, 10**6, 2**31 - 1]
+        ),
+        "channels": st.sampled_from([0, 1, 2, 3, 8, 9, -1, 2**31 - 1]),
+        "width": st.sampled_from([0, 1, 2, 3, 4, -2, 2**31 - 1]),
+        "metadata": st.sampled_from(
+            [
+                None,
+                "{}",
+                '{"session_id": "7"}',
+                '{"a": null}',
+                "[]",
+                '"text"',
+                "7",
+                '{"asr_info": 1}',
+                '{"a":' * 50 + "1" + "}" * 50,
+            ]
+        ),
+    }
+)
+
+
+@settings(parent=quick, max_examples=6)
+@given(frames=st.lists(FRAMES, min_size=10, max_size=30))
+def test_any_frames_are_taken_or_refused(frames):
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        for fields in frames:
+            frame = AudioFrame.create("pcm_frame")
+            frame.alloc_buf(fields["size"])
+            view = frame.lock_buf()
+            view[:] = bytes(fields["size"])
+            frame.unlock_buf(view)
+            frame.set_sample_rate(fields["rate"])
+            frame.set_number_of_channels(fields["channels"])
+            frame.set_bytes_per_sample(fields["width"])
+            if fields["metadata"] is not None:
+                frame.set_property_from_json("metadata", fields["metadata"])
+            await call.env.send_audio_frame(frame)
+        await call.env.send_audio_frame(AudioFrame.create("pcm_frame"))
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    with ServerThread(engine="script") as server:
+        call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2])
+    assert {e["code"] for e in call.errors} <= {NON_FATAL}
+    for error in call.errors:
+        assert error["message"].startswith("audio frame refused: ")
+
+
+@pytest.mark.parametrize("metadata", ["[]", '"text"', "7", "[1, {}]"])
+def test_a_frame_with_odd_metadata_is_heard_all_the_same(server, metadata):
+    audio, times = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        call.session_id = None
+        original = AudioFrame.set_property_from_json
+        await call.until(lambda: call.metric("connect_delay"))
+        data = audio.tobytes()
+        for start in range(0, len(data), 320):
+            piece = data[start : start + 320]
+            frame = AudioFrame.create("pcm_frame")
+            frame.alloc_buf(len(piece))
+            view = frame.lock_buf()
+            view[:] = piece
+            frame.unlock_buf(view)
+            original(frame, "metadata", metadata)
+            await call.env.send_audio_frame(frame)
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2])
+    assert abs(call.finals[0]["start_ms"] - times[0][0]) <= 20
+
+
+DATA = [
+    ("asr_finalize", "{}"),
+    ("asr_finalize", '{"finalize_id": 7}'),
+    ("asr_finalize", '{"finalize_id": null}'),
+    ("asr_finalize", '{"finalize_id": {"a": []}}'),
+    ("asr_finalize", '{"finalize_id": "", "metadata": []}'),
+    ("asr_finalize", json.dumps({"finalize_id": "x" * 100_000})),
+    ("asr_finalize", json.dumps({"finalize_id": "日本\x01"})),
+    ("asr_finalize", '{"finalize_id": "a", "metadata": {"session_id": 5}}'),
+    ("trigger_connect", '{"a": [[[[]]]]}'),
+    ("unknown", '{"finalize_id": "u"}'),
+]
+
+
+def test_any_data_is_survived(server):
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        for name, text in DATA:
+            await call.send_data(name, text)
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2])
+    assert "" in call.ends
+    assert "x" * 100_000 in call.ends
+    assert "u" not in call.ends
+
+
+def test_a_flapping_service_is_reported_at_growing_distance(server):
+    async def script(call: Call) -> None:
+        for count in range(1, 5):
+            await call.until(
+                lambda n=count: len(call.metric("connect_delay")) >= n
+            )
+            server.drop_connections(abort=True)
+        await call.until(lambda: len(call.metric("connect_delay")) >= 5)
+
+    call = run_call(properties(server.url), script)
+    # The 1st, 2nd and 4th loss; the 3rd says nothing new.
+    assert len(call.errors) == 3
+
+
+def test_a_long_outage_is_reported_at_growing_distance(server):
+    server.refuse(True, http_status=503)
+
+    async def script(call: Call) -> None:
+        await asyncio.to_thread(
+            server.wait_for, lambda: len(server.sessions) >= 4, 30
+        )
+        server.refuse(False)
+        await call.until(lambda: call.metric("connect_delay"))
+
+    call = run_call(properties(server.url), script)
+    attempts = len([s for s in server.sessions if s.http_status == 503])
+    assert attempts >= 4
+    assert len(call.errors) == attempts.bit_length()
+
+
+def test_the_runner_is_the_public_tester():
+    assert CallTester.__mro__[1].__module__.startswith("ten_runtime")
+    assert logging.getLogger("ten_runtime")
