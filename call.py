@@ -13,9 +13,10 @@ from .audio.intake import Intake
 from .audio.levels import loud_span_finder
 from .audio.turns import Event, LocalTurnDetector, TurnStarted
 from .audio_dumper import AudioDumper
+from .client_interface import AsrListener, ClientSettings
 from .config import FIXED_FIELDS, OpenAIASRConfig
 from .extension_log import ExtensionLog
-from .openai_asr_client import AsrListener, ClientSettings, OpenAIASRClient
+from .openai_asr_client import OpenAIASRClient
 from .realtime.faults import Fault
 
 

@@ -13,35 +13,30 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from .client_interface import AsrListener, ClientSettings, WireTrace
 from .connect_faults import fault_of_exception
-from .realtime.connections import Protocol as Dialect
 from .realtime.endpoint import is_loopback, is_plain
 from .realtime.faults import Fault
 from .realtime.held_audio import FindSpeech
-from .realtime.limits import Limits
 from .realtime.link import Link
 from .realtime.results import (
-    AudioDropped,
     Final,
     FinalizeEnd,
     Interim,
     Result,
     ServerProblem,
-    SessionLost,
     SessionReady,
     SettingsChanged,
     TurnCommitted,
     TurnFailed,
-    TurnResult,
 )
-from .realtime.settings import SessionSettings
 from .realtime.transcription import Transcription
 
 #: No event of the service comes near this size, in bytes.
@@ -56,63 +51,6 @@ _WEBSOCKETS_LOGGER = logging.getLogger("openai_asr_python.websockets")
 _WEBSOCKETS_LOGGER.propagate = False
 _WEBSOCKETS_LOGGER.setLevel(logging.CRITICAL)
 _WEBSOCKETS_LOGGER.addHandler(logging.NullHandler())
-
-
-class AsrListener(Protocol):
-    """What the client calls, one call after the other, in order."""
-
-    async def on_asr_start(self, session: SessionReady) -> None:
-        """A session is ready; called again after every reconnect."""
-
-    async def on_asr_delta(self, turn: TurnResult) -> None:
-        """The text of a turn so far."""
-
-    async def on_asr_completed(self, turn: TurnResult) -> None:
-        """The final text of a turn; empty when nothing was said."""
-
-    async def on_asr_committed(self, item_id: str) -> None:
-        """The audio of a turn is complete; its text is on the way."""
-
-    async def on_asr_finalized(self, end: FinalizeEnd) -> None:
-        """A finalize is answered."""
-
-    async def on_asr_server_error(
-        self, problem: ServerProblem | TurnFailed
-    ) -> None:
-        """The service reported an error; the session goes on."""
-
-    async def on_asr_client_error(
-        self, problem: SessionLost | AudioDropped
-    ) -> None:
-        """The connection was lost or refused, or audio had to be dropped."""
-
-
-class WireTrace(Protocol):
-    """Who looks on, for a log; `AudioDumper` does.  Nothing may be raised."""
-
-    def message(self, kind: str, connection: int, message: bytes | str) -> None:
-        """A WebSocket message was ``sent`` or ``received``."""
-
-    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """A connection was opened or closed, or could not be opened."""
-
-
-@dataclass(frozen=True)
-class ClientSettings:
-    """Where to connect and how.
-
-    ``url``: the WebSocket URL.  ``headers`` carry the key and are left out
-    of the representation.  Times are in ms.
-    """
-
-    url: str
-    session: SessionSettings
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    limits: Limits = field(default_factory=Limits)
-    protocol: Dialect = "auto"
-    connect_timeout_ms: int = 10_000
-    stop_timeout_ms: int = 3_000
-    ca_file: str = ""
 
 
 class _Connect(connect):

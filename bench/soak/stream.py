@@ -16,8 +16,10 @@ from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.levels import (
     loud_span_finder,
 )
-from ten_packages.extension.openai_asr_python.openai_asr_client import (
+from ten_packages.extension.openai_asr_python.client_interface import (
     ClientSettings,
+)
+from ten_packages.extension.openai_asr_python.openai_asr_client import (
     OpenAIASRClient,
 )
 from ten_packages.extension.openai_asr_python.realtime.endpoint import (

@@ -1,0 +1,77 @@
+"""What the client is given: settings, a listener, an onlooker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from .realtime.connections import Protocol as Dialect
+from .realtime.limits import Limits
+from .realtime.results import (
+    AudioDropped,
+    FinalizeEnd,
+    ServerProblem,
+    SessionLost,
+    SessionReady,
+    TurnFailed,
+    TurnResult,
+)
+from .realtime.settings import SessionSettings
+
+
+class AsrListener(Protocol):
+    """What the client calls, one call after the other, in order."""
+
+    async def on_asr_start(self, session: SessionReady) -> None:
+        """A session is ready; called again after every reconnect."""
+
+    async def on_asr_delta(self, turn: TurnResult) -> None:
+        """The text of a turn so far."""
+
+    async def on_asr_completed(self, turn: TurnResult) -> None:
+        """The final text of a turn; empty when nothing was said."""
+
+    async def on_asr_committed(self, item_id: str) -> None:
+        """The audio of a turn is complete; its text is on the way."""
+
+    async def on_asr_finalized(self, end: FinalizeEnd) -> None:
+        """A finalize is answered."""
+
+    async def on_asr_server_error(
+        self, problem: ServerProblem | TurnFailed
+    ) -> None:
+        """The service reported an error; the session goes on."""
+
+    async def on_asr_client_error(
+        self, problem: SessionLost | AudioDropped
+    ) -> None:
+        """The connection was lost or refused, or audio had to be dropped."""
+
+
+class WireTrace(Protocol):
+    """Who looks on, for a log; `AudioDumper` does.  Nothing may be raised."""
+
+    def message(self, kind: str, connection: int, message: bytes | str) -> None:
+        """A WebSocket message was ``sent`` or ``received``."""
+
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """A connection was opened or closed, or could not be opened."""
+
+
+@dataclass(frozen=True)
+class ClientSettings:
+    """Where to connect and how.
+
+    ``url``: the WebSocket URL.  ``headers`` carry the key and are left out
+    of the representation.  Times are in ms.
+    """
+
+    url: str
+    session: SessionSettings
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limits: Limits = field(default_factory=Limits)
+    protocol: Dialect = "auto"
+    connect_timeout_ms: int = 10_000
+    stop_timeout_ms: int = 3_000
+    ca_file: str = ""
