@@ -24,6 +24,7 @@ help:
 	@echo '              SERVER=local|openai|URL OUTPUT=FILE.srt|.vtt|.json'
 	@echo '              TEXT=FILE SPEED=X MODEL=NAME PORT=N NO_COLOR=1'
 	@echo 'make test     all tests'
+	@echo 'make test-newer  those of the extension on the newer ten_ai_base'
 	@echo 'make check    lint, types and tests'
 	@echo 'make lint     ruff: rules and format'
 	@echo 'make format   ruff: rewrite the files'
@@ -55,6 +56,11 @@ demo: $(DEMO_READY)
 .PHONY: test
 test: $(DEV_READY)
 	$(PY) -m pytest tests/
+
+# `make test` runs a quick part of these.
+.PHONY: test-newer
+test-newer: $(DEV_READY)
+	TEN_AI_BASE_GENERATION=newer $(PY) -m pytest tests/extension tests/contract
 
 .PHONY: lint
 lint: $(DEV_READY)

@@ -13,7 +13,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,14 +42,16 @@ from .realtime.transcription import Transcription
 #: No event of the service comes near this size, in bytes.
 _MAX_MESSAGE = 16 * 1024 * 1024
 _USER_AGENT = "openai_asr_python"
+#: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
+_CLOSE_S = 1.0
+_NO_CALL = Fault("report", "stopped", "the call is not under way")
 #: The token of the finalize that `OpenAIASRClient.stop` asks for.
 _STOP = object()
 
 # At DEBUG level websockets logs the request headers, key included; so it gets
 # a logger of its own that ends there, whatever the host's logging is set to.
-_WEBSOCKETS_LOGGER = logging.getLogger("openai_asr_python.websockets")
-_WEBSOCKETS_LOGGER.propagate = False
-_WEBSOCKETS_LOGGER.setLevel(logging.CRITICAL)
+# It is in no registry, so that nobody who sets every logger to DEBUG finds it.
+_WEBSOCKETS_LOGGER = logging.Logger("websockets.quiet", logging.CRITICAL)
 _WEBSOCKETS_LOGGER.addHandler(logging.NullHandler())
 
 
@@ -102,6 +104,8 @@ class OpenAIASRClient:
         self._timer_at = 0.0
         self._news = asyncio.Event()
         self._stopped = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._dispatcher: asyncio.Task[None] | None = None
         self._running = False
         self._stopping = False
         self._tls: ssl.SSLContext | None = None
@@ -121,35 +125,62 @@ class OpenAIASRClient:
         if self._running or self._stopping:
             return
         self._running = True
-        self._spawn(self._dispatch())
+        self._dispatcher = self._spawn(self._dispatch())
         self.core.start(self._now())
         self._pump()
 
     async def stop(self) -> None:
         """Deliver what was said, within ``stop_timeout_ms``; then close.
 
-        Safe in any state and more than once.
+        Closing takes at most a second, and a listener that hangs is given
+        ``stop_timeout_ms`` once more.  Every finalize and `change` under way
+        is answered.  Safe in any state, more than once and at the same time:
+        each returns when the call is over.
         """
-        if not self._running or self._stopping:
+        mine = asyncio.current_task() is self._dispatcher
+        if self._stopping:
+            if not mine:
+                await self._ended.wait()
             return
         self._stopping = True
-        if self.core.undelivered:
-            self.core.finalize(_STOP, self._now())
-            self._pump()
-            timeout = self._settings.stop_timeout_ms / 1000
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._stopped.wait(), timeout)
+        try:
+            if self._running and self.core.undelivered and not mine:
+                self.core.finalize(_STOP, self._now())
+                self._pump()
+                await self._within_bound(self._stopped.wait())
+        finally:
+            await self._finish(mine)
+
+    async def _finish(self, mine: bool) -> None:
+        """Close and hand over what is left; ``mine``: by the dispatcher,
+        in which the listener has called."""
         self._running = False
         self.core.end(self._now())
         self._cancel_timer()
-        closes = [c.socket.close() for c in self._connections]
-        await asyncio.gather(*closes, return_exceptions=True)
-        me = asyncio.current_task()
-        for task in self._tasks:
-            if task is not me:
+        dispatcher = self._dispatcher
+        try:
+            closes = [self._hang_up(c) for c in self._connections]
+            await asyncio.gather(*closes)
+            others = self._tasks - {dispatcher, asyncio.current_task()}
+            for task in others:
                 task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._deliver_all()
+            await asyncio.gather(*others, return_exceptions=True)
+            if mine or dispatcher is None or dispatcher.done():
+                await self._within_bound(self._deliver_all())
+            else:
+                # What it is handing over just now must not be cut off.
+                self._news.set()
+                await self._within_bound(dispatcher)
+        finally:
+            for task in self._tasks - {asyncio.current_task()}:
+                task.cancel()
+            self._answer_change(_NO_CALL)
+            self._ended.set()
+
+    async def _within_bound(self, work: Awaitable[object]) -> None:
+        timeout = self._settings.stop_timeout_ms / 1000
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(work, timeout)
 
     # -- from the user ----------------------------------------------------
 
@@ -193,9 +224,13 @@ class OpenAIASRClient:
         """Put other settings in force without losing a word.
 
         Returns None, or why the service refused; then the old settings stay
-        in force.  Limits and the wire format cannot be changed.  One change
-        at a time.
+        in force.  Limits and the wire format cannot be changed.  Changes are
+        made one after the other; the end of the call refuses them.
         """
+        while self._answer is not None:
+            await asyncio.shield(self._answer)
+        if not self._running:
+            return _NO_CALL
         old = self._settings
         by_session = (
             replace(settings, session=old.session) != old
@@ -205,15 +240,21 @@ class OpenAIASRClient:
             or settings.session.extra != old.session.extra
         )
         self._candidate = settings
-        self._answer = asyncio.get_running_loop().create_future()
+        answer = asyncio.get_running_loop().create_future()
+        self._answer = answer
         self.core.change(settings.session, self._now(), by_session=by_session)
         self._pump()
-        refused = await self._answer
-        if refused is None:
-            self._settings = settings
+        # The change is made also when nobody waits for the answer any more.
+        return await asyncio.shield(answer)
+
+    def _answer_change(self, refused: Fault | None) -> None:
+        candidate, self._candidate = self._candidate, None
+        answer, self._answer = self._answer, None
+        if refused is None and candidate is not None:
+            self._settings = candidate
             self._tls = None
-        self._candidate = None
-        return refused
+        if answer is not None and not answer.done():
+            answer.set_result(refused)
 
     def counters(self) -> dict[str, int]:
         """What reconnects have cost so far in this call."""
@@ -244,6 +285,7 @@ class OpenAIASRClient:
         connection = _Connection(socket, link, self._opened)
         self._note("opened", connection=connection.number)
         self._connections.add(connection)
+        self._pump()
         writer = asyncio.create_task(self._write(connection))
         code, reason = 1006, ""
         try:
@@ -251,6 +293,7 @@ class OpenAIASRClient:
         finally:
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
+            socket.transport.abort()
             self._connections.discard(connection)
             self._note(
                 "closed",
@@ -283,7 +326,7 @@ class OpenAIASRClient:
             # The core decides when to ask for a sign of life.
             ping_interval=None,
             open_timeout=settings.connect_timeout_ms / 1000,
-            close_timeout=1,
+            close_timeout=_CLOSE_S,
             max_size=_MAX_MESSAGE,
             logger=_WEBSOCKETS_LOGGER,
             **options,
@@ -330,8 +373,16 @@ class OpenAIASRClient:
         if self._trace is not None:
             self._trace.note(kind, fields)
 
-    async def _close(self, connection: _Connection) -> None:
-        await connection.socket.close()
+    @staticmethod
+    async def _hang_up(connection: _Connection) -> None:
+        """Close, or break off where the peer does not even read CLOSE: then
+        `close` would wait for room to send it in."""
+        socket = connection.socket
+        try:
+            await asyncio.wait_for(socket.close(), 2 * _CLOSE_S)
+        except asyncio.TimeoutError:
+            socket.transport.abort()
+        await socket.wait_closed()
 
     # -- the core's wishes ------------------------------------------------
 
@@ -352,7 +403,7 @@ class OpenAIASRClient:
         for connection in self._connections:
             if connection.link.closing and not connection.closing:
                 connection.closing = True
-                self._spawn(self._close(connection))
+                self._spawn(self._hang_up(connection))
             if connection.link.want_ping:
                 connection.link.want_ping = False
                 self._spawn(self._ping(connection))
@@ -362,6 +413,8 @@ class OpenAIASRClient:
     def _after(self) -> None:
         if self.core.results:
             self._news.set()
+        if not self._running:
+            return
         due = self.core.deadline()
         if due is None:
             self._cancel_timer()
@@ -382,10 +435,11 @@ class OpenAIASRClient:
             self._timer.cancel()
             self._timer = None
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._on_task_done)
+        return task
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
@@ -395,7 +449,7 @@ class OpenAIASRClient:
     # -- results ----------------------------------------------------------
 
     async def _dispatch(self) -> None:
-        while True:
+        while self._running or self.core.results:
             await self._news.wait()
             self._news.clear()
             await self._deliver_all()
@@ -425,8 +479,7 @@ class OpenAIASRClient:
         elif isinstance(result, SessionReady):
             await listener.on_asr_start(result)
         elif isinstance(result, SettingsChanged):
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_result(result.refused)
+            self._answer_change(result.refused)
         elif isinstance(result, (ServerProblem, TurnFailed)):
             await listener.on_asr_server_error(result)
         else:

@@ -92,7 +92,7 @@ it is reported with code 1000, the service's code, and where its audio lies in
 the call. In a long outage the 1st, 2nd, 4th, 8th … attempt is reported;
 dropped audio at once, then at growing distance, and every millisecond is in
 one report.
-"""
+"""  # noqa: E501
 
 
 def _row(rule: Rule) -> str:
@@ -163,7 +163,10 @@ def main() -> int:
         return 0
     try:
         readme = SHORT_DOCUMENT.read_text()
-        wanted = {DOCUMENT: document(), SHORT_DOCUMENT: with_short_table(readme)}
+        wanted = {
+            DOCUMENT: document(),
+            SHORT_DOCUMENT: with_short_table(readme),
+        }
         stale = [
             path
             for path, text in wanted.items()
@@ -173,8 +176,9 @@ def main() -> int:
             if options.write:
                 path.write_text(wanted[path])
             else:
-                print(f"{path.relative_to(ROOT)} is not current",
-                      file=sys.stderr)
+                print(
+                    f"{path.relative_to(ROOT)} is not current", file=sys.stderr
+                )
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

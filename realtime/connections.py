@@ -34,6 +34,7 @@ from .session import Session
 from .settings import SessionSettings
 
 Protocol = Literal["auto", "ga", "beta"]
+CALL_OVER = Fault("report", "stopped", "the call is over")
 
 
 class Connections:
@@ -80,6 +81,7 @@ class Connections:
         self._resent = 0
         self._confusions = 0
         self._change: Change | None = None
+        self._attempt: Change | None = None
         #: The attempt under way tries settings that are not in force yet.
         self.connecting_change = False
 
@@ -124,10 +126,16 @@ class Connections:
         """Put other settings in force at the next pause.
 
         A `SettingsChanged` follows, within ten seconds.  ``by_session``: a
-        new session takes over; else the running one is updated.
+        new session takes over; else the running one is updated.  One change
+        at a time.
         """
+        if self._over or self.fatal is not None:
+            self.results.append(SettingsChanged(self.fatal or CALL_OVER))
+            return
         by_session = by_session or self.active is None
         self._change = change_at(settings, by_session, now)
+        if by_session:
+            self._connect_in(0.0, now)
         self._pursue_change(now)
 
     def _pursue_change(self, now: float) -> None:
@@ -139,11 +147,11 @@ class Connections:
             self._end_change(Fault("report", "timeout", text), now)
         elif change.by_session:
             if not change.tried:
-                self._connect_in(0.0, now)
+                self._try_change(now)
         elif self.active is None:
             # The session that was to be updated is gone.
             change.by_session, change.tried = True, False
-            self._connect_in(0.0, now)
+            self._try_change(now)
         elif change.tried:
             session = self.active.session
             if session.not_updated is not None:
@@ -155,6 +163,15 @@ class Connections:
             change.tried = True
             self.active.session.update(change.settings)
 
+    def _try_change(self, now: float) -> None:
+        link = self.standby
+        if link is not None and self.active is not None:
+            # A spare one that waits for a pause is no use any more.
+            self._drop_standby(link)
+        # The back-off of an outage stays as it is.
+        if self._connect_at is None:
+            self._connect_in(0.0, now)
+
     def _end_change(self, refused: Fault | None, now: float) -> None:
         change, self._change = self._change, None
         if change is None:
@@ -163,14 +180,30 @@ class Connections:
             self.settings = change.settings
             self._feed.configure(change.settings)
             self._delivery.configure(change.settings)
+            self._renew_standby(change.settings)
         else:
             self.connecting_change = False
             if self.standby is not None and self.standby.for_change:
                 self.standby.closing = True
                 self.standby = None
             if self.active is None:
-                self._connect_in(0.0, now)
+                self._try_change(now)
+            elif self.active.session.updating is not None and not self._over:
+                # By which settings it works is not known, and no audio goes
+                # out before it says so.
+                self._restart(now)
         self.results.append(SettingsChanged(refused))
+
+    def _renew_standby(self, settings: SessionSettings) -> None:
+        """A session that was opened for the old settings is of no use."""
+        link = self.standby
+        if link is not None and link.session.settings != settings:
+            self._drop_standby(link)
+
+    def _drop_standby(self, link: Link) -> None:
+        link.session.state = "over"
+        link.closing = True
+        self.standby = None
 
     def _change_failed(self, fault: Fault, now: float) -> bool:
         """An attempt with settings to try failed; True if that is all.
@@ -202,9 +235,11 @@ class Connections:
         self._connecting = True
         self._connecting_since = now
         change = self._change
-        self.connecting_change = change is not None and change.by_session
+        self._attempt = None
         if change is not None and change.by_session:
             change.tried = True
+            self._attempt = change
+        self.connecting_change = self._attempt is not None
         return True
 
     def opened(self, now: float, wall: float) -> Link:
@@ -217,15 +252,31 @@ class Connections:
         link = Link(session, self.limits, now)
         link.for_change = self.connecting_change
         self.connecting_change = False
+        if self._attempt_is_stale():
+            session.state = "over"
+            link.closing = True
+            self._connect_again(now)
+            return link
         if self.standby is not None:
             self.standby.closing = True
         self.standby = link
         return link
 
+    def _attempt_is_stale(self) -> bool:
+        """Was it made for settings that were given up meanwhile?"""
+        attempt, self._attempt = self._attempt, None
+        return attempt is not None and attempt is not self._change
+
+    def _connect_again(self, now: float) -> None:
+        if self.active is None and self.fatal is None:
+            self._connect_in(0.0, now)
+
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
         self._connecting = False
-        if not (self.connecting_change and self._change_failed(fault, now)):
+        if self._attempt_is_stale():
+            self._connect_again(now)
+        elif not (self.connecting_change and self._change_failed(fault, now)):
             self._lost(fault, now)
 
     def closed(
@@ -263,6 +314,8 @@ class Connections:
         if fault.fatal:
             self.fatal = fault
             self._connect_at = None
+            if self.standby is not None:
+                self._drop_standby(self.standby)
         else:
             delay = self._backoff.next_delay(fault.retry_after)
             self._connect_in(delay, now)
@@ -280,10 +333,12 @@ class Connections:
                 self._delivery.dropped_audio(held.watermark, held.end)
                 held.advance(held.end)
             self._answer_finalizes(now)
+            self._end_change(fault, now)
 
     def _connect_in(self, delay: float, now: float) -> None:
         # An attempt under way, or a session that is opening, comes first.
-        if not (self._connecting or self._over) and self.standby is None:
+        over = self._over or self.fatal is not None
+        if not (self._connecting or over) and self.standby is None:
             self._connect_at = now + delay
 
     def _restart(self, now: float) -> None:
@@ -348,5 +403,9 @@ class Connections:
             )
         )
         self._was_ready = True
+        change = self._change
+        if change is not None and not change.by_session:
+            # An update that the session before was sent does not count here.
+            change.tried = False
         self._pursue_change(now)
         self._answer_finalizes(now)

@@ -47,8 +47,14 @@ class Delivery:
     def configure(self, settings: SessionSettings) -> None:
         """From now on turns come from a session with these settings."""
         self._settings = settings
-        self._padding = self._samples(settings.prefix_padding_ms)
-        self._silence = self._samples(settings.silence_duration_ms)
+
+    def _padding(self, turn: Turn) -> int:
+        settings = turn.settings or self._settings
+        return self._samples(settings.prefix_padding_ms)
+
+    def _silence(self, turn: Turn) -> int:
+        settings = turn.settings or self._settings
+        return self._samples(settings.silence_duration_ms)
 
     def _samples(self, ms: int) -> int:
         return ms * self._rate // 1000
@@ -175,7 +181,7 @@ class Delivery:
             text,
             start_ms,
             max(self.ms(stop) - start_ms, 1),
-            self._settings.model,
+            (turn.settings or self._settings).model,
             turn.languages,
             turn.usage,
             turn.logprobs,
@@ -193,20 +199,22 @@ class Delivery:
         # The server's times are whole ms.
         edge = max(self._spoken_to, self._held.watermark) + self._samples(1)
         cut_short = turn.begin <= edge
-        if turn.from_server and self._padding and not cut_short:
-            start = turn.begin + self._padding
+        padding = self._padding(turn) if turn.from_server else 0
+        if padding and not cut_short:
+            start = turn.begin + padding
         else:
             span = self._held.span(turn.begin, end)
             start = turn.begin if span is None else span[0]
-            if turn.from_server and self._padding:
-                start = min(start, turn.begin + self._padding)
+            if padding:
+                start = min(start, turn.begin + padding)
         turn.start = max(min(start, end - 1), self._spoken_to, 0)
         return turn.start
 
     def _speech_end(self, turn: Turn, end: int) -> int:
         if not turn.closed:
             return end
-        if turn.stopped and self._silence:
-            return end - self._silence
+        silence = self._silence(turn) if turn.stopped else 0
+        if silence:
+            return end - silence
         span = self._held.span(turn.begin, end)
         return end if span is None else span[1]

@@ -41,7 +41,8 @@ class Turn:
 
     ``begin``: where the turn's audio starts, padding included.  ``end``: the
     boundary after its audio, None while it is open.  ``from_server``: the
-    server's detector found it (``speech_started`` was seen).
+    server's detector found it (``speech_started`` was seen).  ``settings``:
+    those in force when its audio was complete.
     """
 
     item_id: str
@@ -58,6 +59,7 @@ class Turn:
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: list[Mapping[str, Any]] = field(default_factory=list)
     start: int | None = None
+    settings: SessionSettings | None = None
 
     @property
     def closed(self) -> bool:
@@ -178,7 +180,7 @@ class Items:
             if self._client_turns and self.commits and not self.open_turn():
                 # Not announced, but a commit is waiting for its item.
                 begin = self.commits[0].begin
-            turn = Turn(item_id, begin)
+            turn = Turn(item_id, begin, settings=self.settings)
             self.turns[item_id] = turn
         return turn
 
@@ -211,6 +213,7 @@ class Items:
             return None
         stop = event.position_ms("audio_end_ms")
         turn.from_server = turn.stopped = True
+        turn.settings = self.settings
         end = self.sent if stop is None else self.clock.position_of_ms(stop)
         turn.end = max(end, turn.begin)
         turn.waiting_since = now

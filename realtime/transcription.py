@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import sys
 
-from .connections import Connections
+from .connections import CALL_OVER, Connections
 from .events import MalformedEvent, parse_event
 from .faults import (
     Fault,
@@ -146,6 +146,7 @@ class Transcription(Connections):
         self._over = True
         self._connect_at = None
         self._answer_finalizes(now)
+        self._end_change(CALL_OVER, now)
 
     # -- the wire ---------------------------------------------------------
 
@@ -341,9 +342,13 @@ class Transcription(Connections):
             if time is not None
         ]
         if self._change is not None:
-            waiting = self._change.tried or self.active is None
-            times.append(self._change.give_up_at)
-            if not waiting or self._standby_ready:
+            change, link = self._change, self.standby
+            update = not (change.by_session or change.tried)
+            times.append(change.give_up_at)
+            takes_over = link is not None and link.for_change
+            if self.active is not None and (
+                update or (takes_over and self._standby_ready)
+            ):
                 times.append(self._change.force_at)
         for link in (self.active, self.standby):
             if link is None:

@@ -83,7 +83,8 @@ def summary(tally: Tally, seconds: float) -> str:
         f"  sessions {tally.sessions}  replayed {tally.replayed_s:.0f} s of"
         f" {tally.audio_s:.0f} s  longest outage"
         f" {tally.longest_outage_s:.0f} s  peak held"
-        f" {tally.peak_held_ms} ms  seconds {seconds:.0f}"
+        f" {tally.peak_held_ms} ms  changes of settings {tally.changes},"
+        f" {tally.changed} in force  seconds {seconds:.0f}"
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
@@ -30,6 +31,8 @@ class Tally:
     audio_s: float = 0.0
     peak_held_ms: int = 0
     longest_outage_s: float = 0.0
+    changes: int = 0
+    changed: int = 0
 
     def add(self, other: Tally) -> None:
         """Count another call in."""
@@ -41,6 +44,8 @@ class Tally:
         self.sessions += other.sessions
         self.replayed_s += other.replayed_s
         self.audio_s += other.audio_s
+        self.changes += other.changes
+        self.changed += other.changed
         self.peak_held_ms = max(self.peak_held_ms, other.peak_held_ms)
         self.longest_outage_s = max(
             self.longest_outage_s, other.longest_outage_s
@@ -74,6 +79,8 @@ def make_call(seed: int) -> Call:
         never_ready=sometimes(0.05),
         refuse_session=sometimes(0.1),
         error_event=sometimes(0.05),
+        refuse_change=0.2,
+        mute_change=0.1,
         delay_s=rng.choice((0.1, 2.0, 6.0)),
     )
     life = rng.choice((None, None, 20.0, 60.0))
@@ -107,6 +114,8 @@ def run(seed: int, turns: int = 25, words: int = 12) -> Tally:
             call.finalize()
         call.pause(rng.choice((rng.uniform(0, 1500), rng.uniform(0, 300))))
         disturb(call, rng)
+        if rng.random() < 0.08:
+            change(call, rng)
     call.finish()
     call.check()
     return tally_of(call)
@@ -126,6 +135,27 @@ def _speak(call: Call, rng: random.Random, words: int) -> None:
     if rng.random() < 0.05:
         call.pause(rng.uniform(0, 1000))
         call.noise(rng.uniform(20, 600))
+
+
+def change(call: Call, rng: random.Random) -> None:
+    """Other settings, perhaps in the middle of what is said."""
+    what: dict[str, Any] = {}
+    if call.owner == "server":
+        what["turn_detection"] = {
+            "type": "server_vad",
+            "prefix_padding_ms": 300,
+            "silence_duration_ms": rng.choice((300, 500, 700)),
+        }
+    by_session = rng.random() < 0.5
+    if by_session:
+        what["model"] = rng.choice(("gpt-4o-transcribe", "whisper-1"))
+    rest = rng.choice((None, WORD_SAMPLES // 2))
+    call.say(1, 60, rest)
+    call.change(by_session, **what)
+    if rest is not None:
+        call.resume()
+    if rng.random() < 0.2:
+        call.drop(rng.choice(CODES))
 
 
 def disturb(call: Call, rng: random.Random) -> None:
@@ -167,4 +197,6 @@ def tally_of(call: Call) -> Tally:
         audio_s=call.core.received / ms(1000),
         peak_held_ms=call.peak_held * 1000 // ms(1000),
         longest_outage_s=call.watch.longest_outage,
+        changes=call.changes,
+        changed=call.watch.changed,
     )

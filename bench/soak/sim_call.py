@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from ten_packages.extension.openai_asr_python.realtime.faults import (
     Fault,
@@ -103,6 +103,10 @@ class Call:
         self.asked: list[str] = []
         self.asked_at: list[int] = []
         self.commits: list[int] = [0]
+        self.changes = 0
+        self.changing: SessionSettings | None = None
+        self.change_at = 0.0
+        self.settings = settings
         self.results: list[Result] = []
         self.keep_results = True
         self.pongs: list[tuple[float, SimConnection]] = []
@@ -180,6 +184,18 @@ class Call:
             self.detector.finalize()
         self.core.commit()
         self._note_commit()
+        self.settle()
+
+    def change(self, by_session: bool, **settings: Any) -> None:
+        """Ask for other settings, unless the last change is under way."""
+        if self.changing is not None:
+            return
+        self.changes += 1
+        self.changing = replace(
+            self.settings, prompt=f"change {self.changes}", **settings
+        )
+        self.change_at = self.now
+        self.core.change(self.changing, self.now, by_session=by_session)
         self.settle()
 
     def _note_commit(self) -> None:
@@ -372,7 +388,7 @@ class Call:
             self.wait(5)
             last = self.spoken[-1].start + WORD_SAMPLES if self.spoken else 0
             answered = self.watch.answered == len(self.asked)
-            if self.core.watermark >= last and answered:
+            if self.core.watermark >= last and answered and not self.changing:
                 break
 
     @property

@@ -48,6 +48,8 @@ class Faults:
     never_ready: float = 0.0
     refuse_session: float = 0.0
     error_event: float = 0.0
+    refuse_change: float = 0.0
+    mute_change: float = 0.0
     delay_s: float = 2.0
 
 
@@ -83,6 +85,8 @@ class SimConnection:
         self.open = True
         self.frozen = False
         self.deaf = False
+        self.model = ""
+        self.prompt: str | None = None
         self.close_at: tuple[float, int, str] | None = None
         self._queue: list[tuple[float, int, str]] = []
         self._serial = 0
@@ -140,7 +144,7 @@ class SimConnection:
         event = json.loads(message)
         kind = event["type"]
         if kind == "session.update":
-            self._configure(event["session"], now)
+            self._configure(event["session"], event["event_id"], now)
         elif kind == "input_audio_buffer.clear":
             self._buffer.clear()
             self._buffer_start = self._heard
@@ -157,8 +161,18 @@ class SimConnection:
         else:
             raise AssertionError(f"unknown client event {kind}")
 
-    def _configure(self, session: dict[str, Any], now: float) -> None:
+    def _configure(
+        self, session: dict[str, Any], event_id: str, now: float
+    ) -> None:
         faults, chance = self.server.faults, self.server.chance
+        if event_id == "evt_change":
+            if self.server.struck_by("refuse_change"):
+                self._error(now, "invalid_value", event_id=event_id)
+                return
+            if self.server.struck_by("mute_change"):
+                return
+        self.model = session["audio"]["input"]["transcription"]["model"]
+        self.prompt = session["audio"]["input"]["transcription"].get("prompt")
         detector = session["audio"]["input"]["turn_detection"]
         if detector:
             self._detector = detector["type"]

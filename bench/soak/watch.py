@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
+from ten_packages.extension.openai_asr_python.realtime.change import PATIENCE_S
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     Final,
@@ -16,6 +17,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     Result,
     SessionLost,
     SessionReady,
+    SettingsChanged,
     TurnFailed,
 )
 
@@ -72,6 +74,7 @@ class Watch:
         self.delivered = 0
         self.reported = 0
         self.interims = 0
+        self.changed = 0
         self.longest_outage = 0.0
         self._lost_at: float | None = None
 
@@ -104,6 +107,8 @@ class Watch:
             self._add_gone(result.start_ms, result.duration_ms)
         elif isinstance(result, FinalizeEnd):
             self._on_finalize_end(result)
+        elif isinstance(result, SettingsChanged):
+            self._on_changed(result)
         elif isinstance(result, SessionLost):
             self._on_lost(result)
             if self._lost_at is None:
@@ -120,6 +125,7 @@ class Watch:
         if not core._held.complete:
             self._holes_to = core._held.start
         self._pass_words()
+        self._check_change()
         self._check_bounds()
 
     def _note_progress(self) -> None:
@@ -128,6 +134,42 @@ class Watch:
             self._progress_mark = watermark
             self._progressed = True
             self._attempts.clear()
+
+    # -- changes of the settings -------------------------------------------
+
+    def _on_changed(self, result: SettingsChanged) -> None:
+        """Each change has one answer, and holds as a whole or not at all."""
+        call = self._call
+        demand(call.changing is not None, f"unasked: {result}")
+        if result.refused is None and call.changing is not None:
+            call.settings = call.changing
+            self.changed += 1
+        call.changing = None
+        self._check_settings()
+
+    def _check_settings(self) -> None:
+        call, core = self._call, self._call.core
+        demand(core.settings == call.settings, "other settings in force")
+        if core.active is None:
+            return
+        session = core.active.session
+        demand(
+            session.updating is not None or session.settings == call.settings,
+            f"the session works by {session.settings}",
+        )
+
+    def _check_change(self) -> None:
+        call = self._call
+        self._check_settings()
+        if call.changing is None:
+            return
+        waited = call.now - call.change_at
+        demand(
+            waited <= 2 * PATIENCE_S + call.slack_ms / 1000,
+            f"a change waits {waited:.1f} s for its answer",
+        )
+        over = call.stopped or call.core.fatal is not None
+        demand(not over, "a change has no answer after the end")
 
     # -- words -------------------------------------------------------------
 
@@ -145,15 +187,20 @@ class Watch:
             )
         shown = self._shown
         first = pieces[0][:2] if pieces else (0, 0)
-        if shown is not None and (
-            shown[0] == turn.item_id or (pieces and shown[2] == first)
-        ):
+        # Text that comes before the notice of its item is taken for the
+        # first commit's; where the notice never comes that was a guess.
+        guessed = mixed or "no_committed" in self._call.server.happened
+        again = bool(pieces) and not guessed and self._is_again(first)
+        if shown is not None and (shown[0] == turn.item_id or again):
             demand(
                 shown[1] == turn.start_ms,
                 f"a turn's start moved from {shown[1]} to {turn.start_ms}",
             )
         demand(turn.start_ms >= self._last_end_ms, "interim overlaps a final")
         self._shown = (turn.item_id, turn.start_ms, first)
+
+    def _is_again(self, first: tuple[int, int]) -> bool:
+        return self._shown is not None and self._shown[2] == first
 
     def _on_final(self, result: Final) -> None:
         turn = result.turn
@@ -378,6 +425,7 @@ class Watch:
         call = self._call
         words = len(call.spoken)
         demand(self._passed == words, f"{words - self._passed} words held")
+        demand(call.changing is None, "a change has no answer")
         demand(
             self.answered == len(call.asked),
             f"{len(call.asked) - self.answered} finalizes without an answer",

@@ -19,3 +19,11 @@ def server() -> Iterator[ServerThread]:
     """The local transcription server with the exact `script` engine."""
     with ServerThread(engine="script") as running:
         yield running
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Watch the whole run, whichever test comes first."""
+    import key_watch
+
+    if not config.pluginmanager.has_plugin("key_watch"):
+        config.pluginmanager.register(key_watch, "key_watch")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -84,6 +85,8 @@ class RawService:
             max_size=None,
             compression=None,
             close_timeout=1,
+            # At DEBUG it shows the request headers, key included.
+            logger=logging.Logger("raw_service", logging.CRITICAL),
         )
         self.port = next(iter(server.sockets)).getsockname()[1]
         self._ready.set()
@@ -96,9 +99,7 @@ class RawService:
     ) -> Response | None:
         self.connections += 1
         self.requests.append(request.path)
-        manners = self.manners[
-            min(self.connections, len(self.manners)) - 1
-        ]
+        manners = self.manners[min(self.connections, len(self.manners)) - 1]
         connection.manners = manners  # type: ignore[attr-defined]
         if manners.http is None:
             return None

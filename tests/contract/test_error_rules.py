@@ -107,9 +107,7 @@ def test_a_close_code_decides_where_no_event_did(rule):
 def test_an_http_status_in_place_of_101_decides(rule):
     low, _, high = rule.sign.partition("-")
     # A code that no narrower rule of the table has.
-    status = {"400": 402, "300": 302, "200": 200, "500": 502}.get(
-        low, int(low)
-    )
+    status = {"400": 402, "300": 302, "200": 200, "500": 502}.get(low, int(low))
     assert int(low) <= status <= int(high or low)
     headers = {"Location": "ws://127.0.0.1:1/"} if status == 302 else {}
     manners = Manners(http=(status, headers, b"a page"))

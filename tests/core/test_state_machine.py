@@ -35,6 +35,8 @@ FAULTS = st.builds(
     never_ready=CHANCE,
     refuse_session=CHANCE,
     error_event=CHANCE,
+    refuse_change=CHANCE,
+    mute_change=CHANCE,
     delay_s=st.sampled_from((0.0, 1.0, 5.0)),
 )
 
@@ -121,6 +123,29 @@ class OneCall(RuleBasedStateMachine):
     @precondition(alive)
     def commit(self):
         self.call.commit()
+
+    @rule(
+        by_session=st.booleans(),
+        silence_ms=st.sampled_from((300, 700)),
+        in_a_word=st.booleans(),
+        then=st.sampled_from(("", "drop", "freeze", "finalize", "stop")),
+    )
+    @precondition(alive)
+    def change(self, by_session, silence_ms, in_a_word, then):
+        what = {}
+        if self.call.owner == "server":
+            what["turn_detection"] = {
+                "type": "server_vad",
+                "prefix_padding_ms": 300,
+                "silence_duration_ms": silence_ms,
+            }
+        if in_a_word:
+            self.call.say(1, 60, WORD_SAMPLES // 2)
+        self.call.change(by_session, **what)
+        if then:
+            getattr(self.call, then)()
+        if in_a_word:
+            self.call.resume()
 
     @rule(faults=FAULTS)
     def misbehave(self, faults):

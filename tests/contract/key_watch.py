@@ -1,0 +1,75 @@
+"""P7: no key of any test shows up in any log of the whole test run.
+
+Collects what every logger says at DEBUG, also those that do not propagate
+(websockets' own logger shows request headers at that level), and fails the
+session where a key shows up.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+
+import pytest
+
+#: Keys in tests look like this; texts of the service that mask one do not.
+KEYS = re.compile(r"\b(?:sk|ek)-[A-Za-z]+-\d{6,}[A-Za-z0-9]*")
+#: The devkit's own server is no part of the package.
+_NOT_OURS = ("devkit.",)
+
+
+class KeyWatch(logging.Handler):
+    """``found`` holds (logger, key) of every leak, ``count`` all records."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.found: set[tuple[str, str]] = set()
+        self.count = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.count += 1
+        if record.name.startswith(_NOT_OURS):
+            return
+        try:
+            text = self.format(record)
+        except Exception:
+            text = f"{record.msg} {record.args}"
+        for key in KEYS.findall(text):
+            self.found.add((record.name, key))
+
+    def listen_everywhere(self) -> None:
+        """What a host that logs everything would do."""
+        root = logging.getLogger()
+        loggers = [root, *root.manager.loggerDict.values()]
+        for logger in loggers:
+            if isinstance(logger, logging.Logger) and (
+                logger is root or not logger.propagate
+            ):
+                if self not in logger.handlers:
+                    logger.addHandler(self)
+                if not logger.name.startswith(_NOT_OURS):
+                    logger.setLevel(logging.DEBUG)
+        for name in ("websockets", "websockets.client", "websockets.server"):
+            logging.getLogger(name).setLevel(logging.DEBUG)
+
+
+WATCH = KeyWatch()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    WATCH.listen_everywhere()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if WATCH.found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter,
+) -> None:
+    for logger, key in sorted(WATCH.found):
+        terminalreporter.write_line(
+            f"FAILED: a key was logged by {logger!r}: {key[:5]}…", red=True
+        )
