@@ -51,6 +51,7 @@ class OpenAIASRExtension(AsrMessages):
         self._properties: dict[str, Any] = {}
         self._updating = asyncio.Lock()
         self._frame_errors = 0
+        self._metadata_text = ""
         self._warnings_shown: set[str] = set()
         #: Audio that gave way before there was a connection, in ms.
         self._evicted_ms = Fraction(0)
@@ -222,7 +223,7 @@ class OpenAIASRExtension(AsrMessages):
         self, ten_env: AsyncTenEnv, frame: AudioFrame
     ) -> None:
         text, error = frame.get_property_to_json("metadata")
-        if error is None and text:
+        if error is None and text and text != self._metadata_text:
             self._look_at_metadata(frame, text)
         await super().on_audio_frame(ten_env, frame)
         self._bound_kept_frames()
@@ -236,7 +237,13 @@ class OpenAIASRExtension(AsrMessages):
             # The base would lose the whole frame over it.
             known = json.dumps(self.metadata or {})
             frame.set_property_from_json("metadata", known)
-        elif metadata and self.metadata is None:
+            return
+        if metadata.pop("asr_info", None) is not None:
+            # It would replace the result's own, or make TEN refuse it.
+            frame.set_property_from_json("metadata", json.dumps(metadata))
+        else:
+            self._metadata_text = text
+        if metadata and not (self.metadata and self.is_connected()):
             # The base looks at it when it hands the frame over; what is sent
             # before shall carry the session's id as well.
             self.metadata = metadata

@@ -5,6 +5,9 @@ from __future__ import annotations
 from .limits import Limits
 from .session import Session
 
+#: So many times the bound for a PONG, while events still come.
+_EXCUSED = 6
+
 
 class Link:
     """One connection as the call sees it, with its signs of life.
@@ -70,8 +73,12 @@ class Link:
         return self._waiting and now >= self._silent_at()
 
     def _silent_at(self) -> float:
+        timeout = self._limits.pong_timeout_ms / 1000
         last_sign = max(self._pinged_at, self.session.last_heard)
-        return last_sign + self._limits.pong_timeout_ms / 1000
+        # Events excuse a PONG that waits behind a long replay, but a server
+        # may also send and not read.
+        latest = self._pinged_at + _EXCUSED * timeout
+        return min(last_sign + timeout, latest)
 
     def ping_due(self, now: float) -> bool:
         return not self._waiting and now >= self._ping_at()

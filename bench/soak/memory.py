@@ -12,14 +12,29 @@ import gc
 import random
 import sys
 import tracemalloc
+from pathlib import Path
 
 from .random_call import CODES
 from .sim_call import OWNERS, Call
 from .sim_server import Faults, SimServer
 
+_CORE = str(Path(__file__).resolve().parents[2] / "realtime" / "*")
+#: Less than this is a matter of the moment, in bytes.
+_MOMENT = 20_000
+
+
+def core_size(call: Call) -> int:
+    """Bytes that the core's modules hold, but for the audio itself, whose
+    amount is a matter of where in a turn the call is."""
+    gc.collect()
+    snapshot = tracemalloc.take_snapshot()
+    kept = snapshot.filter_traces([tracemalloc.Filter(True, _CORE)])
+    held = getattr(call.core._held, "_data", b"")
+    return sum(trace.size for trace in kept.traces) - sys.getsizeof(held)
+
 
 def hours(owner: str, seconds: float, seed: int) -> list[tuple[float, int]]:
-    """(minutes of the call, bytes that Python holds), every 15 minutes."""
+    """(minutes of the call, bytes that the core holds), every 15 minutes."""
     rng = random.Random(seed)
     faults = Faults(duplicate=0.1, late_delta=0.1, junk=0.02, fail=0.01)
     call = Call(rng, SimServer(rng, faults, life=3600), owner)
@@ -34,12 +49,11 @@ def hours(owner: str, seconds: float, seed: int) -> list[tuple[float, int]]:
             call.finalize()
         if rng.random() < 0.02:
             call.drop(rng.choice(CODES))
+        # Where finalizes were asked is the account of this test; its numbers
+        # were made in the core and would be taken for the core's.
+        call.asked_at[: call.watch.answered] = [0] * call.watch.answered
         if call.now - start >= due:
-            gc.collect()
-            # What was said is the account of this test, not of the core.
-            words = sum(sys.getsizeof(s) + 100 for s in call.spoken)
-            held = tracemalloc.get_traced_memory()[0] - words
-            sizes.append(((call.now - start) / 60, held))
+            sizes.append(((call.now - start) / 60, core_size(call)))
             due += 900.0
     tracemalloc.stop()
     call.finish()
@@ -60,10 +74,10 @@ def main(arguments: list[str] | None = None) -> int:
     grows = False
     for owner in OWNERS:
         sizes = hours(owner, options.hours * 3600, options.seed)
-        row = "  ".join(f"{size / 1e6:.2f}" for _, size in sizes)
-        print(f"{owner:9} MB every 15 min: {row}")
+        row = "  ".join(f"{size / 1e3:.0f}" for _, size in sizes)
+        print(f"{owner:9} kB every 15 min: {row}", flush=True)
         early = max(size for minutes, size in sizes if minutes < 61)
-        grows |= sizes[-1][1] > early * 1.1
+        grows |= sizes[-1][1] > early * 1.1 + _MOMENT
     return int(grows)
 
 

@@ -316,6 +316,7 @@ class Call:
             self.pongs.remove(entry)
             if entry[1].open and not (entry[1].frozen or entry[1].deaf):
                 self.core.pong(entry[1].link, self.now)
+                self.watch.pong(self.now)
                 busy = True
         if busy:
             self.connections = [c for c in self.connections if c.open]

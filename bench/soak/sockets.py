@@ -19,6 +19,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from .stream import SCHEDULED, Count, Stream
+from .ten_stream import TenStream
 
 
 def rss_mb() -> float:
@@ -32,11 +33,18 @@ def run_stream(
     seed: int,
     words_per_fault: float,
     faults: tuple[str, ...],
+    ten: bool = False,
 ) -> tuple[Count, float, float]:
     """One stream in this process: the account, memory at 10 % and at the
     end, in MB."""
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     logging.getLogger("devkit").setLevel(logging.CRITICAL)
+    logging.getLogger("ten_runtime").setLevel(logging.CRITICAL)
+
+    if ten:
+        before = rss_mb()
+        whole = TenStream(words, seed, words_per_fault, faults)
+        return whole.run_ten(), before, rss_mb()
 
     async def live() -> tuple[Count, float]:
         stream = Stream(words, seed, words_per_fault, faults)
@@ -58,6 +66,7 @@ def soak(
     seed: int,
     words_per_fault: float,
     faults: tuple[str, ...] = SCHEDULED,
+    ten: bool = False,
 ) -> tuple[Count, list[tuple[float, float]]]:
     """All streams, on all processors; the account and each one's memory."""
     total, memory = Count(), []
@@ -68,7 +77,7 @@ def soak(
         jobs = [
             pool.apply_async(
                 run_stream,
-                (share, seed * 1000 + k, words_per_fault, faults),
+                (share, seed * 1000 + k, words_per_fault, faults, ten),
             )
             for k in range(streams)
         ]
@@ -99,6 +108,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--faults", nargs="+", choices=SCHEDULED, default=list(SCHEDULED)
     )
+    parser.add_argument(
+        "--ten",
+        action="store_true",
+        help="the whole extension, on the stand-in host",
+    )
     options = parser.parse_args(arguments)
     if min(options.words, options.streams) < 1 or options.seed < 0:
         parser.error("--words, --streams: at least 1; --seed: at least 0")
@@ -114,6 +128,7 @@ def main(arguments: list[str] | None = None) -> int:
             seed,
             per_fault,
             tuple(options.faults),
+            options.ten,
         )
         total.add(count)
         seconds = time.monotonic() - start

@@ -54,13 +54,14 @@ def free_port() -> int:
 class ServerProcess:
     """The local server as a process that can be killed."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, engine: str = "speech") -> None:
         self._port = port
+        self._engine = engine
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         command = [sys.executable, "-m", "devkit.server"]
-        command += ["--port", str(self._port), "--engine", "speech"]
+        command += ["--port", str(self._port), "--engine", self._engine]
         self._process = subprocess.Popen(
             command,
             cwd=ROOT,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -349,9 +348,7 @@ class Stream:
         elif name == "unreachable":
             server.stop_listening()
             self._after(short, server.start_listening)
-        # A socket may be closed before the server's records know it.
-        with contextlib.suppress(OSError):
-            server.drop_connections(abort=True)
+        server.drop_connections(abort=True)
 
     def _after(self, seconds: float, work: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()

@@ -70,6 +70,7 @@ class Watch:
         self._progressed = True
         self._attempts: deque[float] = deque()
         self._progress_mark = 0
+        self._alive_at: float | None = None
         self.answered = 0
         self.delivered = 0
         self.reported = 0
@@ -128,7 +129,15 @@ class Watch:
         self._check_change()
         self._check_bounds()
 
+    def pong(self, now: float) -> None:
+        """A session answers: one that lives on for a while is progress."""
+        if self._alive_at is None:
+            after = self._call.limits.quiet_after_ms / 1000
+            self._alive_at = now + after
+
     def _note_progress(self) -> None:
+        if self._alive_at is not None and self._call.now >= self._alive_at:
+            self._progressed = True
         watermark = self._call.core.watermark
         if watermark > self._progress_mark:
             self._progress_mark = watermark
@@ -379,6 +388,7 @@ class Watch:
             f"backs off less without progress: {lost}",
         )
         self._progressed = False
+        self._alive_at = None
         self._lost_attempt = lost.attempt
         wish = lost.fault.retry_after * 1000
         if lost.attempt == 1:

@@ -23,7 +23,8 @@ _Ending = tuple[int, str] | None
 def reset_connection(ws: ServerConnection) -> None:
     """Drop the TCP connection with RST: no CLOSE, the peer sees 1006."""
     sock = ws.transport.get_extra_info("socket")
-    if sock is not None:
+    # A transport that is closing may have closed its socket already.
+    if sock is not None and sock.fileno() >= 0:
         # Linger 0 makes the kernel send RST instead of FIN.
         linger = struct.pack("ii", 1, 0)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

@@ -19,3 +19,9 @@ def server() -> Iterator[ServerThread]:
     """The local transcription server with the exact `script` engine."""
     with ServerThread(engine="script") as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `devkit.rerun` sets for its own process is undone."""
+    monkeypatch.setenv("TEN_LOG_LEVEL", "warning")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 
+from bench.soak.guard import hang_guard
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
 from devkit.script_audio import encode_words
 from devkit.server import LocalServer
@@ -58,8 +59,8 @@ class Calling:
 
     async def until(self, condition) -> None:
         """There is no event for what happens inside a client."""
-        async with asyncio.timeout(HANG_S):
-            while not condition():
+        with hang_guard(HANG_S):
+            while not condition():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
     async def connected(self) -> None:
@@ -68,7 +69,7 @@ class Calling:
 
     async def stop(self) -> None:
         """Stop, and look that nothing is left."""
-        async with asyncio.timeout(HANG_S):
+        with hang_guard(HANG_S):
             await self.client.stop()
         self.check()
 
@@ -100,9 +101,9 @@ async def nothing_left():
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
         yield
-        async with asyncio.timeout(HANG_S):
+        with hang_guard(HANG_S):
             me = asyncio.current_task()
-            while asyncio.all_tasks() - before - {me}:
+            while asyncio.all_tasks() - before - {me}:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
         gc.collect()
 
@@ -232,7 +233,7 @@ async def until_blocked(call: Calling, connection) -> None:
         socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
     )
     sound = bytes(range(100, 110)) * (RATE // 10)
-    async with asyncio.timeout(HANG_S):
+    with hang_guard(HANG_S):
         while transport.get_write_buffer_size() <= 32 * 1024:
             call.client.send_audio(sound)
             await asyncio.sleep(0)
@@ -282,7 +283,7 @@ async def test_a_change_under_way_is_answered(server, by_session):
     second = asyncio.ensure_future(call.client.change(settings))
     await call.until(lambda: call.client.core._change)
     await call.stop()
-    async with asyncio.timeout(HANG_S):
+    with hang_guard(HANG_S):
         refused, later = await change, await second
     assert refused is not None
     assert later is not None
@@ -290,11 +291,11 @@ async def test_a_change_under_way_is_answered(server, by_session):
 
 async def test_a_change_after_the_end_and_before_the_start_is_answered(server):
     call = Calling(server.url)
-    async with asyncio.timeout(HANG_S):
+    with hang_guard(HANG_S):
         assert await call.client.change(call.client._settings)
     await call.connected()
     await call.stop()
-    async with asyncio.timeout(HANG_S):
+    with hang_guard(HANG_S):
         assert await call.client.change(call.client._settings)
 
 
@@ -306,7 +307,7 @@ async def test_changes_at_the_same_time_are_made_one_after_the_other(server):
         replace(settings, session=replace(settings.session, prompt=name))
         for name in ("Ann", "Bob", "Cid")
     ]
-    async with asyncio.timeout(HANG_S):
+    with hang_guard(HANG_S):
         answers = await asyncio.gather(*map(call.client.change, changes))
     assert answers == [None, None, None]
     assert call.client.core.settings.prompt == "Cid"
@@ -327,7 +328,7 @@ async def test_a_change_nobody_waits_for_any_more_does_no_harm(server):
     await asyncio.sleep(0)
     change.cancel()
     await asyncio.wait({change})
-    async with asyncio.timeout(HANG_S):
+    with hang_guard(HANG_S):
         assert await call.client.change(settings) is None
     assert call.client.core.settings == call.client._settings.session
     await call.stop()
@@ -341,7 +342,7 @@ async def test_twice_and_at_the_same_time(server):
     call.finalize("f")
 
     async def stop() -> None:
-        async with asyncio.timeout(HANG_S):
+        with hang_guard(HANG_S):
             await call.client.stop()
         # Each one that returns finds the call over.
         call.check()

@@ -8,6 +8,7 @@ import pytest
 
 from bench.soak.sockets import main
 from bench.soak.stream import Stream
+from bench.soak.ten_stream import TenStream
 
 FAST = (
     "drop",
@@ -41,3 +42,12 @@ def test_wrong_usage_is_one_clear_line(capsys):
         main(["--fault-rate", "2"])
     assert stop.value.code == 2
     assert "--fault-rate" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("seed", [20, 21])
+def test_no_word_is_lost_through_the_whole_extension(seed):
+    count = TenStream(60, seed, 12, ("drop", "close", "refuse_503")).run_ten()
+    assert count.clean, count
+    assert (count.words, count.delivered) == (60, 60)
+    assert count.faults >= 1
+    assert count.sessions >= 2

@@ -1,0 +1,126 @@
+"""A peer that is gone without a word, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from dataclasses import replace
+
+import pytest
+from ten_packages.extension.openai_asr_python.audio.g711 import encode
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    SessionLost,
+)
+
+from bench.soak.guard import hang_guard
+from bench.soak.stream import LIMITS, RATE, Listener, client_for
+from devkit.script_audio import encode_words
+from devkit.server import LocalServer
+
+HANG_S = 20
+SMALL = replace(LIMITS, ping_ms=200, idle_ping_ms=200, pong_timeout_ms=200)
+
+
+class Losses(Listener):
+    def __init__(self) -> None:
+        super().__init__()
+        self.losses: list[SessionLost] = []
+
+    async def on_asr_client_error(self, problem) -> None:
+        await super().on_asr_client_error(problem)
+        if isinstance(problem, SessionLost):
+            self.losses.append(problem)
+
+
+def audio_of(first: int, count: int) -> bytes:
+    return encode(encode_words(range(first, first + count), RATE), "ulaw")
+
+
+async def until(condition) -> None:
+    with hang_guard(HANG_S):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def call_on(server, server_turns: bool = False):
+    listener = Losses()
+    client = client_for(
+        server.url,
+        listener,
+        1,
+        server_turns=server_turns,
+        limits=SMALL,
+        log_error=listener.count.errors.append,
+    )
+    await client.start()
+    await until(lambda: listener.count.sessions)
+    return client, listener
+
+
+@pytest.mark.parametrize("server_turns", [True, False])
+async def test_a_freeze_in_mid_speech_is_noticed_and_nothing_is_lost(
+    server_turns,
+):
+    async with LocalServer("script") as server:
+        client, listener = await call_on(server, server_turns)
+        sound = audio_of(0, 6).tobytes()
+        half = len(sound) // 2 + 77
+        client.send_audio(sound[:half])
+        await server.until(lambda: server.sessions[0].appends)
+        server.freeze()
+        client.send_audio(sound[half:])
+        client.finalize("f")
+        await until(lambda: listener.losses)
+        assert "does not answer" in listener.losses[0].fault.message
+        assert client.core.watermark == 0
+        server.thaw()
+        await until(lambda: listener.ends)
+        await client.stop()
+        assert listener.heard == [0, 1, 2, 3, 4, 5]
+        assert listener.count.sessions >= 2
+        assert listener.count.errors == []
+
+
+async def test_a_call_that_is_silent_notices_it_too():
+    async with LocalServer("script") as server:
+        client, listener = await call_on(server)
+        server.freeze()
+        await until(lambda: listener.losses)
+        server.thaw()
+        await until(lambda: listener.count.sessions == 2)
+        await client.stop()
+
+
+async def test_a_peer_that_reads_no_more_never_blocks_the_call():
+    """The sockets of both sides are full; the server still sends."""
+    async with LocalServer("script") as server:
+        client, listener = await call_on(server)
+        [connection] = client._connections
+        transport = connection.socket.transport
+        transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
+        )
+        for open_connection in server._open.values():
+            open_connection.stop_reading()
+        words, sent = 0, 0
+        with hang_guard(HANG_S):
+            while transport.get_write_buffer_size() <= 32 * 1024:
+                assert not listener.losses
+                client.send_audio(audio_of(words, 8).tobytes())
+                words += 8
+                server.send({"type": "chatter", "event_id": "event_x"})
+                await asyncio.sleep(0)
+        # `send_audio` is no coroutine: it took the audio all the same.
+        stuck = client.core.active.session.sent
+        client.send_audio(audio_of(words, 8).tobytes())
+        words += 8
+        sent = client.core.received
+        assert sent > stuck
+        # It sends, but answers no PING.
+        await until(lambda: listener.losses)
+        client.finalize("f")
+        await until(lambda: listener.ends)
+        await client.stop()
+        assert listener.heard == list(range(words))
+        assert not client._tasks
+        assert not client._connections
