@@ -18,7 +18,6 @@ from .results import (
 from .session import Session
 from .settings import SessionSettings
 
-
 #: How much of the last turn's speech is kept to compare with, in ms.
 _VOICE_SAMPLE_MS = 300
 
