@@ -132,7 +132,7 @@ class OpenAIASRClient:
     async def stop(self) -> None:
         """Deliver what was said, within ``stop_timeout_ms``; then close.
 
-        Closing takes at most a second, and a listener that hangs is given
+        Closing takes at most two seconds, and a listener that hangs is given
         ``stop_timeout_ms`` once more.  Every finalize and `change` under way
         is answered.  Safe in any state, more than once and at the same time:
         each returns when the call is over.

@@ -276,6 +276,8 @@ class Transcription(Connections):
         if link.ping_due(now):
             link.ask_ping(now)
         if link is not self.active:
+            # Nothing was sent on it yet, so there is nothing to let go.
+            link.take_heard(now)
             return
         link.end_hold(now)
         self._tick_turns(session, now)

@@ -231,7 +231,7 @@ def client_for(
     settings = ClientSettings(
         realtime_url(url, {}),
         session,
-        headers={"Authorization": "Bearer sk-test-0123456789abcdef"},
+        headers={"Authorization": "Bearer sk-local-soak"},
         limits=limits,
         connect_timeout_ms=2000,
     )

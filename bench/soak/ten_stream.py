@@ -60,7 +60,7 @@ class TenStream(Stream):
         with ServerThread("script", faults=faults) as server:
             tester = _Tester(self, server)
             params: dict[str, Any] = {
-                "api_key": "sk-test-0123456789abcdef",
+                "api_key": "sk-local-soak",
                 "base_url": server.url,
                 "finalize_timeout_ms": 60_000,
                 "input_audio_transcription": {"model": "gpt-4o-transcribe"},

@@ -107,7 +107,7 @@ class Cell:
     def properties(self, url: str, name: str) -> dict[str, Any]:
         """The node property; the server finds ``name`` in the query."""
         params: dict[str, Any] = {
-            "api_key": "sk-test-0123456789abcdef",
+            "api_key": "sk-local-soak",
             "base_url": url,
             "input_audio_transcription": {
                 "model": self.model,

@@ -155,5 +155,5 @@ def test_a_spare_session_makes_room_for_a_change():
 
 
 def test_calls_in_which_the_soak_found_broken_changes():
-    calls = [20000318, 20001024, 20002242, 20003006]
+    calls = [20000318, 20001024, 20002242, 20003006, 711170001654]
     assert run_batch(calls)[1] == {}

@@ -69,7 +69,7 @@ async def test_nothing_in_the_client_grows_with_the_turns():
         )
         await client.start()
         sizes = []
-        for turn in range(200):
+        for turn in range(120):
             sound = encode_words([turn], RATE)
             pause = np.zeros(RATE // 10, np.int16)
             samples = np.concatenate((sound, pause))
@@ -79,11 +79,11 @@ async def test_nothing_in_the_client_grows_with_the_turns():
                 while len(listener.ends) <= turn:
                     listener.changed.clear()
                     await listener.changed.wait()
-            if turn in (50, 199):
+            if turn in (40, 119):
                 sizes.append(largest(client, PACKAGE))
         early, late = sizes
         await client.stop()
-    assert listener.heard == list(range(200))
+    assert listener.heard == list(range(120))
     finished = [path for path in late if "_finished" in path]
     assert finished
     for path, size in late.items():
