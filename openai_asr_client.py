@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import random
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from .client_interface import AsrListener, ClientSettings, WireTrace
 from .connect_faults import fault_of_exception
-from .realtime.endpoint import is_loopback, is_plain
+from .dialer import CLOSE_S, Dialer
 from .realtime.faults import Fault
 from .realtime.held_audio import FindSpeech
 from .realtime.link import Link
@@ -39,27 +37,9 @@ from .realtime.results import (
 )
 from .realtime.transcription import Transcription
 
-#: No event of the service comes near this size, in bytes.
-_MAX_MESSAGE = 16 * 1024 * 1024
-_USER_AGENT = "openai_asr_python"
-#: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
-_CLOSE_S = 1.0
 _NO_CALL = Fault("report", "stopped", "the call is not under way")
 #: The token of the finalize that `OpenAIASRClient.stop` asks for.
 _STOP = object()
-
-# At DEBUG level websockets logs the request headers, key included; so it gets
-# a logger of its own that ends there, whatever the host's logging is set to.
-# It is in no registry, so that nobody who sets every logger to DEBUG finds it.
-_WEBSOCKETS_LOGGER = logging.Logger("websockets.quiet", logging.CRITICAL)
-_WEBSOCKETS_LOGGER.addHandler(logging.NullHandler())
-
-
-class _Connect(connect):
-    """`connect` that follows no redirect: the key is for one host only."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
 
 
 @dataclass(eq=False)
@@ -108,7 +88,7 @@ class OpenAIASRClient:
         self._dispatcher: asyncio.Task[None] | None = None
         self._running = False
         self._stopping = False
-        self._tls: ssl.SSLContext | None = None
+        self._dialer = Dialer()
         self._candidate: ClientSettings | None = None
         self._answer: asyncio.Future[Fault | None] | None = None
         self._log_error = log_error
@@ -252,7 +232,6 @@ class OpenAIASRClient:
         answer, self._answer = self._answer, None
         if refused is None and candidate is not None:
             self._settings = candidate
-            self._tls = None
         if answer is not None and not answer.done():
             answer.set_result(refused)
 
@@ -270,7 +249,7 @@ class OpenAIASRClient:
 
     async def _connect_once(self, settings: ClientSettings) -> None:
         try:
-            socket = await self._open(settings)
+            socket = await self._dialer.open(settings)
         except Exception as error:
             fault = fault_of_exception(error)
             self._note("connect_failed", code=fault.code, reason=fault.message)
@@ -303,34 +282,6 @@ class OpenAIASRClient:
             )
             self.core.closed(link, code, reason, self._now())
             self._pump()
-
-    async def _open(self, settings: ClientSettings) -> ClientConnection:
-        options: dict[str, Any] = {}
-        if is_loopback(settings.url):
-            # Otherwise `websockets` takes a proxy from the environment.
-            options["proxy"] = None
-        if not is_plain(settings.url):
-            if self._tls is None:
-                # Reads the CA bundle from disk: not on the shared loop.
-                self._tls = await asyncio.to_thread(
-                    ssl.create_default_context,
-                    cafile=settings.ca_file or None,
-                )
-            options["ssl"] = self._tls
-        return await _Connect(
-            settings.url,
-            additional_headers=settings.headers,
-            user_agent_header=_USER_AGENT,
-            # Base64 of speech does not shrink enough to pay for the CPU.
-            compression=None,
-            # The core decides when to ask for a sign of life.
-            ping_interval=None,
-            open_timeout=settings.connect_timeout_ms / 1000,
-            close_timeout=_CLOSE_S,
-            max_size=_MAX_MESSAGE,
-            logger=_WEBSOCKETS_LOGGER,
-            **options,
-        )
 
     async def _read(self, connection: _Connection) -> tuple[int, str]:
         socket, link = connection.socket, connection.link
@@ -379,7 +330,7 @@ class OpenAIASRClient:
         `close` would wait for room to send it in."""
         socket = connection.socket
         try:
-            await asyncio.wait_for(socket.close(), 2 * _CLOSE_S)
+            await asyncio.wait_for(socket.close(), 2 * CLOSE_S)
         except asyncio.TimeoutError:
             socket.transport.abort()
         await socket.wait_closed()
