@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from devkit.bootstrap import ensure_ten
 
 ensure_ten()
+
+# The same examples in every run; HYPOTHESIS_RANDOM=1 looks for new ones.
+settings.register_profile(
+    "repeatable",
+    derandomize="HYPOTHESIS_RANDOM" not in os.environ,
+    deadline=None,
+)
+settings.load_profile("repeatable")
 
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -19,7 +19,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionLost,
 )
 
-KEY = "sk-test-0123456789abcdef"
+KEY = "sk-test-0123456789"
 _HANG_GUARD_S = 30
 
 

@@ -33,7 +33,7 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
 )
 
-KEY = "sk-test-0123456789abcdef"
+KEY = "sk-test-0123456789"
 TURNS: list[dict[str, Any]] = [
     {},
     {"type": "server_vad", "threshold": "0.4", "prefix_padding_ms": 100},

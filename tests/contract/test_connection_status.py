@@ -14,7 +14,7 @@ from ten_packages.extension.openai_asr_python.extension import (
 
 IS_NEWER = hasattr(AsyncASRBaseExtension, "on_connected")
 newer_only = pytest.mark.skipif(not IS_NEWER, reason="the base is 0.7.41")
-KEY = "sk-test-0123456789abcdef"
+KEY = "sk-test-0123456789"
 FATAL, NON_FATAL = -1000, 1000
 
 
@@ -83,7 +83,7 @@ def test_a_fatal_error_ends_disconnected_and_stays_so(server):
         await call.send_data("trigger_connect")
         await call.until_finalized("end")
 
-    key = "sk-wrong-0123456789abcdef"
+    key = "sk-wrong-0123456789"
     call = run_call(properties(server.url, api_key=key), script)
     last = call.of("connection_status_changed")[-1]
     assert last["current"] == "disconnected"

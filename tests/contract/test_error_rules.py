@@ -157,7 +157,7 @@ def test_an_error_event_without_a_close_ends_nothing(rule):
 def test_a_key_that_the_service_repeats_is_masked():
     error = {
         "code": "invalid_api_key",
-        "message": "Incorrect API key provided: sk-test-0123456789abcdef.",
+        "message": "Incorrect API key provided: sk-test-0123456789.",
     }
     manners = Manners(
         says=[{"type": "error", "error": error}], close=(3000, "no")

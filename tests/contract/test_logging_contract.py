@@ -7,7 +7,7 @@ import logging
 from asr_call import Call, properties, run_call, spoken
 from key_watch import KEYS, WATCH, KeyWatch
 
-KEY = "sk-watched-0123456789abcdef"
+KEY = "sk-watched-0123456789"
 
 
 def play(server, caplog, level: str, key: str = KEY) -> list[tuple[str, str]]:

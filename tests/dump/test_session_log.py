@@ -14,7 +14,7 @@ from dumped_call import dumping, lines_of, logged_bytes, of_kind
 from ten_packages.extension.openai_asr_python.session_log import SessionLog
 
 TURNS = [[1, 2, 3], [4, 5]]
-KEY = "sk-test-0123456789abcdef"
+KEY = "sk-test-0123456789"
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -179,7 +179,7 @@ def test_no_secret_is_in_the_log(server, tmp_path):
 def test_a_changed_key_is_not_in_the_log_either(server, tmp_path):
     path = tmp_path / "call.pcm"
     audio, _ = spoken(TURNS)
-    fresh = "sk-fresh-0123456789abcdef"
+    fresh = "sk-fresh-0123456789"
 
     async def script(call: Call) -> None:
         await call.send(audio)

@@ -30,7 +30,7 @@ def properties(url: str, **params: Any) -> dict[str, Any]:
     """The node property for a local server; ``top`` goes to the top level."""
     top = params.pop("top", {})
     base = {
-        "api_key": "sk-test-0123456789abcdef",
+        "api_key": "sk-test-0123456789",
         "base_url": url,
         "input_audio_transcription": {"model": "gpt-4o-transcribe"},
     }

@@ -91,14 +91,14 @@ def test_the_key_of_a_wrong_configuration_is_not_shown(server):
 @pytest.mark.parametrize(
     "config",
     [
-        {"api_key": "sk-top-0123456789abcdef", "websocket_base_url": "{url}"},
-        {"params": {"key": "sk-top-0123456789abcdef", "url": "{url}"}},
+        {"api_key": "sk-top-0123456789", "websocket_base_url": "{url}"},
+        {"params": {"key": "sk-top-0123456789", "url": "{url}"}},
         {
-            "api_key": "sk-top-0123456789abcdef",
+            "api_key": "sk-top-0123456789",
             "params": {"api_key": " ", "base_url": "{http}/realtime"},
         },
         {
-            "api_key": "sk-top-0123456789abcdef",
+            "api_key": "sk-top-0123456789",
             "websocket_base_url": "{url}/",
             "log_level": "warning",
             "sample_rate": "16000",

@@ -86,9 +86,9 @@ def test_a_service_that_is_not_there_yet_is_waited_for():
 @pytest.mark.parametrize(
     ("key", "status", "code"),
     [
-        ("sk-wrong-0123456789abcdef", None, "invalid_api_key"),
-        ("sk-good-0123456789abcdef", 401, "invalid_api_key"),
-        ("sk-good-0123456789abcdef", 403, "403"),
+        ("sk-wrong-0123456789", None, "invalid_api_key"),
+        ("sk-good-0123456789", 401, "invalid_api_key"),
+        ("sk-good-0123456789", 403, "403"),
     ],
 )
 def test_a_refused_key_is_one_fatal_error_and_no_further_attempt(

@@ -187,7 +187,7 @@ def test_the_session_is_asked_for_what_was_configured(server):
         await call.until(lambda: call.metric("connect_delay"))
 
     config = {
-        "api_key": "sk-test-0123456789abcdef",
+        "api_key": "sk-test-0123456789",
         "organization": "org-1",
         "project": "proj-2",
         "websocket_base_url": server.url,

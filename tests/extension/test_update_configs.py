@@ -109,7 +109,7 @@ def test_another_server_takes_over_without_losing_a_word(server):
             answer = await update(
                 call,
                 url=other.url,
-                params={"api_key": "sk-other-0123456789abcdef"},
+                params={"api_key": "sk-other-0123456789"},
             )
             assert answer == (0, "applied")
             await call.send(audio[half:])
@@ -157,14 +157,12 @@ def test_a_better_key_revives_a_call_that_a_fatal_error_ended(server):
 
     async def script(call: Call) -> None:
         await call.until(lambda: call.errors)
-        code, _ = await update(
-            call, params={"api_key": "sk-good-0123456789abcdef"}
-        )
+        code, _ = await update(call, params={"api_key": "sk-good-0123456789"})
         assert code == 0
         await call.send(audio)
         await call.until_finalized("end")
 
-    config = properties(server.url, api_key="sk-wrong-0123456789abcdef")
+    config = properties(server.url, api_key="sk-wrong-0123456789")
     call = run_call(config, script)
     assert call.texts == text_of([1, 2])
     assert abs(call.finals[0]["start_ms"] - times[0][0]) <= 20
