@@ -40,6 +40,8 @@ from .session_log import config_secrets, log_config
 #: How often a finalize looks whether the base class has handed over the
 #: frames that came before it; each look lets every other task run once.
 _DRAIN_LOOKS = 1000
+#: A limit in bytes that the base's own buffer never reaches.
+_NEVER_FULL = 1 << 40
 _FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 
 
@@ -156,9 +158,9 @@ class OpenAIASRExtension(AsrMessages):
         config = self._config
         if config is None or self._gave_up():
             return ASRBufferConfigModeDiscard()
-        # Never full: what gives way in the base is not accounted for, so
-        # `_bound_kept_frames` comes first.
-        return ASRBufferConfigModeKeep(byte_limit=2 * _kept_bytes(config))
+        # Never full: what gives way in the base is not accounted for;
+        # `_bound_kept_frames` bounds it.
+        return ASRBufferConfigModeKeep(byte_limit=_NEVER_FULL)
 
     def _gave_up(self) -> bool:
         return self._call is not None and self._call.fatal is not None
@@ -177,12 +179,15 @@ class OpenAIASRExtension(AsrMessages):
                 message="stopped" if self.stopped else "nothing to connect to",
             )
             return
+        # From here to the end of the loop nothing else runs: frames that came
+        # or gave way in between would put the times out.
+        self._bound_kept_frames()
+        report = ""
         lost_ms = int(self._evicted_ms)
         if lost_ms:
             self._evicted_ms -= lost_ms
             report = self._drops.add(self._offset_ms, lost_ms)
             self._offset_ms += lost_ms
-            await self._report_drops(report)
         await self._call.start()
         # The base hands over what it kept only with the next frame; speech
         # that ended before the connection must not wait for one.
@@ -192,6 +197,7 @@ class OpenAIASRExtension(AsrMessages):
             if taken and self.first_audio_time is None:
                 self.first_audio_time = asyncio.get_running_loop().time()
         self.buffered_frames_size = 0
+        await self._report_drops(report)
 
     async def stop_connection(self) -> None:
         """Deliver what was said, within a bound, and close."""
@@ -343,6 +349,7 @@ class OpenAIASRExtension(AsrMessages):
         while not frames.empty():
             frame = frames.get_nowait()
             await self._guarded("audio frame", handle(self.ten_env, frame))
+            self._bound_kept_frames()
 
     # -- another configuration --------------------------------------------
 
