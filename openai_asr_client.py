@@ -305,19 +305,23 @@ class OpenAIASRClient:
             while True:
                 message = self.core.next_message(link, self._now())
                 self._after()
-                if message is None:
-                    await wake.wait()
-                    wake.clear()
-                else:
+                if message is not None:
                     if self._trace is not None:
                         self._trace.message("sent", connection.number, message)
                     await socket.send(message, text=True)
+                if link.want_ping:
+                    # Here, so that it keeps its place among the audio.
+                    link.want_ping = False
+                    pong = await socket.ping()
+                    self._spawn(self._await_pong(link, pong))
+                elif message is None:
+                    await wake.wait()
+                    wake.clear()
 
-    async def _ping(self, connection: _Connection) -> None:
+    async def _await_pong(self, link: Link, pong: Awaitable[float]) -> None:
         with contextlib.suppress(ConnectionClosed):
-            pong = await connection.socket.ping()
             await pong
-            self.core.pong(connection.link, self._now())
+            self.core.pong(link, self._now())
             self._pump()
 
     def _note(self, kind: str, **fields: Any) -> None:
@@ -355,9 +359,6 @@ class OpenAIASRClient:
             if connection.link.closing and not connection.closing:
                 connection.closing = True
                 self._spawn(self._hang_up(connection))
-            if connection.link.want_ping:
-                connection.link.want_ping = False
-                self._spawn(self._ping(connection))
             connection.wake.set()
         self._after()
 

@@ -87,7 +87,9 @@ class Feed:
         return True
 
     def has_packet(self, link: Link) -> bool:
-        """Is there enough audio to send now?"""
+        """Is there enough audio, and may it be sent now?"""
+        if link.is_full:
+            return False
         if self._may_skip(link.session) and (
             self._held.next_speech(link.session.sent) is None
         ):
@@ -105,9 +107,9 @@ class Feed:
             limit = self._sendable(session) if mark is None else mark
             waiting = limit - session.sent
             if waiting > 0:
-                if mark is None and waiting < self._packet:
+                if link.is_full or (mark is None and waiting < self._packet):
                     return None
-                return self._append(session, waiting)
+                return self._append(link, waiting, now)
             if mark is None:
                 return None
             if self._server_may_notice(link, mark, now):
@@ -135,11 +137,13 @@ class Feed:
                 return max(end - self._cut_lag, session.sent)
         return end
 
-    def _append(self, session: Session, waiting: int) -> bytes:
+    def _append(self, link: Link, waiting: int, now: float) -> bytes:
+        session = link.session
         behind = session.sent < self.peak or waiting > 4 * self._packet
         size = min(self._replay_packet if behind else self._packet, waiting)
         data = self._held.read(session.sent, session.sent + size)
         message = session.append(data, size)
+        link.audio_sent(size, now)
         self.peak = max(self.peak, session.sent)
         self._bound_turn(session)
         return message

@@ -25,11 +25,13 @@ class Limits:
     replay_packet_ms: int = 200
     #: How long the server may take to notice speech that it has received.
     settle_ms: int = 300
-    #: Audio this old that the server's detector passed over is silence.
-    quiet_after_ms: int = 3_000
-    #: PING while audio flows and while it does not; wait for a sign of life.
-    ping_ms: int = 4_000
+    #: A detector that lives on for so long without a word heard silence.
+    quiet_after_ms: int = 2_000
+    #: PING while audio flows and while it does not; wait for the PONG.
+    ping_ms: int = 3_000
     idle_ping_ms: int = 20_000
-    pong_timeout_ms: int = 5_000
+    pong_timeout_ms: int = 6_000
+    #: Audio sent ahead of the last PONG; at half of it a PING goes out.
+    window_ms: int = 8_000
     #: An ``error`` event may be followed by CLOSE; both are one report.
     close_grace_ms: int = 500

@@ -2,15 +2,45 @@
 
 from __future__ import annotations
 
+from collections import deque
+from dataclasses import dataclass
+
 from .limits import Limits
 from .session import Session
 
-#: So many times the bound for a PONG, while events still come.
-_EXCUSED = 6
+#: The slowest server for which silence is let go, in seconds of audio that
+#: it looks at in a second.
+_SLOWEST = 2.0
+
+
+@dataclass
+class _Ping:
+    """A PING: when it was asked for, and what it covers.
+
+    ``position`` in the call, ``audio`` in samples sent on this connection;
+    silence that is skipped moves only the position.  ``lag_s``: how long the
+    server may yet be busy with that audio.
+    """
+
+    asked_at: float
+    position: int
+    audio: int
+    lag_s: float = 0.0
 
 
 class Link:
     """One connection as the call sees it, with its signs of life.
+
+    Appends are never acknowledged, but WebSocket messages are read in order:
+    the PONG proves that all audio before its PING was read.  So audio may go
+    out only ``window_ms`` ahead of what is proved; then a PONG never waits
+    behind a long replay, and one that does not come in time means a peer
+    that does not read, whatever it sends.
+
+    A detector that has had audio and lives on without a word about it found
+    no speech in it.  That it lives is proved by the PONG for a later PING;
+    that it had the audio, by its having had the time: what reads WebSocket
+    messages may be ahead of what looks at their audio.
 
     ``want_ping``: the client shall send a PING and report the PONG.
     ``closing``: the client shall close the connection now.
@@ -28,17 +58,91 @@ class Link:
         self.held_at: int | None = None
         self.hold_until = 0.0
         self._limits = limits
-        self._pinged_at = now
-        self._pinged_to = 0
-        self._waiting = False
-        self._heard: list[tuple[float, int]] = []
+        rate = session.settings.rate
+        self._window = limits.window_ms * rate // 1000
+        self._looks_at = rate * _SLOWEST
+        self._busy_until = now
+        #: Without their PONG, oldest first; PONGs come in the same order.
+        self._pings: deque[_Ping] = deque()
+        self._last = _Ping(now, 0, 0)
+        self._proved = 0
+        #: From when on the server must have had the audio up to a position.
+        self._heard: deque[tuple[float, int]] = deque()
+        self._quiet_to: int | None = None
+
+    # -- PING and PONG -----------------------------------------------------
 
     def ask_ping(self, now: float) -> None:
         """Request a PING that covers everything sent so far."""
+        if self.want_ping:
+            # The one asked for has not gone out: it covers this, too.
+            ping = self._pings[-1]
+            ping.position = self.session.sent
+            ping.audio = self.session.appended
+            return
         self.want_ping = True
-        self._waiting = True
-        self._pinged_at = now
-        self._pinged_to = self.session.sent
+        lag_s = max(self._busy_until - now, 0.0)
+        session = self.session
+        self._last = _Ping(now, session.sent, session.appended, lag_s)
+        self._pings.append(self._last)
+
+    def pong(self, now: float) -> None:
+        """The oldest PONG that is awaited came."""
+        if not self._pings:
+            return
+        ping = self._pings.popleft()
+        self._proved = ping.audio
+        after = self._limits.quiet_after_ms / 1000
+        while self._heard and ping.asked_at >= self._heard[0][0] + after:
+            self._quiet_to = self._heard.popleft()[1]
+        self._heard.append((now + ping.lag_s, ping.position))
+        if self.held_at is not None and ping.position >= self.held_at:
+            settle_s = self._limits.settle_ms / 1000 + ping.lag_s
+            self.hold_until = min(self.hold_until, now + settle_s)
+        self._ask_in_time(now)
+
+    def is_silent(self, now: float) -> bool:
+        """The peer did not read in time what it was sent."""
+        return bool(self._pings) and now >= self._silent_at()
+
+    def _silent_at(self) -> float:
+        timeout = self._limits.pong_timeout_ms / 1000
+        return self._pings[0].asked_at + timeout
+
+    def ping_due(self, now: float) -> bool:
+        return not self._pings and now >= self._ping_at()
+
+    def _ping_at(self) -> float:
+        # While the peer owes us an answer, or shall hear what we send.
+        session, limits = self.session, self._limits
+        busy = (
+            session.appended > self._last.audio
+            or bool(session.commits)
+            or bool(session.turns)
+        )
+        wait = limits.ping_ms if busy else limits.idle_ping_ms
+        return self._last.asked_at + wait / 1000
+
+    # -- the window --------------------------------------------------------
+
+    @property
+    def is_full(self) -> bool:
+        """No more audio may go out before a PONG."""
+        return self.session.appended - self._proved >= self._window
+
+    def audio_sent(self, samples: int, now: float) -> None:
+        """An append message goes out."""
+        begin = max(self._busy_until, now)
+        self._busy_until = begin + samples / self._looks_at
+        self._ask_in_time(now)
+
+    def _ask_in_time(self, now: float) -> None:
+        """Request a PING before the window is full."""
+        ahead = self.session.appended - self._proved
+        if not self._pings and ahead >= self._window // 2:
+            self.ask_ping(now)
+
+    # -- marks -------------------------------------------------------------
 
     def hold(self, mark: int, now: float) -> None:
         """Send nothing beyond ``mark`` until the server has heard it all."""
@@ -57,56 +161,19 @@ class Link:
         self.held_at = None
         self.marked_to = mark
 
-    def pong(self, now: float) -> None:
-        """The PONG came: the server has read all that was sent before."""
-        self.session.last_heard = now
-        if not self._waiting:
-            return
-        self._waiting = False
-        self._heard.append((now, self._pinged_to))
-        if self.held_at is not None:
-            settle = self._limits.settle_ms / 1000
-            self.hold_until = min(self.hold_until, now + settle)
+    # -- time --------------------------------------------------------------
 
-    def is_silent(self, now: float) -> bool:
-        """Nothing came from the server although it was asked."""
-        return self._waiting and now >= self._silent_at()
-
-    def _silent_at(self) -> float:
-        timeout = self._limits.pong_timeout_ms / 1000
-        last_sign = max(self._pinged_at, self.session.last_heard)
-        # Events excuse a PONG that waits behind a long replay, but a server
-        # may also send and not read.
-        latest = self._pinged_at + _EXCUSED * timeout
-        return min(last_sign + timeout, latest)
-
-    def ping_due(self, now: float) -> bool:
-        return not self._waiting and now >= self._ping_at()
-
-    def _ping_at(self) -> float:
-        # A PING proves what was heard, so PINGs follow the audio.
-        busy = self.session.sent > self._pinged_to
-        limits = self._limits
-        wait = limits.ping_ms if busy else limits.idle_ping_ms
-        return self._pinged_at + wait / 1000
-
-    def take_heard(self, now: float) -> int | None:
-        """The position up to which the server has had all audio for at least
-        ``quiet_after_ms``."""
-        position = None
-        after = self._limits.quiet_after_ms / 1000
-        while self._heard and now >= self._heard[0][0] + after:
-            position = self._heard.pop(0)[1]
+    def take_quiet(self) -> int | None:
+        """Before this position the server's detector heard all there is, and
+        has said what it had to say; None: nothing new."""
+        position, self._quiet_to = self._quiet_to, None
         return position
 
     def times(self) -> list[float]:
         """When something of the above becomes due."""
-        times = [self._silent_at() if self._waiting else self._ping_at()]
+        times = [self._silent_at() if self._pings else self._ping_at()]
         session = self.session
         stuck = session.confused or session.updating is not None
         if self.held_at is not None and self.hold_until and not stuck:
             times.append(self.hold_until)
-        if self._heard:
-            after = self._limits.quiet_after_ms / 1000
-            times.append(self._heard[0][0] + after)
         return times

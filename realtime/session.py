@@ -49,6 +49,7 @@ class Session(Items):
 
     ``outbox`` holds control messages to send; audio is drawn separately.
     ``problems`` collects ``error`` events with the time they came.
+    ``appended`` counts the samples of all its append messages.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Session(Items):
         self.last_problem: ErrorInfo | None = None
         self._last_problem_at = now
         self.refused: ErrorInfo | None = None
-        self.last_heard = now
+        self.appended = 0
         self.updating: SessionSettings | None = None
         self.not_updated: ErrorInfo | None = None
         self._update_id = "evt_session"
@@ -109,6 +110,7 @@ class Session(Items):
         """The message that carries the next ``samples`` of audio."""
         self.clock.sent(self.sent, samples)
         self.sent += samples
+        self.appended += samples
         # Built by hand: base64 needs no JSON escaping, and this is the one
         # message that is sent many times a second.
         return b"".join((_APPEND_HEAD, b64encode(data), _APPEND_TAIL))
@@ -174,7 +176,6 @@ class Session(Items):
 
     def receive(self, event: ServerEvent, now: float) -> Turn | None:
         """Take a server event; returns the turn that it changed."""
-        self.last_heard = now
         kind = event.type
         if self.state == "opening" and kind != "error":
             if _is_beta(event):

@@ -200,6 +200,10 @@ class Transcription(Connections):
     def pong(self, link: Link, now: float) -> None:
         """The PONG for the PING that was asked for arrived."""
         link.pong(now)
+        quiet = link.take_quiet()
+        if quiet is not None and link is self.active:
+            self._forget_quiet(link, quiet)
+            self._follow_up(now)
 
     # -- delivery ---------------------------------------------------------
 
@@ -258,6 +262,10 @@ class Transcription(Connections):
         for link in (self.active, self.standby):
             if link is not None:
                 self._tick_link(link, now)
+        self._follow_up(now)
+
+    def _follow_up(self, now: float) -> None:
+        """Do what the state of the call allows now."""
         self._maybe_switch(now)
         self._pursue_change(now)
         self._answer_finalizes(now)
@@ -276,12 +284,9 @@ class Transcription(Connections):
         if link.ping_due(now):
             link.ask_ping(now)
         if link is not self.active:
-            # Nothing was sent on it yet, so there is nothing to let go.
-            link.take_heard(now)
             return
         link.end_hold(now)
         self._tick_turns(session, now)
-        self._forget_quiet(link, now)
         due = self._rollover_due(session)
         if due is not None and now >= due:
             self._connect_at = now
@@ -312,11 +317,10 @@ class Transcription(Connections):
             self._restart(now)
         self._deliver(now)
 
-    def _forget_quiet(self, link: Link, now: float) -> None:
+    def _forget_quiet(self, link: Link, position: int) -> None:
         """Let go of audio in which the server's detector found nothing."""
-        position = link.take_heard(now)
         session = link.session
-        if position is None or self.settings.turn_owner == "client":
+        if self.settings.turn_owner == "client":
             return
         if session.turns or session.commits or link.held_at is not None:
             return

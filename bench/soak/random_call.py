@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,9 @@ from .words import WORD_SAMPLES, ms
 #: Close codes that do not end the call for good.
 CODES = (1000, 1001, 1006, 1006, 1011, 1012)
 STATUSES = (429, 500, 503)
+#: Seconds of audio that the server looks at in a second, and whether what
+#: answers PINGs is ahead of that.
+PACES = ((1.2, False), (2.5, True), (6.0, True), (math.inf, False))
 
 
 @dataclass
@@ -180,6 +184,8 @@ def disturb(call: Call, rng: random.Random) -> None:
     elif chance < 0.38:
         call.finalize()
         call.drop()
+    elif chance < 0.42:
+        call.slow_down(*rng.choice(PACES))
     elif chance < 0.7:
         call.reachable = True
 

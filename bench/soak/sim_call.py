@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -240,6 +241,12 @@ class Call:
             self.faults_done += not connection.deaf
             connection.deaf = True
 
+    def slow_down(self, pace: float, reads_ahead: bool = False) -> None:
+        """The server looks at ``pace`` seconds of audio in a second."""
+        self.faults_done += pace < self.server.pace
+        self.server.pace = pace
+        self.server.reads_ahead = reads_ahead
+
     def refuse(self, status: int = 503, retry_after: str = "") -> None:
         """Answer the next attempt with an HTTP status."""
         self.faults_done += 1
@@ -351,16 +358,18 @@ class Call:
         if link.closing:
             self._close(connection, 1000, "")
             return True
-        if link.want_ping:
-            link.want_ping = False
-            delay = self.server.latency()
-            self.pongs.append((self.now + delay, connection))
-        if not (connection.frozen or connection.deaf):
-            while True:
-                message = self.core.next_message(link, self.now)
-                if message is None:
-                    break
-                busy = True
+        message: bytes | None = b""
+        while message is not None or link.want_ping:
+            if link.want_ping:
+                link.want_ping = False
+                at = self.now
+                if not self.server.reads_ahead:
+                    at = max(at, connection.busy_until)
+                self.pongs.append((at + self.server.latency(), connection))
+            message = self.core.next_message(link, self.now)
+            busy |= message is not None
+            # What a peer does not read lies in the buffers on the way.
+            if message and not (connection.frozen or connection.deaf):
                 connection.receive(message, self.now)
         while (event := connection.pop_due(self.now)) is not None:
             busy = True
@@ -382,6 +391,7 @@ class Call:
         self.reachable = True
         self.refusals.clear()
         self.server.faults = Faults(delay_s=0.5)
+        self.slow_down(math.inf)
         self.pause(1000)
         self.finalize()
         until = self.now + seconds

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import heapq
 import json
+import math
 import random
 from dataclasses import dataclass
 from typing import Any
@@ -77,7 +78,10 @@ class _Item:
 
 
 class SimConnection:
-    """The server's side of one session."""
+    """The server's side of one session.
+
+    It has read what it was sent at ``busy_until``.
+    """
 
     def __init__(self, server: SimServer, link: Link, now: float) -> None:
         self.server = server
@@ -85,6 +89,7 @@ class SimConnection:
         self.open = True
         self.frozen = False
         self.deaf = False
+        self.busy_until = now
         self.model = ""
         self.prompt: str | None = None
         self.close_at: tuple[float, int, str] | None = None
@@ -113,6 +118,7 @@ class SimConnection:
 
     # events in order of the connection; transcription events have their own
     def _say(self, now: float, **event: Any) -> None:
+        now = max(now, self.busy_until)
         self._last = max(self._last, now + self.server.latency())
         self._push(self._last, json.dumps(event))
         if self.server.chance(self.server.faults.junk):
@@ -200,6 +206,8 @@ class SimConnection:
         self._buffer += audio
         start = self._heard
         self._heard += len(audio)
+        took = len(audio) / RATE / self.server.pace
+        self.busy_until = max(self.busy_until, now) + took
         if not self._detector:
             return
         audio = without_noise(audio)
@@ -319,9 +327,11 @@ class SimConnection:
 class SimServer:
     """Accepts sessions; shared randomness, ids and faults.
 
-    ``life``: seconds until a session expires.  ``misheard``: the pieces of
-    items for which the server sent an empty transcript.  ``struck`` counts
-    the faults that happened.
+    ``life``: seconds until a session expires.  ``pace``: how many seconds of
+    audio it looks at in a second; ``reads_ahead``: PONGs do not wait for that.
+    ``misheard``: the pieces of items for which
+    the server sent an empty transcript.  ``struck`` counts the faults that
+    happened.
     """
 
     def __init__(
@@ -335,6 +345,8 @@ class SimServer:
         self.faults = faults or Faults()
         self.life = life
         self.tells_expiry = tells_expiry
+        self.pace = math.inf
+        self.reads_ahead = False
         self.count = 0
         self.struck = 0
         self.happened: set[str] = set()

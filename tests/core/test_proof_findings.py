@@ -44,6 +44,8 @@ class Line:
             wire_format="g711_ulaw",
             turn_detection=turn_detection,
         )
+        # What is said here goes out at once, without any PONG.
+        limits = {"window_ms": 3_600_000, **limits}
         self.core = Transcription(
             settings,
             Limits(packet_ms=100, replay_packet_ms=1000, **limits),
@@ -54,6 +56,12 @@ class Line:
         self.now = 0.0
         self.core.start(self.now)
         self.connect()
+
+    def pong(self, now: float) -> None:
+        """The PING that was asked for goes out, and is answered."""
+        assert self.link.want_ping
+        self.link.want_ping = False
+        self.core.pong(self.link, now)
 
     def connect(self) -> None:
         assert self.core.take_connect(self.now)
@@ -192,8 +200,8 @@ def test_a_finalize_in_silence_waits_for_the_turn_before_after_a_replay():
     line.started("b", 0)
     line.stopped("b", 1500, None)
     line.completed("b", "hello")
-    line.core.pong(line.link, 1.1)
-    line.now = 2.0
+    line.pong(1.1)
+    line.now = 4.0  # time enough for it to look at 3 s of audio
     line.core.tick(line.now)
     line.sent()
     kinds = [type(r) for r in line.core.results]
@@ -270,7 +278,7 @@ def test_a_fast_replay_does_not_cut_a_turn_that_the_server_has_ended():
     assert "commit" not in line.sent()
     line.stopped("a", 2500, None)
     line.started("b", 2700)
-    line.core.pong(line.link, 0.1)
+    line.pong(0.1)
     line.now = 1.0
     line.core.tick(line.now)
     messages = line.sent()
@@ -285,8 +293,8 @@ def test_a_turn_that_really_does_not_end_is_bounded():
     line.talk(10_000)
     assert "commit" not in line.sent()
     assert line.link.want_ping
-    line.core.pong(line.link, 0.1)
-    line.now = 1.0
+    line.pong(0.1)
+    line.now = 10.0
     line.core.tick(line.now)
     assert "commit" in line.sent()
 
@@ -297,7 +305,7 @@ def test_a_hold_that_is_over_does_not_wake_the_client_again_and_again():
     line.core.finalize("f", line.now)
     line.sent()
     assert line.link.held_at == ms(1000)
-    line.core.pong(line.link, 0.1)
+    line.pong(0.1)
     # The transport takes nothing more for the moment.
     line.now = 1.0
     line.core.tick(line.now)
@@ -340,3 +348,39 @@ def test_a_call_that_once_failed(seed):
     tally, complaints = run_batch([seed])
     assert complaints == {}
     assert tally.words > 100
+
+
+def quiet_seconds(line: Line, seconds: int, answers: bool = True) -> None:
+    """Silence in real time; the server has nothing to say about it."""
+    for _ in range(seconds):
+        line.now += 1.0
+        line.core.audio(SILENCE * ms(1000))
+        line.sent()
+        line.core.tick(line.now)
+        if line.link.want_ping and answers:
+            line.pong(line.now)
+
+
+def test_silence_is_let_go_only_when_the_server_lived_on():
+    """It may have died between the PONG and what its detector said."""
+    line = Line()
+    quiet_seconds(line, 3)
+    assert not line.link.want_ping  # The first PING is answered.
+    quiet_seconds(line, 5, answers=False)
+    assert line.link.want_ping
+    assert line.core.watermark == 0
+    line.pong(line.now)
+    assert line.core.watermark > ms(1000)
+
+
+def test_silence_is_let_go_only_when_there_was_time_to_look_at_it():
+    """A server may answer PINGs before it has looked at the audio."""
+    line = Line()
+    line.core.audio(SILENCE * ms(60_000))
+    line.sent()
+    for second in range(1, 40):
+        quiet_seconds(line, 1)
+        assert line.core.watermark <= ms(2000) * second
+    assert line.core.watermark > ms(20_000)
+    quiet_seconds(line, 60)  # By then it has caught up.
+    assert line.core.received - line.core.watermark < ms(10_000)

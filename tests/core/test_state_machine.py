@@ -18,6 +18,8 @@ from hypothesis.stateful import (
 from sim import OWNERS, WORD_SAMPLES, Call, Faults, SimServer
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
+from bench.soak.random_call import PACES
+
 CODES = (1000, 1001, 1002, 1006, 1009, 1011, 1012, 1013)
 FATAL_CODES = (1008, 3000, 4000)
 CHANCE = st.sampled_from((0.0, 0.0, 0.3))
@@ -159,6 +161,10 @@ class OneCall(RuleBasedStateMachine):
     @rule(what=st.sampled_from(("freeze", "deafen")))
     def go_quiet(self, what):
         getattr(self.call, what)()
+
+    @rule(how=st.sampled_from(PACES))
+    def slow_down(self, how):
+        self.call.slow_down(*how)
 
     @rule(status=st.sampled_from((408, 429, 500, 503)), wish=st.booleans())
     def refuse(self, status, wish):

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.realtime.results import (
@@ -32,8 +33,16 @@ class Losses(Listener):
             self.losses.append(problem)
 
 
-def audio_of(first: int, count: int) -> bytes:
-    return encode(encode_words(range(first, first + count), RATE), "ulaw")
+def audio_of(first: int, count: int, gap_ms: float = 80):
+    ids = range(first, first + count)
+    return encode(encode_words(ids, RATE, gap_ms=gap_ms), "ulaw")
+
+
+def hum(length_ms: int):
+    """-50 dBFS: sound, but too quiet to be speech for the server."""
+    time_s = np.arange(RATE * length_ms // 1000) / RATE
+    wave = 146 * np.sin(2 * np.pi * 200 * time_s)
+    return encode(wave.astype(np.int16), "ulaw")
 
 
 async def until(condition) -> None:
@@ -42,14 +51,14 @@ async def until(condition) -> None:
             await asyncio.sleep(0.005)
 
 
-async def call_on(server, server_turns: bool = False):
+async def call_on(server, server_turns: bool = False, limits=SMALL):
     listener = Losses()
     client = client_for(
         server.url,
         listener,
         1,
         server_turns=server_turns,
-        limits=SMALL,
+        limits=limits,
         log_error=listener.count.errors.append,
     )
     await client.start()
@@ -124,3 +133,40 @@ async def test_a_peer_that_reads_no_more_never_blocks_the_call():
         assert listener.heard == list(range(words))
         assert not client._tasks
         assert not client._connections
+
+
+async def test_a_finalize_that_waits_for_a_pong_has_its_ping_sent_at_once():
+    """Nothing else goes on that would wake the client."""
+    hour = 3_600_000
+    patient = replace(
+        LIMITS,
+        ping_ms=hour,
+        idle_ping_ms=hour,
+        pong_timeout_ms=hour,
+        finalize_timeout_ms=hour,
+        session_timeout_ms=hour,
+    )
+    async with LocalServer("script") as server:
+        client, listener = await call_on(server, True, patient)
+        client.send_audio(hum(500).tobytes())
+        client.finalize("f")
+        await until(lambda: client.core.active.held_at is not None)
+        await until(lambda: listener.ends)
+        await client.stop()
+        assert listener.heard == []
+
+
+async def test_a_long_replay_goes_out_from_pong_to_pong():
+    async with LocalServer("script") as server:
+        client, listener = await call_on(server)
+        server.stop_listening()
+        server.drop_connections()
+        await until(lambda: listener.losses)
+        # With pauses, at which turns of 30 s are cut.
+        client.send_audio(audio_of(0, 120, gap_ms=200).tobytes())
+        client.finalize("f")
+        server.start_listening()
+        await until(lambda: listener.ends)
+        await client.stop()
+        assert listener.heard == list(range(120))
+        assert listener.count.sessions == 2
