@@ -172,10 +172,12 @@ class Feed:
         turn = session.open_turn()
         if turn is not None and not self._is_bound(mark):
             return False
-        if link.held_at != mark:
-            start = session.boundary
+        start = session.boundary
+        if link.held_at != mark or link.held_from != start:
             if turn is None and not self._held.has_speech(start, mark):
                 return False
+            link.held_from = start
+        if link.held_at != mark:
             link.hold(mark, now)
         return now < link.hold_until
 

@@ -46,7 +46,8 @@ class Link:
     ``closing``: the client shall close the connection now.
     ``for_change``: it tries settings that are not in force yet.
     ``marked_to``: the last commit mark that was dealt with.
-    ``held_at``: the mark at which sending waits, until ``hold_until``.
+    ``held_at``: the mark at which sending waits, until ``hold_until``;
+    ``held_from``: where the audio begins that it waits for.
     """
 
     def __init__(self, session: Session, limits: Limits, now: float) -> None:
@@ -56,12 +57,14 @@ class Link:
         self.for_change = False
         self.marked_to = 0
         self.held_at: int | None = None
+        self.held_from = 0
         self.hold_until = 0.0
         self._limits = limits
         rate = session.settings.rate
         self._window = limits.window_ms * rate // 1000
         self._looks_at = rate * _SLOWEST
         self._busy_until = now
+        self._held_heard = False
         #: Without their PONG, oldest first; PONGs come in the same order.
         self._pings: deque[_Ping] = deque()
         self._last = _Ping(now, 0, 0)
@@ -97,8 +100,8 @@ class Link:
             self._quiet_to = self._heard.popleft()[1]
         self._heard.append((now + ping.lag_s, ping.position))
         if self.held_at is not None and ping.position >= self.held_at:
-            settle_s = self._limits.settle_ms / 1000 + ping.lag_s
-            self.hold_until = min(self.hold_until, now + settle_s)
+            self._held_heard = True
+            self._settle(now)
         self._ask_in_time(now)
 
     def is_silent(self, now: float) -> bool:
@@ -122,6 +125,13 @@ class Link:
         )
         wait = limits.ping_ms if busy else limits.idle_ping_ms
         return self._last.asked_at + wait / 1000
+
+    def looked_to(self, position: int, now: float) -> None:
+        """An event shows that the server has looked at all audio before."""
+        rest = max(self.session.sent - position, 0) / self._looks_at
+        self._busy_until = min(self._busy_until, now + rest)
+        if self.held_at is not None and self._held_heard:
+            self._settle(now)
 
     # -- the window --------------------------------------------------------
 
@@ -148,7 +158,14 @@ class Link:
         """Send nothing beyond ``mark`` until the server has heard it all."""
         self.held_at = mark
         self.hold_until = now + self._limits.pong_timeout_ms / 1000
+        self._held_heard = False
         self.ask_ping(now)
+
+    def _settle(self, now: float) -> None:
+        """The server has read all up to the mark: it tells in a moment."""
+        looked = max(self._busy_until, now)
+        due = looked + self._limits.settle_ms / 1000
+        self.hold_until = min(self.hold_until, due)
 
     def end_hold(self, now: float) -> None:
         """Do not wake anybody again for a hold that is over; sending goes on

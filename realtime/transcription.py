@@ -174,6 +174,8 @@ class Transcription(Connections):
             self.malformed += 1
             return
         turn = session.receive(event, now)
+        if turn is not None and self.settings.turn_owner == "server":
+            link.looked_to(max(turn.begin, session.boundary), now)
         if session.refused is not None:
             link.closing = True
             return
