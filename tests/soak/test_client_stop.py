@@ -215,28 +215,22 @@ async def test_with_a_server_that_is_half_open(server):
     assert call.client.core.watermark == 0
 
 
-async def test_with_a_server_that_reads_no_more(server):
+async def test_with_a_server_that_reads_no_more(server, fill_sockets):
     """Then not even CLOSE can be sent."""
-    call = Calling(server.url, max_buffer_ms=NEVER_MS, ping_ms=NEVER_MS)
+    call = Calling(
+        server.url,
+        max_buffer_ms=NEVER_MS,
+        ping_ms=NEVER_MS,
+        pong_timeout_ms=NEVER_MS,
+        window_ms=NEVER_MS,
+    )
     await call.connected()
     [connection] = call.client._connections
     server.freeze()
-    await until_blocked(call, connection)
+    sound = bytes(range(100, 110)) * (RATE // 10)
+    await fill_sockets(call.client, connection, sound, lambda: None)
     call.finalize("f")
     await call.stop()
-
-
-async def until_blocked(call: Calling, connection) -> None:
-    """Speak until the sockets of both sides are full."""
-    transport = connection.socket.transport
-    transport.get_extra_info("socket").setsockopt(
-        socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
-    )
-    sound = bytes(range(100, 110)) * (RATE // 10)
-    with hang_guard(HANG_S):
-        while transport.get_write_buffer_size() <= 32 * 1024:
-            call.client.send_audio(sound)
-            await asyncio.sleep(0)
 
 
 async def test_with_a_standby_open():
@@ -424,3 +418,49 @@ async def test_a_stop_that_is_cancelled_leaves_nothing(server):
     await asyncio.wait({stop}, timeout=HANG_S)
     assert stop.done()
     await call.stop()
+
+
+async def test_a_stop_that_is_cancelled_again_and_again_leaves_nothing(server):
+    """Also while it waits for the peer's CLOSE."""
+    server.inject(never_completed="always")
+    call = Calling(server.url)
+    await call.connected()
+    call.say(2)
+    call.finalize("f")
+    await server.until(lambda: server.sessions[0].commits)
+    [connection] = call.client._connections
+    server.freeze()
+    stop = asyncio.ensure_future(call.client.stop())
+    await asyncio.sleep(0)
+    stop.cancel()
+    await call.until(lambda: not call.client.running)
+    stop.cancel()
+    await asyncio.wait({stop}, timeout=HANG_S)
+    assert stop.done()
+    await call.until(lambda: not call.client._tasks)
+    assert connection.socket.transport.is_closing()
+    await call.stop()
+
+
+async def test_a_connection_that_comes_after_the_end_for_good_is_closed(server):
+    async with LocalServer("script") as other:
+        call = Calling(server.url)
+        await call.connected()
+        other.freeze()
+        settings = call.client._settings
+        url = settings.url.replace(server.url, other.url)
+        settings = replace(settings, url=url)
+        change = asyncio.ensure_future(call.client.change(settings))
+        await call.until(lambda: call.client.core.connecting_change)
+        for connection in server._open.values():
+            connection.close(4000, "bye")
+        with hang_guard(HANG_S):
+            assert await change is not None
+        assert call.client.core.fatal is not None
+        other.thaw()
+        # It is the only task but for the one that hands over.
+        await call.until(lambda: len(call.client._tasks) == 1)
+        await other.until(lambda: not other._open)
+        assert call.listener.count.errors.pop()  # what ended it for good
+        await call.stop()
+        assert call.client._opened == 1
