@@ -365,7 +365,7 @@ class Connections:
             if link.for_change and self._change is not None:
                 forced = forced or now >= self._change.force_at
             if not forced and (
-                self.undelivered or self.active.held_at is not None
+                self.undelivered or self.active.hold is not None
             ):
                 return
             old.state = "over"

@@ -201,6 +201,9 @@ class Delivery:
         padding = self._padding(turn) if turn.from_server else 0
         if padding and not cut_short:
             start = turn.begin + padding
+        elif turn.from_server and turn.begin < self._held.start:
+            # Its first audio is gone; what is left may begin much later.
+            start = turn.begin
         else:
             span = self._held.span(turn.begin, end)
             start = turn.begin if span is None else span[0]

@@ -95,7 +95,7 @@ class Feed:
         ):
             return False
         waiting = self._sendable(link.session) - link.session.sent
-        return waiting >= self._packet and link.held_at is None
+        return waiting >= self._packet and link.hold is None
 
     def next_message(self, link: Link, now: float) -> bytes | None:
         """The next message with audio or a commit, or None for now."""
@@ -172,14 +172,15 @@ class Feed:
         turn = session.open_turn()
         if turn is not None and not self._is_bound(mark):
             return False
-        start = session.boundary
-        if link.held_at != mark or link.held_from != start:
-            if turn is None and not self._held.has_speech(start, mark):
-                return False
-            link.held_from = start
-        if link.held_at != mark:
-            link.hold(mark, now)
-        return now < link.hold_until
+        start, hold = session.boundary, link.hold
+        news = hold is None or (hold.mark, hold.start) != (mark, start)
+        if news and turn is None and not self._held.has_speech(start, mark):
+            return False
+        if hold is None or hold.mark != mark:
+            link.begin_hold(mark, start, now)
+        else:
+            hold.start = start
+        return link.is_held(now)
 
     def _is_bound(self, mark: int) -> bool:
         """Is this the place where a turn of the server's became too long?

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -11,6 +12,9 @@ from .session import Session
 #: The slowest server for which silence is let go, in seconds of audio that
 #: it looks at in a second.
 _SLOWEST = 2.0
+#: Positions that wait for a later PONG; only a call that is fed much faster
+#: than in real time has more.
+_MAX_HEARD = 256
 
 
 @dataclass
@@ -26,6 +30,24 @@ class _Ping:
     position: int
     audio: int
     lag_s: float = 0.0
+
+
+@dataclass
+class _Hold:
+    """Sending waits at ``mark`` for what the server says about the audio from
+    ``start`` on, ``until`` a time at the latest.
+
+    Not before ``recheck_at`` must it have noticed speech; so a PING is sent
+    then, and its PONG, the ``deciding`` one, ends the hold: what the server
+    had to say came before it.
+    """
+
+    mark: int
+    start: int
+    until: float
+    heard_at: float | None = None
+    recheck_at: float | None = None
+    deciding: _Ping | None = None
 
 
 class Link:
@@ -46,8 +68,7 @@ class Link:
     ``closing``: the client shall close the connection now.
     ``for_change``: it tries settings that are not in force yet.
     ``marked_to``: the last commit mark that was dealt with.
-    ``held_at``: the mark at which sending waits, until ``hold_until``;
-    ``held_from``: where the audio begins that it waits for.
+    ``hold``: why and until when sending waits at a mark.
     """
 
     def __init__(self, session: Session, limits: Limits, now: float) -> None:
@@ -56,21 +77,19 @@ class Link:
         self.closing = False
         self.for_change = False
         self.marked_to = 0
-        self.held_at: int | None = None
-        self.held_from = 0
-        self.hold_until = 0.0
+        self.hold: _Hold | None = None
         self._limits = limits
         rate = session.settings.rate
         self._window = limits.window_ms * rate // 1000
         self._looks_at = rate * _SLOWEST
         self._busy_until = now
-        self._held_heard = False
+        self._shortest_trip = math.inf
         #: Without their PONG, oldest first; PONGs come in the same order.
         self._pings: deque[_Ping] = deque()
         self._last = _Ping(now, 0, 0)
         self._proved = 0
         #: From when on the server must have had the audio up to a position.
-        self._heard: deque[tuple[float, int]] = deque()
+        self._heard: deque[tuple[float, int]] = deque(maxlen=_MAX_HEARD)
         self._quiet_to: int | None = None
 
     # -- PING and PONG -----------------------------------------------------
@@ -95,13 +114,14 @@ class Link:
             return
         ping = self._pings.popleft()
         self._proved = ping.audio
-        after = self._limits.quiet_after_ms / 1000
-        while self._heard and ping.asked_at >= self._heard[0][0] + after:
-            self._quiet_to = self._heard.popleft()[1]
-        self._heard.append((now + ping.lag_s, ping.position))
-        if self.held_at is not None and ping.position >= self.held_at:
-            self._held_heard = True
-            self._settle(now)
+        if self.session.settings.turn_owner == "server":
+            after = self._limits.quiet_after_ms / 1000
+            while self._heard and ping.asked_at >= self._heard[0][0] + after:
+                self._quiet_to = self._heard.popleft()[1]
+            self._heard.append((now + ping.lag_s, ping.position))
+        trip = now - ping.asked_at
+        self._shortest_trip = min(self._shortest_trip, trip)
+        self._pong_in_hold(ping, now)
         self._ask_in_time(now)
 
     def is_silent(self, now: float) -> bool:
@@ -130,8 +150,7 @@ class Link:
         """An event shows that the server has looked at all audio before."""
         rest = max(self.session.sent - position, 0) / self._looks_at
         self._busy_until = min(self._busy_until, now + rest)
-        if self.held_at is not None and self._held_heard:
-            self._settle(now)
+        self._plan_recheck(now)
 
     # -- the window --------------------------------------------------------
 
@@ -154,28 +173,54 @@ class Link:
 
     # -- marks -------------------------------------------------------------
 
-    def hold(self, mark: int, now: float) -> None:
-        """Send nothing beyond ``mark`` until the server has heard it all."""
-        self.held_at = mark
-        self.hold_until = now + self._limits.pong_timeout_ms / 1000
-        self._held_heard = False
+    def begin_hold(self, mark: int, start: int, now: float) -> None:
+        """Send nothing beyond ``mark`` until the server has heard it all and
+        said what it has to say."""
+        until = now + self._limits.pong_timeout_ms / 1000
+        self.hold = _Hold(mark, start, until)
         self.ask_ping(now)
 
-    def _settle(self, now: float) -> None:
-        """The server has read all up to the mark: it tells in a moment."""
-        looked = max(self._busy_until, now)
-        due = looked + self._limits.settle_ms / 1000
-        self.hold_until = min(self.hold_until, due)
+    def is_held(self, now: float) -> bool:
+        """Does sending wait?"""
+        return self.hold is not None and now < self.hold.until
 
-    def end_hold(self, now: float) -> None:
-        """Do not wake anybody again for a hold that is over; sending goes on
-        as soon as the transport takes more."""
-        if self.held_at is not None and now >= self.hold_until:
-            self.hold_until = 0.0
+    def _pong_in_hold(self, ping: _Ping, now: float) -> None:
+        hold = self.hold
+        if hold is None:
+            return
+        if ping is hold.deciding:
+            hold.until = now
+        elif hold.heard_at is None and ping.position >= hold.mark:
+            hold.heard_at = now
+            self._plan_recheck(now)
+
+    def _plan_recheck(self, now: float) -> None:
+        """From when on must the server have noticed what there is?"""
+        hold = self.hold
+        if hold is None or hold.heard_at is None or hold.deciding is not None:
+            return
+        # A PING arrives as much later as the PONG was on its way.
+        heard_at = hold.heard_at - self._shortest_trip
+        looked_at = max(heard_at, self._busy_until)
+        hold.recheck_at = max(looked_at + self._limits.settle_ms / 1000, now)
+
+    def tick_hold(self, now: float) -> None:
+        """Do what is due for the hold, if there is one."""
+        hold = self.hold
+        if hold is None:
+            return
+        if hold.recheck_at is not None and now >= hold.recheck_at:
+            hold.recheck_at = None
+            self.ask_ping(now)
+            hold.deciding = self._pings[-1]
+        if now >= hold.until:
+            # Do not wake anybody again for it; sending goes on as soon as
+            # the transport takes more.
+            hold.until = 0.0
 
     def go_on(self, mark: int) -> None:
         """``mark`` is dealt with."""
-        self.held_at = None
+        self.hold = None
         self.marked_to = mark
 
     # -- time --------------------------------------------------------------
@@ -191,6 +236,10 @@ class Link:
         times = [self._silent_at() if self._pings else self._ping_at()]
         session = self.session
         stuck = session.confused or session.updating is not None
-        if self.held_at is not None and self.hold_until and not stuck:
-            times.append(self.hold_until)
+        hold = self.hold
+        if hold is not None and not stuck:
+            if hold.recheck_at is not None:
+                times.append(hold.recheck_at)
+            if hold.until:
+                times.append(hold.until)
         return times

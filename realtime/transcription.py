@@ -287,7 +287,7 @@ class Transcription(Connections):
             link.ask_ping(now)
         if link is not self.active:
             return
-        link.end_hold(now)
+        link.tick_hold(now)
         self._tick_turns(session, now)
         due = self._rollover_due(session)
         if due is not None and now >= due:
@@ -324,7 +324,7 @@ class Transcription(Connections):
         session = link.session
         if self.settings.turn_owner == "client":
             return
-        if session.turns or session.commits or link.held_at is not None:
+        if session.turns or session.commits or link.hold is not None:
             return
         quiet = position - self._lead_in
         session.boundary = max(session.boundary, quiet)

@@ -362,10 +362,7 @@ class Call:
         while message is not None or link.want_ping:
             if link.want_ping:
                 link.want_ping = False
-                at = self.now
-                if not self.server.reads_ahead:
-                    at = max(at, connection.busy_until)
-                self.pongs.append((at + self.server.latency(), connection))
+                self.pongs.append((connection.pong_at(self.now), connection))
             message = self.core.next_message(link, self.now)
             busy |= message is not None
             # What a peer does not read lies in the buffers on the way.

@@ -10,6 +10,7 @@ import heapq
 import json
 import math
 import random
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +97,7 @@ class SimConnection:
         self._queue: list[tuple[float, int, str]] = []
         self._serial = 0
         self._last = now
+        self._said: deque[tuple[float, float]] = deque(maxlen=64)
         self._buffer = bytearray()
         self._buffer_start = 0
         self._heard = 0
@@ -120,6 +122,7 @@ class SimConnection:
     def _say(self, now: float, **event: Any) -> None:
         now = max(now, self.busy_until)
         self._last = max(self._last, now + self.server.latency())
+        self._said.append((now, self._last))
         self._push(self._last, json.dumps(event))
         if self.server.chance(self.server.faults.junk):
             self._push(self._last, self.server.rng.choice(_JUNK))
@@ -140,6 +143,14 @@ class SimConnection:
         if at is None or at > now:
             return None
         return heapq.heappop(self._queue)[2]
+
+    def pong_at(self, now: float) -> float:
+        """When the PONG for a PING of now arrives: behind what was said."""
+        reads_at = now + self.server.latency() / 2
+        if not self.server.reads_ahead:
+            reads_at = max(reads_at, self.busy_until)
+        before = [at for said, at in self._said if said <= reads_at]
+        return max([reads_at + self.server.latency() / 2, *before])
 
     def receive(self, message: bytes, now: float) -> None:
         """Take one message of the client."""
@@ -320,7 +331,7 @@ class SimConnection:
         if server.struck_by("duplicate"):
             self._push(at + rng.uniform(0, 3), json.dumps(completed))
         if server.struck_by("late_delta"):
-            late = json.dumps({**delta, "delta": LATE})
+            late = json.dumps({**delta, "delta": LATE + " "})
             self._push(at + rng.uniform(0, 3), late)
 
 

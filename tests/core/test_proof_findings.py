@@ -13,6 +13,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     Final,
     FinalizeEnd,
+    Interim,
     TurnFailed,
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
@@ -304,7 +305,7 @@ def test_a_hold_that_is_over_does_not_wake_the_client_again_and_again():
     line.talk(1000)
     line.core.finalize("f", line.now)
     line.sent()
-    assert line.link.held_at == ms(1000)
+    assert line.link.hold is not None
     line.pong(0.1)
     # The transport takes nothing more for the moment.
     line.now = 1.0
@@ -384,3 +385,34 @@ def test_silence_is_let_go_only_when_there_was_time_to_look_at_it():
     assert line.core.watermark > ms(20_000)
     quiet_seconds(line, 60)  # By then it has caught up.
     assert line.core.received - line.core.watermark < ms(10_000)
+
+
+def test_a_server_that_dies_after_its_pong_does_not_answer_for_its_detector():
+    """The end signal waits for a PONG behind what there was to say."""
+    line = Line()
+    line.talk(1000)
+    line.core.finalize("f", line.now)
+    line.sent()
+    line.pong(0.1)
+    assert line.link.hold is not None
+    for line.now in (0.5, 1.0, 2.0, 4.0):
+        line.core.tick(line.now)
+        line.sent()
+    assert line.of(FinalizeEnd) == []
+    # Alive after all: there was nothing to say.
+    line.pong(4.0)
+    line.sent()
+    assert [end.token for end in line.of(FinalizeEnd)] == ["f"]
+
+
+def test_a_turn_whose_first_audio_gave_way_does_not_start_in_the_next():
+    line = Line({"type": "semantic_vad"}, max_buffer_ms=8000)
+    line.talk(400)
+    line.core.audio(SILENCE * ms(2600))
+    line.talk(1000)
+    line.sent()
+    line.started("a", 0)
+    line.core.audio(SILENCE * ms(5500))  # "a" is half gone.
+    line.sent()
+    line.event(TRANSCRIPTION + "delta", item_id="a", delta="one")
+    assert [r.turn.start_ms for r in line.of(Interim)] == [0]

@@ -144,7 +144,7 @@ async def test_a_finalize_that_waits_for_a_pong_has_its_ping_sent_at_once():
         client, listener = await call_on(server, True, patient)
         client.send_audio(hum(500).tobytes())
         client.finalize("f")
-        await until(lambda: client.core.active.held_at is not None)
+        await until(lambda: client.core.active.hold)
         await until(lambda: listener.ends)
         await client.stop()
         assert listener.heard == []
