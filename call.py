@@ -40,6 +40,7 @@ class Call:
             config.sample_rate,
             config.channels,
             g711_input=config.g711_input,
+            batch_ms=config.limits.packet_ms,
         )
         self.config = config
         self._client = client

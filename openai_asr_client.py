@@ -304,7 +304,8 @@ class OpenAIASRClient:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 message = self.core.next_message(link, self._now())
-                self._after()
+                if message is None or link.want_ping:
+                    self._after()
                 if message is not None:
                     if self._trace is not None:
                         self._trace.message("sent", connection.number, message)

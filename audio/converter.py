@@ -33,7 +33,9 @@ class FrameConverter:
     `wire`: format of the bytes returned. `default_rate` (Hz) and
     `default_channels` hold for frames that leave them 0, as TEN frames may.
     `g711_input`: companding of 8-bit frames; the wire's own if not given,
-    else µ-law. Raises ValueError that names the argument.
+    else µ-law. `batch_ms`: convert not before so much has come, because a
+    conversion costs almost the same whatever its length (docs/cpu.md). Raises
+    ValueError that names the argument.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class FrameConverter:
         default_channels: int = 1,
         *,
         g711_input: g711.Law | None = None,
+        batch_ms: int = 0,
     ) -> None:
         if wire not in _WIRE:
             raise ValueError(f"wire: {wire!r} is none of {', '.join(_WIRE)}")
@@ -59,21 +62,27 @@ class FrameConverter:
         self._input_law: g711.Law = g711_input or self._wire_law or "ulaw"
         # The format of the frames now, as given and with defaults filled in.
         self._given = (0, 0, 0)
-        self._format = self._default
         self._resampler = Resampler(default_rate, self.wire_rate)
         self._earlier_ms = Fraction(0)
         self._samples = 0
+        self._batch_ms = batch_ms
+        self._waiting = bytearray()
+        self._use(self._default)
 
     @property
     def input_ms(self) -> float:
         """Milliseconds of audio received, from exact counts (no drift)."""
         rate = self._format[0]
+        if not self._earlier_ms:
+            return self._samples * 1000 / rate
         return float(self._earlier_ms + Fraction(self._samples * 1000, rate))
 
     @property
     def held_ms(self) -> float:
         """Milliseconds of audio that `flush` would deliver now."""
-        return self._resampler.held * 1000 / self.wire_rate
+        rate, channels, width = self._format
+        waiting = len(self._waiting) // (channels * width) / rate
+        return (self._resampler.held / self.wire_rate + waiting) * 1000
 
     def push(
         self,
@@ -110,21 +119,39 @@ class FrameConverter:
         if new_format:
             early = self._change(given, new_format)
         self._samples += count
-        if width == 1:
-            if self._is_wire_already():
-                self.wire_samples += count
-                return early + view.tobytes()
-            codes = np.frombuffer(view, np.uint8)
-            samples = g711.decode(codes, self._input_law)
-        else:
-            samples = np.frombuffer(view, "<i2")
-        if channels > 1:
-            samples = _mixed_down(samples, channels, interleaved)
-        return early + self._encoded(self._resampler.push(samples))
+        if channels > 1 and not interleaved:
+            return early + self._drained() + self._converted(view, False)
+        self._waiting += view
+        if len(self._waiting) < self._batch:
+            return early
+        return early + self._drained()
 
     def flush(self) -> bytes:
-        """Return the audio held back by the resampler, as wire bytes."""
-        return self._encoded(self._resampler.flush())
+        """Return the audio held back here and by the resampler, as wire
+        bytes."""
+        return self._drained() + self._encoded(self._resampler.flush())
+
+    def _drained(self) -> bytes:
+        """Convert what waits for more."""
+        if not self._waiting:
+            return b""
+        data = bytes(self._waiting)
+        self._waiting.clear()
+        return self._converted(data, True)
+
+    def _converted(self, data: bytes | memoryview, interleaved: bool) -> bytes:
+        if self._is_wire:
+            self.wire_samples += len(data)
+            return bytes(data)
+        _, channels, width = self._format
+        if width == 1:
+            codes = np.frombuffer(data, np.uint8)
+            samples = g711.decode(codes, self._input_law)
+        else:
+            samples = np.frombuffer(data, "<i2")
+        if channels > 1:
+            samples = _mixed_down(samples, channels, interleaved)
+        return self._encoded(self._resampler.push(samples))
 
     def _filled(self, given: tuple[int, int, int]) -> tuple[int, int, int]:
         """`given` with defaults in the place of 0; checked."""
@@ -143,19 +170,22 @@ class FrameConverter:
         self, given: tuple[int, int, int], new_format: tuple[int, int, int]
     ) -> bytes:
         """Switch to another input format; return the old one's tail."""
+        tail = self._drained()
         self._given = given
-        old_format, self._format = self._format, new_format
+        old_format = self._format
+        self._use(new_format)
         if old_format[0] == new_format[0]:
-            return b""
-        tail = self.flush()
+            return tail
+        tail += self.flush()
         self._earlier_ms += Fraction(self._samples * 1000, old_format[0])
         self._samples = 0
         self._resampler = Resampler(new_format[0], self.wire_rate)
         return tail
 
-    def _is_wire_already(self) -> bool:
-        rate, channels, width = self._format
-        return (
+    def _use(self, new_format: tuple[int, int, int]) -> None:
+        self._format = rate, channels, width = new_format
+        self._batch = rate * self._batch_ms // 1000 * channels * width
+        self._is_wire = (
             width == 1
             and channels == 1
             and rate == self.wire_rate

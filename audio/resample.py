@@ -129,7 +129,9 @@ class Resampler:
             ready = ready[dropped:]
         self.total_out += len(ready)
         rounded = np.rint(ready)
-        np.clip(rounded, -32768, 32767, out=rounded)
+        # `np.clip` does the same at twice the price.
+        np.maximum(rounded, -32768, out=rounded)
+        np.minimum(rounded, 32767, out=rounded)
         return rounded.astype(np.int16)
 
 

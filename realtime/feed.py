@@ -33,6 +33,8 @@ class Feed:
         self._held = held
         self.configure(settings)
         self._packet = samples(limits.packet_ms)
+        # What is resampled comes in blocks of about a packet.
+        self._enough = self._packet * 3 // 4
         self._replay_packet = samples(limits.replay_packet_ms)
         self._min_commit = samples(MIN_COMMIT_MS)
         self._max_turn = samples(limits.max_turn_ms)
@@ -95,7 +97,7 @@ class Feed:
         ):
             return False
         waiting = self._sendable(link.session) - link.session.sent
-        return waiting >= self._packet and link.hold is None
+        return waiting >= self._enough and link.hold is None
 
     def next_message(self, link: Link, now: float) -> bytes | None:
         """The next message with audio or a commit, or None for now."""
@@ -107,7 +109,7 @@ class Feed:
             limit = self._sendable(session) if mark is None else mark
             waiting = limit - session.sent
             if waiting > 0:
-                if link.is_full or (mark is None and waiting < self._packet):
+                if link.is_full or (mark is None and waiting < self._enough):
                     return None
                 return self._append(link, waiting, now)
             if mark is None:
@@ -140,7 +142,8 @@ class Feed:
     def _append(self, link: Link, waiting: int, now: float) -> bytes:
         session = link.session
         behind = session.sent < self.peak or waiting > 4 * self._packet
-        size = min(self._replay_packet if behind else self._packet, waiting)
+        # Live audio all goes out: a rest would be late by a packet.
+        size = min(self._replay_packet, waiting) if behind else waiting
         data = self._held.read(session.sent, session.sent + size)
         message = session.append(data, size)
         link.audio_sent(size, now)

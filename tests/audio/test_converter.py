@@ -76,6 +76,52 @@ def test_format_changes_lose_nothing(wire, frames, interleaved):
     assert converter.input_ms == pytest.approx(exact)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(WIRES),
+    st.lists(formats, max_size=12),
+    st.lists(st.booleans(), min_size=12, max_size=12),
+    st.sampled_from([1, 40, 100]),
+)
+def test_batches_change_nothing_but_when_it_comes(
+    wire, frames, interleaved, batch_ms
+):
+    at_once = FrameConverter(wire, 16000)
+    batched = FrameConverter(wire, 16000, batch_ms=batch_ms)
+    wanted, got = b"", b""
+    for (rate, channels, width, count), mixed in zip(
+        frames, interleaved, strict=False
+    ):
+        frame = pcm(count * channels)[: count * channels * width]
+        for converter in (at_once, batched):
+            out = converter.push(
+                frame, rate, channels, width, interleaved=mixed
+            )
+            if converter is at_once:
+                wanted += out
+            else:
+                got += out
+        assert batched.input_ms == at_once.input_ms
+        # Both are rounded down to samples of the wire.
+        assert batched.held_ms >= at_once.held_ms - 0.13
+    wanted += at_once.flush()
+    got += batched.flush()
+    assert got == wanted
+    assert batched.wire_samples == at_once.wire_samples
+    assert batched.held_ms == 0
+
+
+@pytest.mark.parametrize("wire", WIRES)
+def test_a_batch_is_converted_at_once(wire):
+    """Frames of 10 ms in, one piece every 40 ms out."""
+    rate = 24000 if wire == "pcm16" else 8000
+    converter = FrameConverter(wire, rate, batch_ms=40)
+    frame = pcm(rate // 100)
+    pieces = [len(converter.push(frame, rate, 1, 2)) for _ in range(12)]
+    size = rate // 25 * converter.bytes_per_sample_wire
+    assert pieces == [0, 0, 0, size] * 3
+
+
 def test_wire_rate_pcm_passes_untouched():
     converter = FrameConverter("pcm16", 24000)
     assert converter.push(pcm(1000)) == pcm(1000)
