@@ -167,20 +167,21 @@ class Listener:
         self, problem: ServerProblem | TurnFailed
     ) -> None:
         if isinstance(problem, TurnFailed):
-            self._add_gone(problem.start_ms, problem.duration_ms)
+            self.add_gone(problem.start_ms, problem.duration_ms)
 
     async def on_asr_client_error(
         self, problem: SessionLost | AudioDropped
     ) -> None:
         if isinstance(problem, AudioDropped):
-            self._add_gone(problem.start_ms, problem.duration_ms)
+            self.add_gone(problem.start_ms, problem.duration_ms)
             return
         if self._lost_at is None:
             self._lost_at = time.monotonic()
         if problem.fault.fatal:
             self.count.errors.append(problem.fault.message)
 
-    def _add_gone(self, start_ms: int, duration_ms: int) -> None:
+    def add_gone(self, start_ms: int, duration_ms: int) -> None:
+        """This stretch was reported as given up."""
         self._gone.append((start_ms, start_ms + duration_ms))
 
     def verdict(self) -> Count:
@@ -201,6 +202,8 @@ class Listener:
             )
             count.reported += gone
             count.lost += not gone
+            if not gone:
+                count.errors.append(f"lost: word {word} at {begin} ms")
         count.unanswered = len(self.asked) - len(self.ends)
         if self.ends != self.asked[: len(self.ends)]:
             count.errors.append("finalizes are answered out of order")

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from bench.soak.sockets import main
-from bench.soak.stream import Stream
+from bench.soak.stream import CHANCES, Stream
 from bench.soak.ten_stream import TenStream
 
 FAST = (
@@ -51,3 +51,17 @@ def test_no_word_is_lost_through_the_whole_extension(seed):
     assert (count.words, count.delivered) == (60, 60)
     assert count.faults >= 1
     assert count.sessions >= 2
+
+
+class NeverCalm(TenStream):
+    """Its server misbehaves up to the end."""
+
+    def _calm(self, server) -> None:
+        pass
+
+
+def test_what_the_extension_reports_as_given_up_is_no_loss(monkeypatch):
+    monkeypatch.setitem(CHANCES, "failed", "always")
+    count = NeverCalm(40, 21, 1000).run_ten()
+    assert count.clean, count
+    assert (count.words, count.delivered, count.reported) == (40, 0, 40)
