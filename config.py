@@ -42,6 +42,7 @@ FIXED_FIELDS = (
     "max_buffer_ms",
     "max_turn_ms",
     "finalize_timeout_ms",
+    "peer_timeout_ms",
     "dump",
     "dump_path",
 )
@@ -212,6 +213,7 @@ class OpenAIASRConfig(_Section):
     )
     channels: Whole = Field(1, ge=1, le=8, description="1 or 2")
     connect_timeout_ms: Whole = _ms(10_000, 100, 120_000)
+    peer_timeout_ms: Whole = _ms(9_000, 2_000, 120_000)
     finalize_timeout_ms: Whole = _ms(5_000, 100, 120_000)
     stop_timeout_ms: Whole = _ms(3_000, 0, 60_000)
     max_buffer_ms: Whole = _ms(120_000, 1_000, 3_600_000)
@@ -328,7 +330,13 @@ class OpenAIASRConfig(_Section):
     @property
     def limits(self) -> Limits:
         """The core's bounds."""
+        peer_ms = self.peer_timeout_ms
+        ping_ms = min(peer_ms // 3, Limits.ping_ms)
         return Limits(
+            ping_ms=ping_ms,
+            pong_timeout_ms=peer_ms - ping_ms,
+            # So that the PONG for half of it comes in time.
+            window_ms=min(peer_ms * 8 // 9, Limits.window_ms),
             max_buffer_ms=self.max_buffer_ms,
             max_turn_ms=min(self.max_turn_ms, self.max_buffer_ms // 2),
             finalize_timeout_ms=self.finalize_timeout_ms,

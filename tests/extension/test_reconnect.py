@@ -233,3 +233,27 @@ def test_a_repeated_completed_is_delivered_once():
         call = run_call(properties(server.url), script)
     assert call.texts == text_of(*turns)
     assert call.errors == []
+
+
+def test_a_server_that_freezes_is_given_up_within_the_set_time(server):
+    turns = [[1, 2], [3, 4], [5, 6]]
+    audio, times = spoken(turns)
+
+    async def script(call: Call) -> None:
+        first = times[0][1] * 16 + 16000
+        await call.send(audio[:first])
+        await call.until_finals(1)
+        server.freeze()
+        await call.send(audio[first:])
+        await call.until(lambda: call.errors)
+        server.thaw()
+        await call.until_finalized("end")
+
+    call = run_call(
+        properties(
+            server.url, peer_timeout_ms=2000, finalize_timeout_ms=30_000
+        ),
+        script,
+    )
+    assert "does not answer" in call.errors[0]["message"]
+    assert call.texts == text_of(*turns)

@@ -1,0 +1,32 @@
+"""From settings to the core's bounds."""
+
+from __future__ import annotations
+
+import pytest
+from ten_packages.extension.openai_asr_python.config import ConfigError
+from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+
+
+def limits(**params: object) -> Limits:
+    config, _ = load_config({"params": {"api_key": "k", **params}})
+    return config.limits
+
+
+def test_the_documented_defaults_are_those_of_the_core():
+    assert limits() == Limits()
+
+
+@pytest.mark.parametrize("peer_ms", [2000, 5000, 9000, 20_000, 120_000])
+def test_a_dead_peer_is_noticed_within_the_set_time(peer_ms):
+    found = limits(peer_timeout_ms=peer_ms)
+    assert found.ping_ms + found.pong_timeout_ms == peer_ms
+    # A PONG waits for half a window at the most, in real time.
+    assert found.window_ms // 2 < found.pong_timeout_ms
+    assert found.window_ms > found.ping_ms
+
+
+@pytest.mark.parametrize("peer_ms", [1999, 120_001, "soon"])
+def test_other_times_are_refused_by_name(peer_ms):
+    with pytest.raises(ConfigError, match="peer_timeout_ms"):
+        limits(peer_timeout_ms=peer_ms)
