@@ -302,7 +302,8 @@ class SimConnection:
         invents = not words and NOISE in item.audio
         if invents and server.chance(faults.invent):
             words = [INVENTED]
-        at = self._last + rng.uniform(0, faults.delay_s)
+        # No text of audio that it has not looked at yet.
+        at = max(self._last, self.busy_until) + rng.uniform(0, faults.delay_s)
         name = item.item_id
         if server.struck_by("wrong_id"):
             name = server.new_id()
