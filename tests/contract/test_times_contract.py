@@ -180,6 +180,8 @@ def test_no_drift_in_a_long_call_with_odd_frame_sizes(server):
     assert len(audio) > 50 * rate
 
     async def script(call: Call) -> None:
+        # Before there is a connection, less than this call is kept.
+        await call.until(lambda: call.metric("connect_delay"))
         at = 0
         while at < len(audio):
             size = rng.choice([1, 7, 441, 443, 1009, 4099])
