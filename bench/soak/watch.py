@@ -159,7 +159,8 @@ class Watch:
     def _check_settings(self) -> None:
         call, core = self._call, self._call.core
         demand(core.settings == call.settings, "other settings in force")
-        if core.active is None:
+        if core.active is None or call.stopped:
+            # After the end an update may yet be answered; nothing is sent.
             return
         session = core.active.session
         demand(
