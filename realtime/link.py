@@ -96,17 +96,15 @@ class Link:
 
     def ask_ping(self, now: float) -> None:
         """Request a PING that covers everything sent so far."""
-        if self.want_ping:
-            # The one asked for has not gone out: it covers this, too.
-            ping = self._pings[-1]
-            ping.position = self.session.sent
-            ping.audio = self.session.appended
-            return
-        self.want_ping = True
-        lag_s = max(self._busy_until - now, 0.0)
         session = self.session
-        self._last = _Ping(now, session.sent, session.appended, lag_s)
-        self._pings.append(self._last)
+        if not self.want_ping:
+            self.want_ping = True
+            self._last = _Ping(now, session.sent, session.appended)
+            self._pings.append(self._last)
+        # One that has not gone out yet covers what was sent since, too.
+        self._last.position = session.sent
+        self._last.audio = session.appended
+        self._last.lag_s = max(self._busy_until - now, 0.0)
 
     def pong(self, now: float) -> None:
         """The oldest PONG that is awaited came."""

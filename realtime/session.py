@@ -115,10 +115,6 @@ class Session(Items):
         # message that is sent many times a second.
         return b"".join((_APPEND_HEAD, b64encode(data), _APPEND_TAIL))
 
-    def skip_to(self, position: int) -> None:
-        """Audio before ``position`` is gone; go on from there."""
-        self.sent = position
-
     def commit(self, now: float) -> bytes:
         """The message that ends a turn at what was sent so far."""
         self._commit_count += 1

@@ -20,7 +20,7 @@ from ten_ai_base import struct, utils  # noqa: E402
 from ten_probe import Probe, install  # noqa: E402
 from ten_runtime import AsyncTenEnvTester, Cmd  # noqa: E402
 
-SECRET = "sk-1234567890abcdefghijklmnop"
+SECRET = "no-key-but-a-text-as-long-as-one"
 
 
 class NewerAsr(ProbeAsr):

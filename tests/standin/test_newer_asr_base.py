@@ -62,14 +62,14 @@ def test_status_changes_are_legal_and_never_repeat(facts: Any) -> None:
         "code": 1000,
         "message": "gone",
         "metadata": {
-            "vendor_metadata": {"model": "m", "api_key": "sk-12...lmnop"}
+            "vendor_metadata": {"model": "m", "api_key": "no-ke...s-one"}
         },
     }
 
 
 def test_vendor_metadata_is_masked_and_not_everywhere(facts: Any) -> None:
     error = _named(facts, "error")[0]
-    masked = {"model": "m", "api_key": "sk-12...lmnop"}
+    masked = {"model": "m", "api_key": "no-ke...s-one"}
     assert error["metadata"] == {"vendor_metadata": masked}
     assert _named(facts, "asr_finalize_end")[0]["metadata"] == {}
 
