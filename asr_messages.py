@@ -21,7 +21,7 @@ from .call import Call
 from .confidence import confidence
 from .drop_report import DropReport
 from .extension_log import ExtensionLog
-from .languages import language_tag
+from .languages import result_tag
 from .realtime.faults import Fault
 from .realtime.results import (
     AudioDropped,
@@ -53,7 +53,8 @@ class AsrMessages(AsyncASRBaseExtension):
         self._outage_reports = 0
         self._ready_at: float | None = None
         self._finalizes_open = 0
-        self._interim_open = False
+        #: The language of the interims of a turn that has no final yet.
+        self._shown_language = ""
         self._reports: set[asyncio.Future[None]] = set()
 
     # -- what the client tells --------------------------------------------
@@ -75,7 +76,11 @@ class AsrMessages(AsyncASRBaseExtension):
 
     async def on_asr_delta(self, turn: TurnResult) -> None:
         """The text of a turn so far."""
-        self._interim_open = True
+        if self._language_is_open(turn):
+            # It would be tagged otherwise than the final, which comes as soon
+            # as all is said with such a model.
+            return
+        self._shown_language = self._language(turn)
         await self._send_result(turn, final=False)
 
     async def on_asr_completed(self, turn: TurnResult) -> None:
@@ -88,7 +93,7 @@ class AsrMessages(AsyncASRBaseExtension):
         self._outage_reports = 0
         if turn.text:
             await self._send_result(turn, final=True)
-            self._interim_open = False
+            self._shown_language = ""
         else:
             self._end_silently()
         if turn.usage:
@@ -145,7 +150,9 @@ class AsrMessages(AsyncASRBaseExtension):
         if isinstance(problem, AudioDropped):
             await self._report_drops(
                 self._drops.add(
-                    self._offset_ms + problem.start_ms, problem.duration_ms
+                    self._offset_ms + problem.start_ms,
+                    problem.duration_ms,
+                    problem.cause,
                 )
             )
             return
@@ -183,16 +190,12 @@ class AsrMessages(AsyncASRBaseExtension):
     # -- to TEN -----------------------------------------------------------
 
     async def _send_result(self, turn: TurnResult, *, final: bool) -> None:
-        assert self._call is not None
-        request = self._call.config.input_audio_transcription
         result = ASRResult(
             text=turn.text,
             final=final,
             start_ms=self._offset_ms + turn.start_ms,
             duration_ms=turn.duration_ms,
-            language=language_tag(
-                (*turn.languages, request.language, *request.languages)
-            ),
+            language=self._language(turn),
             # A null would make the runtime drop the whole message.
             words=[],
             metadata={"asr_info": _asr_info(turn)},
@@ -200,11 +203,25 @@ class AsrMessages(AsyncASRBaseExtension):
         await self.send_asr_result(result)
         self._note("result", result=result.model_dump())
 
+    def _language(self, turn: TurnResult) -> str:
+        """All results of a turn have the language of its first one."""
+        if self._shown_language:
+            return self._shown_language
+        assert self._call is not None
+        configured = self._call.config.languages
+        return result_tag(turn.languages, turn.hints, configured)
+
+    def _language_is_open(self, turn: TurnResult) -> bool:
+        """Will only the last word of the turn tell its language?"""
+        assert self._call is not None
+        reports = self._call.config.profile.reports_language
+        return reports and len(turn.hints) != 1
+
     def _end_silently(self) -> None:
         """A turn ended without text: its interims must not share their id
         with the next turn."""
-        if self._interim_open:
-            self._interim_open = False
+        if self._shown_language:
+            self._shown_language = ""
             self.uuid = uuid.uuid4().hex
 
     async def _end_finalize(self, token: str | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from .realtime.connections import Protocol as Dialect
+from .realtime.handshake import Protocol as Dialect
 from .realtime.limits import Limits
 from .realtime.results import (
     AudioDropped,

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     BaseModel,
@@ -19,7 +20,6 @@ from pydantic import (
     SecretStr,
 )
 
-from .languages import service_code
 from .realtime.endpoint import (
     DEFAULT_BASE_URL,
     Endpoint,
@@ -31,7 +31,16 @@ from .realtime.faults import Fault
 from .realtime.limits import Limits
 from .realtime.models import DEFAULT_MODEL, ModelProfile, profile_of
 from .realtime.options import Request, fit, keyword_style
-from .realtime.settings import Dialect, SessionSettings
+from .realtime.settings import Delay, Dialect, Include, SessionSettings
+
+if TYPE_CHECKING:
+    from openai.types.realtime.realtime_transcription_session_audio_input_param import (  # noqa: E501
+        NoiseReduction,
+    )
+    from openai.types.realtime.realtime_transcription_session_audio_input_turn_detection_param import (  # noqa: E501
+        SemanticVad,
+        ServerVad,
+    )
 
 #: What `update_configs` cannot change while a call is under way.
 FIXED_FIELDS = (
@@ -74,9 +83,13 @@ def _number(value: Any) -> Any:
     return value
 
 
+#: Chinese and Japanese have commas of their own.
+_SEPARATORS = "[,;\n，；、]"
+
+
 def _one_or_more(value: Any) -> Any:
     if isinstance(value, str):
-        parts = value.replace("\n", ",").split(",")
+        parts = re.split(_SEPARATORS, value)
         return [part.strip() for part in parts if part.strip()]
     return value
 
@@ -125,7 +138,6 @@ Whole = Annotated[int, BeforeValidator(_number)]
 Words = Annotated[list[str], BeforeValidator(_one_or_more)]
 Texts = Annotated[dict[str, SecretStr], BeforeValidator(_texts)]
 
-_LANGUAGE = r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$"
 _MS = "a whole number of milliseconds from {} to {}"
 
 
@@ -144,9 +156,7 @@ class TranscriptionConfig(_Section):
         DEFAULT_MODEL, min_length=1, description="the name of a model"
     )
     language: str = Field(
-        "",
-        pattern=_LANGUAGE,
-        description='a language code such as "en" or "en-US"',
+        "", description='a language code such as "en" or "en-US"'
     )
     family: str = Field(
         "", description="a known model that an unknown name stands for"
@@ -154,7 +164,7 @@ class TranscriptionConfig(_Section):
     languages: Words = Field([], description="a list of language codes")
     prompt: str = Field("", description="a text")
     keywords: Words = Field([], description="a list of words or phrases")
-    delay: Literal["minimal", "low", "medium", "high", "xhigh"] | None = None
+    delay: Delay | None = None
 
 
 class TurnDetectionConfig(_Section):
@@ -225,10 +235,7 @@ class OpenAIASRConfig(_Section):
     g711_input: Annotated[
         Literal["ulaw", "alaw"] | None, BeforeValidator(_law)
     ] = None
-    include: Annotated[
-        list[Literal["item.input_audio_transcription.logprobs"]],
-        BeforeValidator(_include),
-    ] = []
+    include: Annotated[list[Include], BeforeValidator(_include)] = []
     session: dict[str, Any] = Field(
         {}, description="an object, merged into the session settings"
     )
@@ -242,6 +249,13 @@ class OpenAIASRConfig(_Section):
         return profile_of(request.model, request.family)
 
     @property
+    def languages(self) -> tuple[str, ...]:
+        """The configured language tags, as they were written."""
+        request = self.input_audio_transcription
+        first = [request.language] if request.language else []
+        return tuple(dict.fromkeys((*first, *request.languages)))
+
+    @property
     def turn_owner(self) -> TurnOwner:
         """Who ends turns, after the model's abilities decided the rest."""
         passed_through = self.session_turn_detection.get("type")
@@ -253,7 +267,8 @@ class OpenAIASRConfig(_Section):
             return "none"
         if chosen.type is not None:
             return chosen.type
-        return "server_vad" if self.profile.server_turns else "local"
+        by_server = self.profile.server_turns == "yes"
+        return "server_vad" if by_server else "local"
 
     @property
     def skip_before_ms(self) -> int | None:
@@ -347,10 +362,8 @@ class OpenAIASRConfig(_Section):
         given = self.input_audio_transcription
         noise = self.input_audio_noise_reduction
         request = Request(
-            language=service_code(given.language) or "",
-            languages=[
-                code for tag in given.languages if (code := service_code(tag))
-            ],
+            language=given.language,
+            languages=given.languages,
             prompt=given.prompt,
             keywords=given.keywords,
             delay=given.delay or "",
@@ -363,7 +376,7 @@ class OpenAIASRConfig(_Section):
         """What the transcription session is asked to do."""
         request, _ = self.fitted()
         noise = self.input_audio_noise_reduction
-        reduction: dict[str, Any] | None = None
+        reduction: NoiseReduction | None = None
         if noise is not None and noise.enabled:
             reduction = {"type": noise.type or "near_field"}
             if request.strength is not None:
@@ -389,15 +402,19 @@ class OpenAIASRConfig(_Section):
         if "type" in given:
             return {**given}
         if self.turn_owner == "server_vad":
-            return {
+            server: ServerVad = {
                 "type": "server_vad",
                 "threshold": chosen.threshold,
                 "prefix_padding_ms": chosen.prefix_padding_ms,
                 "silence_duration_ms": chosen.silence_duration_ms,
-                **given,
             }
+            return {**server, **given}
         if self.turn_owner == "semantic_vad":
-            return {"type": "semantic_vad", "eagerness": chosen.eagerness}
+            semantic: SemanticVad = {
+                "type": "semantic_vad",
+                "eagerness": chosen.eagerness,
+            }
+            return {**semantic}
         return None
 
     def turn_detection_changed(self, old: OpenAIASRConfig) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .config import ConfigError, OpenAIASRConfig
-from .languages import service_code
 from .realtime.endpoint import is_azure, is_loopback, is_openai, is_plain
 from .realtime.models import MODEL_NAMES
 from .realtime.options import decide
@@ -144,17 +143,6 @@ def _check_request(config: OpenAIASRConfig, paths: Paths) -> None:
             f"found {json.dumps(request.family)[:80]};"
             f" allowed: {', '.join(MODEL_NAMES)}",
         )
-    for name, tags in (
-        ("language", [request.language] if request.language else []),
-        ("languages", request.languages),
-    ):
-        for tag in tags:
-            if service_code(tag) is None:
-                raise ConfigError(
-                    path(name),
-                    f"found {json.dumps(tag)[:80]}; allowed: ISO 639-1 codes"
-                    ' such as "en", also with a region ("en-US")',
-                )
 
 
 def _check_turns(config: OpenAIASRConfig, path: str) -> None:
@@ -272,7 +260,20 @@ def advice(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
     for name in sorted(given - _KNOBS[owner]):
         path = paths.get("turn_detection", "turn_detection")
         yield f'{path}.{name}: without effect where turns are "{owner}"'
+    yield from _advice_on_turns(config, paths)
     yield from _advice_on_connection(config, paths)
+
+
+def _advice_on_turns(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
+    owner = config.turn_owner
+    if owner not in ("server_vad", "semantic_vad"):
+        return
+    if decide(owner, config.profile, config.dialect) == "doubtful":
+        path = paths.get("turn_detection", "turn_detection")
+        yield (
+            f"{path}.type: {config.profile.name} takes {owner}, but some never"
+            ' got a turn out of it; "local" is the default'
+        )
 
 
 def _advice_on_model(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:

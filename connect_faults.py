@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 
 from websockets.exceptions import (
     InvalidHandshake,
@@ -18,17 +19,25 @@ from websockets.exceptions import (
     ProxyError,
 )
 
-from .realtime.faults import Fault, clean_message, fault_of_http
+from .realtime.faults import (
+    Fault,
+    clean_message,
+    fault_of_http,
+    retry_after_s,
+)
 
 
 def fault_of_exception(error: Exception) -> Fault:
     """The meaning of what `websockets` or the system raised."""
     if isinstance(error, InvalidStatus):
-        response = error.response
+        response, wall = error.response, time.time()
+        # A proxy in between may have added one of its own.
+        wishes = response.headers.get_all("Retry-After")
         return fault_of_http(
             response.status_code,
             bytes(response.body or b""),
-            response.headers.get("Retry-After", ""),
+            max(wishes, key=lambda w: retry_after_s(w, wall), default=""),
+            wall,
         )
     if isinstance(error, (ProxyError, InvalidProxy)) or (
         isinstance(error, ImportError) and "socks" in str(error)

@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from .client_interface import AsrListener, ClientSettings, WireTrace
 from .connect_faults import fault_of_exception
 from .dialer import CLOSE_S, Dialer
-from .realtime.faults import Fault
+from .realtime.faults import NO_CLOSE_FRAME, Fault
 from .realtime.held_audio import FindSpeech
 from .realtime.link import Link
 from .realtime.results import (
@@ -212,13 +212,7 @@ class OpenAIASRClient:
         if not self._running:
             return _NO_CALL
         old = self._settings
-        by_session = (
-            replace(settings, session=old.session) != old
-            or settings.session.model != old.session.model
-            # A language once set cannot be cleared by an update.
-            or (bool(old.session.language) and not settings.session.language)
-            or settings.session.extra != old.session.extra
-        )
+        by_session = replace(settings, session=old.session) != old
         self._candidate = settings
         answer = asyncio.get_running_loop().create_future()
         self._answer = answer
@@ -266,7 +260,7 @@ class OpenAIASRClient:
         self._connections.add(connection)
         self._pump()
         writer = asyncio.create_task(self._write(connection))
-        code, reason = 1006, ""
+        code, reason = NO_CLOSE_FRAME, ""
         try:
             code, reason = await self._read(connection)
         finally:
@@ -297,7 +291,7 @@ class OpenAIASRClient:
                 return closed.rcvd.code, closed.rcvd.reason
             cause = closed.__cause__
             text = "the connection broke off"
-            return 1006, f"{text}: {cause}" if cause else text
+            return NO_CLOSE_FRAME, f"{text}: {cause}" if cause else text
 
     async def _write(self, connection: _Connection) -> None:
         socket, link, wake = connection.socket, connection.link, connection.wake

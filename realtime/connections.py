@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import random
 from collections import deque
-from typing import Literal
 
 from .backoff import Backoff
 from .change import Change, change_at
 from .delivery import Delivery
-from .faults import (
-    Fault,
-    fault_of_close,
-    fault_of_refused_settings,
-)
+from .faults import Fault, fault_of_close, fault_of_refused_settings
 from .feed import LEAD_IN_MS, Feed
 from .finalizes import FinalizeQueue
+from .habits import ServerHabits
+from .handshake import Protocol
 from .held_audio import FindSpeech, HeldAudio
-from .items import ServerHabits
 from .limits import Limits
 from .link import Link
 from .results import (
@@ -31,9 +27,8 @@ from .results import (
     SettingsChanged,
 )
 from .session import Session
-from .settings import SessionSettings
+from .settings import SessionSettings, needs_new_session
 
-Protocol = Literal["auto", "ga", "beta"]
 CALL_OVER = Fault("report", "stopped", "the call is over")
 
 
@@ -126,13 +121,19 @@ class Connections:
         """Put other settings in force at the next pause.
 
         A `SettingsChanged` follows, within ten seconds.  ``by_session``: a
-        new session takes over; else the running one is updated.  One change
-        at a time.
+        new session takes over; else the running one is updated, if it can
+        be.  One change at a time.
         """
         if self._over or self.fatal is not None:
             self.results.append(SettingsChanged(self.fatal or CALL_OVER))
             return
-        by_session = by_session or self.active is None
+        by_session = (
+            by_session
+            or self.active is None
+            or needs_new_session(self.active.session.settings, settings)
+            # A server that confirms nothing would not answer an update.
+            or self._habits.consents
+        )
         self._change = change_at(settings, by_session, now)
         if by_session:
             self._connect_in(0.0, now)
@@ -161,6 +162,8 @@ class Connections:
                 self._end_change(None, now)
         elif now >= change.force_at or not self.undelivered:
             change.tried = True
+            if not self.undelivered:
+                self._feed.let_go_of_silence(self.active.session)
             self.active.session.update(change.settings)
 
     def _try_change(self, now: float) -> None:
@@ -248,7 +251,9 @@ class Connections:
         settings = self.settings
         if self.connecting_change and self._change is not None:
             settings = self._change.settings
-        session = Session(settings, self._protocol, now, wall, self._habits)
+        session = Session(
+            settings, self._protocol, self.limits, now, wall, self._habits
+        )
         link = Link(session, self.limits, now)
         link.for_change = self.connecting_change
         self.connecting_change = False
@@ -287,19 +292,22 @@ class Connections:
         ``close_code`` 1006 stands for an end without a CLOSE frame;
         ``reason`` then says what happened.
         """
-        session = link.session
-        session.state = "over"
+        behind = link.session.problem_behind(close_code, now)
+        self._ended(link, fault_of_close(close_code, reason, behind), now)
+
+    def _end(self, link: Link, fault: Fault, now: float) -> None:
+        """Close the connection, for a reason that is ours to tell."""
+        link.closing = True
+        self._ended(link, fault, now)
+
+    def _ended(self, link: Link, fault: Fault, now: float) -> None:
+        link.session.state = "over"
         if link is self.active:
             self.active = None
         elif link is self.standby:
             self.standby = None
         else:
             return
-        if session.refused is not None:
-            fault = fault_of_refused_settings(session.refused)
-        else:
-            behind = session.problem_behind(close_code, now)
-            fault = fault_of_close(close_code, reason, behind)
         if not (link.for_change and self._change_failed(fault, now)):
             self._lost(fault, now)
 
@@ -330,7 +338,9 @@ class Connections:
         if fault.fatal:
             held = self._held
             if held.end > held.watermark:
-                self._delivery.dropped_audio(held.watermark, held.end)
+                self._delivery.dropped_audio(
+                    held.watermark, held.end, "given_up"
+                )
                 held.advance(held.end)
             self._answer_finalizes(now)
             self._end_change(fault, now)

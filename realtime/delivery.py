@@ -9,6 +9,7 @@ from .held_audio import HeldAudio
 from .items import Turn
 from .results import (
     AudioDropped,
+    DropCause,
     Final,
     Interim,
     Result,
@@ -91,7 +92,9 @@ class Delivery:
         self._shown_start = None
         self._shown = None
 
-    def dropped_audio(self, start: int, stop: int) -> None:
+    def dropped_audio(
+        self, start: int, stop: int, cause: DropCause = "overflow"
+    ) -> None:
         """Report audio that gave way, but for what was reported before.
 
         A session may have had the audio before a stretch that gave way; when
@@ -101,25 +104,28 @@ class Delivery:
         self._gaps = [gap for gap in self._gaps if gap[1] > watermark]
         for gap_start, gap_stop in self._gaps:
             if start < gap_start:
-                self._report_dropped(start, min(stop, gap_start))
+                self._report_dropped(start, min(stop, gap_start), cause)
             start = max(start, gap_stop)
         if start < stop:
-            self._report_dropped(start, stop)
+            self._report_dropped(start, stop, cause)
             self._gaps.append((start, stop))
 
-    def _report_dropped(self, start: int, stop: int) -> None:
-        """Adjoining stretches are one report."""
+    def _report_dropped(self, start: int, stop: int, cause: DropCause) -> None:
+        """Adjoining stretches of one cause are one report."""
         if start >= stop:
             return
         self.dropped += stop - start
         begin_ms = self.ms(start)
         last = self.results[-1] if self.results else None
-        if isinstance(last, AudioDropped) and (
-            last.start_ms + last.duration_ms == begin_ms
+        if (
+            isinstance(last, AudioDropped)
+            and last.cause == cause
+            and last.start_ms + last.duration_ms == begin_ms
         ):
             self.results.pop()
             begin_ms = last.start_ms
-        self.results.append(AudioDropped(begin_ms, self.ms(stop) - begin_ms))
+        length_ms = self.ms(stop) - begin_ms
+        self.results.append(AudioDropped(begin_ms, length_ms, cause))
 
     def interim(self, session: Session) -> None:
         """Report the text so far of the turn that is next to be final.
@@ -175,13 +181,15 @@ class Delivery:
         if turn.settled:
             self._spoken_to = stop
         start_ms = self.ms(start)
+        settings = turn.settings or self._settings
         return TurnResult(
             turn.item_id,
             text,
             start_ms,
             max(self.ms(stop) - start_ms, 1),
-            (turn.settings or self._settings).model,
+            settings.model,
             turn.languages,
+            settings.hints,
             turn.usage,
             turn.logprobs,
         )

@@ -71,7 +71,7 @@ def endpoint(
     if azure and "/v1/" in path and pairs.pop("api-version", ""):
         # Left in, it looks like a wrong key (Microsoft's troubleshooting).
         advice.append("api-version is left out: the v1 API does not take it")
-    if (azure or host == OPENAI_HOST) and pairs.get("intent") != "realtime":
+    if (azure or _is_openai_host(host)) and pairs.get("intent") != "realtime":
         if "model" in pairs:
             del pairs["model"]
             advice.append(
@@ -100,7 +100,14 @@ def _path(path: str, azure: bool) -> str:
 
 def is_openai(url: str) -> bool:
     """Does the URL lead to OpenAI itself?"""
-    return urlsplit(url).hostname == OPENAI_HOST
+    return _is_openai_host(urlsplit(url).hostname or "")
+
+
+def _is_openai_host(host: str) -> bool:
+    """Those with data residency, such as eu.api.openai.com, obey the same
+    rules (OpenAI's data-residency page, November 2026)."""
+    host = host.rstrip(".")
+    return host == OPENAI_HOST or host.endswith(f".{OPENAI_HOST}")
 
 
 def is_azure(url: str) -> bool:

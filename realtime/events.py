@@ -128,6 +128,9 @@ def parse_event(message: str | bytes) -> ServerEvent:
     if not isinstance(fields, dict):
         raise MalformedEvent("not a JSON object")
     event = ServerEvent(fields)
+    if not event.type and fields.get("error"):
+        # A gateway in front of the server speaks (BerriAI/litellm#38645).
+        event.type = "error"
     if not event.type:
         raise MalformedEvent("no event type")
     return event

@@ -8,11 +8,13 @@ HTTP status; both end up here as one `Fault`.
 
 from __future__ import annotations
 
+import html
 import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 #: ``fatal``: nobody but a person can mend it, so no further attempt.
@@ -23,9 +25,14 @@ Verdict = Literal["fatal", "retry", "at_once", "ignore", "report"]
 
 @dataclass(frozen=True)
 class Rule:
-    """One row of the table: where a sign shows up and what it means."""
+    """One row of the table: where a sign shows up and what it means.
 
-    where: Literal["code", "type", "close", "http"]
+    ``code`` and ``type`` are those of an ``error`` event or HTTP body, or of
+    a CLOSE's reason (OpenAI's is ``type.code``).  ``refusal``: the ``type``,
+    where the connection then ends with a CLOSE of `REFUSALS`.
+    """
+
+    where: Literal["code", "type", "refusal", "close", "http"]
     sign: str
     verdict: Verdict
     meaning: str
@@ -37,6 +44,7 @@ RULES: tuple[Rule, ...] = (
     Rule("code", "missing_model", "fatal", "URL lacks model or intent"),
     Rule("code", "invalid_model", "fatal", "the model is refused"),
     Rule("code", "model_not_found", "fatal", "no access to the model"),
+    Rule("code", "unauthorized", "fatal", "the key is refused"),
     Rule("code", "insufficient_quota", "fatal", "the account has no quota"),
     Rule("code", "credit_balance_exhausted", "fatal", "no credit left"),
     Rule(
@@ -59,9 +67,14 @@ RULES: tuple[Rule, ...] = (
     Rule("type", "rate_limit_error", "retry", "too many requests"),
     Rule("type", "rate_limit_exceeded", "retry", "too many requests"),
     Rule("type", "server_error", "retry", "the server failed"),
-    Rule("close", "3000-3999", "fatal", "authentication refused"),
-    Rule("close", "4000-4999", "fatal", "request refused"),
-    Rule("close", "1008", "fatal", "refused by policy"),
+    Rule(
+        "refusal",
+        "invalid_request_error",
+        "fatal",
+        "the request is wrong; CLOSE 1008, 3000 or 4000 follows",
+    ),
+    Rule("close", "3000", "fatal", "authentication refused"),
+    Rule("close", "3001-4999", "retry", "a private code of the server"),
     Rule("close", "1001", "at_once", "server going away or session over"),
     Rule("close", "1000-2999", "retry", "connection ended"),
     Rule("http", "408", "retry", "request timed out"),
@@ -73,10 +86,14 @@ RULES: tuple[Rule, ...] = (
     Rule("http", "500-599", "retry", "the server failed"),
 )
 
+#: The CLOSE codes with which a server refuses: OpenAI's, and that of the
+#: WebSocket standard.
+REFUSALS = (1008, 3000, 4000)
+
 _BY_WORD = {
     (rule.where, rule.sign): rule
     for rule in RULES
-    if rule.where in ("code", "type")
+    if rule.where in ("code", "type", "refusal")
 }
 _RANGES = [
     (rule.where, int(low), int(high or low), rule)
@@ -124,6 +141,8 @@ class Fault:
 _KEY_LIKE = re.compile(r"\b(?:sk|ek|sess)[-_][\w*.-]{3,}")
 _BEARER = re.compile(r"(?i)\bbearer\s+[\w*.~+/=-]{4,}")
 _MAX_MESSAGE = 500
+#: Stands for a connection that ended without a CLOSE.
+NO_CLOSE_FRAME = 1006
 
 
 def clean_message(text: str) -> str:
@@ -136,26 +155,54 @@ def clean_message(text: str) -> str:
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
 
 
-def error_info(fields: Mapping[str, Any]) -> ErrorInfo:
-    """Read an ``error`` object; anything may be missing or odd."""
+def error_of(fields: Mapping[str, Any]) -> ErrorInfo:
+    """The error that an event or an HTTP body tells of.
 
-    def word(name: str) -> str:
-        value = fields.get(name)
-        return clean_message(value) if isinstance(value, str) else ""
+    OpenAI's is an object ``error``; others have a text there, or its fields
+    beside it, under these names or others.  Anything may be missing or odd.
+    """
+    inner = fields.get("error")
+    if isinstance(inner, Mapping):
+        return _error_info(inner)
+    rest = {k: v for k, v in fields.items() if k not in ("type", "event_id")}
+    if isinstance(inner, str):
+        rest["message"] = inner
+    return _error_info(rest)
+
+
+def _error_info(fields: Mapping[str, Any]) -> ErrorInfo:
+    def word(*names: str) -> str:
+        for name in names:
+            value = fields.get(name)
+            if isinstance(value, int) and not isinstance(value, bool):
+                value = str(value)
+            if isinstance(value, str) and value.strip():
+                return clean_message(value)
+        return ""
 
     return ErrorInfo(
         type=word("type"),
         code=word("code"),
-        message=word("message"),
+        message=word("message", *_OTHER_NAMES),
         param=word("param"),
         event_id=word("event_id"),
     )
 
 
-def _rule_for_error(info: ErrorInfo) -> Rule | None:
-    return _BY_WORD.get(("code", info.code)) or _BY_WORD.get(
+#: Where gateways put their words (RFC 9457, RFC 6749, FastAPI).
+_OTHER_NAMES = ("detail", "error_description", "title", "reason")
+
+
+def _rule_for_error(
+    info: ErrorInfo, close_code: int | None = None
+) -> Rule | None:
+    """``close_code`` of the CLOSE that the error explains, if one does."""
+    rule = _BY_WORD.get(("code", info.code.lower())) or _BY_WORD.get(
         ("type", info.type)
     )
+    if rule is None and close_code in REFUSALS:
+        rule = _BY_WORD.get(("refusal", info.type))
+    return rule
 
 
 def _rule_for_number(where: str, number: int) -> Rule | None:
@@ -171,6 +218,21 @@ def describe(info: ErrorInfo) -> str:
     return f"{text} (param {info.param})" if info.param else text
 
 
+def describe_all(info: ErrorInfo) -> str:
+    """The error with all that helps to look it up."""
+    text = info.message or info.code or info.type or "unspecified error"
+    more = [
+        f"{name} {value}"
+        for name, value in (
+            ("type", info.type),
+            ("code", info.code),
+            ("param", info.param),
+        )
+        if value and value != text
+    ]
+    return f"{text} ({', '.join(more)})" if more else text
+
+
 def fault_of_error(info: ErrorInfo) -> Fault:
     """The meaning of an ``error`` event on a connection that stays open."""
     rule = _rule_for_error(info)
@@ -179,6 +241,17 @@ def fault_of_error(info: ErrorInfo) -> Fault:
         # An error without CLOSE ends nothing; the close decides.
         verdict = "report"
     return Fault(verdict, info.code or info.type or "error", describe(info))
+
+
+def fault_of_start(info: ErrorInfo) -> Fault:
+    """An ``error`` event in place of a session; the socket stays open."""
+    rule = _rule_for_error(info)
+    verdict: Verdict = "fatal" if rule and rule.verdict == "fatal" else "retry"
+    return Fault(
+        verdict,
+        info.code or info.type or "error",
+        f"the server opened no session: {describe_all(info)}",
+    )
 
 
 def fault_of_refused_settings(info: ErrorInfo) -> Fault:
@@ -193,59 +266,103 @@ def fault_of_refused_settings(info: ErrorInfo) -> Fault:
     return Fault(
         verdict,
         info.code or info.type or "session_refused",
-        f"the server refused the session settings: {describe(info)}",
+        f"the server refused the session settings: {describe_all(info)}",
     )
 
 
 def fault_of_close(
     close_code: int, reason: str, last_error: ErrorInfo | None
 ) -> Fault:
-    """The meaning of a closed connection.
+    """The meaning of a connection that the server or the network ended.
 
     ``last_error`` is an ``error`` event that arrived just before the close;
-    its code decides first.  ``close_code`` 1006 stands for no CLOSE frame.
+    its code decides first, then the reason's.  ``close_code`` 1006 stands for
+    no CLOSE frame; ``reason`` then says what happened.
     """
-    rule = None
-    if last_error is not None:
-        rule = _rule_for_error(last_error)
-    if rule is None or rule.verdict in ("ignore", "report"):
+    reason = clean_message(reason)
+    kind, _, word = reason.partition(".")
+    named = last_error or ErrorInfo(kind, word)
+    rule = _rule_for_error(named, close_code)
+    said = rule is not None and rule.verdict != "ignore"
+    if not said:
         rule = _rule_for_number("close", close_code)
     verdict: Verdict = rule.verdict if rule else "retry"
-    reason = clean_message(reason)
+    code = str(close_code)
+    if said or last_error:
+        code = named.code or named.type or code
     if last_error is not None:
-        code = last_error.code or last_error.type or str(close_code)
-        return Fault(verdict, code, describe(last_error))
+        return Fault(verdict, code, describe_all(last_error))
+    if close_code == NO_CLOSE_FRAME:
+        return Fault(verdict, code, reason or "the connection broke off")
     meaning = rule.meaning if rule else "connection ended"
     text = f"connection closed with code {close_code}: {reason or meaning}"
-    return Fault(verdict, str(close_code), text)
+    return Fault(verdict, code, text)
 
 
 def fault_of_http(
-    status: int, body: bytes = b"", retry_after: str = ""
+    status: int, body: bytes = b"", retry_after: str = "", wall: float = 0.0
 ) -> Fault:
-    """The meaning of an HTTP status in place of 101.
+    """The meaning of an HTTP status in place of 101; ``wall`` is unix time.
 
     The body may be OpenAI's ``{"error": {...}}``; its code decides first, so
     that HTTP 429 with ``insufficient_quota`` is not tried again for ever.
     """
-    info = ErrorInfo()
-    try:
-        parsed = json.loads(body)
-        if isinstance(parsed, dict) and isinstance(parsed.get("error"), dict):
-            info = error_info(parsed["error"])
-    except (ValueError, RecursionError):
-        pass
+    info = _error_in_body(body)
     rule = _rule_for_error(info) or _rule_for_number("http", status)
     verdict: Verdict = rule.verdict if rule else "retry"
     meaning = rule.meaning if rule else "unexpected answer"
-    detail = describe(info) if info != ErrorInfo() else meaning
-    try:
-        wait = float(retry_after)
-    except ValueError:
-        wait = 0.0
+    detail = describe_all(info) if info != ErrorInfo() else meaning
     return Fault(
         verdict,
         info.code or str(status),
         f"the server answered HTTP {status}: {detail}",
-        min(wait, 300.0) if math.isfinite(wait) and wait > 0 else 0.0,
+        retry_after_s(retry_after, wall),
     )
+
+
+def retry_after_s(value: str, wall: float) -> float:
+    """A ``Retry-After`` in seconds from now on, at most `_MAX_WISH_S`, 0.0
+    where there is none: a number or a date (RFC 9110, 10.2.3)."""
+    try:
+        wait = float(value)
+    except ValueError:
+        try:
+            wait = parsedate_to_datetime(value).timestamp() - wall
+        except (ValueError, TypeError, OverflowError, IndexError):
+            return 0.0
+    return min(wait, _MAX_WISH_S) if math.isfinite(wait) and wait > 0 else 0.0
+
+
+#: No server's wish keeps a call waiting for longer.
+_MAX_WISH_S = 300.0
+
+
+_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
+_MARKUP = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
+#: So much of a body may hold words, in bytes and in characters.
+_MAX_BODY, _MAX_WORDS = 16_384, 200
+
+
+def _error_in_body(body: bytes) -> ErrorInfo:
+    """What the body of a refusal says: JSON of many shapes, a page, a text."""
+    body = body[:_MAX_BODY]
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError):
+        text = body.decode("utf-8", "replace")
+        title = _TITLE.search(text)
+        words = html.unescape(title[1] if title else _MARKUP.sub(" ", text))
+        return ErrorInfo(message=clean_message(words)[:_MAX_WORDS])
+    while isinstance(parsed, list) and parsed:
+        parsed = parsed[0]
+    if isinstance(parsed, str):
+        return ErrorInfo(message=clean_message(parsed))
+    if not isinstance(parsed, Mapping):
+        return ErrorInfo()
+    detail = parsed.get("detail")
+    if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
+        # FastAPI's complaints about a request.
+        parsed = {**parsed, "detail": detail[0].get("msg")}
+    elif isinstance(detail, Mapping):
+        parsed = detail
+    return error_of(parsed)

@@ -67,6 +67,18 @@ class Feed:
             if speech is None and position > session.sent:
                 session.begin_at(min(position, self._held.end))
 
+    def let_go_of_silence(self, session: Session) -> None:
+        """Begin a turn anew where nothing was said since the last one.
+
+        Where the client ends the turns.  Other settings hold for the next
+        turn only, and silence that was sent is the beginning of one.
+        """
+        if self._client_turns and session.sent > session.boundary:
+            # What is said just now may not be recognised as speech yet.
+            begin = max(session.sent - self._lead_in, session.boundary)
+            session.clear(begin)
+            self._held.advance(begin)
+
     def _may_skip(self, session: Session) -> bool:
         """What was begun to be sent is sent up to its commit."""
         return self._skip_before is not None and (
@@ -217,9 +229,7 @@ class Feed:
             start, session.sent
         ):
             if not session.turns and not session.commits:
-                # What is said just now may not be recognised as speech yet.
-                session.clear(max(session.sent - self._lead_in, start))
-                self._held.advance(session.sent)
+                self.let_go_of_silence(session)
             return
         if not self._client_turns:
             watermark = self._held.watermark

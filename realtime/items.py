@@ -13,7 +13,8 @@ from typing import Any
 
 from .clock import SessionClock
 from .events import MAX_TEXT, MAX_TOKENS, ServerEvent, clean_id
-from .faults import ErrorInfo, error_info
+from .faults import ErrorInfo, error_of
+from .habits import ServerHabits
 from .settings import SessionSettings
 
 #: How many finished items are remembered to tell a repeated event from a new
@@ -42,7 +43,7 @@ class Turn:
     ``begin``: where the turn's audio starts, padding included.  ``end``: the
     boundary after its audio, None while it is open.  ``from_server``: the
     server's detector found it (``speech_started`` was seen).  ``settings``:
-    those in force when its audio was complete.
+    those in force when its audio began.
     """
 
     item_id: str
@@ -72,22 +73,6 @@ class Turn:
         return self.transcript is not None or self.failure is not None
 
 
-@dataclass
-class ServerHabits:
-    """What this call's server is known to do.
-
-    ``announces``: it sends a notice of each item (``committed`` or
-    ``item.added``), so that an unknown item is a lost event.  ``chains``: a
-    notice names the item before, if any, so that a gap is a lost event; this
-    is OpenAI's way and believed until proved wrong.  ``unknown_events``: how
-    many of its events were of no known kind or named no known item.
-    """
-
-    announces: bool = False
-    chains: bool = True
-    unknown_events: int = 0
-
-
 class Items:
     """The turns of one session, in spoken order, and our open commits.
 
@@ -98,6 +83,8 @@ class Items:
 
     def __init__(self, settings: SessionSettings, habits: ServerHabits) -> None:
         self.settings = settings
+        self._settings_before = settings
+        self._settings_from = 0
         self.clock = SessionClock(settings.rate)
         self.sent = 0
         self.boundary = 0
@@ -106,9 +93,23 @@ class Items:
         self.unknown_events = 0
         self.confused = False
         self._last_item = ""
+        self._root = ""
         self._habits = habits
         self._finished: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
         self._finished_set: set[str] = set()
+
+    def take_settings(self, settings: SessionSettings) -> None:
+        """The server accepted other settings.  They hold for turns that begin
+        from now on, also where more audio follows (measured in July 2026)."""
+        self._settings_before = self.settings
+        self._settings_from = self.sent
+        self.settings = settings
+
+    def _settings_at(self, begin: int) -> SessionSettings:
+        """Those by which a turn is heard whose audio begins here and now."""
+        if self._client_turns and begin < self._settings_from:
+            return self._settings_before
+        return self.settings
 
     @property
     def _client_turns(self) -> bool:
@@ -180,7 +181,7 @@ class Items:
             if self._client_turns and self.commits and not self.open_turn():
                 # Not announced, but a commit is waiting for its item.
                 begin = self.commits[0].begin
-            turn = Turn(item_id, begin, settings=self.settings)
+            turn = Turn(item_id, begin, settings=self._settings_at(begin))
             self.turns[item_id] = turn
         return turn
 
@@ -213,7 +214,6 @@ class Items:
             return None
         stop = event.position_ms("audio_end_ms")
         turn.from_server = turn.stopped = True
-        turn.settings = self.settings
         end = self.sent if stop is None else self.clock.position_of_ms(stop)
         turn.end = max(end, turn.begin)
         turn.waiting_since = now
@@ -292,21 +292,41 @@ class Items:
 
     def _check_chain(self, item_id: str, previous: str) -> None:
         """Notice that the notice of an item was lost: its successor names
-        it as the one before."""
+        it as the one before.
+
+        A server may have names of its own for what precedes the first item,
+        or for any; so a chain must have held before a gap in it is believed.
+        """
         if item_id == self._last_item:
             return
-        before = self.turns.get(previous)
-        known = previous in self._finished_set or (
-            before is not None and before.closed
-        )
-        if previous and self._habits.chains and not known:
-            self.confused = True
+        habits, first = self._habits, not self._last_item
         self._last_item = item_id
+        before = self.turns.get(previous)
+        if previous in self._finished_set or (
+            before is not None and before.closed
+        ):
+            habits.chained = True
+        elif not previous or not habits.chains:
+            return
+        elif first and not (habits.chained and self._may_be_second(previous)):
+            habits.roots.add(previous)
+            self._root = previous
+        elif habits.chained:
+            self.confused = True
+
+    def _may_be_second(self, previous: str) -> bool:
+        """Was there audio for an item before the first that was announced?"""
+        if previous in self._habits.roots:
+            return False
+        return len(self.commits) > 1 or len(self.turns) > 1
 
     def _on_transcription(
         self, part: str, event: ServerEvent, now: float
     ) -> Turn | None:
         item_id = event.identity("item_id")
+        if item_id and item_id == self._root:
+            # It was no name for nothing, but an item without a notice.
+            self.confused = True
         if not self._is_plausible(item_id, part):
             self._count_unknown()
             return None
@@ -322,9 +342,11 @@ class Items:
             return None
         self._commit_item(item_id, now)
         if part == "failed":
-            turn.failure = error_info(event.object("error"))
+            turn.failure = error_of(event.fields)
             return turn
-        turn.transcript = event.text("transcript")
+        # Without a transcript of its own the deltas are the text.
+        told = isinstance(event.fields.get("transcript"), str)
+        turn.transcript = event.text("transcript") if told else turn.text
         turn.usage = event.counts("usage")
         turn.languages = tuple(
             code

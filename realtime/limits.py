@@ -18,7 +18,12 @@ class Limits:
     finalize_timeout_ms: int = 5_000
     #: From the end of a turn to its text, then it is sent again once.
     turn_timeout_ms: int = 15_000
-    #: From the WebSocket handshake to an accepted session.
+    #: A server that says nothing of its own accord is spoken to after this.
+    speak_first_ms: int = 2_000
+    #: Without an answer to the session's settings: ask whether the server
+    #: answers at all, tell the user, give up waiting.
+    probe_ms: int = 1_000
+    unconfirmed_ms: int = 3_000
     session_timeout_ms: int = 10_000
     #: Audio in one message, live and when catching up.
     packet_ms: int = 40

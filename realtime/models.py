@@ -2,7 +2,7 @@
 
 One row per family.  Sources: OpenAI's guide "Realtime transcription", its
 model and deprecation pages and the type descriptions of the ``openai``
-package 3.54.0, all as of November 2026.
+package 3.57.0, all as of November 2026.
 """
 
 from __future__ import annotations
@@ -16,26 +16,32 @@ DEFAULT_MODEL = "gpt-live-transcribe"
 #: When the text of a turn arrives: in one piece, in a burst after the commit,
 #: or while the turn is still spoken.
 DeltaStyle = Literal["whole", "burst", "live"]
+#: Does the server end turns?  ``doubtful``: it takes the setting, and reports
+#: differ on whether a turn ever comes of it.
+ServerTurns = Literal["yes", "doubtful", "no"]
 
 
 @dataclass(frozen=True)
 class ModelProfile:
     """The abilities of one model.
 
-    ``server_turns``: the server's own turn detection is accepted; without it
-    the client commits every turn.  ``shutdown`` is an ISO date or "".
+    ``server_turns``: only with "yes" the server ends turns by default; else
+    the client commits them.  ``languages``: the hint is a list, and the
+    singular ``language`` is refused.  ``reports_language``: the last word of
+    a turn tells its language.  ``shutdown`` is an ISO date or "".
     ``known`` is False for a name that this table does not list; ``family``
     is then the listed name whose abilities were taken.
     """
 
     name: str
-    server_turns: bool
+    server_turns: ServerTurns
     deltas: DeltaStyle
     prompt: bool = True
     languages: bool = False
     keywords: bool = False
     delay: bool = False
     logprobs: bool = False
+    reports_language: bool = False
     shutdown: str = ""
     replacement: str = ""
     known: bool = True
@@ -50,31 +56,32 @@ _FAMILIES: dict[str, ModelProfile] = {
     for profile in (
         ModelProfile(
             "gpt-live-transcribe",
-            server_turns=False,
+            server_turns="no",
             deltas="live",
             languages=True,
             keywords=True,
             delay=True,
         ),
         ModelProfile(
-            # Its server_vad is accepted, yet a user never got a turn out of
-            # it (JINGBANZ/jarvis#132); the guide shows client commits.
+            # One user got turns out of its server_vad (July 2026), another
+            # never (JINGBANZ/jarvis#132); the guide shows client commits.
             "gpt-transcribe",
-            server_turns=False,
+            server_turns="doubtful",
             deltas="burst",
             languages=True,
             keywords=True,
+            reports_language=True,
         ),
         ModelProfile(
             "gpt-realtime-whisper",
-            server_turns=False,
+            server_turns="no",
             deltas="live",
             prompt=False,
             delay=True,
         ),
         ModelProfile(
             "gpt-4o-transcribe",
-            server_turns=True,
+            server_turns="yes",
             deltas="burst",
             logprobs=True,
             shutdown=_SHUTDOWN,
@@ -82,7 +89,7 @@ _FAMILIES: dict[str, ModelProfile] = {
         ),
         ModelProfile(
             "gpt-4o-mini-transcribe",
-            server_turns=True,
+            server_turns="yes",
             deltas="burst",
             logprobs=True,
             shutdown=_SHUTDOWN,
@@ -90,7 +97,7 @@ _FAMILIES: dict[str, ModelProfile] = {
         ),
         ModelProfile(
             "gpt-4o-transcribe-diarize",
-            server_turns=True,
+            server_turns="yes",
             deltas="burst",
             prompt=False,
             shutdown=_SHUTDOWN,
@@ -98,7 +105,7 @@ _FAMILIES: dict[str, ModelProfile] = {
         ),
         ModelProfile(
             "whisper-1",
-            server_turns=True,
+            server_turns="yes",
             deltas="whole",
             shutdown=_SHUTDOWN,
             replacement=DEFAULT_MODEL,

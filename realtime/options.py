@@ -1,20 +1,30 @@
 """What becomes of an option with a model: one table for code and docs.
 
 A server refuses a whole `session.update` for one field that the model does
-not take; then nothing is transcribed.  So every option is decided here
-before anything is sent.  Sources: see `models`; the limits of length are
-ours, OpenAI documents none.
+not take, one language that it does not know or one character too many; then
+nothing is transcribed.  So every option is decided here before anything is
+sent.  Sources: see `models` and `languages`.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .models import ModelProfile
-from .settings import Dialect, KeywordStyle, prompt_with
+from .languages import service_code
+from .models import ModelProfile, ServerTurns
+from .settings import (
+    MAX_PROMPT,
+    Delay,
+    Dialect,
+    Include,
+    KeywordStyle,
+    prompt_with,
+)
 
 Option = Literal[
     "language",
@@ -30,11 +40,21 @@ Option = Literal[
     "local",
     "none",
 ]
-#: ``passed``: goes to the server.  ``first``: the first entry goes out as
-#: ``language``.  ``prompt``: appended to the prompt.  ``dropped``: not sent,
-#: with a warning.  ``rejected``: a FATAL error before anything is sent.
+#: ``passed``: goes to the server.  ``list``: goes out as ``languages``.
+#: ``first``: the first entry goes out as ``language``.  ``prompt``: appended
+#: to the prompt.  ``doubtful``: goes out, with a warning.  ``dropped``: not
+#: sent, with a warning.  ``rejected``: a FATAL error before anything is sent.
 #: ``here``: done by the extension itself.
-Decision = Literal["passed", "first", "prompt", "dropped", "rejected", "here"]
+Decision = Literal[
+    "passed",
+    "list",
+    "first",
+    "prompt",
+    "doubtful",
+    "dropped",
+    "rejected",
+    "here",
+]
 
 OPTIONS: Mapping[Option, str] = {
     "language": "`language`",
@@ -50,9 +70,18 @@ OPTIONS: Mapping[Option, str] = {
     "local": "`turn_detection` `local`",
     "none": "`turn_detection` `none`",
 }
-MAX_PROMPT = 8000  # characters
-MAX_KEYWORD = 200
-MAX_KEYWORDS = 1000
+#: The longest and the most that anybody has seen the service take.
+MAX_KEYWORD = 1024
+MAX_KEYWORDS = 16_384
+#: What goes on for longer without a blank is cut anywhere.
+_LONGEST_WORD = 100
+
+
+_TURNS: Mapping[ServerTurns, Decision] = {
+    "yes": "passed",
+    "doubtful": "doubtful",
+    "no": "rejected",
+}
 
 
 def decide(
@@ -60,14 +89,16 @@ def decide(
 ) -> Decision:
     """What becomes of ``option`` with this model in this dialect."""
     ga = dialect == "ga"
-    if option == "languages":
-        return "passed" if ga and profile.languages else "first"
+    if option in ("language", "languages"):
+        if ga and profile.languages:
+            return "list"
+        return "passed" if option == "language" else "first"
     if option == "keywords":
         if ga and profile.keywords:
             return "passed"
         return "prompt" if profile.prompt else "dropped"
     if option in ("server_vad", "semantic_vad"):
-        return "passed" if profile.server_turns else "rejected"
+        return _TURNS[profile.server_turns]
     if option in ("local", "none"):
         return "here"
     taken = {
@@ -88,15 +119,18 @@ def keyword_style(profile: ModelProfile) -> KeywordStyle:
 
 @dataclass
 class Request:
-    """The options of a transcription request; languages are ISO codes."""
+    """The options of a transcription request.
+
+    Languages are tags as people write them; `fit` makes codes of them.
+    """
 
     language: str = ""
     languages: Sequence[str] = ()
     prompt: str = ""
     keywords: Sequence[str] = ()
-    delay: str = ""
+    delay: Delay | Literal[""] = ""
     strength: float | None = None
-    include: Sequence[str] = ()
+    include: Sequence[Include] = ()
 
 
 def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
@@ -109,7 +143,8 @@ def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
     reason = f"{name} does not take it"
     if dialect == "beta":
         reason = f"{name} in the beta dialect does not take it"
-    _fit_languages(request, decide("languages", profile, dialect), warnings)
+    fate = decide("languages", profile, dialect)
+    warnings += _fit_languages(request, name, several=fate == "list")
     if request.prompt and decide("prompt", profile, dialect) == "dropped":
         warnings.append(f"prompt: {reason}; dropped")
         request.prompt = ""
@@ -134,41 +169,42 @@ def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
     return warnings
 
 
-def _fit_languages(
-    request: Request, fate: Decision, warnings: list[str]
-) -> None:
-    """``language`` and ``languages`` together are refused: one remains."""
-    codes = list(dict.fromkeys(request.languages))
-    if not codes:
-        return
-    if request.language in codes:
-        codes.remove(request.language)
-    if request.language:
-        codes.insert(0, request.language)
-    if fate == "passed" and len(codes) > 1:
-        request.language, request.languages = "", tuple(codes)
-        return
-    request.language, request.languages = codes[0], ()
-    if len(codes) > 1:
-        warnings.append(
-            f'languages: only one is possible here; "{codes[0]}" is sent'
-        )
+def _fit_languages(request: Request, model: str, *, several: bool) -> list[str]:
+    """Tags become codes, in the one field that the model has for them.
+
+    No hint beats no call: what the service does not take is left out.
+    """
+    warnings = []
+    codes: dict[str, None] = {}
+    given = [("language", request.language)] if request.language else []
+    given += [("languages", tag) for tag in request.languages]
+    for option, tag in given:
+        code = service_code(tag, several=several)
+        if code is not None:
+            codes.setdefault(code)
+        else:
+            shown = json.dumps(tag[:40], ensure_ascii=False)
+            warnings.append(
+                f"{option}: {model} does not take {shown}; not sent"
+            )
+    request.language, request.languages = "", ()
+    if several:
+        request.languages = tuple(codes)
+    elif codes:
+        request.language = next(iter(codes))
+        if len(codes) > 1:
+            warnings.append(
+                "languages: only one is possible here;"
+                f' "{request.language}" is sent'
+            )
+    return warnings
 
 
 def _words_into_prompt(request: Request, style: KeywordStyle) -> list[str]:
     """Append as many words as the prompt has room for."""
-    words = list(request.keywords)
-    while words:
-        longer = prompt_with(request.prompt, words, style)
-        if len(longer) <= MAX_PROMPT:
-            request.prompt = longer
-            break
-        words.pop()
-    left = len(request.keywords) - len(words)
+    request.prompt, left = prompt_with(request.prompt, request.keywords, style)
     request.keywords = ()
-    if left:
-        return [f"keywords: no room in the prompt for the last {left}"]
-    return []
+    return [f"keywords: no room in the prompt for the last {left}"] * bool(left)
 
 
 def _clean(request: Request) -> list[str]:
@@ -177,11 +213,26 @@ def _clean(request: Request) -> list[str]:
     request.keywords = words
     warnings += problems
     prompt = _printable(request.prompt, keep="\n\t").strip()
-    if len(prompt) > MAX_PROMPT:
-        prompt = prompt[:MAX_PROMPT].rpartition(" ")[0] or prompt[:MAX_PROMPT]
-        warnings.append(f"prompt: cut to {len(prompt)} characters")
-    request.prompt = prompt
+    request.prompt = _cut(prompt)
+    if len(prompt) > len(request.prompt):
+        warnings.append(
+            f"prompt: cut from {len(prompt)} to {len(request.prompt)}"
+            f" characters; the service takes {MAX_PROMPT}"
+        )
     return warnings
+
+
+def _cut(text: str) -> str:
+    """As much of ``text`` as fits, up to the end of a word where there are
+    words: Chinese and Japanese have no blanks between them."""
+    if len(text) <= MAX_PROMPT:
+        return text
+    head = text[:MAX_PROMPT]
+    if not text[MAX_PROMPT].isspace():
+        blank = max(head.rfind(c) for c in " \n\t")
+        if blank >= MAX_PROMPT - _LONGEST_WORD:
+            head = head[:blank]
+    return head.rstrip()
 
 
 #: TEN's hotwords may carry a weight, as in ``Agora|10``.
@@ -212,5 +263,12 @@ def clean_keywords(
 
 
 def _printable(text: str, keep: str = "") -> str:
-    """``text`` with control characters and half surrogates as blanks."""
-    return "".join(c if c.isprintable() or c in keep else " " for c in text)
+    """``text`` with control characters, line separators and half surrogates
+    as blanks; joiners, which scripts and emoji need, stay."""
+    return "".join(
+        " " if unicodedata.category(c) in _BREAKS and c not in keep else c
+        for c in text
+    )
+
+
+_BREAKS = ("Cc", "Cs", "Zl", "Zp")

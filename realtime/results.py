@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from .faults import Fault
+
+DropCause = Literal["overflow", "given_up"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,8 @@ class TurnResult:
 
     ``text`` is the whole text of the turn, not the last piece.  ``model``
     wrote it.  ``languages``
-    are the codes that the server reported.  ``usage`` and ``logprobs`` are as
+    are the codes that the server reported, ``hints`` those that it was told
+    to expect.  ``usage`` and ``logprobs`` are as
     the server sent them.
     """
 
@@ -36,6 +39,7 @@ class TurnResult:
     duration_ms: int
     model: str = ""
     languages: tuple[str, ...] = ()
+    hints: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: Sequence[Mapping[str, Any]] = ()
 
@@ -104,10 +108,12 @@ class SessionLost:
 
 @dataclass(frozen=True)
 class AudioDropped:
-    """Audio that can no longer be delivered: the buffer's bound was hit."""
+    """Audio that can no longer be delivered: the buffer's bound was hit, or
+    the call was given up."""
 
     start_ms: int
     duration_ms: int
+    cause: DropCause = "overflow"
 
 
 @dataclass(frozen=True)

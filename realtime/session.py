@@ -6,16 +6,22 @@ state of its turns; `transcription` decides what is sent and delivered.
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from collections import deque
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
+from .client_events import (
+    append_event,
+    clear_event,
+    commit_event,
+    session_update_event,
+)
 from .events import ServerEvent, clean_id
-from .faults import ErrorInfo, error_info
-from .items import Commit, Items, ServerHabits, Turn
-from .settings import Dialect, SessionSettings, session_update
+from .faults import REFUSALS, ErrorInfo, error_of
+from .habits import ServerHabits
+from .handshake import CREATED, UPDATED, Handshake, Protocol
+from .items import Commit, Items, Turn
+from .limits import Limits
+from .settings import SessionSettings
 
 #: A commit of less is refused with ``input_audio_buffer_commit_empty``.
 MIN_COMMIT_MS = 100
@@ -25,10 +31,7 @@ _CLOSE_FOLLOWS_S = 2.0
 #: No session that lives shorter is worth a rollover, in seconds.
 MIN_LIFE_S = 10.0
 
-State = Literal["opening", "configuring", "ready", "over"]
-
-_APPEND_HEAD = b'{"type":"input_audio_buffer.append","audio":"'
-_APPEND_TAIL = b'"}'
+State = Literal["opening", "ready", "over"]
 
 _ITEM_NOTICES = (
     "input_audio_buffer.committed",
@@ -36,8 +39,6 @@ _ITEM_NOTICES = (
     "conversation.item.created",
     "conversation.item.done",
 )
-_CREATED = ("session.created", "transcription_session.created")
-_UPDATED = ("session.updated", "transcription_session.updated")
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 
 #: ``error`` events of the last moment; the others of a flood say no more.
@@ -55,7 +56,8 @@ class Session(Items):
     def __init__(
         self,
         settings: SessionSettings,
-        protocol: Literal["auto", "ga", "beta"],
+        protocol: Protocol,
+        limits: Limits,
         now: float,
         wall: float,
         habits: ServerHabits,
@@ -71,24 +73,16 @@ class Session(Items):
         self.problems: list[tuple[float, ErrorInfo]] = []
         self.last_problem: ErrorInfo | None = None
         self._last_problem_at = now
-        self.refused: ErrorInfo | None = None
         self.appended = 0
         self.updating: SessionSettings | None = None
         self.not_updated: ErrorInfo | None = None
-        self._update_id = "evt_session"
         self._change_id = "evt_change"
         self._commit_count = 0
-        self.dialect: Dialect = "beta" if protocol == "beta" else "ga"
-        if protocol != "auto":
-            self._configure()
+        self.handshake = Handshake(
+            settings, protocol, limits, habits, self.outbox, now
+        )
 
     # -- sending ---------------------------------------------------------
-
-    def _configure(self) -> None:
-        update = session_update(self.settings, self.dialect)
-        update["event_id"] = self._update_id
-        self.outbox.append(_encode(update))
-        self.state = "configuring"
 
     def update(self, settings: SessionSettings) -> None:
         """Ask for other settings; no audio goes out until the answer.
@@ -97,9 +91,12 @@ class Session(Items):
         """
         self.updating = settings
         self.not_updated = None
-        update = session_update(settings, self.dialect)
-        update["event_id"] = self._change_id
-        self.outbox.append(_encode(update))
+        dialect = self.handshake.dialect
+        self.outbox.append(
+            session_update_event(
+                settings, dialect, self._change_id, self.settings
+            )
+        )
 
     def begin_at(self, position: int) -> None:
         """The audio of this session starts at ``position`` of the call."""
@@ -111,9 +108,8 @@ class Session(Items):
         self.clock.sent(self.sent, samples)
         self.sent += samples
         self.appended += samples
-        # Built by hand: base64 needs no JSON escaping, and this is the one
-        # message that is sent many times a second.
-        return b"".join((_APPEND_HEAD, b64encode(data), _APPEND_TAIL))
+        self.handshake.audio_sent = True
+        return append_event(data)
 
     def commit(self, now: float) -> bytes:
         """The message that ends a turn at what was sent so far."""
@@ -122,14 +118,12 @@ class Session(Items):
         self.commits.append(Commit(self.boundary, self.sent, event_id, now))
         if self.settings.turn_owner == "client":
             self.boundary = self.sent
-        return _encode(
-            {"type": "input_audio_buffer.commit", "event_id": event_id}
-        )
+        return commit_event(event_id)
 
     def clear(self, keep_from: int) -> None:
         """Discard what was sent since the last commit; send it again from
         ``keep_from`` on."""
-        self.outbox.append(_encode({"type": "input_audio_buffer.clear"}))
+        self.outbox.append(clear_event())
         self.sent = self.boundary = keep_from
 
     # -- state ------------------------------------------------------------
@@ -145,10 +139,10 @@ class Session(Items):
         """The ``error`` event that explains a CLOSE.
 
         CLOSE follows its error at once, but this machine may have slept in
-        between; and a refusal (3000 and more) always has one.
+        between; and a refusal by the service always has one.
         """
         age = now - self._last_problem_at
-        if age <= _CLOSE_FOLLOWS_S or (close_code >= 3000 and age <= 60):
+        if age <= _CLOSE_FOLLOWS_S or (close_code in REFUSALS and age <= 60):
             return self.last_problem
         return None
 
@@ -173,23 +167,18 @@ class Session(Items):
     def receive(self, event: ServerEvent, now: float) -> Turn | None:
         """Take a server event; returns the turn that it changed."""
         kind = event.type
-        if self.state == "opening" and kind != "error":
-            if _is_beta(event):
-                self.dialect = "beta"
-            self._configure()
-        if kind in _CREATED:
-            self._on_created(event)
-            return None
-        if kind in _UPDATED:
-            if self.state == "configuring":
-                self.state = "ready"
-                self.ready_at = now
-                self.last_problem = None
-            elif self.updating is not None:
-                self.settings, self.updating = self.updating, None
-            return None
         if kind == "error":
-            self._on_error(error_info(event.object("error")), now)
+            self._on_error(error_of(event.fields), now)
+            return None
+        if kind in CREATED:
+            self._on_created(event)
+        if kind in UPDATED and self.updating is not None:
+            self.take_settings(self.updating)
+            self.updating = None
+            return None
+        only = self.handshake.receive(event, now)
+        self.look_at_handshake(now)
+        if only:
             return None
         if kind in _ITEM_NOTICES:
             return self._on_item(event, now)
@@ -203,6 +192,13 @@ class Session(Items):
             )
         self._count_unknown()
         return None
+
+    def look_at_handshake(self, now: float) -> None:
+        """Is the session ready by now?"""
+        if self.state == "opening" and self.handshake.ready:
+            self.state = "ready"
+            self.ready_at = now
+            self.last_problem = None
 
     def _on_created(self, event: ServerEvent) -> None:
         session = event.object("session")
@@ -228,25 +224,8 @@ class Session(Items):
             return
         self.last_problem = info
         self._last_problem_at = now
-        if self.state == "configuring" and info.event_id in (
-            "",
-            self._update_id,
-        ):
-            self.refused = info
+        if self.handshake.on_error(info, now):
+            self.look_at_handshake(now)
             return
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append((now, info))
-
-
-def _is_beta(event: ServerEvent) -> bool:
-    """The first event tells the dialect: the beta session object is flat."""
-    if event.type == "transcription_session.created":
-        return True
-    session = event.object("session")
-    return "input_audio_format" in session and "audio" not in session
-
-
-def _encode(message: Mapping[str, Any]) -> bytes:
-    return json.dumps(
-        message, ensure_ascii=False, separators=(",", ":")
-    ).encode()

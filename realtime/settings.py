@@ -1,21 +1,28 @@
-"""A session's settings and their form in the two dialects.
+"""A session's settings; `client_events` puts them on the wire.
 
 GA is what api.openai.com speaks since May 2026; the beta dialect lives on in
-compatible servers only.  Field names and value ranges: ``openai`` package
-3.54.0 (``types/realtime``) and OpenAI's realtime guides.
+compatible servers only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    # For mypy only: a field that the SDK does not know is an error there.
+    from openai.types.realtime.realtime_transcription_session_audio_input_param import (  # noqa: E501
+        NoiseReduction,
+    )
 
 WireFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 Dialect = Literal["ga", "beta"]
 #: How words are put into a prompt; "" where the model takes no prompt.
 KeywordStyle = Literal["", "list", "sentence"]
 TurnOwner = Literal["server", "client"]
+Delay = Literal["minimal", "low", "medium", "high", "xhigh"]
+Include = Literal["item.input_audio_transcription.logprobs"]
 
 #: Sample rate on the wire in Hz: OpenAI takes PCM at 24 kHz and G.711 at
 #: 8 kHz (a lower PCM rate is refused with ``integer_below_min_value``).
@@ -29,19 +36,18 @@ WIRE_SAMPLE_BYTES: Mapping[WireFormat, int] = {
     "g711_ulaw": 1,
     "g711_alaw": 1,
 }
-_GA_FORMATS: Mapping[WireFormat, dict[str, Any]] = {
-    "pcm16": {"type": "audio/pcm", "rate": 24000},
-    "g711_ulaw": {"type": "audio/pcmu"},
-    "g711_alaw": {"type": "audio/pcma"},
-}
+#: A longer prompt makes the server refuse the whole update, in code points
+#: (``string_above_max_length``, measured in July 2026).
+MAX_PROMPT = 1024
 
 
 @dataclass(frozen=True)
 class SessionSettings:
     """What a transcription session is asked to do.
 
-    ``turn_detection`` and ``noise_reduction`` are the objects as the server
-    takes them, or None for off.  ``prefix_padding_ms`` and
+    At most one of ``language`` and ``languages`` is set.  ``turn_detection``
+    and ``noise_reduction`` are the objects as the server takes them, or None
+    for off.  ``prefix_padding_ms`` and
     ``silence_duration_ms`` repeat the turn detector's values so that speech
     times can be told from padded ones.  ``keyword_style`` tells where the
     words go in a dialect that has no field for them.  ``extra`` is merged over
@@ -55,10 +61,10 @@ class SessionSettings:
     prompt: str = ""
     keywords: tuple[str, ...] = ()
     keyword_style: KeywordStyle = ""
-    delay: str = ""
+    delay: Delay | Literal[""] = ""
     turn_detection: Mapping[str, Any] | None = None
-    noise_reduction: Mapping[str, Any] | None = None
-    include: tuple[str, ...] = ()
+    noise_reduction: NoiseReduction | None = None
+    include: tuple[Include, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -70,6 +76,11 @@ class SessionSettings:
     def sample_bytes(self) -> int:
         """Bytes of one sample on the wire."""
         return WIRE_SAMPLE_BYTES[self.wire_format]
+
+    @property
+    def hints(self) -> tuple[str, ...]:
+        """The languages that the server is told to expect."""
+        return self.languages or ((self.language,) if self.language else ())
 
     @property
     def turn_owner(self) -> TurnOwner:
@@ -94,90 +105,46 @@ class SessionSettings:
         return value if isinstance(value, int) else default
 
 
-def session_update(
-    settings: SessionSettings, dialect: Dialect
-) -> dict[str, Any]:
-    """The client event that configures a session, as a JSON object."""
-    transcription = _transcription(settings, dialect)
-    # Both switches are always spelled out: a session starts with the server's
-    # turn detection on, and only an explicit null turns it off.
-    detector = _plain(settings.turn_detection)
-    noise = _plain(settings.noise_reduction)
-    if noise is not None and dialect == "beta":
-        noise.pop("strength", None)
-    include = list(settings.include)
-    session: dict[str, Any]
-    if dialect == "ga":
-        session = {
-            "type": "transcription",
-            "audio": {
-                "input": {
-                    "format": dict(_GA_FORMATS[settings.wire_format]),
-                    "noise_reduction": noise,
-                    "transcription": transcription,
-                    "turn_detection": detector,
-                }
-            },
-        }
-        if include:
-            session["include"] = include
-        return {
-            "type": "session.update",
-            "session": merged(session, settings.extra),
-        }
-    session = {
-        "input_audio_format": settings.wire_format,
-        "input_audio_transcription": transcription,
-        "turn_detection": detector,
-        "input_audio_noise_reduction": noise,
-    }
-    if include:
-        session["include"] = include
-    return {
-        "type": "transcription_session.update",
-        "session": merged(session, settings.extra),
-    }
+def needs_new_session(told: SessionSettings, new: SessionSettings) -> bool:
+    """Can a session that was ``told`` settings not be brought to ``new``
+    ones by an update?
 
-
-def _transcription(
-    settings: SessionSettings, dialect: Dialect
-) -> dict[str, Any]:
-    """The transcription request.  The beta dialect knows one language, no
-    list of words and no delay; `options.decide` says the same."""
-    language, prompt = settings.language, settings.prompt
-    beta = dialect == "beta"
-    if beta:
-        language = language or next(iter(settings.languages), "")
-        prompt = prompt_with(prompt, settings.keywords, settings.keyword_style)
-    fields: dict[str, Any] = {
-        "model": settings.model,
-        "language": language,
-        "prompt": prompt,
-        "languages": [] if beta else list(settings.languages),
-        "keywords": [] if beta else list(settings.keywords),
-        "delay": "" if beta else settings.delay,
-    }
-    return {name: value for name, value in fields.items() if value}
+    A `session.update` is a merge, and these fields cannot be cleared, only
+    replaced (OpenAI's client-events reference; livekit/agents).
+    """
+    return (
+        told.model != new.model
+        or told.wire_format != new.wire_format
+        or told.extra != new.extra
+        or bool(told.language and not new.language)
+        or bool(told.languages and not new.languages)
+        or bool(told.delay and not new.delay)
+        or not set(told.include) <= set(new.include)
+    )
 
 
 def prompt_with(
     prompt: str, keywords: Sequence[str], style: KeywordStyle
-) -> str:
-    """A prompt that also names words to expect.
+) -> tuple[str, int]:
+    """A prompt that also names words to expect, as many as there is room for;
+    and how many there was no room for.
 
     ``list``: the bare words, as whisper-1 wants its prompt; ``sentence``:
     ``Keywords: a, b.``, for models whose prompt is free text.
     """
-    if not keywords or not style:
-        return prompt
-    words = ", ".join(keywords)
-    if style == "sentence":
-        words = f"Keywords: {words}."
-    return f"{prompt} {words}" if prompt else words
-
-
-def _plain(value: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if value is None else dict(value)
+    head = f"{prompt} " if prompt else ""
+    opening, closing = ("Keywords: ", ".") if style == "sentence" else ("", "")
+    room = MAX_PROMPT - len(head) - len(opening) - len(closing)
+    fitting: list[str] = []
+    for word in keywords if style else ():
+        room -= len(word) + (2 if fitting else 0)
+        if room < 0:
+            break
+        fitting.append(word)
+    left = len(keywords) - len(fitting)
+    if not fitting:
+        return prompt, left
+    return f"{head}{opening}{', '.join(fitting)}{closing}", left
 
 
 def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,12 +17,9 @@ import sys
 
 from .connections import CALL_OVER, Connections
 from .events import MalformedEvent, parse_event
-from .faults import (
-    Fault,
-    describe,
-    fault_of_error,
-)
+from .faults import Fault, describe, fault_of_error
 from .feed import LEAD_IN_MS
+from .handshake import NOT_CONFIRMED
 from .items import Turn
 from .link import Link
 from .results import (
@@ -176,8 +173,7 @@ class Transcription(Connections):
         turn = session.receive(event, now)
         if turn is not None and self.settings.turn_owner == "server":
             link.looked_to(max(turn.begin, session.boundary), now)
-        if session.refused is not None:
-            link.closing = True
+        if self._handshake_failed(link, now):
             return
         if link is self.active and turn is not None:
             if event.type == "input_audio_buffer.committed":
@@ -187,6 +183,16 @@ class Transcription(Connections):
             self._leave_confused(session, now)
         self._maybe_switch(now)
         self._pursue_change(now)
+
+    def _handshake_failed(self, link: Link, now: float) -> bool:
+        """Tell what there is to tell about a handshake; True if it failed."""
+        handshake = link.session.handshake
+        self.results.extend(ServerProblem(f) for f in handshake.notices)
+        handshake.notices.clear()
+        if handshake.failure is None:
+            return False
+        self._end(link, handshake.failure, now)
+        return True
 
     def _leave_confused(self, session: Session, now: float) -> None:
         """Replay once the turns that can be trusted are delivered."""
@@ -275,30 +281,42 @@ class Transcription(Connections):
     def _tick_link(self, link: Link, now: float) -> None:
         session = link.session
         if session.state != "ready":
-            if now >= self._session_due(session):
-                self._abort(link, "the server accepted no session", now)
+            session.handshake.tick(now)
+            session.look_at_handshake(now)
+            self._handshake_failed(link, now)
             return
         for info in session.take_problems(now - self._grace):
             self.results.append(ServerProblem(fault_of_error(info)))
         if link.is_silent(now):
-            self._abort(link, "the server does not answer", now)
+            text = "the server does not answer, or does not read"
+            self._end(link, Fault("retry", "no_answer", text), now)
             return
         if link.ping_due(now):
             link.ask_ping(now)
         if link is not self.active:
             return
         link.tick_hold(now)
-        self._tick_turns(session, now)
+        if session.handshake.stage == "trial":
+            self._tick_trial(link, now)
+        else:
+            self._tick_turns(session, now)
         due = self._rollover_due(session)
         if due is not None and now >= due:
             self._connect_at = now
 
-    def _session_due(self, session: Session) -> float:
-        return session.opened_at + self.limits.session_timeout_ms / 1000
+    def _tick_trial(self, link: Link, now: float) -> None:
+        """A server that confirmed nothing must say something about speech."""
+        session = link.session
+        if now < self._trial_due(session):
+            return
+        if self._held.has_speech(self._held.watermark, session.sent):
+            text = "the server sent no session.updated, nor a word about audio"
+            self._end(link, Fault("retry", NOT_CONFIRMED, text), now)
+        else:
+            session.handshake.trial_since = now
 
-    def _abort(self, link: Link, detail: str, now: float) -> None:
-        link.closing = True
-        self.closed(link, 1006, detail, now)
+    def _trial_due(self, session: Session) -> float:
+        return session.handshake.trial_since + self._turn_timeout
 
     def _tick_turns(self, session: Session, now: float) -> None:
         """A turn without an answer: send it again once, then report it."""
@@ -325,6 +343,9 @@ class Transcription(Connections):
         if self.settings.turn_owner == "client":
             return
         if session.turns or session.commits or link.hold is not None:
+            return
+        if session.handshake.stage == "trial":
+            # Its silence proves nothing.
             return
         quiet = position - self._lead_in
         session.boundary = max(session.boundary, quiet)
@@ -363,13 +384,16 @@ class Transcription(Connections):
                 continue
             session = link.session
             if session.state != "ready":
-                times.append(self._session_due(session))
+                times.append(session.handshake.due())
                 continue
             times.extend(at + self._grace for at, _ in session.problems[:1])
             times.extend(link.times())
         if self.active is not None:
             session = self.active.session
-            times.extend(session.answer_times(self._turn_timeout))
+            if session.handshake.stage == "trial":
+                times.append(self._trial_due(session))
+            else:
+                times.extend(session.answer_times(self._turn_timeout))
             due = self._rollover_due(session)
             if self.standby is not None:
                 # One that is still opening tells when it is ready.

@@ -13,11 +13,13 @@ from ten_packages.extension.openai_asr_python.realtime.models import (
 from ten_packages.extension.openai_asr_python.realtime.options import (
     MAX_KEYWORD,
     MAX_KEYWORDS,
-    MAX_PROMPT,
     OPTIONS,
     decide,
 )
-from ten_packages.extension.openai_asr_python.realtime.settings import Dialect
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    MAX_PROMPT,
+    Dialect,
+)
 
 from .cells import BAD_RATE, DIALECTS, ERRORS, MODELS, TURNS, Cell, all_cells
 

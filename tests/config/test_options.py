@@ -9,18 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ten_packages.extension.openai_asr_python.config import ConfigError
 from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.realtime.client_events import (
+    session_update,
+)
 from ten_packages.extension.openai_asr_python.realtime.models import (
     MODEL_NAMES,
     profile_of,
 )
 from ten_packages.extension.openai_asr_python.realtime.options import (
     MAX_KEYWORD,
-    MAX_PROMPT,
     OPTIONS,
     decide,
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
-    session_update,
+    MAX_PROMPT,
 )
 
 from devkit.server.errors import ApiError

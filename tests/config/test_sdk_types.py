@@ -21,13 +21,13 @@ from openai.types.realtime import (
 )
 from pydantic import TypeAdapter
 from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.realtime.client_events import (
+    session_update,
+)
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.models import (
     MODEL_NAMES,
     profile_of,
-)
-from ten_packages.extension.openai_asr_python.realtime.settings import (
-    session_update,
 )
 from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
@@ -88,7 +88,7 @@ def test_every_session_update_is_what_the_sdk_describes(model):
         TURNS, NOISE, REQUESTS, FORMATS, ([], ["logprobs"])
     ):
         vad = turns.get("type") in ("server_vad", "semantic_vad")
-        if vad and not profile_of(model).server_turns:
+        if vad and profile_of(model).server_turns == "no":
             continue
         params: dict[str, Any] = {
             "api_key": KEY,

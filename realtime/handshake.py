@@ -1,0 +1,253 @@
+"""From an open WebSocket to settings that are in force.
+
+The rules, in the order in which they apply:
+
+- The server speaks first (``session.created``), and its first event tells the
+  dialect.  One that says nothing is spoken to after ``speak_first_ms``.
+- An ``error`` instead is the end of this attempt, unless ``session.created``
+  follows within ``close_grace_ms``; a CLOSE within that time explains more.
+- `session.update` is answered by ``session.updated`` or an ``error``.  No
+  audio goes out before: it would be heard under the server's defaults, which
+  are no transcription at all.
+- Some compatible servers confirm nothing.  After ``unconfirmed_ms`` the user
+  is told; a server that by then answered another event, and any other after
+  ``session_timeout_ms``, is used *on trial*: audio goes out, and nothing is
+  let go of before the server said something about it.
+- A confirmation that comes during a trial means that the audio so far was
+  heard under the defaults: the attempt is over, and the next one waits longer.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Literal
+
+from .client_events import clear_event, session_update_event
+from .events import ServerEvent
+from .faults import (
+    ErrorInfo,
+    Fault,
+    fault_of_error,
+    fault_of_refused_settings,
+    fault_of_start,
+)
+from .habits import ServerHabits
+from .limits import Limits
+from .settings import Dialect, SessionSettings
+
+Protocol = Literal["auto", "ga", "beta"]
+#: ``waiting``: for the server's first event.  ``asking``: for the answer to
+#: our settings.  ``trial``: it did not come, audio goes out all the same.
+Stage = Literal["waiting", "asking", "trial", "done"]
+
+CREATED = ("session.created", "transcription_session.created")
+UPDATED = ("session.updated", "transcription_session.updated")
+#: What a server says about audio that it listens to.
+_HEARS = ("input_audio_buffer.", "conversation.item.")
+#: The code of what is told about a missing confirmation.
+NOT_CONFIRMED = "no_session_updated"
+_UPDATE_ID = "evt_session_"
+_CLEAR = "input_audio_buffer.clear"
+#: Another attempt waits so many times as long as a late answer took, and
+#: never longer than this, in seconds.
+_PATIENCE, _MAX_PATIENCE_S = 2.0, 60.0
+
+
+class Handshake:
+    """One connection's handshake.
+
+    ``outbox``: where its messages go.  ``dialect`` is a guess until the
+    server spoke.  ``failure``: why the attempt is over, once it is.
+    ``notices``: what to tell the user.  ``audio_sent``: audio went out.
+    ``trial_since``: when the trial began, or was extended.
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        protocol: Protocol,
+        limits: Limits,
+        habits: ServerHabits,
+        outbox: deque[bytes],
+        now: float,
+    ) -> None:
+        self._settings = settings
+        self._limits = limits
+        self._habits = habits
+        self._outbox = outbox
+        self._may_be_beta = protocol == "auto"
+        self.dialect: Dialect = "beta" if protocol == "beta" else "ga"
+        self.stage: Stage = "waiting"
+        self.failure: Fault | None = None
+        self.notices: list[Fault] = []
+        self.audio_sent = False
+        self.trial_since = now
+        self._created = False
+        self._update_id = ""
+        self._since = now
+        self._problem: tuple[float, ErrorInfo] | None = None
+        self._probed = False
+        self._looked = False
+        self._responds = False
+        if protocol != "auto":
+            self._ask(now)
+
+    @property
+    def ready(self) -> bool:
+        """May audio go out?"""
+        return self.stage in ("trial", "done")
+
+    def _ask(self, now: float) -> None:
+        """Send our settings in the dialect that is known by now."""
+        self._update_id = _UPDATE_ID + self.dialect
+        self._outbox.append(
+            session_update_event(self._settings, self.dialect, self._update_id)
+        )
+        self._since = now
+        self.stage = "asking"
+        if self._habits.consents:
+            self._begin_trial(now)
+
+    def _begin_trial(self, now: float) -> None:
+        self.stage = "trial"
+        self.trial_since = now
+
+    # -- what the server says ----------------------------------------------
+
+    def receive(self, event: ServerEvent, now: float) -> bool:
+        """Take an event that is no ``error``; True if that is all to it."""
+        kind = event.type
+        if self.stage == "waiting" or kind in CREATED:
+            self._on_first_word(event, now)
+        if kind in CREATED:
+            return True
+        if kind in UPDATED:
+            self._on_updated(now)
+            return True
+        if self._probed and kind == _CLEAR + "ed":
+            self._on_response(now)
+            return True
+        if self.stage == "trial" and kind.startswith(_HEARS):
+            # It works by settings that it never confirmed.
+            self.stage = "done"
+            self._habits.consents = True
+        return False
+
+    def _on_first_word(self, event: ServerEvent, now: float) -> None:
+        self._created = True
+        if self._problem is not None:
+            # It was no refusal.
+            self.notices.append(fault_of_error(self._problem[1]))
+            self._problem = None
+        spoke_first = self.stage == "waiting"
+        if self._may_be_beta and _is_beta(event) and self.dialect == "ga":
+            self.dialect = "beta"
+            self._ask(now)
+        elif spoke_first:
+            self._ask(now)
+
+    def _on_updated(self, now: float) -> None:
+        habits = self._habits
+        if self.stage == "trial" and self.audio_sent:
+            habits.answers_in_s = now - self._since
+            self.failure = Fault(
+                "at_once",
+                NOT_CONFIRMED,
+                f"session.updated came {habits.answers_in_s:.1f} s after"
+                " session.update; the audio so far is sent again",
+            )
+        habits.confirms, habits.consents = True, False
+        self.stage = "done"
+
+    def _on_response(self, now: float) -> None:
+        """It answers what was sent after the settings."""
+        self._responds = True
+        if self._looked:
+            self._look(now)
+
+    def on_error(self, info: ErrorInfo, now: float) -> bool:
+        """Take an ``error``; True if it was about the handshake."""
+        if self.ready:
+            return False
+        if self._answers_update(info):
+            self.failure = fault_of_refused_settings(info)
+        elif self._probed and _CLEAR in info.message:
+            # It knows no such event, and says so.
+            self._on_response(now)
+        elif info.event_id.startswith(_UPDATE_ID):
+            # The answer to settings in the wrong dialect.
+            return True
+        elif not self._created and self._problem is None:
+            self._problem = now, info
+        else:
+            return False
+        return True
+
+    def _answers_update(self, info: ErrorInfo) -> bool:
+        if self.stage != "asking" or info.event_id:
+            return info.event_id == self._update_id and not self.ready
+        if self._probed and _CLEAR in info.message:
+            return False
+        # Before session.created it may be about the connection as well.
+        return self._created or info.param.startswith("session")
+
+    # -- time --------------------------------------------------------------
+
+    def due(self) -> float:
+        """When `tick` has something to do; only while it is not `ready`."""
+        limits, since = self._limits, self._since
+        if self._problem is not None:
+            return self._problem[0] + limits.close_grace_ms / 1000
+        if self.stage == "waiting":
+            return since + limits.speak_first_ms / 1000
+        if not self._probed:
+            return since + limits.probe_ms / 1000
+        if not self._looked:
+            return since + limits.unconfirmed_ms / 1000
+        known = min(_PATIENCE * self._habits.answers_in_s, _MAX_PATIENCE_S)
+        return since + max(limits.session_timeout_ms / 1000, known)
+
+    def tick(self, now: float) -> None:
+        """Do what is due, a step at a time."""
+        while not (self.ready or self.failure) and now >= self.due():
+            if self._problem is not None:
+                self.failure = fault_of_start(self._problem[1])
+            elif self.stage == "waiting":
+                self._ask(now)
+            elif not self._probed:
+                self._probed = True
+                self._outbox.append(clear_event())
+            elif not self._looked:
+                self._looked = True
+                self._look(now)
+                self._tell(now)
+            elif self._habits.confirms:
+                waited = now - self._since
+                text = f"no session.updated came within {waited:.0f} s"
+                self.failure = Fault("retry", NOT_CONFIRMED, text)
+            else:
+                self._begin_trial(now)
+
+    def _look(self, now: float) -> None:
+        """Audio may go out to a server that answers everything else."""
+        if self._responds and not self._habits.confirms:
+            self._begin_trial(now)
+
+    def _tell(self, now: float) -> None:
+        """Once in a call."""
+        if not self._habits.told_unconfirmed:
+            self._habits.told_unconfirmed = True
+            what = "is sent all the same" if self.ready else "is kept"
+            text = (
+                f"no session.updated came within {now - self._since:.0f} s of"
+                f" session.update; audio {what}"
+            )
+            self.notices.append(Fault("report", NOT_CONFIRMED, text))
+
+
+def _is_beta(event: ServerEvent) -> bool:
+    """The beta session object is flat."""
+    if event.type == "transcription_session.created":
+        return True
+    session = event.object("session")
+    return "input_audio_format" in session and "audio" not in session
