@@ -31,7 +31,9 @@ END = "<!-- errors: end -->"
 _TITLES = {
     "code": "`error.code` of an event, a refused handshake or a failed turn",
     "type": "`error.type` where the code says nothing",
-    "close": "CLOSE code of the WebSocket, where no `error` came before it",
+    "refusal": "the same, where CLOSE 1008, 3000 or 4000 follows",
+    "close": "CLOSE code of the WebSocket, where neither an `error` just"
+    " before it nor its reason (`type.code` at OpenAI) stands above",
     "http": "HTTP status in place of 101, where its body has no error",
 }
 _SEVERITY: dict[Verdict, str] = {
@@ -60,8 +62,9 @@ something, `vendor_info` is `{"vendor": "openai", "code", "message"}`, with
 the sign of the tables below as `code`. Anything like a key in a message is
 masked.
 
-What decides, in this order: the code of an `error` event, its type, the CLOSE
-code or HTTP status. A row that names one number comes before a range.
+What decides, in this order: the code of an `error` event, of a CLOSE's reason
+or of an HTTP body, its type, the CLOSE code or HTTP status. A row that names
+one number comes before a range. Only what is known to last ends a call.
 
 | where | sign | meaning | error message | the extension |
 |---|---|---|---|---|
@@ -70,8 +73,14 @@ _REST = """
 An `error` event that no CLOSE follows ends nothing: it is reported with code
 1000 and the session goes on. An `error` in answer to the session's settings
 is fatal, because nothing could be transcribed, unless its row says
-"reconnects": then it is tried again. Whatever stands in no row is taken for a
-passing fault.
+"reconnects": then it is tried again. An `error` in place of `session.created`
+ends the attempt, which is repeated unless its row says "gives up". Whatever
+stands in no row is taken for a passing fault. `Retry-After` of an HTTP
+refusal, in seconds or as a date, is waited for, at most five minutes.
+
+A start that fails is told at once, in the server's own words: the `message`
+carries text, type, code and parameter, from an `error` event of OpenAI's shape
+or another, or from an HTTP body (JSON, text or page).
 
 ## Words of our own
 
@@ -79,10 +88,12 @@ passing fault.
 |---|---|---|
 | (no `vendor_info`) | -1000 | `invalid property: …`: the configuration is wrong; the text names the field |
 | (no `vendor_info`) | 1000 | an audio frame was refused (the 1st, 10th, 100th … is reported), or the dump failed |
-| `audio_dropped` | 1000 | undelivered audio gave way to `max_buffer_ms`, or to a fatal error: how many ms and from where |
+| `audio_dropped` | 1000 | undelivered audio gave way to `max_buffer_ms`, or the call was given up: how many ms and from where |
 | `finalize_timeout` | 1000 | a finalize hit `finalize_timeout_ms`; its text follows when the service answers |
 | `no_result` | 1000 | the service sent no result for a turn, twice; its audio is given up |
-| `1006` | 1000 | the connection broke off, or the server stopped answering |
+| `1006` | 1000 | the connection broke off |
+| `no_answer` | 1000 | the server stopped answering or reading (`peer_timeout_ms`) |
+| `no_session_updated` | 1000 | the server did not confirm the settings within 3 s ([core.md](core.md), "A server that does not confirm") |
 | `refused`, `network`, `timeout` | 1000 | no connection could be opened |
 | `tls`, `handshake` | 1000 | the other end is not the service, or its certificate is refused |
 | `proxy` | -1000 or 1000 | the proxy of the environment cannot be used, or gave no connection |
@@ -96,7 +107,13 @@ one report.
 
 
 def _row(rule: Rule) -> str:
-    place = {"code": "code", "type": "type", "close": "CLOSE", "http": "HTTP"}
+    place = {
+        "code": "code",
+        "type": "type",
+        "refusal": "type, then CLOSE",
+        "close": "CLOSE",
+        "http": "HTTP",
+    }
     return (
         f"| {place[rule.where]} | `{rule.sign}` | {rule.meaning} |"
         f" {_SEVERITY[rule.verdict]} | {_ACTION[rule.verdict]} |\n"
@@ -120,6 +137,7 @@ def short_table() -> str:
         groups = []
         for where, title in (
             ("code", ""),
+            ("refusal", "CLOSE 1008, 3000, 4000 after or with "),
             ("close", "CLOSE "),
             ("http", "HTTP "),
         ):

@@ -184,8 +184,10 @@ class Handshake:
         return True
 
     def _answers_update(self, info: ErrorInfo) -> bool:
-        if self.stage != "asking" or info.event_id:
-            return info.event_id == self._update_id and not self.ready
+        if self.stage != "asking":
+            return False
+        if info.event_id:
+            return info.event_id == self._update_id
         if self._probed and _CLEAR in info.message:
             return False
         # Before session.created it may be about the connection as well.

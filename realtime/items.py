@@ -94,6 +94,7 @@ class Items:
         self.confused = False
         self._last_item = ""
         self._root = ""
+        self._doubtful_to = 0
         self._habits = habits
         self._finished: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
         self._finished_set: set[str] = set()
@@ -249,6 +250,7 @@ class Items:
         turn.waiting_since = turn.waiting_since or now
         if turn.end is None:
             self.end_by_commit(turn)
+            self._settle_doubt()
         assert turn.end is not None
         if self.settings.turn_owner == "client":
             self._sort_out_early_text(turn, turn.end)
@@ -302,30 +304,43 @@ class Items:
         habits, first = self._habits, not self._last_item
         self._last_item = item_id
         before = self.turns.get(previous)
-        if previous in self._finished_set or (
-            before is not None and before.closed
-        ):
-            habits.chained = True
-        elif not previous or not habits.chains:
-            return
-        elif first and not (habits.chained and self._may_be_second(previous)):
-            habits.roots.add(previous)
-            self._root = previous
-        elif habits.chained:
+        if before is not None and not before.closed:
             self.confused = True
+        elif before is not None or previous in self._finished_set:
+            habits.chained = True
+        elif not previous:
+            # Nothing before the first one is how OpenAI's chain begins.
+            habits.chained = habits.chained or first
+        elif not habits.chains or (first and previous in habits.roots):
+            return
+        elif not first or (habits.chained and not habits.roots):
+            self.confused = habits.chained
+        else:
+            self._root = previous
+            self._doubtful_to = self.commits[-1].position if self.commits else 0
+            self._settle_doubt()
 
-    def _may_be_second(self, previous: str) -> bool:
-        """Was there audio for an item before the first that was announced?"""
-        if previous in self._habits.roots:
-            return False
-        return len(self.commits) > 1 or len(self.turns) > 1
+    @property
+    def in_doubt(self) -> bool:
+        """May the first item known be the second, so that no commit is known
+        to be answered by the right one?"""
+        return bool(self._root) and self._root not in self._habits.roots
+
+    def _settle_doubt(self) -> None:
+        """What precedes the first item is nothing once every commit before
+        has an item."""
+        if self._root and not (
+            self.commits and self.commits[0].position <= self._doubtful_to
+        ):
+            self._habits.roots.add(self._root)
 
     def _on_transcription(
         self, part: str, event: ServerEvent, now: float
     ) -> Turn | None:
         item_id = event.identity("item_id")
-        if item_id and item_id == self._root:
-            # It was no name for nothing, but an item without a notice.
+        if self.in_doubt and item_id == self._root:
+            # It is an item, whose notice was lost.
+            self.turns.clear()
             self.confused = True
         if not self._is_plausible(item_id, part):
             self._count_unknown()

@@ -220,6 +220,8 @@ class Transcription(Connections):
         while self.active is not None:
             session = self.active.session
             turn = session.head()
+            if session.in_doubt:
+                break
             if turn is None or not turn.settled:
                 self._delivery.interim(session)
                 break

@@ -12,6 +12,10 @@ from ten_packages.extension.openai_asr_python.config_loading import load_config
 from ten_packages.extension.openai_asr_python.realtime.client_events import (
     session_update,
 )
+from ten_packages.extension.openai_asr_python.realtime.languages import (
+    LANGUAGE_CODES,
+    LANGUAGES_CODES,
+)
 from ten_packages.extension.openai_asr_python.realtime.models import (
     MODEL_NAMES,
     profile_of,
@@ -69,6 +73,12 @@ def test_the_table_is_what_happens(model, option, dialect):
     if fate == "passed":
         assert request[name] == params[option]
         assert told == []
+    elif fate == "list":
+        given = params[option]
+        expected = [given] if isinstance(given, str) else given
+        assert request["languages"] == expected
+        assert "language" not in request
+        assert told == []
     elif fate == "first":
         assert request["language"] == "de"
         assert "languages" not in request
@@ -94,10 +104,15 @@ def test_logprobs_only_where_the_model_gives_them(model):
 @pytest.mark.parametrize("model", MODEL_NAMES)
 @pytest.mark.parametrize("turns", ["server_vad", "semantic_vad"])
 def test_turn_detection_of_the_server_is_passed_or_rejected(model, turns):
-    if decide(turns, profile_of(model)) == "passed":
-        config, _ = load(model=model, turn_detection={"type": turns})
+    fate = decide(turns, profile_of(model))
+    if fate in ("passed", "doubtful"):
+        config, warnings = load(model=model, turn_detection={"type": turns})
         assert config.session_settings().turn_detection["type"] == turns
+        told = [w for w in warnings if "never got a turn" in w]
+        assert len(told) == (1 if fate == "doubtful" else 0)
+        assert config.turn_owner == turns
         return
+    assert fate == "rejected"
     with pytest.raises(ConfigError) as caught:
         load(model=model, turn_detection={"type": turns})
     assert model in str(caught.value)
@@ -116,6 +131,10 @@ def test_every_option_has_a_fate_with_every_model():
     [
         (["Agora|10", "TEN | 2.5", "c|"], ["Agora", "TEN", "c"]),
         ("Agora|10, TEN,,\nRTC", ["Agora", "TEN", "RTC"]),
+        ("声网，实时、通话; TEN；RTC", ["声网", "实时", "通话", "TEN", "RTC"]),
+        (["a, b; c"], ["a, b; c"]),
+        (["می\u200cخواهم", "👩\u200d🚀"], ["می\u200cخواهم", "👩\u200d🚀"]),
+        (["a\u2028b\x85c"], ["a b c"]),
         (["<b>bold</b>", "a\r\nb"], ["b bold /b", "a b"]),
         (["x", " x ", "<>", "", "\x00"], ["x"]),
         (["either|or"], ["either|or"]),
@@ -136,43 +155,176 @@ def test_words_go_into_the_prompt_in_the_models_own_way():
     assert sent(free)["prompt"] == "A call. Keywords: TEN, Agora."
 
 
-def test_a_prompt_that_is_too_long_is_cut_between_words():
-    config, warnings = load(
-        model="whisper-1", prompt="word " * MAX_PROMPT, keywords=["late"]
-    )
-    prompt = sent(config)["prompt"]
-    assert MAX_PROMPT - 10 < len(prompt) <= MAX_PROMPT
-    assert prompt.endswith("word")
-    assert any("prompt: cut" in w for w in warnings)
-    assert any("no room" in w for w in warnings)
+@pytest.mark.parametrize("length", [1, 1023, 1024])
+@pytest.mark.parametrize("letter", ["a", "字", "😀", "é"])
+def test_a_prompt_of_the_length_that_the_service_takes_is_not_touched(
+    length, letter
+):
+    config, warnings = load(model="gpt-transcribe", prompt=letter * length)
+    assert sent(config)["prompt"] == letter * length
+    assert warnings == []
 
 
 @pytest.mark.parametrize(
-    ("params", "language", "languages"),
+    ("prompt", "kept"),
     [
-        ({"language": "en-US"}, "en", None),
-        ({"language": "eng"}, "en", None),
-        ({"language": "zh-Hant-TW"}, "zh", None),
-        ({"language": "yue"}, "yue", None),
-        ({"language": "de", "languages": "en, fr"}, None, ["de", "en", "fr"]),
-        ({"language": "en", "languages": ["de", "en"]}, None, ["en", "de"]),
-        ({"languages": ["en-GB", "en-US"]}, "en", None),
-        ({"language": "de", "languages": ["de"]}, "de", None),
+        ("a" * 1025, "a" * 1024),
+        ("字" * 3000, "字" * 1024),
+        ("😀" * 1025, "😀" * 1024),
+        ("a" * 1020 + " word", "a" * 1020),
+        ("a" * 1024 + " word", "a" * 1024),
+        ("a" * 1019 + " word", "a" * 1019 + " word"),
+        ("x\n" + "word " * 300, "x\n" + ("word " * 204).strip()),
+        # One blank far in front is no reason to give most of it up.
+        ("词 " + "字" * 2000, "词 " + "字" * 1022),
     ],
 )
-def test_one_of_language_and_languages_goes_out(params, language, languages):
-    config, _ = load(model="gpt-live-transcribe", **params)
+def test_a_longer_prompt_is_cut_at_a_word_and_said(prompt, kept):
+    config, warnings = load(model="gpt-transcribe", prompt=prompt)
+    assert sent(config)["prompt"] == kept
+    told = [w for w in warnings if "prompt: cut" in w]
+    assert len(told) == (0 if kept == prompt else 1)
+    assert all(str(len(prompt.strip())) in w for w in told)
+
+
+@pytest.mark.parametrize("model", ["whisper-1", "gpt-4o-transcribe"])
+@pytest.mark.parametrize("prompt", ["", "A call.", "word " * 200, "w" * 1024])
+def test_hotwords_share_the_prompts_room_and_the_first_ones_win(model, prompt):
+    words = [f"word{n}" for n in range(400)]
+    config, warnings = load(model=model, prompt=prompt, hotwords=words)
+    request = sent(config)["prompt"]
+    assert len(request) <= MAX_PROMPT
+    assert request.startswith(prompt.strip())
+    fitting = [w for w in words if re.search(rf"\b{w}\b", request)]
+    assert fitting == words[: len(fitting)]
+    [told] = [w for w in warnings if "no room" in w]
+    assert told.endswith(f"last {400 - len(fitting)}")
+    # One more would not fit.
+    longer = f"{words[len(fitting)]}, " if fitting else words[0] + "    "
+    assert len(request) + len(longer) > MAX_PROMPT - len("Keywords: .")
+
+
+def test_the_beta_dialect_has_no_more_room_either():
+    config, _ = load(
+        model="gpt-transcribe",
+        protocol="beta",
+        url="wss://gw.example",
+        prompt="word " * 200,
+        keywords=[f"word{n}" for n in range(400)],
+    )
+    assert len(sent(config, "beta")["prompt"]) <= MAX_PROMPT
+
+
+NEW = ("gpt-live-transcribe", "gpt-transcribe")
+#: A tag, the code for the models with `languages`, and for the others.
+TAGS = [
+    ("en", "en", "en"),
+    ("en-US", "en", "en"),
+    ("en_US", "en", "en"),
+    ("EN-us", "en", "en"),
+    ("eng", "en", "en"),
+    (" de-AT ", "de", "de"),
+    ("pt-BR", "pt", "pt"),
+    ("nb", "no", "no"),
+    ("nb-NO", "no", "no"),
+    ("nn-NO", "no", "no"),
+    ("no", "no", "no"),
+    ("iw", "he", "he"),
+    ("in-ID", "id", "id"),
+    ("mo", "ro", "ro"),
+    ("fil-PH", "tl", "tl"),
+    ("sr-Latn-RS", "sr", "sr"),
+    ("sh", "sr", "sr"),
+    ("zh", "zh", "zh"),
+    ("zh-CN", "zh-cn", "zh"),
+    ("zh-Hans", "zh-cn", "zh"),
+    ("zh-Hans-HK", "zh-cn", "zh"),
+    ("zh-SG", "zh-cn", "zh"),
+    ("zh-TW", "zh-tw", "zh"),
+    ("zh_tw", "zh-tw", "zh"),
+    ("zh-Hant", "zh-tw", "zh"),
+    ("zh-Hant-HK", "zh-hk", "zh"),
+    ("zh-HK", "zh-hk", "zh"),
+    ("cmn", "cmn", "zh"),
+    ("cmn-Hans-CN", "zh-cn", "zh"),
+    ("cmn-Hant-TW", "zh-tw", "zh"),
+    ("zho", "zh", "zh"),
+    ("zh-yue", "yue", None),
+    ("yue", "yue", None),
+    ("yue-Hant-HK", "yue", None),
+    ("bn-IN", "bn", None),
+    ("ka", "ka", None),
+    ("jw", None, None),
+    ("ji", None, None),
+    ("sq-AL", None, None),
+    ("nn-", "no", "no"),
+    ("xx", None, None),
+    ("english", None, None),
+    ("auto", None, None),
+    ("-", None, None),
+    ("en" * 5000, None, None),
+]
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("spelling", ["language", "languages"])
+@pytest.mark.parametrize(("tag", "new", "old"), TAGS)
+def test_a_tag_goes_out_as_the_code_that_the_model_takes_or_not_at_all(
+    model, spelling, tag, new, old
+):
+    config, warnings = load(model=model, **{spelling: tag})
+    code = new if model in NEW else old
     request = sent(config)
-    assert request.get("language") == language
-    assert request.get("languages") == languages
+    told = [w for w in warnings if "does not take" in w]
+    if code is None:
+        assert "language" not in request
+        assert "languages" not in request
+        [warning] = told
+        assert warning.startswith(f"params.{spelling}: {model}")
+        assert f'"{tag.strip()[:40]}"' in warning
+        return
+    assert told == []
+    if model in NEW:
+        assert request["languages"] == [code]
+        assert "language" not in request
+    else:
+        assert request["language"] == code
+        assert "languages" not in request
 
 
-@pytest.mark.parametrize("name", ["language", "languages"])
-def test_what_is_no_language_is_rejected(name):
-    with pytest.raises(ConfigError) as caught:
-        load(**{name: "xx"})
-    assert f"params.{name}" in str(caught.value)
-    assert '"xx"' in str(caught.value)
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_every_code_that_the_service_takes_goes_out_as_it_is(model):
+    new = model in NEW
+    for code in LANGUAGES_CODES if new else LANGUAGE_CODES:
+        config, warnings = load(model=model, language=code)
+        hints = config.session_settings().hints
+        # Two codes of three letters have shorter names.
+        assert hints == ({"eng": "en", "spa": "es"}.get(code, code),)
+        assert not any("language" in w for w in warnings)
+
+
+@pytest.mark.parametrize(
+    ("params", "new", "old"),
+    [
+        ({"language": "de", "languages": "en, fr"}, ["de", "en", "fr"], "de"),
+        ({"language": "en", "languages": ["de", "en"]}, ["en", "de"], "en"),
+        ({"languages": ["en-GB", "en-US"]}, ["en"], "en"),
+        ({"language": "de", "languages": ["de"]}, ["de"], "de"),
+        ({"languages": ["sq", "nb-NO", "xx", "en"]}, ["no", "en"], "no"),
+        ({"languages": ["zh-TW", "zh-HK"]}, ["zh-tw", "zh-hk"], "zh"),
+        ({"languages": ["sq", "xx"]}, None, None),
+    ],
+)
+def test_only_the_field_that_the_model_has_goes_out(params, new, old):
+    for model in MODEL_NAMES:
+        config, warnings = load(model=model, **params)
+        request = sent(config)
+        hints = model in NEW
+        assert request.get("languages") == (new if hints else None)
+        assert request.get("language") == (None if hints else old)
+        several = {"zh"} if new == ["zh-tw", "zh-hk"] else set(new or ())
+        told = [w for w in warnings if "only one is possible" in w]
+        assert len(told) == (not hints and len(several) > 1)
 
 
 # -- models -----------------------------------------------------------------
@@ -188,9 +340,8 @@ def test_the_local_server_has_the_same_table(model):
     assert ours.logprobs == theirs.logprobs
     styles = {"WHOLE": "whole", "BURST": "burst", "STREAMING": "live"}
     assert ours.deltas == styles[theirs.deltas.name]
-    # gpt-transcribe: the server takes the setting and then finds no turns.
-    if model != "gpt-transcribe":
-        assert ours.server_turns == theirs.vad
+    assert (ours.server_turns != "no") == theirs.vad
+    assert ours.reports_language == theirs.reports_languages
 
 
 def test_both_tables_list_the_same_families():
@@ -308,12 +459,17 @@ ODD_TEXT = st.text(
     | st.sampled_from("<>|,\r\n\x00"),
     max_size=40,
 )
+LONG_TEXT = st.builds(
+    lambda words, count: (" ".join(words) + " ") * count,
+    st.lists(st.text(st.sampled_from("aé字😀"), min_size=1, max_size=9)),
+    st.integers(1, 400),
+)
 REQUESTS = st.fixed_dictionaries(
     {"model": st.sampled_from(MODEL_NAMES)},
     optional={
-        "language": st.sampled_from(["en", "de-DE", "eng", "yue", "ZH-cn"]),
-        "languages": st.lists(st.sampled_from(["en", "fr", "pt-BR", "deu"])),
-        "prompt": ODD_TEXT,
+        "language": st.sampled_from([tag for tag, _, _ in TAGS]) | st.text(),
+        "languages": st.lists(st.sampled_from([tag for tag, _, _ in TAGS])),
+        "prompt": ODD_TEXT | LONG_TEXT,
         "keywords": st.lists(ODD_TEXT) | ODD_TEXT,
         "delay": st.sampled_from(["minimal", "low", "xhigh"]),
         "include": st.sampled_from(["logprobs", [LOGPROBS], []]),
