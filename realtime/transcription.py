@@ -282,10 +282,7 @@ class Transcription(Connections):
 
     def _tick_link(self, link: Link, now: float) -> None:
         session = link.session
-        if session.state != "ready":
-            session.handshake.tick(now)
-            session.look_at_handshake(now)
-            self._handshake_failed(link, now)
+        if not self._is_ready(link, now):
             return
         for info in session.take_problems(now - self._grace):
             self.results.append(ServerProblem(fault_of_error(info)))
@@ -305,6 +302,15 @@ class Transcription(Connections):
         due = self._rollover_due(session)
         if due is not None and now >= due:
             self._connect_at = now
+
+    def _is_ready(self, link: Link, now: float) -> bool:
+        """Go on with the handshake, unless it is done."""
+        session = link.session
+        if session.state == "opening":
+            session.handshake.tick(now)
+            session.look_at_handshake(now)
+            self._handshake_failed(link, now)
+        return session.state == "ready"
 
     def _tick_trial(self, link: Link, now: float) -> None:
         """A server that confirmed nothing must say something about speech."""

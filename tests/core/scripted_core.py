@@ -1,0 +1,120 @@
+"""The core on a virtual clock, with a server whose every word a test says.
+
+The core is looked after at its own `deadline` only, as the client does it.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+from sim import find_speech
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.link import Link
+from ten_packages.extension.openai_asr_python.realtime.results import Result
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    SessionSettings,
+)
+from ten_packages.extension.openai_asr_python.realtime.transcription import (
+    Transcription,
+)
+
+CREATED = {"type": "session.created", "session": {"id": "s", "audio": {}}}
+UPDATED = {"type": "session.updated", "session": {}}
+TRANSCRIPTION = "conversation.item.input_audio_transcription."
+SETTINGS = SessionSettings(model="gpt-transcribe", wire_format="g711_ulaw")
+
+
+class ScriptedCore:
+    """One call; ``settings`` whose turns the client ends, unless told."""
+
+    def __init__(
+        self,
+        settings: SessionSettings = SETTINGS,
+        protocol: Any = "auto",
+        **limits: int,
+    ) -> None:
+        self.core = Transcription(
+            settings,
+            Limits(**limits),
+            protocol=protocol,
+            find_speech=find_speech,
+            rng=random.Random(1),
+        )
+        self.now = 100.0
+        self.answers_pings = True
+        self.results: list[Result] = []
+        self.link: Link = None  # type: ignore[assignment]
+        self.sent: list[dict[str, Any]] = []
+        self.core.start(self.now)
+
+    def connect(self) -> None:
+        """The attempt that is due succeeds; ``sent`` begins anew."""
+        assert self.core.take_connect(self.now)
+        self.link = self.core.opened(self.now, 1.7e9)
+        self.sent = []
+        self.look()
+
+    def say(self, *events: Any) -> None:
+        """The server's words."""
+        for event in events:
+            text = event if isinstance(event, str) else json.dumps(event)
+            self.core.receive(self.link, text, self.now)
+            self.look()
+
+    def committed(self, item: str, previous: str | None) -> None:
+        kind = "input_audio_buffer.committed"
+        self.say({"type": kind, "item_id": item, "previous_item_id": previous})
+
+    def transcribed(self, kind: str, item: str, **fields: Any) -> None:
+        self.say({"type": TRANSCRIPTION + kind, "item_id": item, **fields})
+
+    def session(self) -> None:
+        """A connection with a session as OpenAI opens it."""
+        self.connect()
+        self.say(CREATED, UPDATED)
+
+    def hear(self, audio: bytes, commit: bool = False) -> None:
+        self.core.audio(audio)
+        if commit:
+            self.core.commit()
+        self.look()
+
+    def look(self) -> None:
+        """Do what the client does after every input."""
+        link = self.link
+        if link is not None and not link.closing:
+            while (message := self.core.next_message(link, self.now)) is not (
+                None
+            ):
+                self.sent.append(json.loads(message))
+            if link.want_ping and self.answers_pings:
+                link.want_ping = False
+                self.core.pong(link, self.now)
+        while self.core.results:
+            self.results.append(self.core.results.popleft())
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        until = self.now + seconds
+        spins = 0
+        while (due := self.core.deadline()) is not None and due <= until:
+            spins = spins + 1 if due <= self.now else 0
+            assert spins < 20, "its deadline does not move on"
+            self.now = max(self.now, due)
+            self.core.tick(self.now)
+            self.look()
+            if self.core._connect_at is not None and (
+                self.core._connect_at <= self.now
+            ):
+                # Whoever tests it connects by himself.
+                break
+        self.now = until
+
+    def of(self, kind: type) -> list[Any]:
+        return [result for result in self.results if isinstance(result, kind)]
+
+    @property
+    def types(self) -> list[str]:
+        return [event["type"] for event in self.sent]
