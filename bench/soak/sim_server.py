@@ -76,6 +76,7 @@ class _Item:
     item_id: str
     audio: bytes
     previous: str | None
+    prompt: str | None
 
 
 class SimConnection:
@@ -93,6 +94,9 @@ class SimConnection:
         self.busy_until = now
         self.model = ""
         self.prompt: str | None = None
+        #: By what the turn under way is heard; an update binds at the next.
+        self._turn_prompt: str | None = None
+        self._next_detector: dict[str, Any] | None = None
         self.close_at: tuple[float, int, str] | None = None
         self._queue: list[tuple[float, int, str]] = []
         self._serial = 0
@@ -190,15 +194,9 @@ class SimConnection:
                 return
         self.model = session["audio"]["input"]["transcription"]["model"]
         self.prompt = session["audio"]["input"]["transcription"].get("prompt")
-        detector = session["audio"]["input"]["turn_detection"]
-        if detector:
-            self._detector = detector["type"]
-            if self._detector == "server_vad":
-                self._silence = ms(detector["silence_duration_ms"])
-                self._padding = ms(detector["prefix_padding_ms"])
-            else:
-                self._padding = 0
-            self._end_after = self._silence
+        self._next_detector = session["audio"]["input"]["turn_detection"]
+        if not self._speaking:
+            self._bind()
         if chance(faults.refuse_session):
             self.server.struck += 1
             self._error(now, "rate_limit_exceeded", event_id="evt_session")
@@ -209,11 +207,27 @@ class SimConnection:
             return
         self._say(now, type="session.updated", session={})
 
+    def _bind(self) -> None:
+        """No turn is under way: the latest settings hold."""
+        detector, self._next_detector = self._next_detector, None
+        if not detector:
+            return
+        self._detector = detector["type"]
+        if self._detector == "server_vad":
+            self._silence = ms(detector["silence_duration_ms"])
+            self._padding = ms(detector["prefix_padding_ms"])
+        else:
+            self._padding = 0
+        self._end_after = self._silence
+
     def _error(self, now: float, code: str, **more: Any) -> None:
         error = {"type": "invalid_request_error", "code": code, **more}
         self._say(now, type="error", error=error)
 
     def _hear(self, audio: bytes, now: float) -> None:
+        if not self._buffer and not self._detector:
+            # This audio begins a turn.
+            self._turn_prompt = self.prompt
         self._buffer += audio
         start = self._heard
         self._heard += len(audio)
@@ -252,6 +266,7 @@ class SimConnection:
 
     def _begin_turn(self, onset: int, now: float) -> None:
         self._speaking = self.server.new_id()
+        self._turn_prompt = self.prompt
         begin = max(onset - self._padding, self._buffer_start)
         self._say(
             now,
@@ -270,10 +285,17 @@ class SimConnection:
         audio = bytes(self._buffer[:size])
         del self._buffer[:size]
         self._buffer_start = end
+        if self._detector and not self._speaking:
+            self._turn_prompt = self.prompt
         item = _Item(
-            self._speaking or self.server.new_id(), audio, self._previous
+            self._speaking or self.server.new_id(),
+            audio,
+            self._previous,
+            self._turn_prompt,
         )
+        self._turn_prompt = self.prompt
         self._speaking = ""
+        self._bind()
         self._previous = item.item_id
         if self.server.struck_by("no_committed"):
             pass
@@ -307,6 +329,7 @@ class SimConnection:
         name = item.item_id
         if server.struck_by("wrong_id"):
             name = server.new_id()
+        server.heard_under[name] = item.prompt
         if server.struck_by("empty"):
             server.misheard[name] = pieces
             words = []
@@ -342,7 +365,8 @@ class SimServer:
     ``life``: seconds until a session expires.  ``pace``: how many seconds of
     audio it looks at in a second; ``reads_ahead``: PONGs do not wait for that.
     ``misheard``: the pieces of items for which
-    the server sent an empty transcript.  ``struck`` counts the faults that
+    the server sent an empty transcript.  ``heard_under``: the prompt that was
+    in force when an item's audio began.  ``struck`` counts the faults that
     happened.
     """
 
@@ -363,6 +387,7 @@ class SimServer:
         self.struck = 0
         self.happened: set[str] = set()
         self.misheard: dict[str, list[Piece]] = {}
+        self.heard_under: dict[str, str | None] = {}
         self._ids = 0
 
     @staticmethod

@@ -76,6 +76,7 @@ class Watch:
         self.reported = 0
         self.interims = 0
         self.changed = 0
+        self._changed_at = 0
         self.longest_outage = 0.0
         self._lost_at: float | None = None
 
@@ -153,8 +154,23 @@ class Watch:
         if result.refused is None and call.changing is not None:
             call.settings = call.changing
             self.changed += 1
+            self._changed_at = call.core.received
         call.changing = None
         self._check_settings()
+
+    def _check_heard_under(self, item_id: str, first_word: int) -> None:
+        """What is said after a change was answered is heard under it."""
+        call = self._call
+        prompt = call.server.heard_under.pop(item_id, None)
+        if call.start_of(first_word) < self._changed_at:
+            return
+        allowed = [call.settings.prompt or None]
+        if call.changing is not None:
+            allowed.append(call.changing.prompt)
+        demand(
+            prompt in allowed,
+            f"w{first_word} is heard under {prompt!r}, not {allowed}",
+        )
 
     def _check_settings(self) -> None:
         call, core = self._call, self._call.core
@@ -220,6 +236,8 @@ class Watch:
             pieces = missed
         for piece in pieces:
             self._deliver(piece)
+        if pieces:
+            self._check_heard_under(turn.item_id, pieces[0].word)
         if turn.text:
             self._check_times(result, pieces)
         self._shown = None
