@@ -37,6 +37,7 @@ from .errors import (
 from .items import Transcriber
 from .outbox import Outbox, reset_connection
 from .records import SessionRecord
+from .rules import Rule
 from .settings import SessionSettings
 from .turns import Turns
 
@@ -61,6 +62,7 @@ class Connection:
         self._transcriber = Transcriber(context, self._outbox, record)
         self._beta = dialect(request, context.policy) == "beta"
         self._kind = "transcription"
+        self._rules = context.rules
         self._settings = SessionSettings()
         self._turns = Turns(
             context,
@@ -136,7 +138,7 @@ class Connection:
             return False
         with self._context.journal.change():
             self.record.session_id = f"sess_{uuid4().hex[:21]}"
-            self.record.config = self._settings.echo()
+            self.record.config = self._settings.full()
         self._send_session("created")
         return True
 
@@ -148,7 +150,7 @@ class Connection:
         if self._beta:
             self._outbox.send(
                 f"transcription_session.{state}",
-                session={**common, **beta.echo(self._settings)},
+                session={**common, **beta.echo(self._settings, self._rules)},
             )
             return
         session: dict[str, Any] = {
@@ -158,7 +160,7 @@ class Connection:
         }
         if self._kind == "transcription":
             session["object"] = "realtime.transcription_session"
-            session |= self._settings.echo()
+            session |= self._settings.echo(self._rules)
         else:
             session["model"] = self._request.query.get("model")
         self._outbox.send(f"session.{state}", session=session)
@@ -204,6 +206,11 @@ class Connection:
         event_id: str | None = None
         try:
             event = parse(message)
+        except ApiError as error:
+            if Rule.JSON_TEXT in self._rules:
+                self._outbox.send_error(error)
+            return
+        try:
             if isinstance(event.get("event_id"), str):
                 event_id = event["event_id"]
             self._handle(event)
@@ -218,8 +225,10 @@ class Connection:
         with self._context.journal.change():
             self.record.log(self.record.events, event)
         if self.record.session_id is None:
-            return  # refused; CLOSE is under way
+            return  # refused; with most refusals CLOSE is under way
         allowed = BETA_EVENT_TYPES if self._beta else GA_EVENT_TYPES
+        if kind not in allowed and Rule.EVENT_TYPES not in self._rules:
+            return
         if kind is None:
             raise ApiError(
                 "Missing required parameter: 'type'.", "invalid_event", "type"
@@ -227,7 +236,7 @@ class Connection:
         if not isinstance(kind, str) or kind not in allowed:
             raise unsupported_value("type", kind, allowed)
         if kind in ("session.update", "transcription_session.update"):
-            self._update(field_of(event, "session", dict))
+            self._update(field_of(event, "session", dict, self._rules))
         elif kind not in SUPPORTED or self._kind != "transcription":
             raise ApiError(
                 f"'{kind}' is not supported in {self._kind} sessions.",
@@ -235,10 +244,10 @@ class Connection:
                 "type",
             )
         elif kind == "input_audio_buffer.commit":
-            check_fields(event)
+            check_fields(event, self._rules)
             self._turns.commit()
         elif kind == "input_audio_buffer.clear":
-            check_fields(event)
+            check_fields(event, self._rules)
             self._turns.clear()
         else:
             self._item_event(kind.rpartition(".")[2], event)
@@ -246,7 +255,7 @@ class Connection:
     def _append(self, event: dict[str, Any]) -> None:
         data, error = b"", None
         try:
-            data = audio_of(event)
+            data = audio_of(event, self._rules)
         except ApiError as found:
             error = found
         logged = {k: v for k, v in event.items() if k != "audio"}
@@ -281,9 +290,16 @@ class Connection:
             return
         any_model = self._context.policy.azure
         if self._beta:
-            new = beta.updated(self._settings, session, any_model=any_model)
+            new = beta.updated(
+                self._settings,
+                session,
+                any_model=any_model,
+                rules=self._rules,
+            )
         else:
-            new = self._settings.updated(session, any_model=any_model)
+            new = self._settings.updated(
+                session, any_model=any_model, rules=self._rules
+            )
         delay = self._context.faults.slow_session_updated_ms / 1000
         if delay:
             self._context.struck(self.record, "slow_session_updated")
@@ -300,12 +316,12 @@ class Connection:
         self._settings = new
         self._turns.apply(new)
         with self._context.journal.change():
-            self.record.config = new.echo()
+            self.record.config = new.full()
             self.record.config_updates += 1
         self._send_session("updated")
 
     def _item_event(self, action: str, event: dict[str, Any]) -> None:
-        item_id = field_of(event, "item_id", str)
+        item_id = field_of(event, "item_id", str, self._rules)
         for item in self.record.items:
             if item.item_id == item_id and not item.deleted:
                 break

@@ -23,7 +23,8 @@ class ApiError(Exception):
     """One ``error`` event; fatal exactly when ``close`` is set.
 
     ``close`` is the WebSocket close code that follows the event, or None when
-    the connection stays open.
+    the connection stays open. ``names_event``: the id of the client's event
+    is in it.
     """
 
     message: str
@@ -31,6 +32,7 @@ class ApiError(Exception):
     param: str | None = None
     type: str = INVALID_REQUEST
     close: int | None = None
+    names_event: bool = True
 
     def __post_init__(self) -> None:
         super().__init__(self.message)
@@ -45,7 +47,7 @@ class ApiError(Exception):
             "code": self.code,
             "message": self.message,
             "param": self.param,
-            "event_id": event_id,
+            "event_id": event_id if self.names_event else None,
         }
 
     @property
@@ -113,6 +115,26 @@ def above_maximum(param: str, value: float, maximum: float) -> ApiError:
 
 def invalid_value(param: str, message: str) -> ApiError:
     return ApiError(message, "invalid_value", param)
+
+
+def too_long(param: str, length: int, maximum: int) -> ApiError:
+    """Lengths in code points. The text was recorded in July 2026."""
+    return ApiError(
+        f"Invalid '{param}': string too long. Expected a string with maximum "
+        f"length {maximum}, but got a string with length {length} instead.",
+        "string_above_max_length",
+        param,
+    )
+
+
+def bad_keywords(param: str) -> ApiError:
+    """Text, code and the missing event id were recorded, not ``param``."""
+    return ApiError(
+        "The 'keywords' parameter contains unsupported characters.",
+        "invalid_value",
+        param,
+        names_event=False,
+    )
 
 
 def commit_empty(milliseconds: float) -> ApiError:

@@ -12,6 +12,7 @@ from .input_buffer import InputBuffer
 from .items import Item, LiveStream, Transcriber, item_faults
 from .outbox import Outbox
 from .records import CommitRecord, ItemRecord, SessionRecord
+from .rules import Rule
 from .settings import SessionSettings
 from .vad import EnergyVad, SpeechStarted
 from .wire_audio import Int16Array, WireDecoder
@@ -84,13 +85,14 @@ class Turns:
         return self._buffer.end * 1000 / self._buffer.rate
 
     def commit(self) -> None:
-        """Commit by the client; raises ApiError for less than 100 ms."""
+        """Commit by the client; raises ApiError for too little audio."""
         start = self._buffer.start
         if self._turn_start is not None:
             start = max(start, self._turn_start)
         end = self._buffer.end
         held_ms = (end - start) * 1000 / self._buffer.rate
-        if held_ms < MIN_COMMIT_MS:
+        strict = Rule.COMMIT_MINIMUM in self._context.rules
+        if end <= start or (strict and held_ms < MIN_COMMIT_MS):
             raise commit_empty(held_ms)
         self._commit(start, end, "client")
         if self._vad is not None:
