@@ -122,6 +122,12 @@ class Rule(Enum):
         "a transcription object replaces the former one but for its language, "
         "include is replaced",
     )
+    NEXT_TURN = (
+        "next-turn",
+        "an update binds at the next turn, the one whose audio has begun goes "
+        "on as it was",
+        "it binds at once",
+    )
     PARTIAL_ECHO = (
         "partial-echo",
         "session.updated shows neither keywords nor delay",
