@@ -27,8 +27,10 @@ from .client_events import (
 from .context import ServerContext
 from .errors import (
     CLOSE_INTERNAL_ERROR,
+    CLOSE_POLICY_VIOLATION,
     ApiError,
     item_not_found,
+    model_load_error,
     refusal,
     server_error,
     session_expired,
@@ -64,6 +66,9 @@ class Connection:
         self._kind = "transcription"
         self._rules = context.rules
         self._settings = SessionSettings()
+        self._strikes("root_predecessor")  # Turns reads it in the record
+        self._answers_updates = not self._strikes("no_session_updated")
+        self._silent = self._strikes("silent_start")
         self._turns = Turns(
             context,
             self._outbox,
@@ -131,6 +136,10 @@ class Connection:
                 raise refusal(self._context.refusal.code)
             if "refused" in self.record.faults:
                 raise refusal(self._context.faults.refused_error)
+            if self._ends_at_once():
+                return False
+            if self._strikes("error_for_created"):
+                raise model_load_error()
             self._kind = admit(self._request, self._context.policy)
         except ApiError as error:
             _log.info("#%d refused: %s", self.record.number, error.code)
@@ -139,8 +148,32 @@ class Connection:
         with self._context.journal.change():
             self.record.session_id = f"sess_{uuid4().hex[:21]}"
             self.record.config = self._settings.full()
-        self._send_session("created")
+        if not self._silent:
+            self._send_session("created")
         return True
+
+    def _ends_at_once(self) -> bool:
+        """A fault closes the connection before it is anybody's session."""
+        faults = self._context.faults
+        if self._strikes("closed"):
+            self._outbox.close(faults.close_code, faults.close_reason)
+            return True
+        if self._strikes("untyped_error"):
+            # As LiteLLM sends it: no type, neither outside nor inside.
+            message = "This operation requires authentication."
+            self._outbox.send_raw(
+                {"error": {"code": "Unauthorized", "message": message}}
+            )
+            self._outbox.close(CLOSE_POLICY_VIOLATION, "")
+            return True
+        return False
+
+    def _strikes(self, name: str) -> bool:
+        """Whether a fault on connections strikes this one; noted if so."""
+        strikes = self._context.strikes(name, self.record.number)
+        if strikes:
+            self._context.struck(self.record, name)
+        return strikes
 
     def _send_session(self, state: str) -> None:
         common = {
@@ -204,6 +237,9 @@ class Connection:
 
     def _receive(self, message: str | bytes) -> None:
         event_id: str | None = None
+        if self._silent:
+            self._silent = False
+            self._send_session("created")
         try:
             event = parse(message)
         except ApiError as error:
@@ -318,7 +354,8 @@ class Connection:
         with self._context.journal.change():
             self.record.config = new.full()
             self.record.config_updates += 1
-        self._send_session("updated")
+        if self._answers_updates:
+            self._send_session("updated")
 
     def _item_event(self, action: str, event: dict[str, Any]) -> None:
         item_id = field_of(event, "item_id", str, self._rules)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 CLOSE_GOING_AWAY = 1001
+CLOSE_POLICY_VIOLATION = 1008
 CLOSE_INTERNAL_ERROR = 1011
 CLOSE_AUTHENTICATION = 3000
 CLOSE_REQUEST_SHAPE = 4000
@@ -170,6 +171,15 @@ def server_error(close: int | None = None) -> ApiError:
         None,
         type="server_error",
         close=close,
+    )
+
+
+def model_load_error() -> ApiError:
+    """What LocalAI sends in place of ``session.created``."""
+    return ApiError(
+        "Failed to load the model: file not found.",
+        "model_load_error",
+        type="server_error",
     )
 
 

@@ -107,11 +107,14 @@ class SessionRecord:
 
     @property
     def transcripts(self) -> list[str]:
-        """Transcripts of completed events in the order they were sent."""
+        """Transcripts of completed events in the order they were sent.
+
+        "" for an event without one.
+        """
         completed = self.sent_of(
             "conversation.item.input_audio_transcription.completed"
         )
-        return [event["transcript"] for event in completed]
+        return [event.get("transcript") or "" for event in completed]
 
     def log(self, events: list[EventRecord], event: dict[str, Any]) -> None:
         events.append(EventRecord(time.monotonic(), event))

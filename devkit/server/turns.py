@@ -57,7 +57,9 @@ class Turns:
         self._vad = self._new_vad(0)
         self._item_id = _new_item_id()  # of the next commit
         self._turn_start: int | None = None  # while the VAD hears speech
-        self._last_item_id: str | None = None
+        self._last_item_id = (
+            "root" if "root_predecessor" in record.faults else None
+        )
         self._live: LiveStream | None = None
 
     def apply(self, settings: SessionSettings) -> None:

@@ -106,6 +106,7 @@ def test_help_names_every_option_rule_and_fault() -> None:
         (["--port", "70000"], "70000"),
         (["--fault", "nonsense"], "nonsense"),
         (["--lenient", "nonsense"], "prompt-length"),
+        (["--fault", "close_code=1006"], "close_code"),
         (["--fault", "failed=p:3"], "failed"),
         (["--refuse-http", "200"], "200"),
         (["--session-seconds", "0"], "--session-seconds"),
