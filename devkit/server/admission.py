@@ -18,6 +18,7 @@ from .errors import (
     unsupported_value,
 )
 from .models import PROFILES
+from .rules import STRICT, Rule, Rules
 
 SUBPROTOCOL = "realtime"
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
@@ -37,6 +38,7 @@ class Policy:
     keys: Collection[str] | None
     dialect: str
     azure: bool
+    rules: Rules = STRICT
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +154,15 @@ def admit(request: Request, policy: Policy) -> str:
     if dialect(request, policy) == "beta":
         # Compatible servers differ in what `model` and `intent` mean.
         return "transcription"
-    if request.beta:
+    if request.beta and Rule.BETA_HEADER in policy.rules:
         raise ApiError(
             "The Realtime Beta API is no longer supported. Please use the GA "
             "API.",
             "beta_api_shape_disabled",
             close=CLOSE_REQUEST_SHAPE,
         )
+    if Rule.URL_MODEL not in policy.rules:
+        return "transcription"
     return _kind(request)
 
 

@@ -5,17 +5,14 @@ Switched off at OpenAI in May 2026; compatible servers still speak it.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
+from .checks import checks
 from .errors import ApiError
-from .schema import Json, a_list, an_object, nullable, one_of
-from .settings import (
-    SessionSettings,
-    check_include,
-    check_noise_reduction,
-    check_transcription,
-    check_turn_detection,
-)
+from .rules import Rule, Rules
+from .schema import Check, Json, a_list, an_object, nullable, one_of
+from .settings import SessionSettings
 
 _FORMATS: dict[str, Json] = {
     "pcm16": {"type": "audio/pcm", "rate": 24_000},
@@ -29,27 +26,35 @@ _INPUT_FIELDS = {
     "input_audio_noise_reduction": "noise_reduction",
     "turn_detection": "turn_detection",
 }
-_check_session = an_object(
-    {
-        "input_audio_format": one_of(*_FORMATS),
-        "input_audio_transcription": check_transcription,
-        "input_audio_noise_reduction": check_noise_reduction,
-        "turn_detection": check_turn_detection,
-        "include": check_include,
-        "modalities": nullable(a_list(one_of("text", "audio"))),
-        "client_secret": lambda value, path: value,
-    }
-)
+
+
+@cache
+def _flat_session(rules: Rules) -> Check:
+    part = checks(rules)
+    return an_object(
+        {
+            "input_audio_format": one_of(*_FORMATS),
+            "input_audio_transcription": part.transcription,
+            "input_audio_noise_reduction": part.noise_reduction,
+            "turn_detection": part.turn_detection,
+            "include": part.include,
+            "modalities": nullable(a_list(one_of("text", "audio"))),
+            "client_secret": lambda value, path: value,
+        },
+        closed=Rule.UNKNOWN_FIELDS in rules,
+    )
 
 
 def updated(
-    settings: SessionSettings, session: Any, *, any_model: bool
+    settings: SessionSettings, session: Any, *, any_model: bool, rules: Rules
 ) -> SessionSettings:
     """New settings after ``transcription_session.update``.
 
     Raises ApiError that names the beta field.
     """
-    flat = _check_session(session, "session")
+    # The flat shape is older than `languages`: `language` is what it has.
+    rules -= {Rule.SINGULAR_LANGUAGE}
+    flat = _flat_session(rules)(session, "session")
     audio_input: Json = {
         ga: flat[name] for name, ga in _INPUT_FIELDS.items() if name in flat
     }
@@ -59,7 +64,7 @@ def updated(
     if "include" in flat:
         change["include"] = flat["include"]
     try:
-        return settings.merged(change, any_model=any_model)
+        return settings.merged(change, any_model=any_model, rules=rules)
     except ApiError as error:
         for name, ga in _INPUT_FIELDS.items():
             long = f"session.audio.input.{ga}"
@@ -69,9 +74,9 @@ def updated(
         raise
 
 
-def echo(settings: SessionSettings) -> Json:
+def echo(settings: SessionSettings, rules: Rules) -> Json:
     """The session fields of ``transcription_session.created/.updated``."""
-    audio_input = settings.echo()["audio"]["input"]
+    audio_input = settings.echo(rules)["audio"]["input"]
     flat = {
         "object": "realtime.transcription_session",
         "input_audio_format": _GA_TYPE_TO_FORMAT[settings.format["type"]],

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from .faults import Faults, OnConnections, OnItems, describe, parse_fault
 from .local import DIALECTS, LocalServer
+from .rules import Rule
 
 # A record of every event would fill memory in a server that runs for days.
 _EVENTS_KEPT = 1000
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             ping_interval=options.ping_interval or None,
             rate_limit=options.rate_limit,
             event_limit=_EVENTS_KEPT,
+            lenient=options.lenient,
         )
         if options.refuse_http:
             server.refuse(
@@ -88,7 +90,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m devkit.server",
         description="A realtime transcription server on this machine that "
         "speaks OpenAI's protocol, with faults on demand.",
-        epilog=_faults_help(),
+        epilog=f"{_rules_help()}\n\n{_faults_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
@@ -170,12 +172,38 @@ def _parser() -> argparse.ArgumentParser:
         help="see below; may be repeated",
     )
     add(
+        "--lenient",
+        action="append",
+        default=[],
+        metavar="RULE",
+        help="do not keep to this rule, see below; all for none of them; may "
+        "be repeated",
+    )
+    add(
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="info",
         help="on standard error (default: %(default)s)",
     )
     return parser
+
+
+def _rules_help() -> str:
+    lines = [
+        _entry(rule.label, f"{rule.strict} (lenient: {rule.lenient})")
+        for rule in Rule
+    ]
+    intro = "rules that the server keeps to, as OpenAI's does:\n"
+    return intro + "\n".join(lines)
+
+
+def _entry(label: str, text: str) -> str:
+    return textwrap.fill(
+        text,
+        79,
+        initial_indent=f"  {label:<34}",
+        subsequent_indent=" " * 36,
+    )
 
 
 def _faults_help() -> str:
@@ -198,14 +226,7 @@ def _faults_help() -> str:
         default = defaults[name]
         if default not in ("never", None, ""):
             text += f" (default: {default})"
-        lines.append(
-            textwrap.fill(
-                text,
-                79,
-                initial_indent=f"  {label:<34}",
-                subsequent_indent=" " * 36,
-            )
-        )
+        lines.append(_entry(label, text))
     return intro + "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from .errors import (
     missing_parameter,
     unknown_parameter,
 )
+from .rules import Rule, Rules
 
 T = TypeVar("T", str, dict[str, Any])
 
@@ -72,19 +73,21 @@ def parse(message: str | bytes) -> dict[str, Any]:
     return event
 
 
-def check_fields(event: dict[str, Any]) -> None:
+def check_fields(event: dict[str, Any], rules: Rules) -> None:
     """Refuse unknown fields of an event whose type is in SUPPORTED."""
     known = ("type", "event_id", SUPPORTED[event["type"]])
     for name in event:
-        if name not in known:
+        if name not in known and Rule.UNKNOWN_FIELDS in rules:
             raise unknown_parameter(name)
     if not isinstance(event.get("event_id", ""), str):
         raise invalid_type("event_id", "a string", event["event_id"])
 
 
-def field_of(event: dict[str, Any], name: str, kind: type[T]) -> T:
+def field_of(
+    event: dict[str, Any], name: str, kind: type[T], rules: Rules
+) -> T:
     """The event's only field; raises ApiError if it is not of ``kind``."""
-    check_fields(event)
+    check_fields(event, rules)
     if name not in event:
         raise missing_parameter(name)
     value = event[name]
@@ -94,9 +97,9 @@ def field_of(event: dict[str, Any], name: str, kind: type[T]) -> T:
     return value
 
 
-def audio_of(event: dict[str, Any]) -> bytes:
+def audio_of(event: dict[str, Any], rules: Rules) -> bytes:
     """The bytes of an append; raises ApiError."""
-    text = field_of(event, "audio", str)
+    text = field_of(event, "audio", str, rules)
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
@@ -106,7 +109,7 @@ def audio_of(event: dict[str, Any]) -> bytes:
             "invalid_value",
             "audio",
         ) from None
-    if len(data) > MAX_APPEND_BYTES:
+    if len(data) > MAX_APPEND_BYTES and Rule.APPEND_SIZE in rules:
         raise ApiError(
             "Invalid 'audio': at most 15 MiB may be appended at once.",
             "invalid_value",

@@ -27,8 +27,10 @@ from .client_events import (
 from .context import ServerContext
 from .errors import (
     CLOSE_INTERNAL_ERROR,
+    CLOSE_POLICY_VIOLATION,
     ApiError,
     item_not_found,
+    model_load_error,
     refusal,
     server_error,
     session_expired,
@@ -37,6 +39,7 @@ from .errors import (
 from .items import Transcriber
 from .outbox import Outbox, reset_connection
 from .records import SessionRecord
+from .rules import Rule
 from .settings import SessionSettings
 from .turns import Turns
 
@@ -61,7 +64,11 @@ class Connection:
         self._transcriber = Transcriber(context, self._outbox, record)
         self._beta = dialect(request, context.policy) == "beta"
         self._kind = "transcription"
+        self._rules = context.rules
         self._settings = SessionSettings()
+        self._strikes("root_predecessor")  # Turns reads it in the record
+        self._answers_updates = not self._strikes("no_session_updated")
+        self._silent = self._strikes("silent_start")
         self._turns = Turns(
             context,
             self._outbox,
@@ -129,6 +136,10 @@ class Connection:
                 raise refusal(self._context.refusal.code)
             if "refused" in self.record.faults:
                 raise refusal(self._context.faults.refused_error)
+            if self._ends_at_once():
+                return False
+            if self._strikes("error_for_created"):
+                raise model_load_error()
             self._kind = admit(self._request, self._context.policy)
         except ApiError as error:
             _log.info("#%d refused: %s", self.record.number, error.code)
@@ -136,9 +147,33 @@ class Connection:
             return False
         with self._context.journal.change():
             self.record.session_id = f"sess_{uuid4().hex[:21]}"
-            self.record.config = self._settings.echo()
-        self._send_session("created")
+            self.record.config = self._settings.full()
+        if not self._silent:
+            self._send_session("created")
         return True
+
+    def _ends_at_once(self) -> bool:
+        """A fault closes the connection before it is anybody's session."""
+        faults = self._context.faults
+        if self._strikes("closed"):
+            self._outbox.close(faults.close_code, faults.close_reason)
+            return True
+        if self._strikes("untyped_error"):
+            # As LiteLLM sends it: no type, neither outside nor inside.
+            message = "This operation requires authentication."
+            self._outbox.send_raw(
+                {"error": {"code": "Unauthorized", "message": message}}
+            )
+            self._outbox.close(CLOSE_POLICY_VIOLATION, "")
+            return True
+        return False
+
+    def _strikes(self, name: str) -> bool:
+        """Whether a fault on connections strikes this one; noted if so."""
+        strikes = self._context.strikes(name, self.record.number)
+        if strikes:
+            self._context.struck(self.record, name)
+        return strikes
 
     def _send_session(self, state: str) -> None:
         common = {
@@ -148,7 +183,7 @@ class Connection:
         if self._beta:
             self._outbox.send(
                 f"transcription_session.{state}",
-                session={**common, **beta.echo(self._settings)},
+                session={**common, **beta.echo(self._settings, self._rules)},
             )
             return
         session: dict[str, Any] = {
@@ -158,7 +193,7 @@ class Connection:
         }
         if self._kind == "transcription":
             session["object"] = "realtime.transcription_session"
-            session |= self._settings.echo()
+            session |= self._settings.echo(self._rules)
         else:
             session["model"] = self._request.query.get("model")
         self._outbox.send(f"session.{state}", session=session)
@@ -202,8 +237,16 @@ class Connection:
 
     def _receive(self, message: str | bytes) -> None:
         event_id: str | None = None
+        if self._silent:
+            self._silent = False
+            self._send_session("created")
         try:
             event = parse(message)
+        except ApiError as error:
+            if Rule.JSON_TEXT in self._rules:
+                self._outbox.send_error(error)
+            return
+        try:
             if isinstance(event.get("event_id"), str):
                 event_id = event["event_id"]
             self._handle(event)
@@ -218,8 +261,10 @@ class Connection:
         with self._context.journal.change():
             self.record.log(self.record.events, event)
         if self.record.session_id is None:
-            return  # refused; CLOSE is under way
+            return  # refused; with most refusals CLOSE is under way
         allowed = BETA_EVENT_TYPES if self._beta else GA_EVENT_TYPES
+        if kind not in allowed and Rule.EVENT_TYPES not in self._rules:
+            return
         if kind is None:
             raise ApiError(
                 "Missing required parameter: 'type'.", "invalid_event", "type"
@@ -227,7 +272,7 @@ class Connection:
         if not isinstance(kind, str) or kind not in allowed:
             raise unsupported_value("type", kind, allowed)
         if kind in ("session.update", "transcription_session.update"):
-            self._update(field_of(event, "session", dict))
+            self._update(field_of(event, "session", dict, self._rules))
         elif kind not in SUPPORTED or self._kind != "transcription":
             raise ApiError(
                 f"'{kind}' is not supported in {self._kind} sessions.",
@@ -235,10 +280,10 @@ class Connection:
                 "type",
             )
         elif kind == "input_audio_buffer.commit":
-            check_fields(event)
+            check_fields(event, self._rules)
             self._turns.commit()
         elif kind == "input_audio_buffer.clear":
-            check_fields(event)
+            check_fields(event, self._rules)
             self._turns.clear()
         else:
             self._item_event(kind.rpartition(".")[2], event)
@@ -246,7 +291,7 @@ class Connection:
     def _append(self, event: dict[str, Any]) -> None:
         data, error = b"", None
         try:
-            data = audio_of(event)
+            data = audio_of(event, self._rules)
         except ApiError as found:
             error = found
         logged = {k: v for k, v in event.items() if k != "audio"}
@@ -281,9 +326,16 @@ class Connection:
             return
         any_model = self._context.policy.azure
         if self._beta:
-            new = beta.updated(self._settings, session, any_model=any_model)
+            new = beta.updated(
+                self._settings,
+                session,
+                any_model=any_model,
+                rules=self._rules,
+            )
         else:
-            new = self._settings.updated(session, any_model=any_model)
+            new = self._settings.updated(
+                session, any_model=any_model, rules=self._rules
+            )
         delay = self._context.faults.slow_session_updated_ms / 1000
         if delay:
             self._context.struck(self.record, "slow_session_updated")
@@ -300,12 +352,13 @@ class Connection:
         self._settings = new
         self._turns.apply(new)
         with self._context.journal.change():
-            self.record.config = new.echo()
+            self.record.config = new.full()
             self.record.config_updates += 1
-        self._send_session("updated")
+        if self._answers_updates:
+            self._send_session("updated")
 
     def _item_event(self, action: str, event: dict[str, Any]) -> None:
-        item_id = field_of(event, "item_id", str)
+        item_id = field_of(event, "item_id", str, self._rules)
         for item in self.record.items:
             if item.item_id == item_id and not item.deleted:
                 break

@@ -10,6 +10,7 @@ from .admission import Policy
 from .engine import Engine
 from .faults import FaultDice, Faults, When
 from .records import Journal, SessionRecord
+from .rules import Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,10 @@ class ServerContext:
 
     def __post_init__(self) -> None:
         self.dice = FaultDice(self.faults.seed)
+
+    @property
+    def rules(self) -> Rules:
+        return self.policy.rules
 
     def strikes(
         self,

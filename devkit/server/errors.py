@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 CLOSE_GOING_AWAY = 1001
+CLOSE_POLICY_VIOLATION = 1008
 CLOSE_INTERNAL_ERROR = 1011
 CLOSE_AUTHENTICATION = 3000
 CLOSE_REQUEST_SHAPE = 4000
@@ -23,7 +24,8 @@ class ApiError(Exception):
     """One ``error`` event; fatal exactly when ``close`` is set.
 
     ``close`` is the WebSocket close code that follows the event, or None when
-    the connection stays open.
+    the connection stays open. ``names_event``: the id of the client's event
+    is in it.
     """
 
     message: str
@@ -31,6 +33,7 @@ class ApiError(Exception):
     param: str | None = None
     type: str = INVALID_REQUEST
     close: int | None = None
+    names_event: bool = True
 
     def __post_init__(self) -> None:
         super().__init__(self.message)
@@ -45,7 +48,7 @@ class ApiError(Exception):
             "code": self.code,
             "message": self.message,
             "param": self.param,
-            "event_id": event_id,
+            "event_id": event_id if self.names_event else None,
         }
 
     @property
@@ -115,6 +118,26 @@ def invalid_value(param: str, message: str) -> ApiError:
     return ApiError(message, "invalid_value", param)
 
 
+def too_long(param: str, length: int, maximum: int) -> ApiError:
+    """Lengths in code points. The text was recorded in July 2026."""
+    return ApiError(
+        f"Invalid '{param}': string too long. Expected a string with maximum "
+        f"length {maximum}, but got a string with length {length} instead.",
+        "string_above_max_length",
+        param,
+    )
+
+
+def bad_keywords(param: str) -> ApiError:
+    """Text, code and the missing event id were recorded, not ``param``."""
+    return ApiError(
+        "The 'keywords' parameter contains unsupported characters.",
+        "invalid_value",
+        param,
+        names_event=False,
+    )
+
+
 def commit_empty(milliseconds: float) -> ApiError:
     return ApiError(
         "Error committing input audio buffer: buffer too small. Expected at "
@@ -148,6 +171,15 @@ def server_error(close: int | None = None) -> ApiError:
         None,
         type="server_error",
         close=close,
+    )
+
+
+def model_load_error() -> ApiError:
+    """What LocalAI sends in place of ``session.created``."""
+    return ApiError(
+        "Failed to load the model: file not found.",
+        "model_load_error",
+        type="server_error",
     )
 
 

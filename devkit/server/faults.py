@@ -18,6 +18,8 @@ from .errors import REFUSALS
 
 # When a counted fault strikes; see `parse_when` for the spellings.
 When = str | int | bool
+# Close codes below 3000 that may be sent (IANA's registry).
+_CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015)}
 FAILED_CODES = ("server_error", "rate_limit_exceeded")
 
 
@@ -75,6 +77,12 @@ class Faults:
         When, OnItems("deltas and completed are late by slow_completed_ms")
     ] = "never"
     empty_transcript: Annotated[When, OnItems("the transcript is ''")] = "never"
+    null_transcript: Annotated[
+        When, OnItems("the transcript of completed is null")
+    ] = "never"
+    missing_transcript: Annotated[
+        When, OnItems("completed lacks the transcript")
+    ] = "never"
     missing_committed: Annotated[
         When, OnItems("the committed event is left out")
     ] = "never"
@@ -117,6 +125,34 @@ class Faults:
     refused: Annotated[
         When, OnConnections("the connection is refused, see refused_status")
     ] = "never"
+    closed: Annotated[
+        When,
+        OnConnections("CLOSE with close_code in place of session.created"),
+    ] = "never"
+    error_for_created: Annotated[
+        When,
+        OnConnections(
+            "an error (model_load_error) in place of session.created; the "
+            "connection stays open and says no more"
+        ),
+    ] = "never"
+    untyped_error: Annotated[
+        When,
+        OnConnections(
+            "an object without type, only error, in place of "
+            "session.created, then CLOSE 1008"
+        ),
+    ] = "never"
+    silent_start: Annotated[
+        When,
+        OnConnections("session.created comes after the client's first event"),
+    ] = "never"
+    no_session_updated: Annotated[
+        When, OnConnections("updates are obeyed, session.updated never comes")
+    ] = "never"
+    root_predecessor: Annotated[
+        When, OnConnections("the first item's previous_item_id is 'root'")
+    ] = "never"
     slow_handshake_ms: Annotated[float, Setting("delay for slow_handshake")] = (
         2000
     )
@@ -127,6 +163,12 @@ class Faults:
     refused_error: Annotated[str, Setting(f"one of: {', '.join(REFUSALS)}")] = (
         "rate_limit_exceeded"
     )
+    close_code: Annotated[
+        int, Setting("for closed: 1000..4999 that may be sent")
+    ] = 1011
+    close_reason: Annotated[
+        str, Setting("for closed: at most 120 bytes of UTF-8")
+    ] = ""
     slow_session_updated_ms: Annotated[
         float,
         Setting(
@@ -178,6 +220,12 @@ class Faults:
             400 <= self.refused_status <= 599
         ):
             raise ValueError("fault refused_status: neither 101 nor 400..599")
+        if not (
+            self.close_code in _CLOSE_CODES or 3000 <= self.close_code <= 4999
+        ):
+            raise ValueError("fault close_code: may not be sent")
+        if len(self.close_reason.encode()) > 120:
+            raise ValueError("fault close_reason: longer than 120 bytes")
 
     @property
     def uses_chance(self) -> bool:

@@ -261,6 +261,10 @@ class Transcriber:
             "content_index": 0,
             "transcript": text,
         }
+        if "null_transcript" in item.struck:
+            completed["transcript"] = None
+        if "missing_transcript" in item.struck:
+            del completed["transcript"]
         if "wrong_item_id" in item.struck:
             completed["item_id"] = f"{item_id}_unknown"
         if "missing_usage" not in item.struck:

@@ -8,7 +8,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from .faults import Faults
 from .handshake import Handshakes, request_of, select_subprotocol
 from .outbox import reset_connection
 from .records import Journal, SessionRecord
+from .rules import rules_without
 
 _log = logging.getLogger(__name__)
 # At DEBUG level websockets logs request headers, keys included.
@@ -64,6 +65,8 @@ class LocalServer:
         Seconds of audio per rolling minute; items beyond it ``.failed``.
     event_limit
         How many events of each direction a session's record keeps at least.
+    lenient
+        Names of rules (`rules.Rule`) that the server does not keep to; "all".
     """
 
     def __init__(
@@ -80,7 +83,9 @@ class LocalServer:
         ping_interval: float | None = 20.0,
         rate_limit: float | None = None,
         event_limit: int = 50_000,
+        lenient: Iterable[str] = (),
     ) -> None:
+        """Raises ValueError for a wrong option."""
         if dialect not in DIALECTS:
             raise ValueError(f"dialect {dialect!r} is none of {DIALECTS}")
         self.host = host
@@ -88,7 +93,7 @@ class LocalServer:
         self._journal = Journal()
         self._context = ServerContext(
             engine=engine_named(engine) if isinstance(engine, str) else engine,
-            policy=Policy(keys, dialect, azure),
+            policy=Policy(keys, dialect, azure, rules_without(lenient)),
             journal=self._journal,
             faults=faults or Faults(),
             session_seconds=session_seconds,

@@ -43,13 +43,18 @@ class CommitRecord:
 
 @dataclass(slots=True)
 class ItemRecord:
-    """``state``: pending, completed, failed, never (no model or fault)."""
+    """``state``: pending, completed, failed, never (no model or fault).
+
+    ``config``: the transcription object that the item was made under, all
+    that was set; None without a model.
+    """
 
     item_id: str
     previous_item_id: str | None
     start_ms: int
     end_ms: int
     number: int  # on the server, from 1
+    config: dict[str, Any] | None
     transcript: str | None = None
     state: str = "pending"
     deleted: bool = False
@@ -68,7 +73,9 @@ class SessionRecord:
     event_limit: int
     session_id: str | None = None
     http_status: int = 101
-    # GA shape of the settings in force, None before session.created.
+    # GA shape of all settings after the latest update that was accepted,
+    # also of what is not echoed; an item's own: ItemRecord.config. None
+    # before there is a session.
     config: dict[str, Any] | None = None
     config_updates: int = 0
     events: list[EventRecord] = field(default_factory=list)  # from client
@@ -100,11 +107,14 @@ class SessionRecord:
 
     @property
     def transcripts(self) -> list[str]:
-        """Transcripts of completed events in the order they were sent."""
+        """Transcripts of completed events in the order they were sent.
+
+        "" for an event without one.
+        """
         completed = self.sent_of(
             "conversation.item.input_audio_transcription.completed"
         )
-        return [str(event["transcript"]) for event in completed]
+        return [event.get("transcript") or "" for event in completed]
 
     def log(self, events: list[EventRecord], event: dict[str, Any]) -> None:
         events.append(EventRecord(time.monotonic(), event))

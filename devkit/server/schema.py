@@ -10,6 +10,7 @@ from .errors import (
     below_minimum,
     invalid_type,
     missing_parameter,
+    too_long,
     unknown_parameter,
     unsupported_value,
 )
@@ -21,15 +22,21 @@ Check = Callable[[Any, str], Any]
 
 
 def an_object(
-    fields: Mapping[str, Check], required: Iterable[str] = ()
+    fields: Mapping[str, Check],
+    required: Iterable[str] = (),
+    *,
+    closed: bool = True,
 ) -> Check:
-    """An object with only these fields; returns a new one."""
+    """An object with these fields; returns a new one of them.
+
+    Other fields are refused if it is ``closed``, else left out.
+    """
 
     def check(value: Any, path: str) -> Json:
         if not isinstance(value, dict):
             raise invalid_type(path, "an object", value)
         for name in value:
-            if name not in fields:
+            if closed and name not in fields:
                 raise unknown_parameter(f"{path}.{name}")
         for name in required:
             if name not in value:
@@ -37,6 +44,7 @@ def an_object(
         return {
             name: fields[name](entry, f"{path}.{name}")
             for name, entry in value.items()
+            if name in fields
         }
 
     return check
@@ -65,16 +73,35 @@ def a_string(value: Any, path: str) -> str:
     return value
 
 
+def a_text(maximum: int) -> Check:
+    """A string of at most ``maximum`` code points."""
+
+    def check(value: Any, path: str) -> str:
+        text = a_string(value, path)
+        if len(text) > maximum:
+            raise too_long(path, len(text), maximum)
+        return text
+
+    return check
+
+
 def a_boolean(value: Any, path: str) -> bool:
     if not isinstance(value, bool):
         raise invalid_type(path, "a boolean", value)
     return value
 
 
-def an_integer(minimum: int, maximum: int | None = None) -> Check:
+def an_integer(
+    minimum: int, maximum: int | None = None, *, clamped: bool = False
+) -> Check:
+    """``clamped``: the nearest one allowed instead of an error."""
+
     def check(value: Any, path: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int):
             raise invalid_type(path, "an integer", value)
+        if clamped:
+            least = max(value, minimum)
+            return least if maximum is None else min(least, maximum)
         if value < minimum:
             raise below_minimum(path, value, minimum)
         if maximum is not None and value > maximum:
@@ -84,10 +111,14 @@ def an_integer(minimum: int, maximum: int | None = None) -> Check:
     return check
 
 
-def a_number(minimum: float, maximum: float) -> Check:
+def a_number(minimum: float, maximum: float, *, clamped: bool = False) -> Check:
+    """``clamped``: the nearest one allowed instead of an error."""
+
     def check(value: Any, path: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise invalid_type(path, "a number", value)
+        if clamped:
+            return min(max(value, minimum), maximum)
         if value < minimum:
             raise below_minimum(path, float(value), minimum)
         if value > maximum:

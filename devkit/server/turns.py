@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from .input_buffer import InputBuffer
 from .items import Item, LiveStream, Transcriber, item_faults
 from .outbox import Outbox
 from .records import CommitRecord, ItemRecord, SessionRecord
+from .rules import Rule
 from .settings import SessionSettings
 from .vad import EnergyVad, SpeechStarted
 from .wire_audio import Int16Array, WireDecoder
@@ -23,7 +25,14 @@ _IDLE_KEEP_S = 60
 
 
 class Turns:
-    """Takes decoded appends; sends turn events; starts transcriptions."""
+    """Takes decoded appends; sends turn events; starts transcriptions.
+
+    An update binds at the next turn (recorded): an item whose audio has begun
+    is transcribed under the settings of its beginning. What does not wait is
+    the format of the bytes, which begins turn detection anew, and, unless the
+    server hears speech, turn detection itself: a client that hands the turns
+    over commits no more.
+    """
 
     def __init__(
         self,
@@ -39,19 +48,49 @@ class Turns:
         self._outbox = outbox
         self._record = record
         self._transcriber = transcriber
-        self._settings = settings
+        self._settings = settings  # in force
+        self._pending: SessionSettings | None = None  # until the turn ends
+        self._pending_from = 0  # where the audio stood when they came
         self._beta = beta
         self._decoder = WireDecoder(settings.format["type"])
         self._buffer = InputBuffer(settings.rate)
-        self._vad = self._new_vad()
+        self._vad = self._new_vad(0)
         self._item_id = _new_item_id()  # of the next commit
         self._turn_start: int | None = None  # while the VAD hears speech
-        self._last_item_id: str | None = None
+        self._last_item_id = (
+            "root" if "root_predecessor" in record.faults else None
+        )
         self._live: LiveStream | None = None
 
     def apply(self, settings: SessionSettings) -> None:
-        """New settings from here on; audio not yet committed stays."""
+        """Accept new settings; audio not yet committed stays."""
+        if Rule.NEXT_TURN in self._context.rules and self._turn_is_open:
+            self._pending = settings
+            now = replace(self._settings, format=settings.format)
+            if self._turn_start is None or now != self._settings:
+                now.turn_detection = settings.turn_detection
+            settings = now
+        self._switch(settings)
+        self._pending_from = self._buffer.end
+
+    @property
+    def _turn_is_open(self) -> bool:
+        """Audio of the next item has begun."""
+        if self._vad is None:
+            return self._buffer.end > self._buffer.start
+        # Pending: audio from before turn detection was switched on.
+        return self._turn_start is not None or self._pending is not None
+
+    def _bind(self) -> None:
+        """What waited for the next turn is in force."""
+        if self._pending is not None:
+            settings, self._pending = self._pending, None
+            self._switch(settings)
+
+    def _switch(self, settings: SessionSettings) -> None:
         old, self._settings = self._settings, settings
+        if settings == old:
+            return
         if settings.format != old.format:
             self._decoder = WireDecoder(settings.format["type"])
             self._buffer.change_rate(settings.rate)
@@ -59,7 +98,7 @@ class Turns:
             settings.format != old.format
             or settings.turn_detection != old.turn_detection
         ):
-            self._vad = self._new_vad()
+            self._vad = self._new_vad(self._buffer.end)
             self._turn_start = None
         # What it heard may be in the old model's or format's terms.
         self._abandon_live()
@@ -71,30 +110,41 @@ class Turns:
         samples = self._decoder.decode(data)
         self._buffer.append(samples)
         if self._vad is not None:
-            for event in self._vad.push(samples):
-                if isinstance(event, SpeechStarted):
-                    self._speech_started(event.start)
-                else:
-                    self._speech_stopped(event.end)
-            if not self._vad.speaking:
-                idle = self._buffer.end - _IDLE_KEEP_S * self._buffer.rate
-                self._buffer.discard_before(idle)
+            self._listen(self._vad, samples)
         elif self._streams and len(samples):
             self._feed_live(samples)
         return self._buffer.end * 1000 / self._buffer.rate
 
+    def _listen(self, vad: EnergyVad, samples: Int16Array) -> None:
+        for event in vad.push(samples):
+            if isinstance(event, SpeechStarted):
+                self._speech_started(event.start)
+                continue
+            self._speech_stopped(event.end)
+            if self._vad is not vad:
+                # What bound with this commit hears what came after the turn.
+                self._vad = following = self._new_vad(self._buffer.start)
+                if following is not None:
+                    self._listen(following, self._buffer.peek())
+                return
+        if not vad.speaking:
+            idle = self._buffer.end - _IDLE_KEEP_S * self._buffer.rate
+            self._buffer.discard_before(idle)
+
     def commit(self) -> None:
-        """Commit by the client; raises ApiError for less than 100 ms."""
+        """Commit by the client; raises ApiError for too little audio."""
         start = self._buffer.start
         if self._turn_start is not None:
             start = max(start, self._turn_start)
         end = self._buffer.end
         held_ms = (end - start) * 1000 / self._buffer.rate
-        if held_ms < MIN_COMMIT_MS:
+        strict = Rule.COMMIT_MINIMUM in self._context.rules
+        if end <= start or (strict and held_ms < MIN_COMMIT_MS):
             raise commit_empty(held_ms)
         self._commit(start, end, "client")
         if self._vad is not None:
             self._vad.reset(end)
+        self._bind()
 
     def clear(self) -> None:
         self._buffer.discard_before(self._buffer.end)
@@ -103,6 +153,7 @@ class Turns:
         self._turn_start = None
         self._abandon_live()
         self._item_id = _new_item_id()
+        self._bind()
         self._outbox.send("input_audio_buffer.cleared")
 
     def close(self) -> None:
@@ -120,13 +171,13 @@ class Turns:
         profile = self._settings.profile
         return profile is not None and profile.streaming and self._vad is None
 
-    def _new_vad(self) -> EnergyVad | None:
+    def _new_vad(self, position: int) -> EnergyVad | None:
         if self._settings.turn_detection is None:
             return None
         return EnergyVad(
             self._settings.turn_detection,
             self._buffer.rate,
-            position=self._buffer.end,
+            position=position,
             boundary=self._buffer.start,
         )
 
@@ -142,6 +193,8 @@ class Turns:
         self._live.feed(samples)
 
     def _speech_started(self, start: int) -> None:
+        if start >= self._pending_from:
+            self._bind()
         self._turn_start = start
         self._outbox.send(
             "input_audio_buffer.speech_started",
@@ -154,6 +207,7 @@ class Turns:
         if self._turn_start is not None:
             start = self._turn_start
         self._commit(start, end, "vad")
+        self._bind()
 
     def _commit(self, start: int, end: int, by: str) -> None:
         item = self._new_item(start, end)
@@ -207,6 +261,7 @@ class Turns:
             self._buffer.milliseconds(start),
             self._buffer.milliseconds(end),
             number,
+            self._settings.full_transcription(),
         )
         item = Item(
             record,

@@ -36,6 +36,7 @@ def test_every_fault_can_be_given_on_the_command_line() -> None:
     for name in describe():
         values = {"refused_error": "server_error", "refused_status": "429"}
         values["failed_code"] = "rate_limit_exceeded"
+        values["close_code"] = "4008"
         value = values.get(name, "true" if name.endswith("_close") else "1")
         parsed: Any
         parsed_name, parsed = parse_fault(f"{name.replace('_', '-')}={value}")
@@ -60,6 +61,9 @@ def test_bad_fault_is_named(text: str) -> None:
         {"refused_status": 200},
         {"failed_code": "x"},
         {"refused_error": "x"},
+        {"close_code": 1006},
+        {"close_code": 5000},
+        {"close_reason": "ü" * 61},
     ],
 )
 def test_bad_setting_is_named(wrong: dict[str, Any]) -> None:

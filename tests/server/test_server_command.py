@@ -16,6 +16,7 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from devkit.server.faults import describe
+from devkit.server.rules import Rule
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "devkit.server"]
@@ -52,9 +53,11 @@ def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.communicate()
 
 
-def event_of(url: str, key: str) -> dict[str, object]:
+def event_of(
+    url: str, key: str, query: str = "intent=transcription"
+) -> dict[str, object]:
     with connect(
-        f"{url}/realtime?intent=transcription",
+        f"{url}/realtime?{query}",
         additional_headers={"Authorization": f"Bearer {key}"},
         proxy=None,
     ) as ws:
@@ -85,12 +88,14 @@ def test_port_in_use_is_one_line_and_status_2() -> None:
         assert f"port {port}" in second.stderr
 
 
-def test_help_names_every_option_and_every_fault() -> None:
+def test_help_names_every_option_rule_and_fault() -> None:
     shown = run("--help")
     assert shown.returncode == 0
     for name in describe():
-        assert f"{name}=" in shown.stdout
-    for option in ("--engine", "--dialect", "--key", "--rate-limit"):
+        assert f"  {name}=" in shown.stdout
+    for rule in Rule:
+        assert f"  {rule.label} " in shown.stdout
+    for option in ("--engine", "--dialect", "--key", "--lenient"):
         assert option in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 120
 
@@ -100,6 +105,8 @@ def test_help_names_every_option_and_every_fault() -> None:
     [
         (["--port", "70000"], "70000"),
         (["--fault", "nonsense"], "nonsense"),
+        (["--lenient", "nonsense"], "prompt-length"),
+        (["--fault", "close_code=1006"], "close_code"),
         (["--fault", "failed=p:3"], "failed"),
         (["--refuse-http", "200"], "200"),
         (["--session-seconds", "0"], "--session-seconds"),
@@ -114,6 +121,16 @@ def test_wrong_usage_is_one_line_and_status_2(
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert text in done.stderr
+
+
+def test_rules_from_the_command_line() -> None:
+    for arguments in (["url-model", "ranges"], ["all"]):
+        options = [word for rule in arguments for word in ("--lenient", rule)]
+        with running(*options) as (_, url):
+            event = event_of(url, "sk-one", "model=any")
+            assert event["type"] == "session.created"
+    with running("--lenient", "ranges") as (_, url):
+        assert event_of(url, "sk-one", "model=any")["type"] == "error"
 
 
 def test_faults_and_refusals_from_the_command_line() -> None:

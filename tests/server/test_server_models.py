@@ -47,9 +47,12 @@ async def test_what_each_model_answers(
     model: str, deltas: int, usage: dict[str, Any]
 ) -> None:
     include = ["item.input_audio_transcription.logprobs"]
+    hint: dict[str, Any] = {"language": "de"}
+    if model in ("gpt-transcribe", "gpt-live-transcribe"):
+        hint = {"languages": ["de", "en"]}
     async with (
         LocalServer() as server,
-        session(server, model, include=include, language="de") as client,
+        session(server, model, include=include, **hint) as client,
     ):
         await client.say(1, 2)
         completed = await client.until(COMPLETED)
@@ -70,6 +73,16 @@ async def test_what_each_model_answers(
             "conversation.item.input_audio_transcription.segment"
         )
         assert bool(segments) == model.endswith("diarize")
+
+
+async def test_without_a_hint_the_language_is_a_detection() -> None:
+    async with (
+        LocalServer() as server,
+        session(server, "gpt-transcribe") as client,
+    ):
+        await client.say(1)
+        completed = await client.until(COMPLETED)
+        assert completed["languages"] == [{"code": "en"}]
 
 
 @pytest.mark.parametrize(
