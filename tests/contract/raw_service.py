@@ -35,7 +35,8 @@ class Manners:
     the session is accepted, ``then`` afterwards; bytes go out as a binary
     frame, texts as a text frame, anything else as JSON.  ``close``: code and
     reason of the CLOSE that follows.  ``refuse_update``: an ``error`` object
-    in answer to session.update.
+    in answer to session.update.  ``stays``: after ``says`` nothing follows.
+    ``wait``: so many seconds before anything.
     """
 
     http: tuple[int, dict[str, str], bytes] | None = None
@@ -43,6 +44,8 @@ class Manners:
     then: Sequence[Any] = ()
     close: tuple[int, str] | None = None
     refuse_update: dict[str, Any] | None = None
+    stays: bool = False
+    wait: float = 0.0
 
 
 @dataclass
@@ -114,8 +117,12 @@ class RawService:
     async def _handle(self, connection: ServerConnection) -> None:
         manners: Manners = connection.manners  # type: ignore[attr-defined]
         try:
+            await asyncio.sleep(manners.wait)
             for message in manners.says:
                 await _send(connection, message)
+            if manners.stays:
+                await connection.wait_closed()
+                return
             if manners.says and manners.close is not None:
                 # A refusal: there is no session at all.
                 await connection.close(*manners.close)

@@ -8,6 +8,8 @@ import math
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from scripted import answered
+from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.languages import result_tag
 
 from devkit.server import Faults, ServerThread
 
@@ -98,24 +100,70 @@ def test_blank_text_is_no_result():
     assert call.results == []
 
 
-@pytest.mark.parametrize(
-    ("reported", "configured", "tag"),
-    [
-        ([{"code": "de"}], "fr", "de-DE"),
-        ([{"code": ""}, {"code": "ja"}], "fr", "ja-JP"),
-        ([{"code": 5}, "x", {}], "fr", "fr-FR"),
-        ([], "fr", "fr-FR"),
-        ([], "es-MX", "es-MX"),
-        ([{"code": "zh"}], "", "zh-CN"),
-        ([{"code": "pl"}], "", "pl"),
-        ([], "", "en-US"),
-    ],
-)
-def test_the_language_is_reported_then_configured_then_the_default(
-    reported, configured, tag
-):
-    call = answered(completed(languages=reported), language=configured)
-    assert [r["language"] for r in call.finals] == [tag]
+#: What the service reports, what is configured, how results are tagged.
+LANGUAGES = [
+    # The bare language of what was configured: its region counts.
+    (["pt"], "pt-BR", "pt-BR"),
+    (["en"], "en-GB", "en-GB"),
+    (["en"], "en_GB", "en-GB"),
+    (["zh"], "zh-TW", "zh-TW"),
+    (["zh"], "zh-Hant-HK", "zh-Hant-HK"),
+    (["zh-tw"], "zh-TW", "zh-TW"),
+    (["no"], "nb-NO", "nb-NO"),
+    (["he"], "iw", "he"),
+    (["en"], "en", "en-US"),
+    (["EN"], "en-AU", "en-AU"),
+    ([], "es-MX", "es-MX"),
+    ([], "fr", "fr-FR"),
+    # What is heard although it was not asked for.
+    (["de"], "fr", "de-DE"),
+    (["", "ja"], "fr", "ja-JP"),
+    # Of a list: an echo of the first is no detection, any other one is.
+    (["pt"], "pt-BR, en-GB", "pt-BR"),
+    (["en"], "pt-BR, en-GB", "en-GB"),
+    (["es"], "pt-BR, en-GB, es-AR", "es-AR"),
+    (["de"], "pt-BR, en-GB", "de-DE"),
+    ([], "pt-BR, en-GB", "pt-BR"),
+    # What the service does not take is not asked for, and still a name.
+    (["sq"], "sq-AL", "sq-AL"),
+    ([], "sq-AL", "sq-AL"),
+    (["en"], "sq-AL, en-GB", "en-GB"),
+    ([], "sq-AL, en-GB", "en-GB"),
+    # Nothing configured.
+    (["zh"], "", "zh-CN"),
+    (["zh-hk"], "", "zh-HK"),
+    (["pl"], "", "pl"),
+    ([], "", "en-US"),
+]
+
+
+@pytest.mark.parametrize("model", ["gpt-transcribe", "gpt-4o-transcribe"])
+@pytest.mark.parametrize("interim", [True, False])
+@pytest.mark.parametrize(("reported", "configured", "tag"), LANGUAGES)
+def test_the_language_of_results(model, interim, reported, configured, tag):
+    params = {
+        "input_audio_transcription": {"model": model, "languages": configured},
+        "turn_detection": {"type": "server_vad"},
+    }
+    events = [{"type": "delta", "delta": "hel"}] * interim
+    codes = [{"code": code} for code in reported]
+    call = answered(*events, completed(languages=codes), **params)
+    config, _ = load_config({"params": {"api_key": "sk-x" * 4, **params}})
+    hints = config.session_settings().hints
+    told = [r["language"] for r in call.results]
+    assert len(set(told)) == 1, "interims and final differ"
+    shown = interim and (model != "gpt-transcribe" or len(hints) == 1)
+    # What an interim was tagged with, before anything was reported, stays.
+    assert told[-1] == (
+        result_tag([], hints, config.languages) if shown else tag
+    )
+    assert [r["final"] for r in call.results] == [False] * shown + [True]
+
+
+@pytest.mark.parametrize("codes", [[{"code": 5}, "x", {}], "de", None, [None]])
+def test_an_odd_report_of_languages_is_none(codes):
+    call = answered(completed(languages=codes), language="fr")
+    assert [r["language"] for r in call.finals] == ["fr-FR"]
 
 
 def test_logprobs_become_a_confidence():
