@@ -453,7 +453,7 @@ async def test_a_connection_that_comes_after_the_end_for_good_is_closed(server):
         change = asyncio.ensure_future(call.client.change(settings))
         await call.until(lambda: call.client.core.connecting_change)
         for connection in server._open.values():
-            connection.close(4000, "bye")
+            connection.close(4000, "invalid_request_error.missing_model")
         with hang_guard(HANG_S):
             assert await change is not None
         assert call.client.core.fatal is not None
