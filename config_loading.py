@@ -105,19 +105,22 @@ def _gather_request(values: dict[str, Any], paths: dict[str, str]) -> None:
     """Move flat request keys into ``input_audio_transcription``."""
     section = "input_audio_transcription"
     flat = [key for key in _REQUEST_KEYS if key in values]
-    if not flat:
+    request = values.get(section, {})
+    if not isinstance(request, Mapping) or not (flat or request):
         return
     paths.setdefault(section, f"params.{section}")
-    request = values.get(section, {})
-    if not isinstance(request, Mapping):
-        return
-    merged = dict(request)
+    merged = _own_names(request)
     for key in flat:
         paths[f"{section}.{key}"] = paths.pop(key)
         merged.setdefault(key, values[key])
     for key in flat:
         del values[key]
     values[section] = merged
+
+
+def _own_names(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The transcription request with our name for each key."""
+    return {_ALIASES.get(key, key): value for key, value in request.items()}
 
 
 def _without_blanks(value: Any) -> Any:
@@ -223,6 +226,10 @@ def updated_properties(
                 name = _ALIASES.get(key, key)
                 if name in _REQUEST_KEYS:
                     name, value = "input_audio_transcription", {name: value}
+                elif name == "input_audio_transcription" and isinstance(
+                    value, Mapping
+                ):
+                    value = _own_names(value)
                 before = merged.get(name)
                 if isinstance(value, Mapping) and isinstance(before, Mapping):
                     value = {**before, **value}

@@ -8,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.config_loading import (
+    load_config,
+    updated_properties,
+)
 from ten_packages.extension.openai_asr_python.realtime.client_events import (
     session_update,
 )
@@ -142,9 +145,21 @@ def test_every_option_has_a_fate_with_every_model():
     ],
 )
 @pytest.mark.parametrize("spelling", ["keywords", "hotwords"])
-def test_words_are_cleaned(given_words, expected, spelling):
-    config, _ = load(model="gpt-transcribe", **{spelling: given_words})
+@pytest.mark.parametrize("flat", [True, False])
+def test_words_are_cleaned(given_words, expected, spelling, flat):
+    request = {"model": "gpt-transcribe", spelling: given_words}
+    params = request if flat else {"input_audio_transcription": request}
+    config, _ = load(**params)
     assert sent(config)["keywords"] == expected
+
+
+@pytest.mark.parametrize("first", ["keywords", "hotwords"])
+@pytest.mark.parametrize("then", ["keywords", "hotwords"])
+def test_an_update_of_hotwords_counts_however_they_were_spelled(first, then):
+    old = {"params": {"input_audio_transcription": {first: ["a"]}}}
+    new = {"params": {"input_audio_transcription": {then: ["b"]}}}
+    merged = updated_properties(old, new)["params"]
+    assert merged == {"input_audio_transcription": {"keywords": ["b"]}}
 
 
 def test_words_go_into_the_prompt_in_the_models_own_way():
