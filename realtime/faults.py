@@ -164,7 +164,8 @@ def error_of(fields: Mapping[str, Any]) -> ErrorInfo:
     inner = fields.get("error")
     if isinstance(inner, Mapping):
         return _error_info(inner)
-    rest = {k: v for k, v in fields.items() if k not in ("type", "event_id")}
+    # Those of the event itself.
+    rest = {k: v for k, v in fields.items() if k != "event_id" and v != "error"}
     if isinstance(inner, str):
         rest["message"] = inner
     return _error_info(rest)
@@ -190,7 +191,7 @@ def _error_info(fields: Mapping[str, Any]) -> ErrorInfo:
 
 
 #: Where gateways put their words (RFC 9457, RFC 6749, FastAPI).
-_OTHER_NAMES = ("detail", "error_description", "title", "reason")
+_OTHER_NAMES = ("msg", "detail", "error_description", "title", "reason")
 
 
 def _rule_for_error(
@@ -359,10 +360,10 @@ def _error_in_body(body: bytes) -> ErrorInfo:
         return ErrorInfo(message=clean_message(parsed))
     if not isinstance(parsed, Mapping):
         return ErrorInfo()
-    detail = parsed.get("detail")
-    if isinstance(detail, list) and detail and isinstance(detail[0], Mapping):
-        # FastAPI's complaints about a request.
-        parsed = {**parsed, "detail": detail[0].get("msg")}
-    elif isinstance(detail, Mapping):
-        parsed = detail
+    for name in ("detail", "errors"):
+        inner = parsed.get(name)
+        if isinstance(inner, list) and inner:
+            inner = inner[0]
+        if isinstance(inner, Mapping):
+            parsed = inner
     return error_of(parsed)

@@ -10,10 +10,9 @@ class ServerHabits:
     """Learnt from one connection for the next.
 
     ``announces``: it sends a notice of each item (``committed`` or
-    ``item.added``), so that an unknown item is a lost event.  ``chained``: a
-    notice named the item before as OpenAI's do, so that from then on a gap is
-    a lost event; ``chains`` is False once that proved wrong.  ``roots``: what
-    the first items of its sessions named as the one before.
+    ``item.added``), so that an unknown item is a lost event.  ``chains``: a
+    notice may name the item before, so that a gap is a lost event; believed
+    until proved wrong.  ``roots``: what items named there and was none.
 
     ``confirms``: it was seen to answer `session.update`.  ``consents``: it
     never did so and yet took audio.  ``answers_in_s``: how long it took to
@@ -24,7 +23,6 @@ class ServerHabits:
     """
 
     announces: bool = False
-    chained: bool = False
     chains: bool = True
     roots: set[str] = field(default_factory=set)
     confirms: bool = False

@@ -10,9 +10,10 @@ The rules, in the order in which they apply:
   audio goes out before: it would be heard under the server's defaults, which
   are no transcription at all.
 - Some compatible servers confirm nothing.  After ``unconfirmed_ms`` the user
-  is told; a server that by then answered another event, and any other after
-  ``session_timeout_ms``, is used *on trial*: audio goes out, and nothing is
-  let go of before the server said something about it.
+  is told; after ``session_timeout_ms`` the server is used *on trial*, unless
+  it is known to confirm: audio goes out, and nothing is let go of before the
+  server said something about it.  (No question tells sooner whether it will
+  confirm: a slow one may answer it before the settings.)
 - A confirmation that comes during a trial means that the audio so far was
   heard under the defaults: the attempt is over, and the next one waits longer.
 """
@@ -22,7 +23,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal
 
-from .client_events import clear_event, session_update_event
+from .client_events import session_update_event
 from .events import ServerEvent
 from .faults import (
     ErrorInfo,
@@ -47,7 +48,6 @@ _HEARS = ("input_audio_buffer.", "conversation.item.")
 #: The code of what is told about a missing confirmation.
 NOT_CONFIRMED = "no_session_updated"
 _UPDATE_ID = "evt_session_"
-_CLEAR = "input_audio_buffer.clear"
 #: Another attempt waits so many times as long as a late answer took, and
 #: never longer than this, in seconds.
 _PATIENCE, _MAX_PATIENCE_S = 2.0, 60.0
@@ -86,9 +86,6 @@ class Handshake:
         self._update_id = ""
         self._since = now
         self._problem: tuple[float, ErrorInfo] | None = None
-        self._probed = False
-        self._looked = False
-        self._responds = False
         if protocol != "auto":
             self._ask(now)
 
@@ -124,9 +121,6 @@ class Handshake:
         if kind in UPDATED:
             self._on_updated(now)
             return True
-        if self._probed and kind == _CLEAR + "ed":
-            self._on_response(now)
-            return True
         if self.stage == "trial" and kind.startswith(_HEARS):
             # It works by settings that it never confirmed.
             self.stage = "done"
@@ -159,39 +153,25 @@ class Handshake:
         habits.confirms, habits.consents = True, False
         self.stage = "done"
 
-    def _on_response(self, now: float) -> None:
-        """It answers what was sent after the settings."""
-        self._responds = True
-        if self._looked:
-            self._look(now)
-
     def on_error(self, info: ErrorInfo, now: float) -> bool:
         """Take an ``error``; True if it was about the handshake."""
-        if self.ready:
-            return False
         if self._answers_update(info):
             self.failure = fault_of_refused_settings(info)
-        elif self._probed and _CLEAR in info.message:
-            # It knows no such event, and says so.
-            self._on_response(now)
         elif info.event_id.startswith(_UPDATE_ID):
             # The answer to settings in the wrong dialect.
             return True
-        elif not self._created and self._problem is None:
+        elif not (self.ready or self._created or self._problem):
             self._problem = now, info
         else:
             return False
         return True
 
     def _answers_update(self, info: ErrorInfo) -> bool:
-        if self.stage != "asking":
-            return False
         if info.event_id:
-            return info.event_id == self._update_id
-        if self._probed and _CLEAR in info.message:
-            return False
+            return info.event_id == self._update_id and self.stage != "done"
         # Before session.created it may be about the connection as well.
-        return self._created or info.param.startswith("session")
+        about_us = self._created or info.param.startswith("session")
+        return about_us and self.stage == "asking"
 
     # -- time --------------------------------------------------------------
 
@@ -202,9 +182,7 @@ class Handshake:
             return self._problem[0] + limits.close_grace_ms / 1000
         if self.stage == "waiting":
             return since + limits.speak_first_ms / 1000
-        if not self._probed:
-            return since + limits.probe_ms / 1000
-        if not self._looked:
+        if not self._habits.told_unconfirmed:
             return since + limits.unconfirmed_ms / 1000
         known = min(_PATIENCE * self._habits.answers_in_s, _MAX_PATIENCE_S)
         return since + max(limits.session_timeout_ms / 1000, known)
@@ -216,12 +194,7 @@ class Handshake:
                 self.failure = fault_of_start(self._problem[1])
             elif self.stage == "waiting":
                 self._ask(now)
-            elif not self._probed:
-                self._probed = True
-                self._outbox.append(clear_event())
-            elif not self._looked:
-                self._looked = True
-                self._look(now)
+            elif not self._habits.told_unconfirmed:
                 self._tell(now)
             elif self._habits.confirms:
                 waited = now - self._since
@@ -230,21 +203,14 @@ class Handshake:
             else:
                 self._begin_trial(now)
 
-    def _look(self, now: float) -> None:
-        """Audio may go out to a server that answers everything else."""
-        if self._responds and not self._habits.confirms:
-            self._begin_trial(now)
-
     def _tell(self, now: float) -> None:
-        """Once in a call."""
-        if not self._habits.told_unconfirmed:
-            self._habits.told_unconfirmed = True
-            what = "is sent all the same" if self.ready else "is kept"
-            text = (
-                f"no session.updated came within {now - self._since:.0f} s of"
-                f" session.update; audio {what}"
-            )
-            self.notices.append(Fault("report", NOT_CONFIRMED, text))
+        """Once in a call: the confirmation is missing."""
+        self._habits.told_unconfirmed = True
+        text = (
+            f"no session.updated came within {now - self._since:.0f} s of"
+            " session.update; audio is kept"
+        )
+        self.notices.append(Fault("report", NOT_CONFIRMED, text))
 
 
 def _is_beta(event: ServerEvent) -> bool:

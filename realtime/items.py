@@ -22,6 +22,8 @@ from .settings import SessionSettings
 _REMEMBERED_ITEMS = 512
 #: Turns without their last word; more than this is a server that runs wild.
 MAX_TURNS = 256
+#: Names of what is before an item; a server with more has one for each.
+_MAX_ROOTS = 64
 #: Languages that are told of one turn.
 _MAX_LANGUAGES = 8
 
@@ -94,7 +96,8 @@ class Items:
         self.confused = False
         self._last_item = ""
         self._root = ""
-        self._doubtful_to = 0
+        self._chained = False
+        self._unannounced: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
         self._habits = habits
         self._finished: deque[str] = deque(maxlen=_REMEMBERED_ITEMS)
         self._finished_set: set[str] = set()
@@ -250,7 +253,7 @@ class Items:
         turn.waiting_since = turn.waiting_since or now
         if turn.end is None:
             self.end_by_commit(turn)
-            self._settle_doubt()
+        self._settle_doubt()
         assert turn.end is not None
         if self.settings.turn_owner == "client":
             self._sort_out_early_text(turn, turn.end)
@@ -297,52 +300,52 @@ class Items:
         it as the one before.
 
         A server may have names of its own for what precedes the first item,
-        or for any; so a chain must have held before a gap in it is believed.
+        or any.  So an unknown one is a lost item only where the chain of this
+        session held before; else it is in doubt.
         """
         if item_id == self._last_item:
             return
-        habits, first = self._habits, not self._last_item
-        self._last_item = item_id
+        first, self._last_item = not self._last_item, item_id
         before = self.turns.get(previous)
+        if previous in ("", item_id) or not self._habits.chains:
+            return
         if before is not None and not before.closed:
             self.confused = True
         elif before is not None or previous in self._finished_set:
-            habits.chained = True
-        elif not previous:
-            # Nothing before the first one is how OpenAI's chain begins.
-            habits.chained = habits.chained or first
-        elif not habits.chains or (first and previous in habits.roots):
+            self._chained = True
+        elif previous in self._habits.roots:
             return
-        elif not first or (habits.chained and not habits.roots):
-            self.confused = habits.chained
+        elif (self._chained and not first) or previous in self._unannounced:
+            self.confused = True
         else:
             self._root = previous
-            self._doubtful_to = self.commits[-1].position if self.commits else 0
-            self._settle_doubt()
 
     @property
     def in_doubt(self) -> bool:
-        """May the first item known be the second, so that no commit is known
-        to be answered by the right one?"""
-        return bool(self._root) and self._root not in self._habits.roots
+        """Was what an item named as the one before an item as well?
+
+        Then each commit is taken for answered by the item of the next one,
+        and one always has no answer.  So once there is none left it was not,
+        and until then nothing may be delivered.
+        """
+        return bool(self._root)
 
     def _settle_doubt(self) -> None:
-        """What precedes the first item is nothing once every commit before
-        has an item."""
-        if self._root and not (
-            self.commits and self.commits[0].position <= self._doubtful_to
-        ):
-            self._habits.roots.add(self._root)
+        if self._root and not self.commits:
+            if len(self._habits.roots) < _MAX_ROOTS:
+                self._habits.roots.add(self._root)
+            self._root = ""
 
     def _on_transcription(
         self, part: str, event: ServerEvent, now: float
     ) -> Turn | None:
         item_id = event.identity("item_id")
-        if self.in_doubt and item_id == self._root:
+        if item_id and item_id == self._root:
             # It is an item, whose notice was lost.
             self.turns.clear()
             self.confused = True
         if not self._is_plausible(item_id, part):
+            self._unannounced.append(item_id)
             self._count_unknown()
             return None
         turn = self._turn(item_id)

@@ -20,9 +20,8 @@ class Limits:
     turn_timeout_ms: int = 15_000
     #: A server that says nothing of its own accord is spoken to after this.
     speak_first_ms: int = 2_000
-    #: Without an answer to the session's settings: ask whether the server
-    #: answers at all, tell the user, give up waiting.
-    probe_ms: int = 1_000
+    #: Without an answer to the session's settings: tell the user, and give up
+    #: waiting.
     unconfirmed_ms: int = 3_000
     session_timeout_ms: int = 10_000
     #: Audio in one message, live and when catching up.

@@ -61,6 +61,20 @@ def nested(**fields: object) -> bytes:
             ["field required"],
             FATAL,
         ),
+        (
+            403,
+            b'{"message": "no access", "code": "E7", "type": "gateway_error"}',
+            "E7",
+            ["no access", "gateway_error"],
+            FATAL,
+        ),
+        (
+            503,
+            b'{"errors": [{"message": "first"}, {"message": "second"}]}',
+            "503",
+            ["first"],
+            1000,
+        ),
         (502, b'[{"error": {"message": "in a list"}}]', "502", ["list"], 1000),
         (502, b'"just a text"', "502", ["just a text"], 1000),
         (

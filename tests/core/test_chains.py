@@ -39,6 +39,9 @@ def talking(turns: int) -> ScriptedCore:
         ["root", None, "b"],
         ["x", "y", "z"],
         [None, "a", "b"],
+        [None, "root", "root"],
+        [None, "x", "y"],
+        ["a", "b", "c"],
     ],
 )
 @pytest.mark.parametrize("together", [True, False])
@@ -59,13 +62,15 @@ def test_what_a_server_names_before_its_items_costs_nothing(names, together):
 
 
 @pytest.mark.parametrize("name", ["root", "root of {}"])
-def test_nor_does_it_after_a_reconnect_with_turns_to_send_again(name):
+@pytest.mark.parametrize("before", [None, "root", "root of 1"])
+def test_nor_does_it_after_a_reconnect_with_turns_to_send_again(name, before):
     core = talking(1)
-    core.committed("a", name.format(1))
+    core.committed("a", before)
     core.transcribed("completed", "a", transcript="w0")
     for _ in range(2):
         core.hear(TURN, commit=True)
     core.committed("b", "a")
+    assert core.core.active is not None
     core.core.closed(core.link, 1006, "", core.now)
     core.session()
     for item, before in ("c", name.format(2)), ("d", "c"):
@@ -78,8 +83,10 @@ def test_nor_does_it_after_a_reconnect_with_turns_to_send_again(name):
 
 
 def test_a_gap_in_a_chain_that_held_is_a_lost_event():
-    core = talking(1)
-    core.committed("a", None)
+    core = talking(2)
+    core.committed("z", None)
+    core.committed("a", "z")
+    core.transcribed("completed", "z", transcript="w-1")
     core.transcribed("completed", "a", transcript="w0")
     core.hear(TURN, commit=True)
     core.hear(TURN, commit=True)
@@ -92,7 +99,7 @@ def test_a_gap_in_a_chain_that_held_is_a_lost_event():
     for number, (item, before) in enumerate([("d", None), ("e", "d")]):
         core.committed(item, before)
         core.transcribed("completed", item, transcript=f"w{number + 1}")
-    assert texts(core) == ["w0", "w1", "w2"]
+    assert texts(core) == ["w-1", "w0", "w1", "w2"]
 
 
 def test_what_looked_like_a_root_and_was_an_item():
@@ -108,6 +115,31 @@ def test_what_looked_like_a_root_and_was_an_item():
         core.committed(item, before)
         core.transcribed("completed", item, transcript=f"w{number}")
     assert texts(core) == ["w0", "w1"]
+
+
+@pytest.mark.parametrize("early", [True, False])
+@pytest.mark.parametrize("word", ["completed", "delta"])
+def test_the_lost_notice_of_the_first_of_many(early, word):
+    """Whenever the text of it comes, and while one goes on speaking."""
+    core = talking(2)
+    fields = {"delta": "w0", "transcript": "w0"}
+    if early:
+        core.transcribed(word, "a", **fields)
+    core.committed("b", "a")
+    core.hear(TURN, commit=True)
+    core.committed("c", "b")
+    core.transcribed("completed", "b", transcript="w1")
+    assert texts(core) == []
+    if not early:
+        core.transcribed(word, "a", **fields)
+    core.wait(0.1)
+    core.session()
+    for number, (item, before) in enumerate(
+        [("d", None), ("e", "d"), ("f", "e")]
+    ):
+        core.committed(item, before)
+        core.transcribed("completed", item, transcript=f"w{number}")
+    assert texts(core) == ["w0", "w1", "w2"]
 
 
 @pytest.mark.parametrize(
