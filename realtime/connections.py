@@ -162,8 +162,7 @@ class Connections:
                 self._end_change(None, now)
         elif now >= change.force_at or not self.undelivered:
             change.tried = True
-            if not self.undelivered:
-                self._feed.let_go_of_silence(self.active.session)
+            self._feed.let_go_of_silence(self.active.session)
             self.active.session.update(change.settings)
 
     def _try_change(self, now: float) -> None:

@@ -73,11 +73,14 @@ class Feed:
         Where the client ends the turns.  Other settings hold for the next
         turn only, and silence that was sent is the beginning of one.
         """
-        if self._client_turns and session.sent > session.boundary:
+        start = session.boundary
+        silent = not self._held.has_speech(start, session.sent)
+        if self._client_turns and session.sent > start and silent:
             # What is said just now may not be recognised as speech yet.
-            begin = max(session.sent - self._lead_in, session.boundary)
+            begin = max(session.sent - self._lead_in, start)
             session.clear(begin)
-            self._held.advance(begin)
+            if not session.turns and not session.commits:
+                self._held.advance(begin)
 
     def _may_skip(self, session: Session) -> bool:
         """What was begun to be sent is sent up to its commit."""

@@ -125,6 +125,10 @@ class Session(Items):
         ``keep_from`` on."""
         self.outbox.append(clear_event())
         self.sent = self.boundary = keep_from
+        turn = self.open_turn()
+        if turn is not None:
+            # Text of what is discarded; it gets another item.
+            del self.turns[turn.item_id]
 
     # -- state ------------------------------------------------------------
 

@@ -156,4 +156,6 @@ def test_a_spare_session_makes_room_for_a_change():
 
 def test_calls_in_which_the_soak_found_broken_changes():
     calls = [20000318, 20001024, 20002242, 20003006, 711170001654]
+    # The next turn had begun with silence while earlier ones were waited for.
+    calls += [120000774]
     assert run_batch(calls)[1] == {}

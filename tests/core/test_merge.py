@@ -169,6 +169,36 @@ def test_silence_that_was_sent_is_no_beginning_of_the_next_turn():
     assert last.start_ms == len(TURN) * 1000 // RATE + 3200
 
 
+def test_nor_is_it_while_earlier_turns_wait_for_their_text():
+    core = finished_turn()
+    core.hear(TURN, commit=True)
+    core.committed("b", "a")
+    core.hear(SILENCE * ms(300))
+    change(core, prompt="Other.")
+    core.wait(5.1)
+    assert core.types == [CLEAR, "session.update"]
+    core.say(UPDATED)
+    core.transcribed("completed", "b", transcript="w1")
+    core.hear(TURN, commit=True)
+    core.committed("c", "b")
+    core.transcribed("completed", "c", transcript="w2")
+    assert [f.turn.text for f in core.of(Final)] == ["w0", "w1", "w2"]
+
+
+def test_early_text_of_discarded_silence_holds_up_nothing():
+    core = finished_turn()
+    core.hear(SILENCE * ms(300))
+    core.transcribed("delta", "ghost", delta="hm")
+    change(core, prompt="Other.")
+    core.wait(5.1)
+    assert core.types == [CLEAR, "session.update"]
+    core.say(UPDATED)
+    core.hear(TURN, commit=True)
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="w1")
+    assert [f.turn.text for f in core.of(Final)] == ["w0", "w1"]
+
+
 def test_a_turn_under_way_is_not_thrown_away():
     core = finished_turn()
     core.hear(TURN)
