@@ -64,14 +64,15 @@ class ClientSettings:
     """Where to connect and how.
 
     ``url``: the WebSocket URL.  ``headers`` carry the key and are left out
-    of the representation.  Times are in ms.
+    of the representation.  Times are in ms.  Two are equal if they dial the
+    same service in the same way, whatever the session is then told.
     """
 
     url: str
-    session: SessionSettings
+    session: SessionSettings = field(compare=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits = field(default_factory=Limits, compare=False)
     protocol: Dialect = "auto"
-    connect_timeout_ms: int = 10_000
-    stop_timeout_ms: int = 3_000
+    connect_timeout_ms: int = field(default=10_000, compare=False)
+    stop_timeout_ms: int = field(default=3_000, compare=False)
     ca_file: str = ""

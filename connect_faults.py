@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
+import traceback
 
 from websockets.exceptions import (
     InvalidHandshake,
@@ -58,6 +59,17 @@ def fault_of_exception(error: Exception) -> Fault:
         return Fault("retry", "refused", "the connection was refused")
     text = f"cannot connect: {error}" if str(error) else "cannot connect"
     return Fault("retry", "network", clean_message(text))
+
+
+def place_of(error: BaseException) -> str:
+    """An exception and where it was raised, on one line for the log."""
+    frames = traceback.extract_tb(error.__traceback__)
+    text = repr(error)
+    if frames:
+        last = frames[-1]
+        file = last.filename.rpartition("/")[2]
+        text += f" at {file}:{last.lineno} in {last.name}"
+    return clean_message(text)
 
 
 def _proxy_fault(error: Exception) -> Fault:

@@ -11,6 +11,7 @@ _FIRST_STEP_MS = 1000
 _CAUSES: Mapping[DropCause, str] = {
     "overflow": "the buffer is full",
     "given_up": "the call was given up",
+    "stopped": "the call was stopped before it was transcribed",
 }
 
 

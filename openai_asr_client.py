@@ -12,15 +12,16 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from .client_interface import AsrListener, ClientSettings, WireTrace
-from .connect_faults import fault_of_exception
+from .connect_faults import fault_of_exception, place_of
 from .dialer import CLOSE_S, Dialer
+from .realtime.change import ANSWER_S
 from .realtime.faults import NO_CLOSE_FRAME, Fault
 from .realtime.held_audio import FindSpeech
 from .realtime.link import Link
@@ -38,6 +39,8 @@ from .realtime.results import (
 from .realtime.transcription import Transcription
 
 _NO_CALL = Fault("report", "stopped", "the call is not under way")
+#: After a fault in a timer, when to try again, in seconds.
+_AFTER_FAULT_S = 1.0
 #: The token of the finalize that `OpenAIASRClient.stop` asks for.
 _STOP = object()
 
@@ -67,7 +70,6 @@ class OpenAIASRClient:
         rng: random.Random | None = None,
         trace: WireTrace | None = None,
     ) -> None:
-        self._settings = settings
         self._listener = listener
         self.core = Transcription(
             settings.session,
@@ -75,6 +77,7 @@ class OpenAIASRClient:
             protocol=settings.protocol,
             find_speech=find_speech,
             rng=rng or random.Random(),
+            address=settings,
         )
         self._trace = trace
         self._opened = 0
@@ -89,7 +92,6 @@ class OpenAIASRClient:
         self._running = False
         self._stopping = False
         self._dialer = Dialer()
-        self._candidate: ClientSettings | None = None
         self._answer: asyncio.Future[Fault | None] | None = None
         self._log_error = log_error
 
@@ -200,39 +202,49 @@ class OpenAIASRClient:
         self.core.finalize(token, self._now())
         self._pump()
 
-    async def change(self, settings: ClientSettings) -> Fault | None:
+    async def change(
+        self, settings: ClientSettings, within_s: float = ANSWER_S
+    ) -> Fault | None:
         """Put other settings in force without losing a word.
 
         Returns None, or why the service refused; then the old settings stay
-        in force.  Limits and the wire format cannot be changed.  Changes are
-        made one after the other; the end of the call refuses them.
+        in force.  Limits, protocol and wire format cannot be changed.  Changes
+        are made one after the other, each within ``within_s`` seconds; the
+        end of the call refuses them.
         """
         while self._answer is not None:
             await asyncio.shield(self._answer)
         if not self._running:
             return _NO_CALL
-        old = self._settings
-        by_session = replace(settings, session=old.session) != old
-        self._candidate = settings
         answer = asyncio.get_running_loop().create_future()
         self._answer = answer
-        self.core.change(settings.session, self._now(), by_session=by_session)
+        self.core.change(
+            settings.session,
+            self._now(),
+            address=settings,
+            within_s=within_s,
+        )
         self._pump()
         # The change is made also when nobody waits for the answer any more.
         return await asyncio.shield(answer)
 
+    @property
+    def _settings(self) -> ClientSettings:
+        """Those in force; the core owns them, so that they change together
+        with what the session is told."""
+        settings = self.core.address
+        assert isinstance(settings, ClientSettings)
+        return settings
+
     def _answer_change(self, refused: Fault | None) -> None:
-        candidate, self._candidate = self._candidate, None
         answer, self._answer = self._answer, None
-        if refused is None and candidate is not None:
-            self._settings = candidate
         if answer is not None and not answer.done():
             answer.set_result(refused)
 
     def counters(self) -> dict[str, int]:
         """What reconnects have cost so far in this call."""
         core = self.core
-        rate = self._settings.session.rate
+        rate = core.settings.rate
         return {
             "reconnects": core.reconnects,
             "replayed_ms": core.replayed * 1000 // rate,
@@ -245,7 +257,7 @@ class OpenAIASRClient:
         try:
             socket = await self._dialer.open(settings)
         except Exception as error:
-            fault = fault_of_exception(error)
+            fault = self._explained(error)
             self._note("connect_failed", code=fault.code, reason=fault.message)
             self.core.failed(fault, self._now())
             self._pump()
@@ -259,13 +271,13 @@ class OpenAIASRClient:
         self._note("opened", connection=connection.number)
         self._connections.add(connection)
         self._pump()
-        writer = asyncio.create_task(self._write(connection))
+        ours: Fault | None = None
         code, reason = NO_CLOSE_FRAME, ""
         try:
-            code, reason = await self._read(connection)
+            code, reason = await self._read_and_write(connection)
+        except Exception as error:
+            ours = self._internal(error)
         finally:
-            writer.cancel()
-            await asyncio.gather(writer, return_exceptions=True)
             socket.transport.abort()
             self._connections.discard(connection)
             self._note(
@@ -274,8 +286,41 @@ class OpenAIASRClient:
                 code=socket.close_code or code,
                 reason=socket.close_reason or reason,
             )
-            self.core.closed(link, code, reason, self._now())
+            if ours is None:
+                self.core.closed(link, code, reason, self._now())
+            else:
+                self.core.broke(link, ours, self._now())
             self._pump()
+
+    def _explained(self, error: Exception) -> Fault:
+        """Why no connection came about, whatever that was."""
+        try:
+            return fault_of_exception(error)
+        except Exception as another:
+            return self._internal(another)
+
+    def _internal(self, error: BaseException) -> Fault:
+        """A fault of ours: it is told, and costs no more than a connection."""
+        text = f"internal error: {place_of(error)}"
+        self._log_error(text)
+        return Fault("retry", "internal", text)
+
+    async def _read_and_write(self, connection: _Connection) -> tuple[int, str]:
+        """Serve a connection until it ends; its code and reason."""
+        writer = asyncio.create_task(self._write(connection))
+
+        def end_with_it(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and task.exception() is not None:
+                connection.socket.transport.abort()
+
+        writer.add_done_callback(end_with_it)
+        try:
+            return await self._read(connection)
+        finally:
+            # One that failed is not cancelled any more, and raises here.
+            writer.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await writer
 
     async def _read(self, connection: _Connection) -> tuple[int, str]:
         socket, link = connection.socket, connection.link
@@ -345,10 +390,9 @@ class OpenAIASRClient:
         if not self._running:
             self._news.set()
             return
-        while self.core.take_connect(self._now()):
-            settings = self._settings
-            if self.core.connecting_change and self._candidate is not None:
-                settings = self._candidate
+        while (attempt := self.core.take_connect(self._now())) is not None:
+            settings = attempt.address
+            assert isinstance(settings, ClientSettings)
             self._spawn(self._connect_once(settings))
         for connection in self._connections:
             if connection.link.closing and not connection.closing:
@@ -373,9 +417,19 @@ class OpenAIASRClient:
 
     def _on_timer(self) -> None:
         self._timer = None
-        if self._running:
+        if not self._running:
+            return
+        try:
             self.core.tick(self._now())
             self._pump()
+        except Exception as error:
+            # Whatever state it came from goes with the connections.
+            self._internal(error)
+            for connection in self._connections:
+                connection.socket.transport.abort()
+            loop = asyncio.get_running_loop()
+            self._timer_at = self._now() + _AFTER_FAULT_S
+            self._timer = loop.call_at(self._timer_at, self._on_timer)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -390,8 +444,9 @@ class OpenAIASRClient:
 
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            self._log_error(f"internal error: {task.exception()!r}")
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._internal(error)
 
     # -- results ----------------------------------------------------------
 
@@ -408,7 +463,7 @@ class OpenAIASRClient:
             try:
                 await self._deliver(result)
             except Exception as error:
-                self._log_error(f"listener failed: {error!r}")
+                self._log_error(f"listener failed: {place_of(error)}")
 
     async def _deliver(self, result: Result) -> None:
         listener = self._listener

@@ -1,16 +1,18 @@
 """The connections of a call: when to open one, and which one counts.
 
 At most one session is *active*: it gets the audio and its results count.
-Another one may be *standby*: opening, or ready to take over.
+Another one may be *standby*: opening, or ready to take over.  Every input ends
+in `_settle`, which does what the state of things allows, whatever led there.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
+from dataclasses import replace
 
 from .backoff import Backoff
-from .change import Change, change_at
+from .change import ANSWER_S, PATIENCE_S, Attempt, Change
 from .delivery import Delivery
 from .faults import Fault, fault_of_close, fault_of_refused_settings
 from .feed import LEAD_IN_MS, Feed
@@ -21,7 +23,9 @@ from .held_audio import FindSpeech, HeldAudio
 from .limits import Limits
 from .link import Link
 from .results import (
+    DropCause,
     Result,
+    ServerProblem,
     SessionLost,
     SessionReady,
     SettingsChanged,
@@ -30,13 +34,15 @@ from .session import Session
 from .settings import SessionSettings, needs_new_session
 
 CALL_OVER = Fault("report", "stopped", "the call is over")
+#: Between attempts to open the session that follows, at least, in seconds.
+_SPARE_PAUSE_S = 1.0
 
 
 class Connections:
     """The part of `Transcription` that opens, switches and loses sessions.
 
     ``results`` collects what to tell the user.  ``fatal`` is set when no
-    further attempt is made.
+    further attempt is made.  ``settings`` and ``address`` are those in force.
     """
 
     def __init__(
@@ -47,8 +53,10 @@ class Connections:
         protocol: Protocol,
         find_speech: FindSpeech,
         rng: random.Random,
+        address: object = None,
     ) -> None:
         self.settings = settings
+        self.address = address
         self.limits = limits
         self.fatal: Fault | None = None
         self.active: Link | None = None
@@ -61,13 +69,15 @@ class Connections:
         self._held = HeldAudio(settings.sample_bytes, limit, find_speech)
         self._feed = Feed(self._held, settings, limits)
         self._delivery = Delivery(self._held, settings)
-        lead_in_ms = LEAD_IN_MS + settings.prefix_padding_ms
-        self._lead_in = lead_in_ms * settings.rate // 1000
+        self._skip_before = 0
         self._backoff = Backoff(rng)
+        #: Of the session that follows a living one, which is another matter.
+        self._spare_backoff = Backoff(rng)
+        self._spare_refused = False
         self._connect_at: float | None = None
-        self._connecting = False
+        self._attempt: Attempt | None = None
+        self._attempted_at = 0.0
         self._over = False
-        self._connecting_since = 0.0
         self._was_ready = False
         self._habits = ServerHabits()
         self._turn_timeout = limits.turn_timeout_ms / 1000
@@ -76,9 +86,6 @@ class Connections:
         self._resent = 0
         self._confusions = 0
         self._change: Change | None = None
-        self._attempt: Change | None = None
-        #: The attempt under way tries settings that are not in force yet.
-        self.connecting_change = False
 
     @property
     def results(self) -> deque[Result]:
@@ -93,6 +100,12 @@ class Connections:
         if link is not None and (link.session.turns or link.session.commits):
             return True
         return held.has_speech(held.watermark, held.end)
+
+    @property
+    def _lead_in(self) -> int:
+        """Audio that is kept before a moment without speech, in samples."""
+        ms = LEAD_IN_MS + self.settings.prefix_padding_ms
+        return ms * self.settings.rate // 1000 + self._skip_before
 
     def _answer_finalizes(self, now: float) -> None:
         self.results.extend(self._finalizes.answers(self._covers, now))
@@ -113,57 +126,102 @@ class Connections:
             return False
         return all(turn.begin >= position for turn in session.turns.values())
 
+    def _settle(self, now: float) -> None:
+        """If this is so, do that, whatever led here."""
+        if self._over:
+            self._answer_finalizes(now)
+            return
+        self._take_over(now)
+        self._pursue_change(now)
+        self._answer_finalizes(now)
+
     # -- a change of the settings -----------------------------------------
 
     def change(
-        self, settings: SessionSettings, now: float, *, by_session: bool
+        self,
+        settings: SessionSettings,
+        now: float,
+        *,
+        by_session: bool = False,
+        address: object = None,
+        within_s: float = ANSWER_S,
     ) -> None:
         """Put other settings in force at the next pause.
 
-        A `SettingsChanged` follows, within ten seconds.  ``by_session``: a
-        new session takes over; else the running one is updated, if it can
-        be.  One change at a time.
+        A `SettingsChanged` follows, at once where nothing changes for the
+        service, and at the latest in ``within_s``.  Another ``address``, and
+        what an update cannot bring about, take a new session, as does
+        ``by_session``; else the running one is updated.  One change at a time.
         """
         if self._over or self.fatal is not None:
             self.results.append(SettingsChanged(self.fatal or CALL_OVER))
             return
+        same = settings == self.settings and address == self.address
+        if same and not by_session:
+            # Equal, but the client may have more in it than an address.
+            self.address = address
+            self.results.append(SettingsChanged(None))
+            return
         by_session = (
             by_session
+            or address != self.address
             or self.active is None
             or needs_new_session(self.active.session.settings, settings)
             # A server that confirms nothing would not answer an update.
             or self._habits.consents
         )
-        self._change = change_at(settings, by_session, now)
+        self._change = Change(
+            settings,
+            address,
+            "wanted" if by_session else "waits",
+            # Half of the time is the service's.
+            now + min(PATIENCE_S, within_s / 2),
+            now + within_s,
+        )
         if by_session:
             self._connect_in(0.0, now)
-        self._pursue_change(now)
+        self._settle(now)
 
     def _pursue_change(self, now: float) -> None:
         change = self._change
-        if change is None or self._over:
+        if change is None:
             return
         if now >= change.give_up_at:
             text = "the service did not answer in time"
             self._end_change(Fault("report", "timeout", text), now)
-        elif change.by_session:
-            if not change.tried:
-                self._try_change(now)
+        elif change.stage == "wanted":
+            self._try_change(now)
+        elif change.stage == "tried":
+            return
         elif self.active is None:
             # The session that was to be updated is gone.
-            change.by_session, change.tried = True, False
+            change.stage = "wanted"
             self._try_change(now)
-        elif change.tried:
+        elif change.stage == "sent":
             session = self.active.session
             if session.not_updated is not None:
                 refused = fault_of_refused_settings(session.not_updated)
                 self._end_change(refused, now)
             elif session.updating is None:
                 self._end_change(None, now)
-        elif now >= change.force_at or not self.undelivered:
-            change.tried = True
-            self._feed.let_go_of_silence(self.active.session)
-            self.active.session.update(change.settings)
+        else:
+            self._update_session(self.active.session, change, now)
+
+    def _update_session(
+        self, session: Session, change: Change, now: float
+    ) -> None:
+        pause = not self.undelivered
+        if now < change.force_at and not pause:
+            return
+        owner = change.settings.turn_owner
+        if not pause and owner != session.settings.turn_owner:
+            # A turn that nobody would end any more: it is sent again.
+            change.stage = "wanted"
+            self._try_change(now)
+            return
+        change.stage = "sent"
+        self._feed.let_go_of_silence(session)
+        session.update(change.settings)
 
     def _try_change(self, now: float) -> None:
         link = self.standby
@@ -180,44 +238,43 @@ class Connections:
             return
         if refused is None:
             self.settings = change.settings
+            self.address = change.address
+            self._spare_refused = False
             self._feed.configure(change.settings)
             self._delivery.configure(change.settings)
-            self._renew_standby(change.settings)
+            link = self.standby
+            if link is not None and link.session.settings != change.settings:
+                # It was opened for the old settings.
+                self._drop_standby(link)
         else:
-            self.connecting_change = False
-            if self.standby is not None and self.standby.for_change:
-                self.standby.closing = True
-                self.standby = None
+            if self.standby is not None and self.standby.change is change:
+                self._drop_standby(self.standby)
             if self.active is None:
-                self._try_change(now)
+                if self._connect_at is None:
+                    self._connect_in(0.0, now)
             elif self.active.session.updating is not None and not self._over:
                 # By which settings it works is not known, and no audio goes
                 # out before it says so.
                 self._restart(now)
         self.results.append(SettingsChanged(refused))
 
-    def _renew_standby(self, settings: SessionSettings) -> None:
-        """A session that was opened for the old settings is of no use."""
-        link = self.standby
-        if link is not None and link.session.settings != settings:
-            self._drop_standby(link)
-
     def _drop_standby(self, link: Link) -> None:
         link.session.state = "over"
         link.closing = True
         self.standby = None
 
-    def _change_failed(self, fault: Fault, now: float) -> bool:
-        """An attempt with settings to try failed; True if that is all.
+    def _change_failed(
+        self, change: Change | None, fault: Fault, now: float
+    ) -> bool:
+        """An attempt for a change failed; True if that is all.
 
         While there is no session at all the reason may be the outage, which
         is told and waited for like any other.
         """
-        self.connecting_change = False
-        if self._change is None:
+        if change is None or change is not self._change:
             return False
         if self.active is None and not fault.fatal:
-            self._change.tried = False
+            change.stage = "wanted"
             return False
         self._end_change(fault, now)
         return True
@@ -229,47 +286,52 @@ class Connections:
         if self._connect_at is None and self.active is None:
             self._connect_at = now
 
-    def take_connect(self, now: float) -> bool:
-        """True once whenever the client shall open a connection."""
+    def take_connect(self, now: float) -> Attempt | None:
+        """The connection that the client shall open, once; or None."""
         if self._connect_at is None or now < self._connect_at:
-            return False
+            return None
         self._connect_at = None
-        self._connecting = True
-        self._connecting_since = now
+        self._attempted_at = now
         change = self._change
-        self._attempt = None
         if change is not None and change.by_session:
-            change.tried = True
-            self._attempt = change
-        self.connecting_change = self._attempt is not None
-        return True
+            change.stage = "tried"
+            self._attempt = Attempt(
+                change.settings, change.address, now, change
+            )
+        else:
+            self._attempt = Attempt(self.settings, self.address, now)
+        return self._attempt
+
+    def _is_stale(self, attempt: Attempt | None) -> bool:
+        """Was it made for settings that are not, or no more, wanted?"""
+        if attempt is None:
+            return False
+        if attempt.change is not None:
+            return attempt.change is not self._change
+        return (attempt.settings, attempt.address) != (
+            self.settings,
+            self.address,
+        )
 
     def opened(self, now: float, wall: float) -> Link:
         """The WebSocket handshake is done; ``wall`` is unix time in s."""
-        self._connecting = False
-        settings = self.settings
-        if self.connecting_change and self._change is not None:
-            settings = self._change.settings
+        attempt, self._attempt = self._attempt, None
+        settings = self.settings if attempt is None else attempt.settings
         session = Session(
             settings, self._protocol, self.limits, now, wall, self._habits
         )
         link = Link(session, self.limits, now)
-        link.for_change = self.connecting_change
-        self.connecting_change = False
-        if self._attempt_is_stale():
+        link.change = None if attempt is None else attempt.change
+        if self._is_stale(attempt):
             session.state = "over"
             link.closing = True
             self._connect_again(now)
-            return link
-        if self.standby is not None:
-            self.standby.closing = True
-        self.standby = link
+        else:
+            if self.standby is not None:
+                self._drop_standby(self.standby)
+            self.standby = link
+        self._settle(now)
         return link
-
-    def _attempt_is_stale(self) -> bool:
-        """Was it made for settings that were given up meanwhile?"""
-        attempt, self._attempt = self._attempt, None
-        return attempt is not None and attempt is not self._change
 
     def _connect_again(self, now: float) -> None:
         if self.active is None and self.fatal is None:
@@ -277,11 +339,13 @@ class Connections:
 
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
-        self._connecting = False
-        if self._attempt_is_stale():
+        attempt, self._attempt = self._attempt, None
+        change = None if attempt is None else attempt.change
+        if self._is_stale(attempt):
             self._connect_again(now)
-        elif not (self.connecting_change and self._change_failed(fault, now)):
+        elif not self._change_failed(change, fault, now):
             self._lost(fault, now)
+        self._settle(now)
 
     def closed(
         self, link: Link, close_code: int, reason: str, now: float
@@ -292,14 +356,12 @@ class Connections:
         ``reason`` then says what happened.
         """
         behind = link.session.problem_behind(close_code, now)
-        self._ended(link, fault_of_close(close_code, reason, behind), now)
+        self.broke(link, fault_of_close(close_code, reason, behind), now)
 
-    def _end(self, link: Link, fault: Fault, now: float) -> None:
-        """Close the connection, for a reason that is ours to tell."""
+    def broke(self, link: Link, fault: Fault, now: float) -> None:
+        """The connection of ``link`` is over, for a reason that is ours to
+        tell; it is closed if it is not yet."""
         link.closing = True
-        self._ended(link, fault, now)
-
-    def _ended(self, link: Link, fault: Fault, now: float) -> None:
         link.session.state = "over"
         if link is self.active:
             self.active = None
@@ -307,18 +369,22 @@ class Connections:
             self.standby = None
         else:
             return
-        if not (link.for_change and self._change_failed(fault, now)):
+        if not self._change_failed(link.change, fault, now):
             self._lost(fault, now)
+        self._settle(now)
 
     def _lost(self, fault: Fault, now: float) -> None:
         if self._over:
             return
         if self.active is not None:
-            # Only the spare connection failed; the call goes on.
-            self._connect_in(self._backoff.next_delay(1.0), now)
+            self._spare_failed(fault, now)
             return
         delay = 0.0
-        if fault.fatal:
+        replaced = self._standby_ready
+        if replaced:
+            # Whatever ended this one.
+            fault = replace(fault, verdict="retry")
+        elif fault.fatal:
             self.fatal = fault
             self._connect_at = None
             if self.standby is not None:
@@ -332,47 +398,69 @@ class Connections:
                 round(delay * 1000),
                 self._backoff.attempt,
                 self._was_ready,
+                replaced,
             )
         )
-        if fault.fatal:
-            held = self._held
-            if held.end > held.watermark:
-                self._delivery.dropped_audio(
-                    held.watermark, held.end, "given_up"
-                )
-                held.advance(held.end)
+        if self.fatal is not None:
+            self._give_up_audio("given_up")
             self._answer_finalizes(now)
             self._end_change(fault, now)
+
+    def _spare_failed(self, fault: Fault, now: float) -> None:
+        """The session that shall follow did not come about; the call goes on
+        with the one there is."""
+        if not fault.fatal:
+            wish = max(fault.retry_after, _SPARE_PAUSE_S)
+            self._connect_in(self._spare_backoff.next_delay(wish), now)
+            return
+        # Nobody but a person can mend it, and there is time to do so.
+        self._spare_refused = True
+        self._connect_at = None
+        text = f"the next session is refused: {fault.message}"
+        self.results.append(ServerProblem(Fault("report", fault.code, text)))
+
+    def _give_up_audio(self, cause: DropCause) -> None:
+        """What is held will not be delivered any more."""
+        held = self._held
+        if held.end > held.watermark:
+            self._delivery.dropped_audio(held.watermark, held.end, cause)
+            held.advance(held.end)
 
     def _connect_in(self, delay: float, now: float) -> None:
         # An attempt under way, or a session that is opening, comes first.
         over = self._over or self.fatal is not None
-        if not (self._connecting or over) and self.standby is None:
+        if self._attempt is None and self.standby is None and not over:
             self._connect_at = now + delay
 
-    def _restart(self, now: float) -> None:
-        """Drop the active session on purpose and replay at once."""
+    def _restart(self, now: float, delay: float = 0.0) -> None:
+        """Drop the active session on purpose; the next one is fed again."""
         if self.active is not None:
             self.active.session.state = "over"
             self.active.closing = True
             self.active = None
-        self._connect_in(0.0, now)
-        self._maybe_switch(now)
+        if not self._standby_ready:
+            self._connect_in(delay, now)
+        self._take_over(now)
 
-    def _maybe_switch(self, now: float) -> None:
+    @property
+    def _standby_ready(self) -> bool:
+        link = self.standby
+        return link is not None and link.session.state == "ready"
+
+    def _take_over(self, now: float) -> None:
         """Make a ready standby the active session when the moment is right.
 
         While another session is alive that is a moment when nothing is
         undelivered, or the last one before that session expires.
         """
         link = self.standby
-        if link is None or link.session.state != "ready":
+        if link is None or not self._standby_ready:
             return
         if self.active is not None:
             old = self.active.session
             forced = old.switch_at is not None and now >= old.switch_at
-            if link.for_change and self._change is not None:
-                forced = forced or now >= self._change.force_at
+            if link.change is not None and link.change is self._change:
+                forced = forced or now >= link.change.force_at
             if not forced and (
                 self.undelivered or self.active.hold is not None
             ):
@@ -386,8 +474,9 @@ class Connections:
         held = self._held
         session = link.session
         self.active = link
-        if link.for_change:
-            link.for_change = False
+        self._spare_backoff.reset()
+        self._spare_refused = False
+        if link.change is not None and link.change is self._change:
             self._end_change(None, now)
         if not held.complete:
             # Evicted while another session had it; that one is gone now.
@@ -402,7 +491,7 @@ class Connections:
             # Also where the session before was past its decision.
             if position > held.watermark:
                 held.mark(position)
-        connect_s = session.ready_at - self._connecting_since
+        connect_s = session.ready_at - self._attempted_at
         self.results.append(
             SessionReady(
                 session.id,
@@ -413,8 +502,6 @@ class Connections:
         )
         self._was_ready = True
         change = self._change
-        if change is not None and not change.by_session:
+        if change is not None and change.stage == "sent":
             # An update that the session before was sent does not count here.
-            change.tried = False
-        self._pursue_change(now)
-        self._answer_finalizes(now)
+            change.stage = "waits"

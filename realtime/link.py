@@ -6,6 +6,7 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
+from .change import Change
 from .limits import Limits
 from .session import Session
 
@@ -66,7 +67,7 @@ class Link:
 
     ``want_ping``: the client shall send a PING and report the PONG.
     ``closing``: the client shall close the connection now.
-    ``for_change``: it tries settings that are not in force yet.
+    ``change``: what it was opened for, if that was a change of the settings.
     ``marked_to``: the last commit mark that was dealt with.
     ``hold``: why and until when sending waits at a mark.
     """
@@ -75,7 +76,7 @@ class Link:
         self.session = session
         self.want_ping = False
         self.closing = False
-        self.for_change = False
+        self.change: Change | None = None
         self.marked_to = 0
         self.hold: _Hold | None = None
         self._limits = limits

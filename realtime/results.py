@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from .faults import Fault
 
-DropCause = Literal["overflow", "given_up"]
+DropCause = Literal["overflow", "given_up", "stopped"]
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,21 @@ class ServerProblem:
 class SessionLost:
     """No session, or none yet; ``retry_ms`` until the next attempt.
 
-    With ``fault.fatal`` there is no next attempt.
+    With ``fault.fatal`` there is no next attempt.  ``replaced``: another
+    session stood ready and takes over at once.
     """
 
     fault: Fault
     retry_ms: int
     attempt: int
     was_ready: bool
+    replaced: bool = False
 
 
 @dataclass(frozen=True)
 class AudioDropped:
     """Audio that can no longer be delivered: the buffer's bound was hit, or
-    the call was given up."""
+    the call was given up or stopped."""
 
     start_ms: int
     duration_ms: int

@@ -18,7 +18,6 @@ import sys
 from .connections import CALL_OVER, Connections
 from .events import MalformedEvent, parse_event
 from .faults import Fault, describe, fault_of_error
-from .feed import LEAD_IN_MS
 from .handshake import NOT_CONFIRMED
 from .items import Turn
 from .link import Link
@@ -98,13 +97,27 @@ class Transcription(Connections):
 
         ``skip_before_ms``: send only speech, from so long before its onset.
         """
-        self._held.detected = [] if on else None
+        self._take_ownership_of_speech(on)
         padding = None
         if on and skip_before_ms is not None:
             padding = skip_before_ms * self.settings.rate // 1000
         self._feed.skip_silence(padding)
-        lead_in_ms = LEAD_IN_MS + self.settings.prefix_padding_ms
-        self._lead_in = lead_in_ms * self.settings.rate // 1000 + (padding or 0)
+        self._skip_before = padding or 0
+
+    def _take_ownership_of_speech(self, on: bool) -> None:
+        """What was said so far belongs to whoever listened until now: its
+        turn ends here, and the next one's first second is not taken away."""
+        held = self._held
+        spoken = held.has_speech(held.watermark, held.end)
+        if not on:
+            held.detected = None
+        elif held.detected is None:
+            held.detected = [[held.watermark, held.end]] if spoken else []
+        else:
+            for span in held.detected:
+                span[1] = min(span[1], held.end)
+        if spoken and self.settings.turn_owner == "client":
+            self.commit()
 
     def speech_started(self, onset: int) -> None:
         """The local detector heard speech from position ``onset`` on."""
@@ -136,14 +149,19 @@ class Transcription(Connections):
         """Deliver everything received so far, then say so with `token`."""
         self._finalizes.ask(token, self._held.end, now)
         self.commit()
-        self._answer_finalizes(now)
+        self._settle(now)
 
     def end(self, now: float) -> None:
-        """The call is over; what still waits for an answer gets it."""
+        """The call is over; what still waits for an answer gets it, and what
+        is still held is reported."""
+        if self._over:
+            return
+        if self.undelivered and not self._covers(self._held.end):
+            self._give_up_audio("stopped")
         self._over = True
         self._connect_at = None
-        self._answer_finalizes(now)
         self._end_change(CALL_OVER, now)
+        self._settle(now)
 
     # -- the wire ---------------------------------------------------------
 
@@ -181,8 +199,7 @@ class Transcription(Connections):
             self._deliver(now)
         if session.confused and link is self.active:
             self._leave_confused(session, now)
-        self._maybe_switch(now)
-        self._pursue_change(now)
+        self._settle(now)
 
     def _handshake_failed(self, link: Link, now: float) -> bool:
         """Tell what there is to tell about a handshake; True if it failed."""
@@ -191,7 +208,7 @@ class Transcription(Connections):
         handshake.notices.clear()
         if handshake.failure is None:
             return False
-        self._end(link, handshake.failure, now)
+        self.broke(link, handshake.failure, now)
         return True
 
     def _leave_confused(self, session: Session, now: float) -> None:
@@ -201,9 +218,7 @@ class Transcription(Connections):
             self._confusions += 1
             if self._confusions > TRUST:
                 self._habits.chains = False
-            delay = self._backoff.next_delay()
-            self._restart(now)
-            self._connect_in(delay, now)
+            self._restart(now, self._backoff.next_delay())
 
     def pong(self, link: Link, now: float) -> None:
         """The PONG for the PING that was asked for arrived."""
@@ -211,7 +226,7 @@ class Transcription(Connections):
         quiet = link.take_quiet()
         if quiet is not None and link is self.active:
             self._forget_quiet(link, quiet)
-            self._follow_up(now)
+        self._settle(now)
 
     # -- delivery ---------------------------------------------------------
 
@@ -272,13 +287,7 @@ class Transcription(Connections):
         for link in (self.active, self.standby):
             if link is not None:
                 self._tick_link(link, now)
-        self._follow_up(now)
-
-    def _follow_up(self, now: float) -> None:
-        """Do what the state of the call allows now."""
-        self._maybe_switch(now)
-        self._pursue_change(now)
-        self._answer_finalizes(now)
+        self._settle(now)
 
     def _tick_link(self, link: Link, now: float) -> None:
         session = link.session
@@ -288,7 +297,7 @@ class Transcription(Connections):
             self.results.append(ServerProblem(fault_of_error(info)))
         if link.is_silent(now):
             text = "the server does not answer, or does not read"
-            self._end(link, Fault("retry", "no_answer", text), now)
+            self.broke(link, Fault("retry", "no_answer", text), now)
             return
         if link.ping_due(now):
             link.ask_ping(now)
@@ -319,7 +328,7 @@ class Transcription(Connections):
             return
         if self._held.has_speech(self._held.watermark, session.sent):
             text = "the server sent no session.updated, nor a word about audio"
-            self._end(link, Fault("retry", NOT_CONFIRMED, text), now)
+            self.broke(link, Fault("retry", NOT_CONFIRMED, text), now)
         else:
             session.handshake.trial_since = now
 
@@ -362,14 +371,10 @@ class Transcription(Connections):
 
     def _rollover_due(self, session: Session) -> float | None:
         """When to open the session that follows this one."""
-        if self.standby is not None or self._connecting:
+        busy = self.standby is not None or self._attempt is not None
+        if busy or self._spare_refused or self._connect_at is not None:
             return None
-        return session.rollover_at if self._connect_at is None else None
-
-    @property
-    def _standby_ready(self) -> bool:
-        link = self.standby
-        return link is not None and link.session.state == "ready"
+        return session.rollover_at
 
     def deadline(self) -> float | None:
         """When `tick` or `take_connect` has something to do next."""
@@ -378,15 +383,14 @@ class Transcription(Connections):
             for time in (self._connect_at, self._finalizes.deadline)
             if time is not None
         ]
-        if self._change is not None:
-            change, link = self._change, self.standby
-            update = not (change.by_session or change.tried)
+        change, spare = self._change, self.standby
+        if change is not None:
             times.append(change.give_up_at)
-            takes_over = link is not None and link.for_change
+            takes_over = spare is not None and spare.change is change
             if self.active is not None and (
-                update or (takes_over and self._standby_ready)
+                change.stage == "waits" or (takes_over and self._standby_ready)
             ):
-                times.append(self._change.force_at)
+                times.append(change.force_at)
         for link in (self.active, self.standby):
             if link is None:
                 continue

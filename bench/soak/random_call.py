@@ -159,14 +159,16 @@ def change(call: Call, rng: random.Random) -> None:
     if rest is not None:
         call.resume()
     if rng.random() < 0.2:
-        call.drop(rng.choice(CODES))
+        rng.choice((call.drop, call.drop_one))(rng.choice(CODES))
 
 
 def disturb(call: Call, rng: random.Random) -> None:
     """Something goes wrong, perhaps."""
     chance = rng.random()
-    if chance < 0.2:
+    if chance < 0.14:
         call.drop(rng.choice(CODES))
+    elif chance < 0.2:
+        call.drop_one(rng.choice(CODES))
     elif chance < 0.23:
         call.freeze()
     elif chance < 0.26:

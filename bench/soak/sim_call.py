@@ -229,6 +229,14 @@ class Call:
                 self._close(connection, code, reason)
         self.settle()
 
+    def drop_one(self, code: int = 1006, reason: str = "reset") -> None:
+        """One open connection dies, of two perhaps."""
+        alive = [c for c in self.connections if c.open]
+        if alive:
+            self.faults_done += 1
+            self._close(self.rng.choice(alive), code, reason)
+        self.settle()
+
     def freeze(self) -> None:
         """Half-open: the server neither reads nor answers any more."""
         for connection in self.connections:
@@ -308,7 +316,9 @@ class Call:
 
     def _round(self) -> bool:
         busy = False
-        if not self.stopped:
+        due = self.core.deadline()
+        if due is not None and due <= self.now and not self.stopped:
+            # As the client does it: at the deadline, and not before.
             self.core.tick(self.now)
         while self.core.take_connect(self.now):
             self.watch.attempt(self.now)

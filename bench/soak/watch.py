@@ -86,6 +86,7 @@ class Watch:
         """The core asked for a connection."""
         demand(self._call.core.fatal is None, "connects after a fatal fault")
         demand(not self._call.stopped, "connects after the end")
+        demand(self._is_needed(), "connects while all is well")
         self._attempts.append(now)
         while self._attempts[0] < now - 5:
             self._attempts.popleft()
@@ -127,6 +128,7 @@ class Watch:
         if not core._held.complete:
             self._holes_to = core._held.start
         self._pass_words()
+        self._check_liveness()
         self._check_change()
         self._check_bounds()
 
@@ -144,6 +146,35 @@ class Watch:
             self._progress_mark = watermark
             self._progressed = True
             self._attempts.clear()
+
+    # -- nothing stands still ------------------------------------------------
+
+    def _check_liveness(self) -> None:
+        """What can go on goes on, without anybody waking the core."""
+        call, core = self._call, self._call.core
+        if call.stopped or core.fatal is not None:
+            return
+        spare, link = core.standby, core.active
+        demand(
+            link is not None or spare is None or spare.session.state != "ready",
+            "a session stands ready and none is active",
+        )
+        if link is None or link.closing:
+            return
+        session = link.session
+        waits = session.confused or session.updating is not None
+        demand(
+            waits or not core._feed.has_packet(link),
+            "a packet waits that could go out",
+        )
+
+    def _is_needed(self) -> bool:
+        """Is there a reason to connect?"""
+        core, now = self._call.core, self._call.now
+        if core.active is None or self._call.changing is not None:
+            return True
+        due = core.active.session.rollover_at
+        return due is not None and now >= due
 
     # -- changes of the settings -------------------------------------------
 
@@ -399,7 +430,7 @@ class Watch:
             )
 
     def _on_lost(self, lost: SessionLost) -> None:
-        if lost.fault.fatal:
+        if lost.fault.fatal or lost.replaced:
             return
         self._note_progress()
         demand(
