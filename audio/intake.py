@@ -35,7 +35,11 @@ class Intake:
         self._ended_at = 0
 
     def listen(self, detector: LocalTurnDetector | None) -> None:
-        """Let this detector hear what comes from now on; None: no one."""
+        """Let this detector hear what comes from now on; None: no one.
+
+        The one before ends the turn that it has open.
+        """
+        self.finalize()
         self._detector = detector
         self._detector_start = self._converter.wire_samples
         self._ended_at = 0

@@ -213,14 +213,15 @@ class Connections:
         pause = not self.undelivered
         if now < change.force_at and not pause:
             return
-        owner = change.settings.turn_owner
-        if not pause and owner != session.settings.turn_owner:
+        owners = session.settings.turn_owner, change.settings.turn_owner
+        if not pause and owners[0] != owners[1]:
             # A turn that nobody would end any more: it is sent again.
             change.stage = "wanted"
             self._try_change(now)
             return
         change.stage = "sent"
-        self._feed.let_go_of_silence(session)
+        if "client" in owners:
+            self._feed.let_go_of_silence(session)
         session.update(change.settings)
 
     def _try_change(self, now: float) -> None:

@@ -70,12 +70,12 @@ class Feed:
     def let_go_of_silence(self, session: Session) -> None:
         """Begin a turn anew where nothing was said since the last one.
 
-        Where the client ends the turns.  Other settings hold for the next
-        turn only, and silence that was sent is the beginning of one.
+        Where the client ends the turns, or will.  Other settings hold for the
+        next turn only, and silence that was sent is the beginning of one.
         """
         start = session.boundary
         silent = not self._held.has_speech(start, session.sent)
-        if self._client_turns and session.sent > start and silent:
+        if session.sent > start and silent:
             # What is said just now may not be recognised as speech yet.
             begin = max(session.sent - self._lead_in, start)
             session.clear(begin)

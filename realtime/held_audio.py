@@ -22,8 +22,9 @@ class HeldAudio:
     delivered.  ``start`` is beyond the watermark only where the bound made
     old audio give way.  ``marks`` are the positions at which a commit of ours
     belongs, in order; they are repeated in every replay.  ``detected`` are
-    the stretches [onset, end] in which a local detector heard speech, or None
-    where there is no such detector and the level of the audio must do.
+    the stretches [onset, end] in which a local detector heard speech, from
+    ``heard_from`` on; None where there is no such detector.  Where none
+    listened the level of the audio must do.
     """
 
     def __init__(
@@ -38,6 +39,15 @@ class HeldAudio:
         self.watermark = 0
         self.marks: list[int] = []
         self.detected: list[list[int]] | None = None
+        self.heard_from = 0
+
+    def listen(self, on: bool) -> None:
+        """A local detector hears what comes from now on, or none does."""
+        if not on:
+            self.detected = None
+        elif self.detected is None:
+            self.detected = []
+            self.heard_from = self.end
 
     @property
     def complete(self) -> bool:
@@ -91,9 +101,21 @@ class HeldAudio:
 
     def span(self, start: int, stop: int) -> tuple[int, int] | None:
         """The part of a stretch with sound, as positions, or None."""
+        found = self._speech(start, stop)
+        # A turn of which no detector told has sound somewhere.
+        return self._loud(start, stop) if found is None else found
+
+    def _speech(self, start: int, stop: int) -> tuple[int, int] | None:
+        """The part of a stretch with speech, by whoever listened."""
+        if self.detected is None:
+            return self._loud(start, stop)
+        loud = self._loud(start, min(stop, self.heard_from))
         found = self._detected_span(start, stop)
-        if found is not None:
-            return found
+        if loud is None or found is None:
+            return loud or found
+        return loud[0], found[1]
+
+    def _loud(self, start: int, stop: int) -> tuple[int, int] | None:
         start = max(start, self.start)
         if stop <= start:
             return None
@@ -110,13 +132,14 @@ class HeldAudio:
 
         A local detector's word counts; without one any sound does.
         """
-        if self.detected is not None:
-            return self._detected_span(start, stop) is not None
-        return self.span(start, stop) is not None
+        return self._speech(start, stop) is not None
 
     def next_speech(self, position: int) -> int | None:
         """The onset of the first speech that a local detector heard and that
         does not end before ``position``."""
+        loud = self._loud(position, self.heard_from)
+        if loud is not None and self.detected is not None:
+            return loud[0]
         for onset, end in self.detected or ():
             if end > position:
                 return onset

@@ -106,16 +106,10 @@ class Transcription(Connections):
 
     def _take_ownership_of_speech(self, on: bool) -> None:
         """What was said so far belongs to whoever listened until now: its
-        turn ends here, and the next one's first second is not taken away."""
+        turn ends here, if it is ours to end."""
         held = self._held
         spoken = held.has_speech(held.watermark, held.end)
-        if not on:
-            held.detected = None
-        elif held.detected is None:
-            held.detected = [[held.watermark, held.end]] if spoken else []
-        else:
-            for span in held.detected:
-                span[1] = min(span[1], held.end)
+        held.listen(on)
         if spoken and self.settings.turn_owner == "client":
             self.commit()
 

@@ -110,10 +110,9 @@ def run(seed: int, turns: int = 25, words: int = 12) -> Tally:
     call = make_call(seed)
     call.keep_results = False
     rng = call.rng
-    silent_owner = call.owner == "client"
     for _ in range(turns):
         _speak(call, rng, words)
-        if rng.random() < (0.9 if silent_owner else 0.2):
+        if rng.random() < (0.9 if call.owner == "client" else 0.2):
             call.pause(rng.uniform(0, 400))
             call.finalize()
         call.pause(rng.choice((rng.uniform(0, 1500), rng.uniform(0, 300))))
@@ -143,6 +142,19 @@ def _speak(call: Call, rng: random.Random, words: int) -> None:
 
 def change(call: Call, rng: random.Random) -> None:
     """Other settings, perhaps in the middle of what is said."""
+    chance = rng.random()
+    if chance < 0.35:
+        rest = rng.choice((None, WORD_SAMPLES // 2))
+        call.say(rng.randint(1, 3), 60, rest)
+        if chance < 0.2:
+            call.change_owner(rng.choice((*OWNERS, "local_skip")))
+        elif chance < 0.3 and call.detector is not None:
+            call.listen()
+        else:
+            call.change_nothing()
+        if rest is not None:
+            call.resume()
+        return
     what: dict[str, Any] = {}
     if call.owner == "server":
         what["turn_detection"] = {
@@ -188,8 +200,11 @@ def disturb(call: Call, rng: random.Random) -> None:
         call.drop()
     elif chance < 0.42:
         call.slow_down(*rng.choice(PACES))
+    elif chance < 0.46:
+        call.refuses_spare = True
     elif chance < 0.7:
         call.reachable = True
+        call.refuses_spare = False
 
 
 def tally_of(call: Call) -> Tally:

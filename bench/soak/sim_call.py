@@ -17,6 +17,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     Final,
     Result,
+    SettingsChanged,
     TurnFailed,
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
@@ -37,11 +38,14 @@ OWNERS: tuple[Owner, ...] = ("server", "semantic", "client", "local")
 #: A core that wants to be called again at once, so often, is spinning.
 _SPINS = 200
 _PIECE_MS = 100
-_SERVER_VAD = {
-    "type": "server_vad",
-    "threshold": 0.5,
-    "prefix_padding_ms": 300,
-    "silence_duration_ms": 500,
+_DETECTORS: dict[str, dict[str, Any]] = {
+    "server": {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 500,
+    },
+    "semantic": {"type": "semantic_vad", "eagerness": "auto"},
 }
 
 
@@ -75,15 +79,10 @@ class Call:
     wall_error_s: float = 0.0
 
     def __post_init__(self) -> None:
-        detector: dict[str, object] | None = None
-        if self.owner == "server":
-            detector = dict(_SERVER_VAD)
-        elif self.owner == "semantic":
-            detector = {"type": "semantic_vad", "eagerness": "auto"}
         settings = SessionSettings(
             model="gpt-4o-transcribe",
             wire_format="g711_ulaw",
-            turn_detection=detector,
+            turn_detection=_DETECTORS.get(self.owner),
         )
         self.core = Transcription(
             settings,
@@ -93,13 +92,11 @@ class Call:
             rng=self.rng,
         )
         self.detector: SimDetector | None = None
-        if self.owner in ("local", "local_skip"):
-            skip = 300 if self.owner == "local_skip" else None
-            self.core.detect_locally(True, skip)
-            self.detector = SimDetector(self.core, self.limits)
+        self.next_owner: str | None = None
         self.connections: list[SimConnection] = []
         self.attempts: list[float] = []
         self.refusals: list[Fault] = []
+        self.refuses_spare = False
         self.spoken: list[Spoken] = []
         self.asked: list[str] = []
         self.asked_at: list[int] = []
@@ -117,6 +114,8 @@ class Call:
         self.slack_ms = 1
         self.noisy = False
         self.stopped = False
+        if self.owner in ("local", "local_skip"):
+            self.listen()
         self.watch = Watch(self)
         self.core.start(self.now)
         self.settle()
@@ -198,6 +197,38 @@ class Call:
         self.change_at = self.now
         self.core.change(self.changing, self.now, by_session=by_session)
         self.settle()
+
+    def change_owner(self, owner: str) -> None:
+        """From the next pause on somebody else ends the turns."""
+        if self.changing is None and self.owner != owner:
+            self.next_owner = owner
+            self.change(False, turn_detection=_DETECTORS.get(owner))
+
+    def change_nothing(self) -> None:
+        """A change of what the service is not told: there, at once."""
+        if self.changing is not None:
+            return
+        self.changing, self.change_at = self.settings, self.now
+        sent = [len(c.link.session.outbox) for c in self.connections]
+        self.core.change(self.settings, self.now)
+        demand(
+            sent == [len(c.link.session.outbox) for c in self.connections],
+            "a change that changes nothing goes to the service",
+        )
+        self.settle()
+        demand(self.changing is None, "a local change waits for the service")
+
+    def listen(self) -> None:
+        """A new local detector where there is to be one, as `Call.change`
+        does it after the answer."""
+        owner = self.owner = self.next_owner or self.owner
+        self.next_owner = None
+        local = owner in ("local", "local_skip")
+        if self.detector is not None:
+            self.detector.finalize()
+        self.core.detect_locally(local, 300 if owner == "local_skip" else None)
+        self.detector = SimDetector(self.core, self.limits) if local else None
+        self._note_commit()
 
     def _note_commit(self) -> None:
         if self.commits[-1] != self.core.received:
@@ -340,9 +371,17 @@ class Call:
         while self.core.results:
             result = self.core.results.popleft()
             self.watch.result(result)
+            if isinstance(result, SettingsChanged):
+                self._changed(result)
             if self.keep_results:
                 self.results.append(result)
         return busy
+
+    def _changed(self, answer: SettingsChanged) -> None:
+        owner, self.next_owner = self.next_owner, None
+        if answer.refused is None and owner is not None:
+            self.next_owner = owner
+            self.listen()
 
     def _connect(self) -> None:
         if self.stopped or self.core.fatal is not None:
@@ -350,6 +389,13 @@ class Call:
         if not self.reachable:
             self.faults_done += 1
             self.core.failed(Fault("retry", "refused", "no"), self.now)
+            return
+        core = self.core
+        if self.refuses_spare and core.active is not None:
+            # The key is revoked while a session lives.
+            self.faults_done += 1
+            self.watch.refused_spare(core.active)
+            core.failed(Fault("fatal", "invalid_api_key", "no"), self.now)
             return
         if self.refusals:
             self.core.failed(self.refusals.pop(0), self.now)

@@ -21,12 +21,12 @@ class SimDetector:
     def __init__(self, core: Transcription, limits: Limits) -> None:
         self._core = core
         self._max_turn = ms(limits.max_turn_ms)
-        self._position = 0
+        # It hears what comes from now on.
+        self._position = self._boundary = core.received
         self._open = False
         self._onset = 0
         self._last_speech = 0
-        self._boundary = 0
-        self._second = 0
+        self._second = self._position // RATE
         self._recent = b""
 
     def hear(self, audio: bytes) -> None:

@@ -209,8 +209,9 @@ class SimConnection:
 
     def _bind(self) -> None:
         """No turn is under way: the latest settings hold."""
-        detector, self._next_detector = self._next_detector, None
+        detector = self._next_detector
         if not detector:
+            self._detector = ""
             return
         self._detector = detector["type"]
         if self._detector == "server_vad":

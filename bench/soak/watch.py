@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
 from ten_packages.extension.openai_asr_python.realtime.change import PATIENCE_S
+from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     Final,
     FinalizeEnd,
     Interim,
     Result,
+    ServerProblem,
     SessionLost,
     SessionReady,
     SettingsChanged,
@@ -79,6 +81,8 @@ class Watch:
         self._changed_at = 0
         self.longest_outage = 0.0
         self._lost_at: float | None = None
+        self._refused_beside: Link | None = None
+        self._refusals_to_tell = 0
 
     # -- input -------------------------------------------------------------
 
@@ -112,6 +116,9 @@ class Watch:
             self._on_finalize_end(result)
         elif isinstance(result, SettingsChanged):
             self._on_changed(result)
+        elif isinstance(result, ServerProblem):
+            if "next session is refused" in result.fault.message:
+                self._refusals_to_tell -= 1
         elif isinstance(result, SessionLost):
             self._on_lost(result)
             if self._lost_at is None:
@@ -154,6 +161,7 @@ class Watch:
         call, core = self._call, self._call.core
         if call.stopped or core.fatal is not None:
             return
+        demand(self._refusals_to_tell == 0, "a lasting refusal is told once")
         spare, link = core.standby, core.active
         demand(
             link is not None or spare is None or spare.session.state != "ready",
@@ -168,11 +176,19 @@ class Watch:
             "a packet waits that could go out",
         )
 
+    def refused_spare(self, active: Link) -> None:
+        """The next session is refused for a reason that lasts."""
+        if self._call.changing is None:
+            self._refused_beside = active
+            self._refusals_to_tell += 1
+
     def _is_needed(self) -> bool:
         """Is there a reason to connect?"""
         core, now = self._call.core, self._call.now
         if core.active is None or self._call.changing is not None:
             return True
+        if core.active is self._refused_beside:
+            return False
         due = core.active.session.rollover_at
         return due is not None and now >= due
 

@@ -21,7 +21,7 @@ from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from bench.soak.random_call import PACES
 
 CODES = (1000, 1001, 1002, 1006, 1009, 1011, 1012, 1013)
-FATAL_CODES = (1008, 3000, 4000)
+REFUSALS = ("invalid_request_error.invalid_api_key", "insufficient_quota")
 CHANCE = st.sampled_from((0.0, 0.0, 0.3))
 FAULTS = st.builds(
     Faults,
@@ -131,7 +131,9 @@ class OneCall(RuleBasedStateMachine):
         by_session=st.booleans(),
         silence_ms=st.sampled_from((300, 700)),
         in_a_word=st.booleans(),
-        then=st.sampled_from(("", "drop", "freeze", "finalize", "stop")),
+        then=st.sampled_from(
+            ("", "drop", "drop_one", "freeze", "finalize", "stop")
+        ),
     )
     @precondition(alive)
     def change(self, by_session, silence_ms, in_a_word, then):
@@ -159,6 +161,11 @@ class OneCall(RuleBasedStateMachine):
     def drop(self, code):
         self.call.drop(code)
 
+    @rule(code=st.sampled_from(CODES))
+    @precondition(alive)
+    def drop_one(self, code):
+        self.call.drop_one(code)
+
     @rule(what=st.sampled_from(("freeze", "deafen")))
     def go_quiet(self, what):
         getattr(self.call, what)()
@@ -184,10 +191,39 @@ class OneCall(RuleBasedStateMachine):
     def step_the_wall_clock(self, seconds):
         self.call.wall_error_s = seconds
 
-    @rule(code=st.sampled_from(FATAL_CODES))
+    @rule(reason=st.sampled_from(REFUSALS), one=st.booleans())
     @precondition(lambda self: self.alive() and self.call.core.active)
-    def end_for_good(self, code):
-        self.call.drop(code)
+    def end_for_good(self, reason, one):
+        (self.call.drop_one if one else self.call.drop)(4000, reason)
+
+    @rule(refuses=st.booleans())
+    def revoke_the_key(self, refuses):
+        self.call.refuses_spare = refuses
+
+    @rule(
+        owner=st.sampled_from((*OWNERS, "local_skip")),
+        in_a_word=st.booleans(),
+        then=st.sampled_from(("", "drop", "drop_one", "finalize", "stop")),
+    )
+    @precondition(alive)
+    def change_owner(self, owner, in_a_word, then):
+        if in_a_word:
+            self.call.say(1, 60, WORD_SAMPLES // 2)
+        self.call.change_owner(owner)
+        if then:
+            getattr(self.call, then)()
+        if in_a_word:
+            self.call.resume()
+
+    @rule()
+    @precondition(lambda self: self.alive() and self.call.detector)
+    def change_detector(self):
+        self.call.listen()
+
+    @rule()
+    @precondition(alive)
+    def change_nothing(self):
+        self.call.change_nothing()
 
     @rule()
     @precondition(alive)
@@ -210,7 +246,7 @@ class OneCall(RuleBasedStateMachine):
 
 TestOneCall = OneCall.TestCase
 TestOneCall.settings = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
