@@ -100,8 +100,8 @@ class Cell:
     def server_turns(self) -> str | None:
         """The type of turn detection that the server shall be told."""
         if self.turns == "by model":
-            taken = profile_of(self.model).server_turns
-            return "server_vad" if taken else None
+            ends_turns = profile_of(self.model).server_turns == "yes"
+            return "server_vad" if ends_turns else None
         return self.turns if self.turns.endswith("_vad") else None
 
     def properties(self, url: str, name: str) -> dict[str, Any]:

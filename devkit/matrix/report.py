@@ -82,7 +82,7 @@ def models_section() -> str:
         end = "-"
         if profile.shutdown:
             end = f"{profile.shutdown}, then `{profile.replacement}`"
-        by_model = "server_vad" if profile.server_turns else "local"
+        by_model = "server_vad" if profile.server_turns == "yes" else "local"
         rows.append([f"`{name}`", _DELTAS[profile.deltas], by_model, end])
     head = ["model", "interim text comes", "turns by default", "shutdown"]
     return f"## Models\n\n{_table(head, rows)}\n"
