@@ -1,9 +1,9 @@
 """python -m devkit.matrix: try every combination of settings.
 
-Runs one call for each combination against local servers, over real sockets,
-and writes docs/compatibility.md.  With --every N only each Nth is run and
-nothing is written.  Exit status: 0 every call did what is expected of it,
-1 one did not, 2 wrong usage.
+Runs one call for each combination, request and change of settings against
+local servers, over real sockets, and writes docs/compatibility.md.  With
+--every N only each Nth is run and nothing is written.  Exit status: 0 every
+call did what is expected of it, 1 one did not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from .cells import Cell, all_cells
+from .judge import AnyCell, all_cells
 from .report import FILE, document
 from .run import run_cells
 
 _SHOWN = 20
 
 
-def _run(cells: list[Cell]) -> dict[Cell, str]:
+def _run(cells: list[AnyCell]) -> dict[AnyCell, str]:
     return asyncio.run(run_cells(cells))
 
 
@@ -40,7 +40,7 @@ def main() -> int:
     # Neighbours differ in what costs time: shares of every kind.
     shares = [cells[k :: options.processes] for k in range(options.processes)]
     start = time.monotonic()
-    complaints: dict[Cell, str] = {}
+    complaints: dict[AnyCell, str] = {}
     with ProcessPoolExecutor(options.processes) as pool:
         for found in pool.map(_run, shares):
             complaints |= found
