@@ -19,7 +19,9 @@ from .judge import AnyCell, all_cells
 from .report import FILE, document
 from .run import run_cells
 
+#: Complaints that are printed, and characters of each.
 _SHOWN = 20
+_LONGEST = 1000
 
 
 def _run(cells: list[AnyCell]) -> dict[AnyCell, str]:
@@ -46,7 +48,7 @@ def main() -> int:
             complaints |= found
     failed = {cell: text for cell, text in complaints.items() if text}
     for cell, text in list(failed.items())[:_SHOWN]:
-        print(f"{cell}: {text}")
+        print(f"{cell}: {text[:_LONGEST]}")
     seconds = time.monotonic() - start
     print(f"{len(cells)} calls, {len(failed)} failed, {seconds:.0f} s")
     if options.every == 1:

@@ -85,11 +85,11 @@ transcribes nothing. So each is decided here first:
   sent.
 - **here**: done by the extension; the server is told nothing.
 
-The service takes a prompt of {MAX_PROMPT} code points; a longer one is cut at
-a word, with a warning. For keywords it has no bound that is known:
-{MAX_KEYWORD} characters in one and {MAX_KEYWORDS} of them have been seen
-accepted, and what is beyond that is dropped with a warning. Words lose a
-weight (`Agora|10`), line breaks, `<` and `>`; each is sent once.
+The service takes a prompt of {MAX_PROMPT} code points; a longer one is cut at a
+word, with a warning. For keywords no bound of the service is known: it has
+been seen to take {MAX_KEYWORDS} of them, and {MAX_KEYWORD} characters in one;
+what is beyond that is dropped with a warning. Words lose a weight (`Agora|10`),
+line breaks, `<` and `>`; each is sent once.
 
 `gpt-transcribe` takes `server_vad` and `semantic_vad`, but reports differ on
 whether a turn ever comes of it. Both are possible, with a warning; by default
@@ -113,8 +113,8 @@ and A-law, and impossible 4 kHz), the server's dialect and `protocol`. Each
 speaks the same two recorded sentences; an engine that names every 150 ms of
 them as it arrived must hear all, once, in order, with interims that only grow.
 The server must have been told the format, the model and the turn detection of
-the cell, and `skip` must have left silence out. All options of the table above
-are set in every call.
+the cell, `skip` must have left silence out, and what is doubtful must have
+been warned of. All options of the table above are set in every call.
 
 A number is how many combinations of wire format and frames gave the same
 words; E and a number is the error that all of them gave.
@@ -123,8 +123,12 @@ words; E and a number is the error that all of them gave.
 _REQUESTS_TEXT = """\
 {total} calls: every request below with every model, in GA and with `protocol`
 `auto` and `beta` on a beta server. The turn must have been transcribed under
-exactly what the table says and nothing else, all words must have arrived, and
-a warning must have named what was not sent. The last column counts the calls.
+exactly these settings, all words must have arrived, and a warning must have
+named what was not sent. The last column counts the calls.
+
+Models with a list are told `languages` in GA, everything else is told
+`language`. With `auto` it turns out only when the server speaks that it is a
+beta one; a model with a list is then told the first of them, without a region.
 
 """
 _OTHERS_TEXT = """\
@@ -196,7 +200,10 @@ def languages_section() -> str:
     parts = [f"## Languages\n\n{_LANGUAGES_TEXT}"]
     for title, codes in (
         (f"{' and '.join(lists)} in GA: `languages`, any of", LANGUAGES_CODES),
-        ("The others, and all in beta: `language`, one of", LANGUAGE_CODES),
+        (
+            "The others, and all with `protocol` `beta`: `language`, one of",
+            LANGUAGE_CODES,
+        ),
     ):
         listed = " ".join(f"`{code}`" for code in sorted(codes))
         parts.append(f"\n{title}\n{fill(listed, 79)}.\n")

@@ -139,18 +139,18 @@ _TAGS = {
 }
 TAG_REQUESTS = {tag: _tag(tag, *codes) for tag, codes in _TAGS.items()}
 LIST_REQUESTS = {
-    "en-US, de_DE": Request(
+    "`en-US`, `de_DE`": Request(
         {"languages": ["en-US", "de_DE"]}, ("en", "de"), "en"
     ),
-    "en-US, en-GB": Request({"languages": "en-US, en-GB"}, ("en",), "en"),
-    "zh-TW, zh-CN, en": Request(
+    "`en-US`, `en-GB`": Request({"languages": "en-US, en-GB"}, ("en",), "en"),
+    "`zh-TW`, `zh-CN`, `en`": Request(
         {"languages": ["zh-TW", "zh-CN", "en"]}, ("zh-tw", "zh-cn", "en"), "zh"
     ),
-    "sq, yue, de": Request(
+    "`sq`, `yue`, `de`": Request(
         {"languages": ["sq", "yue", "de"]}, ("yue", "de"), "de"
     ),
-    "xx, english": Request({"languages": ["xx", "english"]}),
-    "`language` de with `languages` en": Request(
+    "`xx`, `english`": Request({"languages": ["xx", "english"]}),
+    "`language` `de` with `languages` `en`": Request(
         {"language": "de", "languages": ["en"]}, ("de", "en"), "de"
     ),
 }
@@ -158,6 +158,7 @@ LIST_REQUESTS = {
 _LATIN = "word " * 204 + "words"
 #: Of 1025 characters the last word does not fit.
 _LATIN_CUT = " ".join(["word"] * 204)
+_MANY = tuple(f"word{k:05d}" for k in range(16_385))
 _WORDS = tuple(f"word{k:03d}" for k in range(300))
 
 
@@ -192,6 +193,9 @@ OTHER_REQUESTS = {
         # Of 7 characters, with 2 between them, in 1013 and in 1024.
         room=(112, 114),
     ),
+    "16385 keywords": _words(*_MANY[:16384], given=list(_MANY), room=(92, 93)),
+    "keyword of 1024 letters": _words("x" * 1024, "TEN", room=(0, 1)),
+    "keyword of 1025 letters": _words("TEN", given=["x" * 1025, "TEN"]),
     "keywords with a weight, `<`, `>`, a line break, doubled": _words(
         "TEN",
         "Agora",
@@ -266,7 +270,7 @@ class RequestCell:
         request, told = REQUESTS[self.request], self.told
         sent = told.transcription
         prompt = sent.get("prompt", "")
-        words = sent.get("keywords") or prompt
+        words = set(sent.get("keywords", ())) or prompt
         whole = {
             "language": "language" in sent or "languages" in sent,
             "languages": "language" in sent or "languages" in sent,
