@@ -1,4 +1,4 @@
-"""Every combination of settings, tried over a real socket.
+"""Combinations, requests and changes of settings, over real sockets.
 
 ``python -m devkit.matrix`` writes docs/compatibility.md.
 """

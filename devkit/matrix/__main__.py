@@ -1,9 +1,9 @@
 """python -m devkit.matrix: try every combination of settings.
 
-Runs one call for each combination against local servers, over real sockets,
-and writes docs/compatibility.md.  With --every N only each Nth is run and
-nothing is written.  Exit status: 0 every call did what is expected of it,
-1 one did not, 2 wrong usage.
+Runs one call for each combination, request and change of settings against
+local servers, over real sockets, and writes docs/compatibility.md.  With
+--every N only each Nth is run and nothing is written.  Exit status: 0 every
+call did what is expected of it, 1 one did not, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -15,14 +15,16 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
-from .cells import Cell, all_cells
+from .judge import AnyCell, all_cells
 from .report import FILE, document
 from .run import run_cells
 
+#: Complaints that are printed, and characters of each.
 _SHOWN = 20
+_LONGEST = 1000
 
 
-def _run(cells: list[Cell]) -> dict[Cell, str]:
+def _run(cells: list[AnyCell]) -> dict[AnyCell, str]:
     return asyncio.run(run_cells(cells))
 
 
@@ -40,13 +42,13 @@ def main() -> int:
     # Neighbours differ in what costs time: shares of every kind.
     shares = [cells[k :: options.processes] for k in range(options.processes)]
     start = time.monotonic()
-    complaints: dict[Cell, str] = {}
+    complaints: dict[AnyCell, str] = {}
     with ProcessPoolExecutor(options.processes) as pool:
         for found in pool.map(_run, shares):
             complaints |= found
     failed = {cell: text for cell, text in complaints.items() if text}
     for cell, text in list(failed.items())[:_SHOWN]:
-        print(f"{cell}: {text}")
+        print(f"{cell}: {text[:_LONGEST]}")
     seconds = time.monotonic() - start
     print(f"{len(cells)} calls, {len(failed)} failed, {seconds:.0f} s")
     if options.every == 1:

@@ -1,4 +1,4 @@
-"""The cells of the matrix, and what is expected of each."""
+"""Calls of every combination, and what is expected of each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from ten_packages.extension.openai_asr_python.realtime.models import (
     MODEL_NAMES,
+    ServerTurns,
     profile_of,
 )
-from ten_packages.extension.openai_asr_python.realtime.options import decide
 
 UNKNOWN_MODEL = "my-deployment"
 MODELS = (*MODEL_NAMES, "gpt-4o-mini-transcribe-2025-12-15", UNKNOWN_MODEL)
@@ -86,10 +86,8 @@ class Cell:
         """None where it must work."""
         if self.input.rate < 8000:
             return BAD_RATE
-        if self.turns in ("server_vad", "semantic_vad"):
-            fate = decide(self.turns, profile_of(self.model))  # type: ignore[arg-type]
-            if fate == "rejected":
-                return NO_TURNS
+        if self._taken == "no":
+            return NO_TURNS
         if (self.server, self.protocol) == ("ga", "beta"):
             return NO_BETA
         if (self.server, self.protocol) == ("beta", "ga"):
@@ -97,26 +95,33 @@ class Cell:
         return None
 
     @property
+    def _taken(self) -> ServerTurns | None:
+        """Does the model take the server's turn detection that was chosen?"""
+        chosen = self.turns in ("server_vad", "semantic_vad")
+        return profile_of(self.model).server_turns if chosen else None
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Shall a warning say that turns may never come?"""
+        return self._taken == "doubtful"
+
+    @property
     def server_turns(self) -> str | None:
         """The type of turn detection that the server shall be told."""
         if self.turns == "by model":
-            taken = profile_of(self.model).server_turns
-            return "server_vad" if taken else None
+            ends_turns = profile_of(self.model).server_turns == "yes"
+            return "server_vad" if ends_turns else None
         return self.turns if self.turns.endswith("_vad") else None
 
     def properties(self, url: str, name: str) -> dict[str, Any]:
         """The node property; the server finds ``name`` in the query."""
-        params: dict[str, Any] = {
-            "api_key": "sk-local-soak",
-            "base_url": url,
-            "input_audio_transcription": {
-                "model": self.model,
-                "language": "en-US",
-                "languages": ["en", "de"],
-                "keywords": "TEN|5, <Agora>",
-                "prompt": "A call.",
-                "delay": "low",
-            },
+        params = {
+            **base_params(self.model, self.protocol, url, name),
+            "language": "en-US",
+            "languages": ["en", "de"],
+            "keywords": "TEN|5, <Agora>",
+            "prompt": "A call.",
+            "delay": "low",
             "include": ["logprobs"],
             "input_audio_noise_reduction": {
                 "type": "near_field",
@@ -125,20 +130,33 @@ class Cell:
             "input_audio_format": self.wire,
             "sample_rate": self.input.rate,
             "channels": self.input.channels,
-            "protocol": self.protocol,
-            "query": {"cell": name},
         }
         if self.turns != "by model":
             params["turn_detection"] = TURNS[self.turns]
         if self.input.law:
             params["g711_input"] = self.input.law
-        if self.model == UNKNOWN_MODEL:
-            params["auth"] = "api-key"
         return {"params": params}
 
 
-def all_cells() -> list[Cell]:
-    """The whole matrix."""
+def base_params(
+    model: str, protocol: str, url: str, name: str
+) -> dict[str, Any]:
+    """What every call has; frames of 8 kHz are the cheapest."""
+    params = {
+        "api_key": "sk-local-soak",
+        "base_url": url,
+        "model": model,
+        "protocol": protocol,
+        "sample_rate": 8000,
+        "query": {"cell": name},
+    }
+    if model == UNKNOWN_MODEL:
+        params["auth"] = "api-key"
+    return params
+
+
+def combination_cells() -> list[Cell]:
+    """All of them."""
     return [
         Cell(model, turns, wire, given, *dialect)
         for model, turns, wire, given, dialect in itertools.product(

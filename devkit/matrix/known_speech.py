@@ -50,9 +50,20 @@ def call_audio(rate: int) -> Int16Array:
     return np.rint(np.clip(signal, -1, 1) * 32767).astype(np.int16)
 
 
+def middle(rate: int) -> int:
+    """A sample in the pause, long after the first sentence's turn is over."""
+    before = rate * (_PAUSES_MS[0] + _PAUSES_MS[1] * 2 // 3) // 1000
+    return before + len(_sentence("one", rate))
+
+
 def call_words() -> list[str]:
     """What the call says."""
-    return [f"{name}{k:02d}" for name in _SENTENCES for k, _ in _pieces(name)]
+    return [word for name in _SENTENCES for word in sentence_words(name)]
+
+
+def sentence_words(name: str) -> list[str]:
+    """What the sentence ``one`` or ``two`` says."""
+    return [f"{name}{number:02d}" for number, _ in _pieces(name)]
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
@@ -24,71 +24,15 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 )
 
 from devkit.server.local import LocalServer
-from devkit.server.records import SessionRecord
 
 from .cells import UNKNOWN_MODEL, Cell, Input
-from .known_speech import KnownSpeechEngine, call_audio, call_words
+from .judge import AnyCell, Outcome, complaint
+from .known_speech import KnownSpeechEngine, call_audio, middle
+from .updates import UpdateCell
 
 _HANG_GUARD_S = 60
 _FRAME_MS = 20
-_FORMATS = {
-    "pcm16": "audio/pcm",
-    "g711_ulaw": "audio/pcmu",
-    "g711_alaw": "audio/pcma",
-}
-
-
-@dataclass
-class Outcome:
-    """What a cell did: finals, interims before each final, and errors."""
-
-    texts: list[str] = field(default_factory=list)
-    interims: list[list[str]] = field(default_factory=lambda: [[]])
-    errors: list[str] = field(default_factory=list)
-    record: SessionRecord | None = None
-
-    def complaint(self, cell: Cell) -> str:
-        """ "" if the cell did what is expected of it."""
-        expected = cell.expected_error
-        if expected is not None:
-            if len(self.errors) == 1 and expected[1] in self.errors[0]:
-                return ""
-            return f"expected the error {expected[1]!r}, got {self.errors}"
-        if self.errors:
-            return f"errors {self.errors}"
-        if self.record is not None and (wrong := _wrong_in(self.record, cell)):
-            return wrong
-        words = " ".join(self.texts).split()
-        if words != call_words():
-            return f"heard {words}"
-        for text, grown in zip(self.texts, self.interims, strict=False):
-            if not all(
-                short and long.startswith(short)
-                for short, long in zip(grown, [*grown[1:], text], strict=True)
-            ):
-                return f"interims {grown} before {text}"
-        return ""
-
-
-def _wrong_in(record: SessionRecord, cell: Cell) -> str:
-    """What the server was told otherwise than the cell says, or ""."""
-    if record.config is None:
-        return "no settings reached the server"
-    told = record.config["audio"]["input"]
-    turns = (told["turn_detection"] or {}).get("type")
-    seen = (told["format"]["type"], told["transcription"]["model"], turns)
-    expected = (_FORMATS[cell.wire], cell.model, cell.server_turns)
-    if seen != expected:
-        return f"the server was told {seen} instead of {expected}"
-    length = len(call_audio(8000)) / 8
-    if cell.turns == "local, skip":
-        # The pauses at both ends and between the sentences are left out.
-        fits = record.audio_ms < length - 700
-    else:
-        fits = abs(record.audio_ms - length) < 30
-    if fits:
-        return ""
-    return f"{record.audio_ms:.0f} ms of {length:.0f} ms were sent"
+_CHEAPEST = Input(8000)
 
 
 class _Listener:
@@ -96,10 +40,11 @@ class _Listener:
 
     def __init__(self) -> None:
         self.outcome = Outcome()
+        self.connected = asyncio.Event()
         self.done = asyncio.Event()
 
     async def on_asr_start(self, session: SessionReady) -> None:
-        pass
+        self.connected.set()
 
     async def on_asr_delta(self, turn: TurnResult) -> None:
         self.outcome.interims[-1].append(turn.text)
@@ -115,7 +60,8 @@ class _Listener:
     async def on_asr_finalized(self, end: FinalizeEnd) -> None:
         if end.timed_out:
             self.outcome.errors.append("finalize timed out")
-        self.done.set()
+        if end.token == "end":
+            self.done.set()
 
     async def on_asr_server_error(
         self, problem: ServerProblem | TurnFailed
@@ -149,9 +95,11 @@ async def servers() -> AsyncIterator[dict[tuple[str, bool], LocalServer]]:
         yield running
 
 
-def frames(given: Input) -> Iterable[bytes]:
-    """The call as the frames of an input."""
-    samples = call_audio(max(given.rate, 8000))
+def frames(
+    given: Input, begin: int = 0, end: int | None = None
+) -> Iterable[bytes]:
+    """The call, or a part of it in samples, as the frames of an input."""
+    samples = call_audio(max(given.rate, 8000))[begin:end]
     width = 1 if given.law else 2
     if given.law:
         data = encode(samples, given.law).tobytes()
@@ -162,40 +110,72 @@ def frames(given: Input) -> Iterable[bytes]:
         yield data[start : start + size]
 
 
-async def run_cell(cell: Cell, server: LocalServer) -> Outcome:
-    """One call from the configuration to the last word."""
-    name = f"{hash(cell):x}"
-    try:
-        config, _ = load_config(cell.properties(server.url, name))
-    except ConfigError as error:
-        return Outcome(errors=[str(error)])
-    listener = _Listener()
-    call = await Call.create(config, listener, ExtensionLog(), None)
-    await call.start()
-    given = cell.input
+async def _speak(
+    call: Call, given: Input, begin: int = 0, end: int | None = None
+) -> None:
     width = 1 if given.law else 2
-    for count, frame in enumerate(frames(given)):
+    for count, frame in enumerate(frames(given, begin, end)):
         call.push(frame, given.rate, given.channels, width)
         if count % 50 == 0:
             await asyncio.sleep(0)
+
+
+async def _first_sentence(
+    cell: UpdateCell,
+    call: Call,
+    connected: asyncio.Event,
+    after: dict[str, Any],
+) -> str:
+    """Speak it, and change the settings in the pause; why not, or ""."""
+    # Before there is a session, none can be updated.
+    await asyncio.wait_for(connected.wait(), _HANG_GUARD_S)
+    config, _ = load_config(after)
+    await _speak(call, _CHEAPEST, 0, middle(_CHEAPEST.rate))
+    if cell.owner == "none":
+        call.finalize("middle")
+    answer = await asyncio.wait_for(call.change(config), _HANG_GUARD_S)
+    return answer and f"the change was answered {answer!r}"
+
+
+async def run_cell(cell: AnyCell, server: LocalServer) -> Outcome:
+    """One call from the configuration to the last word."""
+    name = f"{hash(cell):x}"
+    try:
+        config, warnings = load_config(cell.properties(server.url, name))
+    except ConfigError as error:
+        return Outcome(errors=[str(error)])
+    listener = _Listener()
+    outcome = listener.outcome
+    outcome.warnings = warnings
+    call = await Call.create(config, listener, ExtensionLog(), None)
+    await call.start()
+    if isinstance(cell, UpdateCell):
+        after = cell.changed_properties(server.url, name)
+        refused = await _first_sentence(cell, call, listener.connected, after)
+        outcome.errors += [refused] * bool(refused)
+        await _speak(call, _CHEAPEST, middle(_CHEAPEST.rate))
+    else:
+        given = cell.input if isinstance(cell, Cell) else _CHEAPEST
+        await _speak(call, given)
     call.finalize("end")
     try:
         await asyncio.wait_for(listener.done.wait(), _HANG_GUARD_S)
     except asyncio.TimeoutError:
-        listener.outcome.errors.append("no end")
+        outcome.errors.append("no end")
     await call.stop()
-    listener.outcome.record = next(
-        (r for r in reversed(server.sessions) if r.query.get("cell") == name),
-        None,
-    )
-    if listener.outcome.record is None and not listener.outcome.errors:
-        listener.outcome.errors.append("the server has no record of it")
-    return listener.outcome
+    outcome.records = [
+        r for r in server.sessions if r.query.get("cell") == name
+    ]
+    if not (outcome.records or outcome.errors):
+        outcome.errors.append("the server has no record of it")
+    return outcome
 
 
-async def run_cells(cells: Iterable[Cell], at_once: int = 4) -> dict[Cell, str]:
+async def run_cells(
+    cells: Iterable[AnyCell], at_once: int = 4
+) -> dict[AnyCell, str]:
     """Run cells; the complaint about each, "" where there is none."""
-    found: dict[Cell, str] = {}
+    found: dict[AnyCell, str] = {}
     waiting = iter(list(cells))
     async with servers() as running:
 
@@ -203,7 +183,7 @@ async def run_cells(cells: Iterable[Cell], at_once: int = 4) -> dict[Cell, str]:
             for cell in waiting:
                 unknown = cell.model == UNKNOWN_MODEL
                 outcome = await run_cell(cell, running[cell.server, unknown])
-                found[cell] = outcome.complaint(cell)
+                found[cell] = complaint(cell, outcome)
 
         await asyncio.gather(*(worker() for _ in range(at_once)))
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,23 +15,47 @@ from devkit.matrix.cells import (
     MODELS,
     TURNS,
     WIRES,
-    all_cells,
+    combination_cells,
 )
+from devkit.matrix.judge import AnyCell, Outcome, all_cells, complaint
 from devkit.matrix.known_speech import call_audio, call_words, words_in
 from devkit.matrix.report import (
     FILE,
     document,
+    languages_section,
     models_section,
     options_section,
 )
-from devkit.matrix.run import Outcome, run_cells
+from devkit.matrix.requests import (
+    REQUEST_DIALECTS,
+    REQUESTS,
+    TAKES,
+    RequestCell,
+    request_cells,
+)
+from devkit.matrix.run import run_cell, run_cells, servers
+from devkit.matrix.updates import (
+    CHANGES,
+    OWNERS,
+    UPDATE_DIALECTS,
+    UpdateCell,
+    update_cells,
+)
 
 #: A step that has no factor in common with the length of any dimension.
 STEP = 97
+REQUEST_STEP = 19
+UPDATE_STEP = 17
 
 
-def test_a_spread_of_the_matrix_does_what_is_expected():
-    cells = all_cells()[::STEP]
+def failures(cells: list[AnyCell]) -> dict[AnyCell, str]:
+    complaints = asyncio.run(run_cells(cells))
+    assert set(complaints) == set(cells)
+    return {cell: text for cell, text in complaints.items() if text}
+
+
+def test_a_spread_of_the_combinations_does_what_is_expected():
+    cells = combination_cells()[::STEP]
     for dimension, names in (
         ("model", MODELS),
         ("turns", TURNS),
@@ -38,10 +64,37 @@ def test_a_spread_of_the_matrix_does_what_is_expected():
     ):
         assert {getattr(cell, dimension) for cell in cells} == set(names)
     assert {(c.server, c.protocol) for c in cells} == set(DIALECTS)
-    complaints = asyncio.run(run_cells(cells))
-    assert len(complaints) == len(cells)
-    failed = {cell: text for cell, text in complaints.items() if text}
-    assert failed == {}
+    assert failures(cells) == {}
+
+
+def with_default_model(cells: list[Any], step: int) -> list[Any]:
+    """A spread, and all of the model that takes the most, once in GA."""
+    default = [
+        cell
+        for cell in cells
+        if cell.model == "gpt-live-transcribe"
+        and cell.server == "ga"
+        and getattr(cell, "owner", "local") == "local"
+    ]
+    return list(dict.fromkeys([*default, *cells[::step]]))
+
+
+def test_a_spread_of_the_requests_is_told_as_expected():
+    cells = with_default_model(request_cells(), REQUEST_STEP)
+    assert {cell.model for cell in cells} == set(MODELS) == set(TAKES)
+    assert {cell.request for cell in cells} == set(REQUESTS)
+    assert {(c.server, c.protocol) for c in cells} == set(REQUEST_DIALECTS)
+    assert failures(cells) == {}
+
+
+def test_a_spread_of_the_changes_is_made_as_expected():
+    cells = with_default_model(update_cells(), UPDATE_STEP)
+    assert {cell.model for cell in cells} == set(MODELS)
+    assert {cell.owner for cell in cells} == set(OWNERS)
+    assert {cell.change for cell in cells} == set(CHANGES)
+    assert {(c.server, c.protocol) for c in cells} == set(UPDATE_DIALECTS)
+    assert {cell.sessions for cell in cells} == {1, 2}
+    assert failures(cells) == {}
 
 
 def test_the_page_is_current():
@@ -49,6 +102,7 @@ def test_the_page_is_current():
     page = FILE.read_text(encoding="utf-8")
     assert models_section() in page
     assert options_section() in page
+    assert languages_section() in page
     assert page == document(dict.fromkeys(all_cells(), ""))
 
 
@@ -67,14 +121,46 @@ def test_the_engine_hears_what_came_and_nothing_else(rate):
 
 
 def test_a_call_that_lost_words_is_a_complaint():
-    possible = next(c for c in all_cells() if c.expected_error is None)
-    impossible = next(c for c in all_cells() if c.expected_error)
+    possible = next(c for c in combination_cells() if not c.expected_error)
+    impossible = next(c for c in combination_cells() if c.expected_error)
     right = Outcome([" ".join(call_words())], [["one00"]])
-    assert right.complaint(possible) == ""
-    assert right.complaint(impossible)
-    assert Outcome([" ".join(call_words()[1:])], [[]]).complaint(possible)
+    assert complaint(possible, right) == ""
+    assert complaint(impossible, right)
+    lost = Outcome([" ".join(call_words()[1:])], [[]])
+    assert complaint(possible, lost)
     doubled = " ".join([*call_words(), call_words()[-1]])
-    assert Outcome([doubled], [[]]).complaint(possible)
+    assert complaint(possible, Outcome([doubled], [[]]))
     shrunk = Outcome([" ".join(call_words())], [["one00 one01", "one00"]])
-    assert "interims" in shrunk.complaint(possible)
-    assert Outcome(errors=["other"]).complaint(impossible)
+    assert "interims" in complaint(possible, shrunk)
+    assert complaint(impossible, Outcome(errors=["other"]))
+
+
+async def outcome_of(cell: AnyCell) -> Outcome:
+    async with servers() as running:
+        return await run_cell(cell, running[cell.server, False])
+
+
+async def test_another_request_than_told_is_a_complaint():
+    cell = RequestCell("gpt-4o-transcribe", "nb-NO", "ga", "auto")
+    outcome = await outcome_of(cell)
+    assert complaint(cell, outcome) == ""
+    for other in ("en", "3 keywords", "noise reduction", "logprobs"):
+        assert complaint(replace(cell, request=other), outcome), other
+    dropped = replace(cell, request="sq")
+    outcome = await outcome_of(dropped)
+    assert complaint(dropped, outcome) == ""
+    outcome.warnings.clear()
+    assert "no warning of ['language']" in complaint(dropped, outcome)
+
+
+async def test_another_change_than_made_is_a_complaint():
+    cell = UpdateCell(
+        "gpt-transcribe", "none", "`language` replaced", "ga", "auto"
+    )
+    outcome = await outcome_of(cell)
+    assert complaint(cell, outcome) == ""
+    for other in CHANGES:
+        if other != cell.change:
+            assert complaint(replace(cell, change=other), outcome), other
+    outcome.records *= 2
+    assert "2 sessions" in complaint(cell, outcome)

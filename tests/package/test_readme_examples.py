@@ -1,0 +1,116 @@
+"""What people paste works: every example of a node or of params is run."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asr_call import ADDON, Call, run_call
+
+from devkit.matrix.known_speech import (
+    KnownSpeechEngine,
+    call_audio,
+    call_words,
+)
+from devkit.server import ServerThread
+
+ROOT = Path(__file__).resolve().parents[2]
+READMES = (ROOT / "README.md", *sorted(ROOT.glob("docs/README.*.md")))
+PAGES = (
+    *READMES,
+    *sorted(set(ROOT.glob("docs/*.md")) - set(READMES)),
+    *sorted(ROOT.glob("examples/**/*.md")),
+)
+APPS = sorted(ROOT.glob("examples/*/property.json"))
+FENCE = re.compile(r"^```json\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+PLACEHOLDER = re.compile(r"\$\{env:(\w+)")
+KEY = "sk-test-0123456789"
+URL_KEYS = ("base_url", "url", "websocket_base_url")
+RATE = 16000
+
+
+def nodes_in(value: Any) -> Iterator[dict[str, Any]]:
+    """Our nodes' properties, at any depth."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from nodes_in(inner)
+    elif isinstance(value, dict):
+        if value.get("addon") == ADDON:
+            yield value["property"]
+        elif "params" in value:
+            yield value
+        else:
+            for inner in value.values():
+                yield from nodes_in(inner)
+
+
+def examples_of(page: Path) -> list[dict[str, Any]]:
+    """The properties that a page shows; a block may be a part of an object."""
+    text = page.read_text(encoding="utf-8")
+    if page.suffix == ".json":
+        return list(nodes_in(json.loads(text)))
+    found = []
+    for block in FENCE.findall(text):
+        whole = block.lstrip().startswith(("{", "["))
+        value = json.loads(block if whole else f"{{{block}}}")
+        found += nodes_in(value)
+    return found
+
+
+def every_example() -> list[Any]:
+    """Each once: the translations repeat them."""
+    seen: dict[str, str] = {}
+    for page in (*PAGES, *APPS):
+        for number, example in enumerate(examples_of(page), 1):
+            name = f"{page.relative_to(ROOT)}-{number}"
+            seen.setdefault(json.dumps(example, sort_keys=True), name)
+    return [pytest.param(json.loads(e), id=name) for e, name in seen.items()]
+
+
+def is_azure(example: dict[str, Any]) -> bool:
+    return "azure.com" in json.dumps(example)
+
+
+def directed_to(url: str, example: dict[str, Any]) -> dict[str, Any]:
+    """``example`` with ``url`` for the service's."""
+    top = {k: v for k, v in example.items() if k not in URL_KEYS}
+    params = {
+        k: v for k, v in example.get("params", {}).items() if k not in URL_KEYS
+    }
+    return {**top, "params": {**params, "base_url": url}}
+
+
+def test_the_pages_show_examples():
+    """That none was found must not look like none that failed."""
+    for page in READMES:
+        node, azure = examples_of(page)
+        assert not is_azure(node)
+        assert is_azure(azure)
+    assert all(examples_of(app) for app in APPS)
+    assert len(APPS) >= 1
+
+
+@pytest.mark.parametrize("example", every_example())
+def test_an_example_transcribes_on_the_strict_server(example, monkeypatch):
+    for name in PLACEHOLDER.findall(json.dumps(example)):
+        if name.endswith("_KEY"):
+            monkeypatch.setenv(name, KEY)
+        else:
+            monkeypatch.delenv(name, raising=False)
+
+    async def script(call: Call) -> None:
+        await call.send(call_audio(RATE), RATE)
+        await call.until_finalized("end")
+
+    azure = is_azure(example)
+    with ServerThread(KnownSpeechEngine(), keys=[KEY], azure=azure) as server:
+        call = run_call(directed_to(server.url, example), script)
+        [session] = server.sessions
+    assert " ".join(call.texts).split() == call_words()
+    assert call.errors == []
+    assert session.config_updates == 1
+    assert "error" not in session.sent_types()
