@@ -37,6 +37,10 @@ class SessionClock:
         end of what was sent.
         """
         sample = min(session_ms * self._rate // 1000, self._sent)
+        for anchor, _ in self._anchors:
+            if sample < anchor < sample + self._rate // 1000:
+                # Whole ms are rounded down: it may be the first of a stretch.
+                sample = anchor
         return self.position(sample)
 
     def forget_before(self, position: int) -> None:

@@ -475,6 +475,8 @@ class Connections:
         held = self._held
         session = link.session
         self.active = link
+        # What was asked for meanwhile was for want of this one.
+        self._connect_at = None
         self._spare_backoff.reset()
         self._spare_refused = False
         if link.change is not None and link.change is self._change:

@@ -303,7 +303,7 @@ class Transcription(Connections):
         else:
             self._tick_turns(session, now)
         due = self._rollover_due(session)
-        if due is not None and now >= due:
+        if link is self.active and due is not None and now >= due:
             self._connect_at = now
 
     def _is_ready(self, link: Link, now: float) -> bool:

@@ -394,7 +394,10 @@ class Call:
         if self.refuses_spare and core.active is not None:
             # The key is revoked while a session lives.
             self.faults_done += 1
-            self.watch.refused_spare(core.active)
+            attempt = core._attempt
+            wanted = attempt is not None and attempt.change is None
+            if wanted and not core._is_stale(attempt):
+                self.watch.refused_spare(core.active)
             core.failed(Fault("fatal", "invalid_api_key", "no"), self.now)
             return
         if self.refusals:

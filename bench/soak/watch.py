@@ -178,9 +178,8 @@ class Watch:
 
     def refused_spare(self, active: Link) -> None:
         """The next session is refused for a reason that lasts."""
-        if self._call.changing is None:
-            self._refused_beside = active
-            self._refusals_to_tell += 1
+        self._refused_beside = active
+        self._refusals_to_tell += 1
 
     def _is_needed(self) -> bool:
         """Is there a reason to connect?"""
