@@ -19,6 +19,7 @@ from ten_ai_base.message import (
 from .audio_dumper import AudioDumper
 from .call import Call
 from .confidence import confidence
+from .connect_faults import place_of
 from .drop_report import DropReport
 from .extension_log import ExtensionLog
 from .languages import result_tag
@@ -52,6 +53,8 @@ class AsrMessages(AsyncASRBaseExtension):
         self._drops = DropReport()
         self._outage_reports = 0
         self._ready_at: float | None = None
+        #: What becomes of a call that begins anew: "" or why it was given up.
+        self._outcome: asyncio.Future[str] | None = None
         self._finalizes_open = 0
         #: The language of the interims of a turn that has no final yet.
         self._shown_language = ""
@@ -68,6 +71,7 @@ class AsrMessages(AsyncASRBaseExtension):
             LOG_CATEGORY_VENDOR,
         )
         self._ready_at = asyncio.get_running_loop().time()
+        self._settle_outcome("")
         await self._report_drops(self._drops.rest())
         await self.send_connect_delay_metrics(session.connect_ms)
         if session.recovered:
@@ -122,7 +126,8 @@ class AsrMessages(AsyncASRBaseExtension):
             # A word of later turns is not what was asked for: the base would
             # report the time to it as the time to the last word.
             self.last_finalize_time = None
-        await self._end_finalize(str(end.token))
+        token = end.token
+        await self._end_finalize(token if isinstance(token, str) else None)
 
     async def on_asr_server_error(
         self, problem: ServerProblem | TurnFailed
@@ -160,6 +165,8 @@ class AsrMessages(AsyncASRBaseExtension):
         if self._call is not None:
             fault = self._call.config.explained(fault)
         self._log_vendor_error(fault)
+        if fault.fatal:
+            self._settle_outcome(fault.message)
         await self._tell_base(
             "on_disconnected",
             # 0 is a regular end, as after the session's hour.
@@ -180,6 +187,10 @@ class AsrMessages(AsyncASRBaseExtension):
         count = self._outage_reports
         if fault.fatal or count & (count - 1) == 0:
             await self._report(fault)
+
+    def _settle_outcome(self, problem: str) -> None:
+        if self._outcome is not None and not self._outcome.done():
+            self._outcome.set_result(problem)
 
     def _log_vendor_error(self, fault: Fault) -> None:
         self._log.warn(
@@ -281,7 +292,7 @@ class AsrMessages(AsyncASRBaseExtension):
         except asyncio.CancelledError:
             self._log.warn(f"{where} was cancelled")
         except Exception as error:
-            self._log.error(f"{where} failed: {error!r}")
+            self._log.error(f"{where} failed: {place_of(error)}")
 
 
 def _severity(fault: Fault) -> int:

