@@ -518,12 +518,13 @@ class OpenAIASRExtension(AsrMessages):
         """Wait for a call that begins anew; raises `Refused` if it is given
         up again."""
         left = deadline - asyncio.get_running_loop().time()
-        outcome, self._outcome = self._outcome, None
-        assert outcome is not None
+        assert self._outcome is not None
         try:
-            problem = await asyncio.wait_for(outcome, left)
+            problem = await asyncio.wait_for(self._outcome, left)
         except asyncio.TimeoutError:
             return "when the service can be reached"
+        finally:
+            self._outcome = None
         if problem:
             raise Refused(problem)
         return "new session"

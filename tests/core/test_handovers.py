@@ -1,0 +1,276 @@
+"""Two connections at once: who takes over, and what is tried how often."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
+from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.faults import Fault
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
+    Final,
+    ServerProblem,
+    SessionLost,
+    SessionReady,
+    SettingsChanged,
+)
+
+TURN = word_audio(1) + SILENCE * ms(400)
+REFUSED = Fault("fatal", "invalid_api_key", "Incorrect API key")
+WALL = 1.7e9
+
+
+def created(life: float) -> dict:
+    session = {"id": "s", "audio": {}, "expires_at": WALL + life}
+    return {"type": "session.created", "session": session}
+
+
+def before_rollover(life: float = 600.0) -> ScriptedCore:
+    """A session that ends in a minute, in the middle of a turn."""
+    core = ScriptedCore()
+    core.connect()
+    core.say(created(life), UPDATED)
+    core.hear(TURN, commit=True)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="w0")
+    core.now += life - 59
+    core.core.tick(core.now)
+    core.hear(TURN)
+    return core
+
+
+def with_spare() -> tuple[ScriptedCore, object]:
+    """The same, with the next session ready; returns the old link, too."""
+    core = before_rollover()
+    old = core.link
+    core.connect()
+    core.say(CREATED, UPDATED)
+    assert core.core.active is old, "it waits for the end of the turn"
+    return core, old
+
+
+def test_a_spare_that_stands_ready_takes_over_at_once():
+    core, old = with_spare()
+    spare = core.link
+    core.core.closed(old, 1006, "reset", core.now)
+    core.look()
+    assert core.core.active is spare
+    [lost] = core.of(SessionLost)
+    assert lost.replaced
+    assert lost.retry_ms == 0
+    # What the old one had not answered is sent again, at once.
+    assert "input_audio_buffer.append" in core.types
+    core.hear(TURN, commit=True)
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="w1 w2")
+    assert [f.turn.text for f in core.of(Final)] == ["w0", "w1 w2"]
+    assert core.core.take_connect(core.now) is None
+
+
+def test_not_even_a_fatal_end_matters_where_another_session_lives():
+    core, old = with_spare()
+    core.core.closed(old, 3000, "invalid_request_error", core.now)
+    core.look()
+    assert core.core.active is core.link
+    assert core.core.fatal is None
+
+
+def test_the_other_way_round_the_active_one_stays():
+    core, old = with_spare()
+    core.core.closed(core.link, 1006, "reset", core.now)
+    assert core.core.active is old
+    assert core.of(SessionLost) == []
+
+
+def test_a_lasting_refusal_beside_a_session_is_told_once_and_not_repeated():
+    core = before_rollover()
+    assert core.core.take_connect(core.now)
+    core.core.failed(REFUSED, core.now)
+    core.look()
+    [told] = core.of(ServerProblem)
+    assert "Incorrect API key" in told.fault.message
+    for number in range(40):
+        core.wait(1)
+        core.hear(TURN, commit=True)
+        core.committed(f"i{number}", None)
+        core.transcribed("completed", f"i{number}", transcript="w")
+        assert core.core.take_connect(core.now) is None
+    assert len(core.of(ServerProblem)) == 1
+    # The end of the session is another matter.
+    core.core.closed(core.link, 1001, "over", core.now)
+    assert core.core.take_connect(core.now)
+    core.core.failed(REFUSED, core.now)
+    assert core.core.fatal is not None
+
+
+def test_a_change_makes_another_attempt_after_a_lasting_refusal():
+    core = before_rollover()
+    core.core.take_connect(core.now)
+    core.core.failed(REFUSED, core.now)
+    core.core.change(core.core.settings, core.now, address="another key")
+    attempt = core.core.take_connect(core.now)
+    assert attempt is not None
+    assert attempt.address == "another key"
+
+
+def test_the_spares_own_back_off_is_not_reset_by_turns():
+    core = before_rollover(3600.0)
+    times = []
+    for number in range(400):
+        if core.core.take_connect(core.now):
+            times.append(core.now)
+            core.core.failed(Fault("retry", "429", "no"), core.now)
+        core.wait(0.1)
+        if number % 10 == 0:
+            core.hear(TURN, commit=True)
+            core.committed(f"i{number}", None)
+            core.transcribed("completed", f"i{number}", transcript="w")
+    gaps = [b - a for a, b in pairwise(times)]
+    assert len(times) < 12
+    assert gaps[-1] > 2 * gaps[0]
+
+
+def test_a_wish_of_the_server_is_kept_for_the_spare_as_well():
+    core = before_rollover()
+    core.core.take_connect(core.now)
+    core.core.failed(Fault("retry", "429", "no", 30.0), core.now)
+    core.wait(29)
+    assert core.core.take_connect(core.now) is None
+
+
+def test_leaving_a_confused_session_for_a_spare_dials_no_third():
+    core, old = with_spare()
+    spare, core.link = core.link, old
+    core.hear(TURN, commit=True)
+    core.hear(TURN, commit=True)
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="w1")
+    # The notice of "c" was lost.
+    core.committed("d", "c")
+    assert core.core.active is spare
+    assert core.core.take_connect(core.now) is None
+
+
+def test_address_and_settings_change_together():
+    """Also where nobody has taken the answer yet."""
+    core = ScriptedCore()
+    core.core.address = "old"
+    core.session()
+    settings = replace(SETTINGS, model="whisper-1")
+    core.core.change(settings, core.now, address="new")
+    attempt = core.core.take_connect(core.now)
+    assert attempt is not None
+    assert (attempt.address, attempt.settings) == ("new", settings)
+    core.link = core.core.opened(core.now, WALL)
+    for event in CREATED, UPDATED:
+        core.say(event)
+    core.core.closed(core.link, 1006, "", core.now)
+    attempt = core.core.take_connect(core.now)
+    assert attempt is not None
+    assert (attempt.address, attempt.settings) == ("new", settings)
+
+
+def test_a_refused_change_leaves_both_as_they_were():
+    core = ScriptedCore()
+    core.core.address = "old"
+    core.session()
+    core.core.change(replace(SETTINGS, model="x"), core.now, address="new")
+    core.core.take_connect(core.now)
+    core.core.failed(REFUSED, core.now)
+    core.look()
+    assert core.of(SettingsChanged)[0].refused is REFUSED
+    assert (core.core.address, core.core.settings) == ("old", SETTINGS)
+    assert core.core.fatal is None
+
+
+def test_a_change_of_nothing_says_so_at_once_and_takes_the_address():
+    class Address:
+        """Equal to any other, as two that dial the same."""
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, Address)
+
+        __hash__ = None  # type: ignore[assignment]
+
+    core = ScriptedCore()
+    first, second = Address(), Address()
+    core.core.address = first
+    core.core.change(SETTINGS, core.now, address=second)
+    core.look()
+    assert core.of(SettingsChanged) == [SettingsChanged(None, "at once")]
+    assert core.core.address is second
+
+
+@pytest.mark.parametrize("hurry", [True, False])
+def test_who_waits_hurries_the_change_before(hurry):
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN)
+    core.sent.clear()
+    core.core.change(replace(SETTINGS, prompt="x"), core.now)
+    core.look()
+    assert "session.update" not in core.types
+    if hurry:
+        core.core.hurry(core.now)
+        core.look()
+    assert ("session.update" in core.types) == hurry
+
+
+def test_what_a_change_may_take_is_a_bound():
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN)
+    core.core.change(replace(SETTINGS, prompt="x"), core.now, within_s=3.0)
+    core.wait(3.1)
+    [answer] = core.of(SettingsChanged)
+    assert answer.refused is not None
+
+
+def test_the_end_reports_what_is_not_delivered_once():
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.hear(TURN)
+    for _ in range(2):
+        core.core.end(core.now)
+        core.look()
+    [dropped] = core.of(AudioDropped)
+    assert dropped.cause == "stopped"
+    assert dropped.start_ms == 0
+    assert dropped.duration_ms == 2 * len(TURN) // 8
+
+
+def test_the_end_in_silence_reports_nothing():
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="w0")
+    core.hear(SILENCE * ms(700))
+    core.core.end(core.now)
+    core.look()
+    assert core.of(AudioDropped) == []
+
+
+def test_another_owner_of_turns_takes_effect_between_turns_or_by_a_session():
+    vad = {"type": "server_vad", "silence_duration_ms": 500}
+    for spoken in (True, False):
+        core = ScriptedCore(replace(SETTINGS, turn_detection=vad))
+        core.session()
+        core.hear(TURN if spoken else SILENCE * ms(400))
+        core.sent.clear()
+        core.core.change(SETTINGS, core.now)
+        core.look()
+        core.wait(5.1)
+        assert ("session.update" in core.types) == (not spoken)
+        assert (core.core.take_connect(core.now) is not None) == spoken
+
+
+def test_readiness_is_told_once_for_each_session():
+    core, old = with_spare()
+    core.core.closed(old, 1006, "reset", core.now)
+    core.look()
+    assert len(core.of(SessionReady)) == 2

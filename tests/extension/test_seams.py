@@ -1,0 +1,353 @@
+"""Where something changes: the start of a call, its end, and what is between
+two configurations."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import numpy as np
+import pytest
+from asr_call import Call, properties, run_call, spoken, text_of
+from ten_runtime import AudioFrame, AudioFrameDataFmt
+
+from devkit.matrix.known_speech import KnownSpeechEngine, call_audio, call_words
+from devkit.server import Faults, ServerThread
+
+GOOD, WRONG = "sk-good-0123456789", "sk-wrong-0123456789"
+
+
+async def update(call: Call, **params) -> tuple[int, str, str]:
+    """The answer: code, message, and from when on it applies."""
+    result, error = await call.command(
+        "update_configs", json.dumps({"params": params})
+    )
+    assert error is None
+    assert result is not None
+    applies, _ = result.get_property_string("applies")
+    return (
+        result.get_property_int("code")[0],
+        result.get_property_string("message")[0],
+        applies,
+    )
+
+
+# -- B1: which call is there -------------------------------------------------
+
+
+@pytest.mark.parametrize("auto_connect", [True, False])
+@pytest.mark.parametrize("times", [1, 3])
+def test_an_update_before_the_connection_leaves_no_deaf_call(
+    auto_connect, times
+):
+    """With the default model, whose detector is loaded in a thread."""
+    sound = call_audio(16000)
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+
+        async def script(call: Call) -> None:
+            answers = [
+                asyncio.ensure_future(update(call, prompt=f"call {n}"))
+                for n in range(times)
+            ]
+            await call.send_data("trigger_connect")
+            await call.send(sound)
+            for answer in answers:
+                assert (await answer)[:2] == (0, "applied")
+            await call.until_finalized("end")
+
+        config = properties(
+            server.url,
+            input_audio_transcription={"model": "gpt-live-transcribe"},
+            top={"auto_connect": auto_connect},
+        )
+        call = run_call(config, script)
+        assert " ".join(call.texts).split() == call_words()
+        assert call.errors == []
+        # No session is left over with nobody who stops it.
+        assert [s.open for s in server.sessions].count(True) == 0
+        prompt = server.sessions[-1].config["audio"]["input"]["transcription"]
+        assert prompt["prompt"] == f"call {times - 1}"
+
+
+# -- B2: who hears speech ----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        {"type": "local", "silence_duration_ms": 700},
+        {"type": "local", "silence": "skip"},
+        {"type": "none"},
+        {"type": "server_vad"},
+    ],
+)
+@pytest.mark.parametrize("first", ["local", "none"])
+def test_no_word_is_lost_by_another_detector(first, then):
+    """Said before the change, not ended yet, and after it."""
+    sound = call_audio(16000)
+    pause = 700 + 1000
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+
+        async def script(call: Call) -> None:
+            # In the middle of the first sentence.
+            await call.send(sound[: pause * 16])
+            await server.until(
+                lambda: server.sessions and server.sessions[0].audio_ms >= 1500
+            )
+            code, message, _ = await update(call, turn_detection=then)
+            assert (code, message) == (0, "applied")
+            await call.send(sound[pause * 16 :])
+            await call.until_finalized("end")
+
+        config = properties(
+            server.url,
+            input_audio_transcription={"model": "gpt-transcribe"},
+            turn_detection={"type": first},
+        )
+        call = run_call(config, script)
+    words = " ".join(call.texts).split()
+    # One piece of 150 ms may be cut in two by the change.
+    assert len(set(call_words()) - set(words)) <= 1
+    assert len(words) == len(set(words))
+    assert call.errors == []
+
+
+# -- B5: planar frames -------------------------------------------------------
+
+
+@pytest.mark.parametrize("planar", [True, False])
+def test_stereo_is_mixed_whichever_way_its_channels_lie(server, planar):
+    audio, _ = spoken([[1, 2, 3]])
+
+    async def script(call: Call) -> None:
+        for start in range(0, len(audio), 160):
+            piece = audio[start : start + 160]
+            both = np.concatenate([piece, piece])
+            if not planar:
+                both = np.repeat(piece, 2)
+            frame = AudioFrame.create("pcm_frame")
+            frame.alloc_buf(both.nbytes)
+            view = frame.lock_buf()
+            view[:] = both.tobytes()
+            frame.unlock_buf(view)
+            frame.set_sample_rate(16000)
+            frame.set_number_of_channels(2)
+            frame.set_bytes_per_sample(2)
+            if planar:
+                frame.set_data_fmt(AudioFrameDataFmt.NON_INTERLEAVE)
+            await call.env.send_audio_frame(frame)
+            await asyncio.sleep(0)
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2, 3])
+
+
+# -- B6: the dead period and the end -----------------------------------------
+
+
+def test_times_count_what_came_while_the_call_was_dead(server):
+    """A fatal error, five seconds that nobody heard, another key."""
+    first, _ = spoken([[1, 2]])
+    dead = np.zeros(16000 * 5, np.int16)
+    second, times = spoken([[3, 4]])
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+        await call.send(first)
+        await call.send(dead)
+        assert await update(call, api_key=GOOD) == (0, "applied", "new session")
+        await call.send(second)
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url, api_key=WRONG), script)
+    assert call.texts == text_of([3, 4])
+    before = (len(first) + len(dead)) // 16
+    assert abs(call.finals[0]["start_ms"] - (before + times[0][0])) <= 20
+    codes = [error["code"] for error in call.errors]
+    assert codes == [-1000, 1000]
+    told = call.errors[1]
+    assert told["vendor_info"]["code"] == "audio_dropped"
+    assert f"{before} ms from 0 ms on" in told["message"]
+    assert "full" not in told["message"]
+
+
+def test_times_count_what_came_before_a_valid_configuration(server):
+    audio, times = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+        await call.send(audio)
+        code, message, applies = await update(call, sample_rate=16000)
+        assert (code, message, applies) == (0, "applied", "new session")
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url, sample_rate="fast"), script)
+    assert call.texts == text_of([1, 2])
+    expected = len(audio) // 16 + times[0][0]
+    assert abs(call.finals[0]["start_ms"] - expected) <= 20
+
+
+def test_a_revival_that_is_refused_again_says_so(server):
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+        code, message, _ = await update(call, api_key=WRONG + "2")
+        assert code == -1
+        assert "Incorrect API key" in message
+        assert "0123456789" not in message
+        code, message, applies = await update(call, api_key=GOOD)
+        assert (code, message, applies) == (0, "applied", "new session")
+
+    run_call(properties(server.url, api_key=WRONG), script)
+
+
+def test_what_is_undelivered_at_the_end_is_reported_with_its_length(tmp_path):
+    """Who listens to the test is gone by then; the session log is not."""
+    audio, times = spoken([[1, 2, 3]])
+    with ServerThread(
+        engine="script", faults=Faults(never_completed="always")
+    ) as server:
+
+        async def script(call: Call) -> None:
+            await call.send(audio)
+            await server.until(
+                lambda: server.sessions and server.sessions[0].items
+            )
+
+        config = properties(
+            server.url,
+            stop_timeout_ms=200,
+            dump=True,
+            dump_path=str(tmp_path / "call.pcm"),
+        )
+        run_call(config, script)
+    lines = (tmp_path / "call.jsonl").read_text().splitlines()
+    told = [
+        entry["message"]
+        for entry in map(json.loads, lines)
+        if entry["kind"] == "error"
+    ]
+    assert len(told) == 1
+    assert "stopped" in told[0]
+    length = int(told[0].split(": ")[1].split(" ms")[0])
+    assert length >= times[0][1] - times[0][0]
+
+
+# -- B7: what the service is not told ----------------------------------------
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"log_level": "DEBUG"},
+        {"stop_timeout_ms": 1234},
+        {"connect_timeout_ms": 4321},
+        {},
+        {"prompt": ""},
+    ],
+)
+@pytest.mark.parametrize("outage", [True, False])
+def test_a_change_that_the_service_is_not_told_is_there_at_once(
+    server, params, outage
+):
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        if outage:
+            server.stop_listening()
+            server.drop_connections()
+            await call.until(lambda: len(call.errors) >= 2)
+        assert await update(call, **params) == (0, "applied", "at once")
+
+    run_call(properties(server.url), script)
+    assert len(server.sessions) == 1
+    assert server.sessions[0].config_updates == 1
+
+
+# -- answers -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("params", "applies"),
+    [
+        ({"prompt": "other"}, "next turn"),
+        ({"language": "de"}, "next turn"),
+        ({"turn_detection": {"silence_duration_ms": 800}}, "next turn"),
+        ({"model": "whisper-1"}, "new session"),
+        ({"api_key": GOOD}, "new session"),
+        ({"headers": {"X-A": "b"}}, "new session"),
+    ],
+)
+def test_the_answer_tells_from_when_on_it_applies(server, params, applies):
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        assert await update(call, **params) == (0, "applied", applies)
+
+    run_call(properties(server.url), script)
+    assert len(server.sessions) == (2 if applies == "new session" else 1)
+
+
+def test_two_at_once_are_made_one_after_the_other_and_both_answered(server):
+    """While somebody speaks: who waits does not wait for a pause."""
+    audio, _ = spoken([[*range(1, 25)]])
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        await call.send(audio[: len(audio) // 2])
+        answers = await asyncio.gather(
+            update(call, prompt="one"), update(call, keywords=["two"])
+        )
+        assert [a[:2] for a in answers] == [(0, "applied")] * 2
+        await call.send(audio[len(audio) // 2 :])
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url), script)
+    request = server.sessions[-1].config["audio"]["input"]["transcription"]
+    assert request["prompt"] == "one Keywords: two."
+    words = " ".join(call.texts).split()
+    assert words == text_of([*range(1, 25)])[0].split()
+
+
+def test_an_update_in_an_outage_is_refused_in_time_and_changes_nothing(server):
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        server.stop_listening()
+        server.drop_connections()
+        await call.until(lambda: call.errors)
+        loop = asyncio.get_running_loop()
+        begin = loop.time()
+        code, message, _ = await update(call, prompt="other")
+        assert loop.time() - begin < 11
+        assert code == -1
+        assert "in time" in message
+        server.start_listening()
+        await call.send(audio)
+        await call.until_finals(1)
+
+    call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2])
+    request = server.sessions[-1].config["audio"]["input"]["transcription"]
+    assert request["prompt"] is None
+
+
+def test_the_end_of_the_call_answers_an_update_under_way(server):
+    """It waits for a pause that never comes."""
+    audio, _ = spoken([[*range(1, 9)]])
+    answers: list[tuple[int, str, str]] = []
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        await call.send(audio[: len(audio) // 2])
+
+        async def ask() -> None:
+            answers.append(await update(call, prompt="other"))
+
+        task = asyncio.ensure_future(ask())
+        await asyncio.sleep(0)
+        await call.until_finalized("end")
+        await task
+
+    run_call(properties(server.url), script)
+    assert len(answers) == 1
