@@ -272,7 +272,13 @@ class OpenAIASRClient:
         if not self._running or self.core.fatal is not None:
             await socket.close()
             return
-        link = self.core.opened(self._now(), time.time())
+        try:
+            link = self.core.opened(self._now(), time.time())
+        except Exception as error:
+            socket.transport.abort()
+            self.core.failed(self._internal(error), self._now())
+            self._pump()
+            return
         self._opened += 1
         connection = _Connection(socket, link, self._opened)
         self._note("opened", connection=connection.number)
