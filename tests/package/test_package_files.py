@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import pytest
+from ten_packages.extension.openai_asr_python.config import FIXED_FIELDS
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = json.loads((ROOT / "manifest.json").read_text())
@@ -127,3 +128,9 @@ def test_the_manifest_is_one_that_ten_accepts():
     }
     start = ROOT / MANIFEST["scripts"]["test"]
     assert start.stat().st_mode & 0o100, "is executable"
+
+
+def test_the_readme_names_what_an_update_cannot_change():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [row] = [line for line in text.splitlines() if "not in a call" in line]
+    assert set(FIXED_FIELDS) == set(re.findall(r"`(\w+)`", row))
