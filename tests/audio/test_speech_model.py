@@ -1,7 +1,10 @@
 """The parts under the turn detector: decimation, gate, levels."""
 
+import gc
+
 import numpy as np
 import pytest
+from ten_packages.extension.openai_asr_python.audio import speech_model
 from ten_packages.extension.openai_asr_python.audio.energy_gate import (
     EnergyGate,
     levels_db,
@@ -108,3 +111,26 @@ def test_the_gate_is_shut_below_what_can_be_heard():
     gate.is_open(80.0)
     gate.reset()
     assert not gate.is_open(0.0)
+
+
+def test_nobody_who_begins_to_speak_waits_for_a_model(monkeypatch):
+    """Loading is done as a stream is made, and never while it is scored."""
+    streams = [SpeechModel(16000) for _ in range(4)]
+
+    def load(rate: int) -> None:
+        raise AssertionError("a model is loaded on the loop")
+
+    monkeypatch.setattr(speech_model, "_loaded", load)
+    window = np.zeros(512, np.int16)
+    for stream in streams:
+        stream.score(window)
+
+
+def test_a_stream_that_is_gone_leaves_no_model_in_use():
+    before = dict(speech_model._lent), dict(speech_model._streams)
+    for _ in range(3):
+        stream = SpeechModel(16000)
+        stream.score(np.zeros(512, np.int16))
+        del stream
+    gc.collect()
+    assert (speech_model._lent, speech_model._streams) == before

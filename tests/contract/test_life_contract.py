@@ -11,8 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from odd_values import quick
 from ten_ai_base.asr import AsyncASRBaseExtension
+from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
 from ten_packages.extension.openai_asr_python.extension import (
     OpenAIASRExtension,
+)
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    FinalizeEnd,
 )
 from ten_runtime import AudioFrame, Data
 
@@ -243,3 +247,106 @@ def test_a_long_outage_is_reported_at_growing_distance(server):
     attempts = len([s for s in server.sessions if s.http_status == 503])
     assert attempts >= 4
     assert len(call.errors) == attempts.bit_length()
+
+
+class OddFrame:
+    """A frame of which one getter raises, as a broken binding might."""
+
+    def __init__(self, broken: str) -> None:
+        self._broken = broken
+
+    def __getattr__(self, name: str):
+        def get(*_: object) -> object:
+            if name == self._broken:
+                raise RuntimeError(f"{name} is broken")
+            if name == "get_property_to_json":
+                return "", None
+            return bytearray(320) if name == "get_buf" else 0
+
+        return get
+
+
+@pytest.mark.parametrize(
+    "getter",
+    [
+        "get_buf",
+        "get_sample_rate",
+        "get_number_of_channels",
+        "get_bytes_per_sample",
+        "get_data_fmt",
+        "get_property_to_json",
+    ],
+)
+@pytest.mark.parametrize("dumps", [True, False])
+async def test_no_getter_of_a_frame_ends_the_process(getter, dumps, tmp_path):
+    extension = OpenAIASRExtension("asr")
+    if dumps:
+        extension._dumper = AudioDumper(tmp_path / "a.pcm", {}, [], print)
+    await extension.on_audio_frame(None, OddFrame(getter))
+    if dumps:
+        await extension._dumper.stop()
+
+
+async def test_a_finalize_without_an_id_ends_without_one(monkeypatch):
+    extension = OpenAIASRExtension("asr")
+    sent: list[object] = []
+
+    async def send() -> None:
+        sent.append(extension.finalize_id)
+
+    async def quiet(*_: object) -> None: ...
+
+    monkeypatch.setattr(extension, "send_asr_finalize_end", send)
+    monkeypatch.setattr(extension, "send_vendor_metrics", quiet)
+    await extension.on_asr_finalized(FinalizeEnd(None, 0))
+    await extension.on_asr_finalized(FinalizeEnd("a", 0))
+    assert sent == [None, "a"]
+
+
+async def test_a_cancelled_drain_ends():
+    """`on_stop` may be cancelled while it takes the last frames."""
+    extension = OpenAIASRExtension("asr")
+    handled: list[object] = []
+
+    async def handle(_: object, frame: object) -> None:
+        handled.append(frame)
+        await asyncio.sleep(60)
+
+    extension._handle_audio_frame = handle
+    extension.ten_env = None
+    for number in range(3):
+        extension.audio_frames_queue.put_nowait(number)
+    task = asyncio.ensure_future(extension._drain_frames())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert handled == [0]
+
+
+def test_a_dump_goes_to_the_file_of_the_configuration_that_revived_the_call(
+    server, tmp_path
+):
+    audio, _ = spoken([[1, 2]])
+    first, second = tmp_path / "first.pcm", tmp_path / "second.pcm"
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+        payload = {"api_key": "sk-good-0123456789", "dump_path": str(second)}
+        result, _ = await call.command(
+            "update_configs", json.dumps({"params": payload})
+        )
+        assert result.get_property_int("code")[0] == 0
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    config = properties(
+        server.url,
+        api_key="sk-wrong-0123456789",
+        dump=True,
+        dump_path=str(first),
+    )
+    call = run_call(config, script)
+    assert call.texts == text_of([1, 2])
+    assert second.stat().st_size == audio.nbytes
+    assert first.stat().st_size == 0
