@@ -177,7 +177,8 @@ class Delivery:
         if end is None:
             end = turn.begin
         start = self._speech_start(turn, end)
-        stop = max(self._speech_end(turn, end), start + 1)
+        # A turn is reported with 1 ms at least.
+        stop = max(self._speech_end(turn, end), start + self._samples(1))
         if turn.settled:
             self._spoken_to = stop
         start_ms = self.ms(start)

@@ -158,4 +158,7 @@ def test_calls_in_which_the_soak_found_broken_changes():
     calls = [20000318, 20001024, 20002242, 20003006, 711170001654]
     # The next turn had begun with silence while earlier ones were waited for.
     calls += [120000774]
+    # A third connection beside a spare; a time at a cut of the clock; a turn
+    # of no length that overlapped the next.
+    calls += [40000135, 50000470, 4242420003844]
     assert run_batch(calls)[1] == {}
