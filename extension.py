@@ -505,9 +505,9 @@ class OpenAIASRExtension(AsrMessages):
             raise Refused("the call is over")
         if call is not None and gave_up:
             self._offset_ms += call.received_ms
+        self._call = made
         if call is None or gave_up:
             await self._report_lost()
-        self._call = made
         if not (gave_up or (call is None and self.auto_connect)):
             return "at once"
         self._outcome = asyncio.get_running_loop().create_future()
