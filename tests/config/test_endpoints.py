@@ -36,6 +36,30 @@ def loaded(**params):
     return load_config({"params": {"api_key": KEY, **params}})
 
 
+@pytest.mark.parametrize("region", ["us", "eu", "au", "in", "jp"])
+def test_hosts_with_data_residency_are_openai(region):
+    host = f"{region}.api.openai.com"
+    url = OPENAI.replace("api.openai.com", host)
+    for base in (
+        f"https://{host}/v1",
+        f"wss://{host.upper()}",
+        f"https://{host}/v1?model=gpt-realtime",
+    ):
+        config, _ = loaded(base_url=base)
+        assert config.url.lower() == url
+        config, warnings = loaded(base_url=base, model_in_url=True)
+        assert config.url.lower() == url, "no model in the URL there"
+        assert any("model_in_url" in w for w in warnings)
+        with pytest.raises(ConfigError, match="beta"):
+            loaded(base_url=base, protocol="beta")
+        _, warnings = loaded(base_url=base, headers={"OpenAI-Beta": "x"})
+        assert any("beta dialect" in w for w in warnings)
+    config, _ = loaded(
+        base_url=f"https://x{host.replace('.', '-')}/v1", model_in_url=True
+    )
+    assert "model=" in config.url, "a name like it is not OpenAI"
+
+
 @pytest.mark.parametrize(
     ("written", "url"),
     [
