@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
-from ten_packages.extension.openai_asr_python.call import Call
+from ten_packages.extension.openai_asr_python.call import Call, Refused
 from ten_packages.extension.openai_asr_python.config import ConfigError
 from ten_packages.extension.openai_asr_python.config_loading import load_config
 from ten_packages.extension.openai_asr_python.extension_log import ExtensionLog
@@ -133,8 +133,13 @@ async def _first_sentence(
     await _speak(call, _CHEAPEST, 0, middle(_CHEAPEST.rate))
     if cell.owner == "none":
         call.finalize("middle")
-    answer = await asyncio.wait_for(call.change(config), _HANG_GUARD_S)
-    return answer and f"the change was answered {answer!r}"
+    try:
+        applies = await asyncio.wait_for(call.change(config), _HANG_GUARD_S)
+    except Refused as refusal:
+        return f"the change was refused: {refusal}"
+    if (applies == "new session") != (cell.sessions == 2):
+        return f"{cell.sessions} sessions, and it applies {applies!r}"
+    return ""
 
 
 async def run_cell(cell: AnyCell, server: LocalServer) -> Outcome:
