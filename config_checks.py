@@ -260,6 +260,12 @@ def advice(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
     for name in sorted(given - _KNOBS[owner]):
         path = paths.get("turn_detection", "turn_detection")
         yield f'{path}.{name}: without effect where turns are "{owner}"'
+    most = config.limits.max_turn_ms
+    if config.max_turn_ms > most and "max_turn_ms" in config.model_fields_set:
+        yield (
+            f"{paths.get('max_turn_ms', 'max_turn_ms')}: {most} is used, half"
+            " of max_buffer_ms"
+        )
     yield from _advice_on_turns(config, paths)
     yield from _advice_on_connection(config, paths)
 

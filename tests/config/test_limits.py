@@ -30,3 +30,14 @@ def test_a_dead_peer_is_noticed_within_the_set_time(peer_ms):
 def test_other_times_are_refused_by_name(peer_ms):
     with pytest.raises(ConfigError, match="peer_timeout_ms"):
         limits(peer_timeout_ms=peer_ms)
+
+
+def test_a_turn_that_the_buffer_has_no_room_for_is_said():
+    params = {"api_key": "sk-test-0123456789", "max_buffer_ms": 20_000}
+    config, warnings = load_config({"params": {**params, "max_turn_ms": 15000}})
+    assert config.limits.max_turn_ms == 10_000
+    [told] = [w for w in warnings if "max_turn_ms" in w]
+    assert told.startswith("params.max_turn_ms: 10000 is used")
+    # The default needs no warning.
+    _, warnings = load_config({"params": params})
+    assert not any("max_turn_ms" in w for w in warnings)
