@@ -40,6 +40,7 @@ from .connect_faults import place_of
 from .realtime.change import ANSWER_S
 from .realtime.endpoint import redacted_url
 from .realtime.faults import Fault
+from .realtime.results import DropCause
 from .session_log import config_secrets, log_config
 
 #: How often a finalize looks whether the base class has handed over the
@@ -238,13 +239,8 @@ class OpenAIASRExtension(AsrMessages):
                     f"server messages ignored: {self._call.ignored}",
                     LOG_CATEGORY_KEY_POINT,
                 )
+            await self._report_unheard()
             await self._report_drops(self._drops.rest())
-            if self._lost_ms:
-                # The fatal error was told, and nothing was expected since.
-                self._log.info(
-                    f"received after the end: {int(self._lost_ms)} ms of audio",
-                    LOG_CATEGORY_KEY_POINT,
-                )
             if self._call.counters["reconnects"]:
                 await self._send_call_metrics()
         await self._tell_base("on_disconnected", message="stopped")
@@ -323,7 +319,7 @@ class OpenAIASRExtension(AsrMessages):
             return Fraction(0)
         return Fraction(size * 1000, rate * channels * width)
 
-    async def _report_lost(self) -> None:
+    async def _report_lost(self, cause: DropCause = "given_up") -> None:
         """Tell about frames that came while nothing was transcribed: once, as
         everybody knew it, when that is over.  They stay a part of the time."""
         lost_ms = int(self._lost_ms)
@@ -331,9 +327,22 @@ class OpenAIASRExtension(AsrMessages):
             self._lost_ms -= lost_ms
             start_ms = self._offset_ms
             self._offset_ms += lost_ms
-            await self._report_drops(
-                self._drops.add(start_ms, lost_ms, "given_up")
-            )
+            await self._report_drops(self._drops.add(start_ms, lost_ms, cause))
+
+    async def _report_unheard(self) -> None:
+        """The call is over: tell about frames that it never got."""
+        call = self._call
+        assert call is not None
+        if self._gave_up():
+            self._offset_ms += call.received_ms
+            await self._report_lost()
+            return
+        frames = self.buffered_frames
+        while not frames.empty():
+            self._lost_ms += self._length_ms(frames.get_nowait())
+        self.buffered_frames_size = 0
+        if not call.received_ms:
+            await self._report_lost("stopped")
 
     async def send_audio(
         self, frame: AudioFrame, session_id: str | None

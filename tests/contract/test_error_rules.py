@@ -67,7 +67,7 @@ def check(call: Call, service: RawService, verdict: str, code: str) -> None:
     assert first["module"] == "asr"
     assert first["id"]
     if verdict == "fatal":
-        assert [e["code"] for e in call.errors] == [FATAL]
+        assert call.codes == [FATAL]
         assert service.connections == 1
         assert call.ends == ["a", "b"]
         sent = [e for e in service.received if "append" in e["type"]]

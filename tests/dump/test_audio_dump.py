@@ -114,7 +114,7 @@ def test_frames_after_a_fatal_error_are_dumped(server, tmp_path):
 
     config = dumping(server.url, path, api_key="sk-wrong-0123456789")
     call = run_call(config, script)
-    assert [error["code"] for error in call.errors] == [-1000]
+    assert call.codes == [-1000]
     assert path.read_bytes() == audio.tobytes()
     assert "sk-wrong-0123456789" not in path.with_suffix(".jsonl").read_text()
 

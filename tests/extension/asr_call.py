@@ -157,6 +157,16 @@ class Call:
         return self.of("error")
 
     @property
+    def codes(self) -> list[int]:
+        """Of the errors, but for what is told at the end of a call about
+        audio that came while it was given up."""
+        return [
+            error["code"]
+            for error in self.errors
+            if "the call was given up" not in error["message"]
+        ]
+
+    @property
     def ends(self) -> list[str]:
         return [end["finalize_id"] for end in self.of("asr_finalize_end")]
 

@@ -21,7 +21,7 @@ def test_an_expired_ephemeral_key_is_one_fatal_error_that_helps():
             properties(server.url, api_key="ek_stale_0123456789"), script
         )
         assert len(server.sessions) == 1
-    assert [error["code"] for error in call.errors] == [FATAL]
+    assert call.codes == [FATAL]
     assert "mint a new one" in call.errors[0]["message"]
     assert "ek_stale" not in str(call.messages)
 

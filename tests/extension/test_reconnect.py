@@ -105,7 +105,7 @@ def test_a_refused_key_is_one_fatal_error_and_no_further_attempt(
         await call.until_finalized("b")
 
     call = run_call(properties(server.url, api_key=key), script)
-    assert [e["code"] for e in call.errors] == [FATAL]
+    assert call.codes == [FATAL]
     info = call.errors[0]["vendor_info"]
     assert info["vendor"] == "openai"
     if status is None:
@@ -147,7 +147,7 @@ def test_refused_settings_are_fatal_and_say_which(server):
         session={"audio": {"input": {"transcription": {"keywords": ["TEN"]}}}},
     )
     call = run_call(config, script)
-    assert [e["code"] for e in call.errors] == [FATAL]
+    assert call.codes == [FATAL]
     assert "keywords" in call.errors[0]["message"]
     assert len(server.sessions) == 1
 

@@ -64,7 +64,7 @@ def test_an_update_before_the_connection_leaves_no_deaf_call(
         assert " ".join(call.texts).split() == call_words()
         assert call.errors == []
         # No session is left over with nobody who stops it.
-        assert [s.open for s in server.sessions].count(True) == 0
+        server.wait_for(lambda: not any(s.open for s in server.sessions))
         prompt = server.sessions[-1].config["audio"]["input"]["transcription"]
         assert prompt["prompt"] == f"call {times - 1}"
 
