@@ -1,0 +1,166 @@
+"""python -m bench.mutation: are breaks of `realtime/` noticed by tests/core?
+
+mutmut lists every small break of the functions in `realtime/` (a comparison,
+a sign, a constant, an argument, an assignment); dropped calls are added.
+--seed draws --count of them; each is put into a copy of the checkout, where
+tests/core runs.  A break that makes it hang is noticed as well.
+
+Exit status: 0 at least 90 % are noticed, 1 fewer are, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from difflib import unified_diff
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+from queue import SimpleQueue
+
+import libcst as cst
+from libcst.metadata import MetadataWrapper
+from mutmut.mutation.file_mutation import Mutation, MutationVisitor
+from mutmut.mutation.mutators import mutation_operators
+from mutmut.mutation.pragma_handling import IgnoredCode
+
+ROOT = Path(__file__).resolve().parent.parent
+#: So many run at once, each in a copy of its own.
+WORKERS = 2
+ENOUGH = 0.9
+#: A run that takes so many times as long as without a break hangs.
+PATIENCE = 4
+#: Some breaks never stop to append: so there is a limit, in KiB.
+TESTS = (
+    "ulimit -v 4000000 2>/dev/null;"
+    ' exec "$0" -m pytest tests/core -x -q -p no:cacheprovider'
+)
+_NOT_COPIED = (".git", ".venv", ".hypothesis", ".*_cache", "__pycache__")
+
+
+class Break:
+    """One of mutmut's mutations; ``code`` is the whole file with it."""
+
+    def __init__(self, path: str, module: cst.Module, mutation: Mutation):
+        self.path, self._module, self._mutation = path, module, mutation
+
+    @cached_property
+    def code(self) -> str:
+        old, new = self._mutation.original_node, self._mutation.mutated_node
+        changed = self._module.deep_replace(old, new)
+        assert isinstance(changed, cst.Module)
+        return changed.code
+
+    def __str__(self) -> str:
+        lines = self._module.code.splitlines(), self.code.splitlines()
+        head, *diff = list(unified_diff(*lines, n=0, lineterm=""))[2:]
+        line = head.split()[1].lstrip("-").partition(",")[0]
+        return "\n".join((f"{self.path}:{line}", *diff))
+
+
+def _drop_call(node: cst.Expr) -> Iterable[cst.BaseSmallStatement]:
+    """A call for its effect only is left out; mutmut has no such break."""
+    if isinstance(node.value, cst.Call):
+        yield cst.Pass()
+
+
+def breaks_of(path: Path) -> Iterator[Break]:
+    """All breaks of the functions in a file, in its order."""
+    visitor = MutationVisitor(
+        [*mutation_operators, (cst.Expr, _drop_call)],
+        IgnoredCode(set(), set(), set()),
+    )
+    wrapper = MetadataWrapper(cst.parse_module(path.read_text()))
+    module = wrapper.visit(visitor)
+    for mutation in visitor.mutations:
+        old = mutation.original_node
+        place = mutation.contained_by_top_level_function
+        if not isinstance(place, cst.FunctionDef):
+            continue  # mutmut leaves out what runs on import, and so do we
+        if isinstance(old, cst.SimpleString) and " " in old.value:
+            continue  # words for people, which no test spells out
+        yield Break(path.relative_to(ROOT).as_posix(), module, mutation)
+
+
+def run_tests(copy: Path, timeout: float | None = None) -> bool:
+    """Does tests/core pass in a copy?"""
+    with subprocess.Popen(
+        ["sh", "-c", TESTS, sys.executable],
+        cwd=copy,
+        # A break may have the size and the second of the one before it.
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        try:
+            return process.wait(timeout) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def survivors_of(sample: list[Break], directory: Path) -> Iterable[Break]:
+    """Those that the tests do not notice, as they are found."""
+    copies: SimpleQueue[Path] = SimpleQueue()
+    ignored = shutil.ignore_patterns(*_NOT_COPIED)
+    for copy in (directory / str(number) for number in range(WORKERS)):
+        copies.put(shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored))
+    began = time.monotonic()
+    if not run_tests(copy):
+        raise SystemExit("tests/core fails without any break")
+    timeout = PATIENCE * (time.monotonic() - began)
+
+    def passes(broken: Break) -> bool:
+        copy = copies.get()
+        file = copy / broken.path
+        whole = file.read_text()
+        file.write_text(broken.code)
+        passed = run_tests(copy, timeout)
+        file.write_text(whole)
+        copies.put(copy)
+        return passed
+
+    pool = ThreadPoolExecutor(WORKERS)
+    try:
+        runs = {pool.submit(passes, broken): broken for broken in sample}
+        for run in as_completed(runs):
+            if run.result():
+                yield runs[run]
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="bench.mutation")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=100)
+    options = parser.parse_args(arguments)
+    files = sorted((ROOT / "realtime").glob("*.py"))
+    breaks = list(chain.from_iterable(map(breaks_of, files)))
+    if not 0 < options.count <= len(breaks):
+        parser.error(f"--count: from 1 to {len(breaks)}")
+    sample = random.Random(options.seed).sample(breaks, options.count)
+    survivors = 0
+    with tempfile.TemporaryDirectory() as directory:
+        for survivor in survivors_of(sample, Path(directory)):
+            survivors += 1
+            print(f"survived: {survivor}", flush=True)
+    noticed = len(sample) - survivors
+    print(f"{noticed} of {len(sample)} noticed (of {len(breaks)} breaks)")
+    return 0 if noticed >= ENOUGH * len(sample) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
