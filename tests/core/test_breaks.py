@@ -108,7 +108,9 @@ def test_a_stale_connection_does_not_end_the_one_there_is():
     assert core.core.take_connect(core.now)
     core.wait(2.1)
     [answer] = core.of(SettingsChanged)
-    assert answer.refused.code == "timeout"
+    assert answer.refused == Fault(
+        "report", "timeout", "the service did not answer in time"
+    )
     late = core.core.opened(core.now, 1.7e9)
     assert late.closing
     assert core.core.active is core.link

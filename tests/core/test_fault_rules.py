@@ -102,6 +102,8 @@ def test_a_word_of_the_table_in_each_place(rule):
 
 @pytest.mark.parametrize("make", [fault_of_error, fault_of_start])
 def test_an_error_without_a_word_of_the_table(make):
+    verdict = "report" if make is fault_of_error else "retry"
+    assert make(ErrorInfo()).verdict == verdict
     assert make(ErrorInfo()).code == "error"
     assert make(ErrorInfo("t")).code == "t"
     assert make(ErrorInfo("t", "c")).code == "c"
