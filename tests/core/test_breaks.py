@@ -432,3 +432,135 @@ def test_a_change_that_changes_nothing_stays_here():
     core.say(CREATED, UPDATED)
     assert core.of(SettingsChanged)[1].applies == "new session"
     assert core.core.address == "there"
+
+
+# -- a session that died or is refused while something waits -------------------
+
+
+def test_a_change_that_is_refused_half_way_leaves_the_old_session():
+    core = ScriptedCore()
+    core.session()
+    first = core.link
+    core.core.change(OTHER, core.now, by_session=True)
+    assert core.core.take_connect(core.now)
+    core.core.failed(FATAL, core.now)
+    core.look()
+    [answer] = core.of(SettingsChanged)
+    assert answer.refused == FATAL
+    assert core.core.active is first
+    assert core.core.settings == SETTINGS
+    assert not core.core.take_connect(core.now + 60)
+    core.hear(SPEECH, commit=True)
+    assert core.types[-1] == COMMIT
+
+
+def test_an_update_that_is_refused_leaves_the_old_settings():
+    core = ScriptedCore()
+    core.session()
+    core.core.change(OTHER, core.now)
+    core.look()
+    core.hear(SPEECH, commit=True)
+    assert core.types[-1] == UPDATE
+    error = {"code": "bad", "message": "so", "event_id": "evt_change"}
+    core.say({"type": "error", "error": error})
+    [answer] = core.of(SettingsChanged)
+    assert (answer.refused.verdict, answer.refused.code) == ("fatal", "bad")
+    assert core.core.settings == SETTINGS
+    assert core.of(SessionLost) == []
+    assert core.types[-1] == COMMIT
+
+
+def test_an_update_without_an_answer_takes_a_new_session():
+    core = ScriptedCore()
+    core.session()
+    core.core.change(OTHER, core.now)
+    core.look()
+    core.wait(9.9)
+    assert core.of(SettingsChanged) == []
+    core.wait(0.2)
+    [answer] = core.of(SettingsChanged)
+    assert answer.refused.code == "timeout"
+    assert core.link.closing
+    assert core.core.take_connect(core.now).settings == SETTINGS
+
+
+def test_a_session_that_dies_during_an_update_is_followed_by_one_with_it():
+    core = ScriptedCore()
+    core.session()
+    core.core.change(OTHER, core.now)
+    core.look()
+    core.core.closed(core.link, 1006, "", core.now)
+    core.look()
+    attempt = core.core.take_connect(core.now)
+    assert attempt.settings == OTHER
+    core.link = core.core.opened(core.now, 1.7e9)
+    core.say(CREATED, UPDATED)
+    [answer] = core.of(SettingsChanged)
+    assert (answer.refused, answer.applies) == (None, "new session")
+    assert core.core.settings == OTHER
+
+
+def test_a_change_waits_for_a_pause_and_then_no_longer():
+    core = ScriptedCore()
+    core.session()
+    core.hear(SPEECH)
+    core.core.change(OTHER, core.now)
+    core.look()
+    core.wait(4.9)
+    assert UPDATE not in core.types[1:]
+    core.wait(0.2)
+    assert core.types[-1] == UPDATE
+    hasty = ScriptedCore()
+    hasty.session()
+    hasty.hear(SPEECH)
+    hasty.core.change(OTHER, hasty.now, within_s=2.0)
+    hasty.wait(0.9)
+    assert UPDATE not in hasty.types[1:]
+    hasty.wait(0.2)
+    assert hasty.types[-1] == UPDATE
+
+
+def test_a_second_session_for_a_change_waits_for_a_pause_and_no_longer():
+    core = ScriptedCore()
+    core.session()
+    first = core.link
+    core.hear(SPEECH)
+    core.core.change(OTHER, core.now, by_session=True)
+    began = core.now
+    core.session()
+    assert core.core.active is first
+    while (due := core.core.deadline()) <= began + 5.1:
+        assert core.core.active is first
+        core.now = max(core.now, due)
+        core.core.tick(core.now)
+        for link in {first, core.link}:
+            if link.want_ping:
+                link.want_ping = False
+                core.core.pong(link, core.now)
+        if core.core.active is core.link:
+            break
+    assert core.now == began + 5.0
+    assert first.closing
+    core.look()
+    assert core.of(SettingsChanged)[0].applies == "new session"
+
+
+def test_one_of_two_sessions_that_dies_is_replaced_by_the_other():
+    core = ScriptedCore()
+    core.connect()
+    soon = {**CREATED, "session": {"id": "s", "expires_at": 1.7e9 + 100}}
+    core.say(soon, UPDATED)
+    first = core.link
+    core.hear(SPEECH)
+    core.wait(90.1)
+    core.session()
+    assert core.core.active is first
+    core.core.closed(first, 3000, "", core.now)
+    core.look()
+    [lost] = core.of(SessionLost)
+    assert lost.replaced
+    assert (lost.retry_ms, lost.fault.verdict) == (0, "retry")
+    assert core.core.active is core.link
+    assert core.core.fatal is None
+    assert core.of(SessionReady)[-1].recovered
+    assert appended(core) == ms(300)

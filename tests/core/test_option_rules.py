@@ -132,6 +132,21 @@ def test_a_request_of_which_a_model_takes_nothing():
     ]
 
 
+def test_a_live_model_in_the_beta_dialect():
+    request = full(language="de", languages=["en"])
+    warnings = fit(request, profile_of(LIVE), "beta")
+    assert request == Request(
+        language="de", prompt="A\tcall. Keywords: TEN, a b."
+    )
+    told = f"{LIVE} in the beta dialect does not take it"
+    assert warnings == [
+        'languages: only one is possible here; "de" is sent',
+        f"delay: {told}; dropped",
+        f"input_audio_noise_reduction.strength: {told}",
+        f"include: {LIVE} gives no logprobs; dropped",
+    ]
+
+
 def test_an_empty_request_has_no_warnings():
     for model in MODEL_NAMES:
         for dialect in ("ga", "beta"):
