@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from difflib import unified_diff
 from functools import cached_property
 from itertools import chain
@@ -28,30 +28,31 @@ from pathlib import Path
 from queue import SimpleQueue
 
 import libcst as cst
-from libcst.metadata import MetadataWrapper
 from mutmut.mutation.file_mutation import Mutation, MutationVisitor
 from mutmut.mutation.mutators import mutation_operators
 from mutmut.mutation.pragma_handling import IgnoredCode
 
 ROOT = Path(__file__).resolve().parent.parent
-#: So many run at once, each in a copy of its own.
-WORKERS = 2
-ENOUGH = 0.9
-#: A run that takes so many times as long as without a break hangs.
-PATIENCE = 4
+#: So many run at once, each in a copy of its own.  A run that takes
+#: `PATIENCE` times as long as without a break hangs.
+WORKERS, PATIENCE, ENOUGH = 2, 4, 0.9
 #: Some breaks never stop to append: so there is a limit, in KiB.
 TESTS = (
     "ulimit -v 4000000 2>/dev/null;"
     ' exec "$0" -m pytest tests/core -x -q -p no:cacheprovider'
+    " >/dev/null 2>&1"
 )
-_NOT_COPIED = (".git", ".venv", ".hypothesis", ".*_cache", "__pycache__")
+_NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".*_cache", "build")
 
 
 class Break:
-    """One of mutmut's mutations; ``code`` is the whole file with it."""
+    """One of mutmut's mutations: the file without it and with it."""
 
-    def __init__(self, path: str, module: cst.Module, mutation: Mutation):
+    def __init__(
+        self, path: str, whole: str, module: cst.Module, mutation: Mutation
+    ):
         self.path, self._module, self._mutation = path, module, mutation
+        self.whole = whole
 
     @cached_property
     def code(self) -> str:
@@ -61,46 +62,41 @@ class Break:
         return changed.code
 
     def __str__(self) -> str:
-        lines = self._module.code.splitlines(), self.code.splitlines()
+        lines = self.whole.splitlines(), self.code.splitlines()
         head, *diff = list(unified_diff(*lines, n=0, lineterm=""))[2:]
         line = head.split()[1].lstrip("-").partition(",")[0]
         return "\n".join((f"{self.path}:{line}", *diff))
 
 
 def _drop_call(node: cst.Expr) -> Iterable[cst.BaseSmallStatement]:
-    """A call for its effect only is left out; mutmut has no such break."""
+    """mutmut has no such break."""
     if isinstance(node.value, cst.Call):
         yield cst.Pass()
 
 
 def breaks_of(path: Path) -> Iterator[Break]:
     """All breaks of the functions in a file, in its order."""
-    visitor = MutationVisitor(
-        [*mutation_operators, (cst.Expr, _drop_call)],
-        IgnoredCode(set(), set(), set()),
-    )
-    wrapper = MetadataWrapper(cst.parse_module(path.read_text()))
-    module = wrapper.visit(visitor)
+    operators = [*mutation_operators, (cst.Expr, _drop_call)]
+    visitor = MutationVisitor(operators, IgnoredCode(set(), set(), set()))
+    whole = path.read_text()
+    module = cst.MetadataWrapper(cst.parse_module(whole)).visit(visitor)
+    name = path.relative_to(ROOT).as_posix()
     for mutation in visitor.mutations:
         old = mutation.original_node
         place = mutation.contained_by_top_level_function
-        if not isinstance(place, cst.FunctionDef):
-            continue  # mutmut leaves out what runs on import, and so do we
-        if isinstance(old, cst.SimpleString) and " " in old.value:
-            continue  # words for people, which no test spells out
-        yield Break(path.relative_to(ROOT).as_posix(), module, mutation)
+        text = isinstance(old, cst.SimpleString) and " " in old.value
+        # Neither what runs on import, as with mutmut, nor words for people.
+        if isinstance(place, cst.FunctionDef) and not text:
+            yield Break(name, whole, module, mutation)
 
 
 def run_tests(copy: Path, timeout: float | None = None) -> bool:
     """Does tests/core pass in a copy?"""
+    command = ["sh", "-c", TESTS, sys.executable]
+    # A break may have the size and the second of the one before it.
+    env = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     with subprocess.Popen(
-        ["sh", "-c", TESTS, sys.executable],
-        cwd=copy,
-        # A break may have the size and the second of the one before it.
-        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        command, cwd=copy, env=env, start_new_session=True
     ) as process:
         try:
             return process.wait(timeout) == 0
@@ -114,9 +110,9 @@ def run_tests(copy: Path, timeout: float | None = None) -> bool:
 def survivors_of(sample: list[Break], directory: Path) -> Iterable[Break]:
     """Those that the tests do not notice, as they are found."""
     copies: SimpleQueue[Path] = SimpleQueue()
-    ignored = shutil.ignore_patterns(*_NOT_COPIED)
     for copy in (directory / str(number) for number in range(WORKERS)):
-        copies.put(shutil.copytree(ROOT, copy, symlinks=True, ignore=ignored))
+        shutil.copytree(ROOT, copy, symlinks=True, ignore=_NOT_COPIED)
+        copies.put(copy)
     began = time.monotonic()
     if not run_tests(copy):
         raise SystemExit("tests/core fails without any break")
@@ -124,22 +120,17 @@ def survivors_of(sample: list[Break], directory: Path) -> Iterable[Break]:
 
     def passes(broken: Break) -> bool:
         copy = copies.get()
-        file = copy / broken.path
-        whole = file.read_text()
-        file.write_text(broken.code)
+        (copy / broken.path).write_text(broken.code)
         passed = run_tests(copy, timeout)
-        file.write_text(whole)
+        (copy / broken.path).write_text(broken.whole)
         copies.put(copy)
         return passed
 
-    pool = ThreadPoolExecutor(WORKERS)
-    try:
-        runs = {pool.submit(passes, broken): broken for broken in sample}
-        for run in as_completed(runs):
-            if run.result():
-                yield runs[run]
-    finally:
-        pool.shutdown(cancel_futures=True)
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = pool.map(passes, sample)
+        for broken, passed in zip(sample, found, strict=True):
+            if passed:
+                yield broken
 
 
 def main(arguments: list[str] | None = None) -> int:
