@@ -1,0 +1,397 @@
+"""A local detector's word, turns without an end, and what a turn tells."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+
+import pytest
+from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
+from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    Final,
+    FinalizeEnd,
+    Interim,
+    ServerProblem,
+    SessionLost,
+    TurnCommitted,
+    TurnFailed,
+)
+
+VAD = {"type": "server_vad", "silence_duration_ms": 500}
+SERVER = replace(SETTINGS, model="gpt-4o-transcribe", turn_detection=VAD)
+APPEND = "input_audio_buffer.append"
+COMMIT = "input_audio_buffer.commit"
+WORD = word_audio(1)
+WIDE = {"window_ms": 3_600_000, "packet_ms": 100, "replay_packet_ms": 100}
+
+
+def audio_of(core: ScriptedCore) -> bytes:
+    audio = [e["audio"] for e in core.sent if e["type"] == APPEND]
+    return b"".join(base64.b64decode(data) for data in audio)
+
+
+def listening(skip_before_ms: int | None = None, **limits: int):
+    core = ScriptedCore(**{**WIDE, **limits})
+    core.core.detect_locally(True, skip_before_ms)
+    core.session()
+    core.sent = []
+    return core
+
+
+def commits_at(core: ScriptedCore) -> list[int]:
+    """After how much audio, in ms, each commit went out."""
+    sent, places = 0, []
+    for event in core.sent:
+        if event["type"] == APPEND:
+            sent += len(base64.b64decode(event["audio"]))
+        elif event["type"] == COMMIT:
+            places.append(sent // 8)
+    return places
+
+
+# -- a local detector --------------------------------------------------------
+
+
+def test_only_speech_and_the_padding_before_it_is_sent():
+    core = listening(skip_before_ms=100)
+    core.hear(SILENCE * ms(2000))
+    assert core.sent == []
+    core.core.speech_started(ms(2000))
+    core.hear(WORD * 10)
+    # 200 ms more than the padding: the onset may have been found late.
+    assert audio_of(core) == SILENCE * ms(300) + WORD * 10
+    core.hear(SILENCE * ms(500))
+    core.core.speech_ended(ms(2300), ms(2500))
+    core.look()
+    assert core.types[-1] == COMMIT
+    # What was begun to be sent is sent up to its commit.
+    assert len(audio_of(core)) == ms(1100)
+    core.hear(SILENCE * ms(1000))
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    [final] = core.of(Final)
+    assert (final.turn.start_ms, final.turn.duration_ms) == (2000, 300)
+
+
+def test_a_mark_in_silence_is_gone_to_without_audio():
+    core = listening(skip_before_ms=100)
+    core.hear(SILENCE * ms(1000))
+    core.core.finalize("f", core.now)
+    core.look()
+    assert core.sent == []
+    assert [end.timed_out for end in core.of(FinalizeEnd)] == [False]
+
+
+def test_what_the_detector_passed_over_is_let_go():
+    # With `skip` nothing was sent; 1100 ms before its goal the feed goes on.
+    for skip, kept in ((None, 1000), (100, 2200)):
+        core = listening(skip)
+        core.hear(SILENCE * ms(3000))
+        core.core.passed_over(ms(2500))
+        assert core.core.watermark == ms(2500 - kept)
+    core.core.speech_started(ms(3000))
+    core.hear(WORD * 20)
+    core.core.passed_over(ms(3400))
+    assert core.core.watermark == ms(300)
+
+
+def test_nothing_is_passed_over_while_a_commit_is_open():
+    core = listening()
+    core.core.speech_started(0)
+    core.hear(WORD * 10)
+    core.core.speech_ended(ms(300), ms(300))
+    core.hear(SILENCE * ms(3000))
+    core.core.passed_over(ms(3000))
+    assert core.core.watermark == 0
+    assert commits_at(core) == [300]
+
+
+def test_who_takes_over_the_listening_ends_what_was_said():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.hear(WORD * 10)
+    core.core.detect_locally(True)
+    core.look()
+    assert core.types[-1] == COMMIT
+    core.hear(WORD * 10)
+    core.core.detect_locally(False)
+    core.look()
+    assert commits_at(core) == [300, 600]
+
+
+def test_a_boundary_is_never_beyond_what_was_heard():
+    core = listening()
+    core.core.speech_started(0)
+    core.hear(WORD * 10)
+    core.core.speech_ended(ms(300), ms(900))
+    core.look()
+    assert commits_at(core) == [300]
+
+
+def test_the_end_of_a_long_turn_is_sent_late():
+    """Where to cut it is found a little later."""
+    core = listening(max_turn_ms=10_000)
+    core.core.speech_started(0)
+    core.hear(WORD * 180)
+    assert len(audio_of(core)) == ms(5400)
+    core.hear(WORD * 20)
+    assert len(audio_of(core)) == ms(6000 - 450)
+    core.core.speech_ended(ms(5800), ms(5700))
+    core.look()
+    assert commits_at(core) == [5700]
+
+
+# -- a turn that nobody ends -------------------------------------------------
+
+
+def test_a_client_turn_is_cut_at_a_pause_near_its_bound():
+    core = ScriptedCore(**WIDE, max_turn_ms=10_000)
+    core.session()
+    core.hear(WORD * 250)
+    core.hear(SILENCE * ms(200))
+    core.hear(WORD * 20)
+    core.hear(SILENCE * ms(200))
+    core.hear(WORD * 10)
+    # 8 s are reached in the second stretch of words only.
+    assert commits_at(core) == [8500]
+
+
+def test_a_client_turn_without_a_pause_is_cut_at_its_bound():
+    core = ScriptedCore(**WIDE, max_turn_ms=9000)
+    core.session()
+    core.hear(WORD * 290)
+    assert commits_at(core) == []
+    core.hear(WORD * 8)
+    assert commits_at(core) == []
+    core.hear(WORD * 8)
+    assert commits_at(core) == [9180]
+
+
+def test_what_is_too_short_is_no_turn():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.hear(WORD * 3, commit=True)
+    core.core.finalize("f", core.now)
+    core.look()
+    assert commits_at(core) == []
+    assert len(core.of(FinalizeEnd)) == 1
+    core.hear(WORD[: ms(10)], commit=True)
+    assert commits_at(core) == [100]
+
+
+def test_live_audio_goes_out_in_packets_and_a_replay_in_larger_ones():
+    core = ScriptedCore(packet_ms=40, replay_packet_ms=200)
+    core.session()
+    core.sent = []
+    core.hear(SILENCE * (ms(30) - 1))
+    assert core.sent == []
+    core.hear(SILENCE)
+    core.hear(SILENCE * ms(160))
+    assert [len(base64.b64decode(e["audio"])) for e in core.sent] == [
+        ms(30),
+        ms(160),
+    ]
+    core.hear(SILENCE * ms(161))
+    core.core.closed(core.link, 1006, "", core.now)
+    core.session()
+    sizes = [len(base64.b64decode(e["audio"])) for e in core.sent[1:]]
+    assert sizes == [ms(200), ms(151)]
+
+
+# -- what a turn tells -------------------------------------------------------
+
+
+def test_all_that_a_final_tells():
+    hinted = replace(SETTINGS, languages=("de", "en"))
+    core = ScriptedCore(hinted, **WIDE)
+    core.session()
+    core.hear(WORD * 10, commit=True)
+    core.committed("a", None)
+    assert core.of(TurnCommitted) == [TurnCommitted("a")]
+    token = {"token": "o", "logprob": -0.5}
+    core.transcribed("delta", "a", delta="o", logprobs=[token])
+    core.transcribed("delta", "a", delta="n", logprobs=[token])
+    core.transcribed(
+        "completed",
+        "a",
+        usage={"tokens": 3},
+        languages=[{"code": "de"}, {"code": 7}, *[{"code": "en"}] * 9],
+    )
+    core.transcribed("completed", "a", transcript="again")
+    [final] = core.of(Final)
+    turn = final.turn
+    assert (turn.item_id, turn.text, turn.model) == ("a", "on", hinted.model)
+    assert turn.usage == {"tokens": 3}
+    assert turn.languages == ("de", *["en"] * 6)
+    assert turn.hints == ("de", "en")
+    assert turn.logprobs == [token, token]
+    assert core.of(Interim)[-1].turn.logprobs == [token, token]
+
+
+def test_tokens_of_the_last_word_replace_those_before():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.hear(WORD * 10, commit=True)
+    core.committed("a", None)
+    early = {"token": "o", "logprob": -0.5}
+    last = {"token": "on", "logprob": -0.25}
+    core.transcribed("delta", "a", delta="o", logprobs=[early])
+    core.transcribed("completed", "a", transcript="", logprobs=[last])
+    [final] = core.of(Final)
+    assert (final.turn.text, final.turn.logprobs) == ("", [last])
+
+
+def test_a_turn_that_fails_is_sent_again_once():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.hear(WORD * 10, commit=True)
+    error = {"type": "server_error", "code": "c", "message": "so"}
+    for item in ("a", "b"):
+        core.committed(item, None)
+        core.transcribed("failed", item, error=error)
+        if item == "a":
+            assert core.link.closing
+            assert core.of(TurnFailed) == []
+            core.session()
+            assert commits_at(core) == [300]
+    [failed] = core.of(TurnFailed)
+    assert (failed.item_id, failed.start_ms) == ("b", 0)
+    assert failed.duration_ms == 300
+    assert failed.fault.verdict == "report"
+    assert failed.fault.code == "c"
+    assert failed.fault.message == "transcription failed: so"
+    assert core.core.watermark == core.core.dropped == ms(300)
+    assert not core.link.closing
+    # The next turn has its own two tries.
+    core.hear(WORD * 10, commit=True)
+    core.committed("c", "b")
+    core.transcribed("failed", "c", error=error)
+    assert core.link.closing
+    assert len(core.of(TurnFailed)) == 1
+
+
+def test_a_second_turn_waits_for_the_first():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.hear(WORD * 10, commit=True)
+    core.hear(WORD * 10, commit=True)
+    core.committed("a", None)
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="two")
+    assert core.of(Final) == []
+    core.wait(14.0)
+    core.transcribed("completed", "a", transcript="one")
+    assert [r.turn.text for r in core.of(Final)] == ["one", "two"]
+    assert core.core.watermark == ms(600)
+
+
+def test_the_wait_for_an_answer_begins_anew_with_each_turn():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.hear(WORD * 10, commit=True)
+    core.hear(WORD * 10, commit=True)
+    core.committed("a", None)
+    core.committed("b", "a")
+    core.wait(14.0)
+    core.transcribed("completed", "a", transcript="one")
+    core.wait(14.0)
+    assert not core.link.closing
+    core.wait(1.1)
+    assert core.link.closing
+
+
+def test_what_means_nothing_is_counted():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.say("{", "[]", {"type": "odd"}, {"type": "odd.too"})
+    core.transcribed("completed", "a", transcript="one")
+    assert core.core.malformed == 2
+    assert core.core.unknown_events == 3
+    assert core.of(Final) == []
+
+
+# -- the server's words about itself ------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "dialect"),
+    [
+        ({"input_audio_format": "pcm16"}, "transcription_session.update"),
+        ({"input_audio_format": "pcm16", "audio": {}}, "session.update"),
+        ({"audio": {}}, "session.update"),
+        ({}, "session.update"),
+    ],
+)
+def test_the_shape_of_a_session_tells_the_dialect(told, dialect):
+    core = ScriptedCore()
+    core.connect()
+    core.say({"type": "session.created", "session": told})
+    assert core.types == [dialect]
+
+
+def test_an_error_of_a_session_that_goes_on_is_told_after_a_moment():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.say({"type": "error", "error": {"code": "c", "message": "so"}})
+    core.wait(0.45)
+    assert core.of(ServerProblem) == []
+    core.wait(0.1)
+    [told] = core.of(ServerProblem)
+    assert (told.fault.verdict, told.fault.code) == ("report", "c")
+    assert told.fault.message == "so"
+
+
+def test_a_server_that_does_not_answer_is_given_up():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.answers_pings = False
+    core.hear(WORD * 10)
+    core.wait(8.9)
+    assert core.of(SessionLost) == []
+    core.wait(0.2)
+    [lost] = core.of(SessionLost)
+    assert (lost.fault.verdict, lost.fault.code) == ("retry", "no_answer")
+    text = "the server does not answer, or does not read"
+    assert lost.fault.message == text
+    assert core.link.closing
+
+
+def test_an_empty_commit_is_no_problem_and_waits_for_no_item():
+    core = ScriptedCore(SERVER, **WIDE)
+    core.session()
+    core.hear(WORD * 10)
+    start = "input_audio_buffer.speech_started"
+    core.say({"type": start, "item_id": "a", "audio_start_ms": 0})
+    core.core.finalize("f", core.now)
+    core.look()
+    asked = core.sent[-1]
+    assert asked["type"] == COMMIT
+    stop = "input_audio_buffer.speech_stopped"
+    core.say({"type": stop, "item_id": "a", "audio_end_ms": 250})
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    assert core.of(FinalizeEnd) == []
+    code = "input_audio_buffer_commit_empty"
+    error = {"code": code, "event_id": asked["event_id"]}
+    core.say({"type": "error", "error": error})
+    assert len(core.of(FinalizeEnd)) == 1
+    core.wait(1.0)
+    assert core.of(ServerProblem) == []
+
+
+def test_the_session_that_follows_opens_before_the_hour_is_over():
+    core = ScriptedCore(**WIDE)
+    core.connect()
+    soon = {"id": "s", "expires_at": 1.7e9 + 1000}
+    core.say({**CREATED, "session": soon}, UPDATED)
+    first = core.link
+    core.wait(939.9)
+    assert not core.core.take_connect(core.now)
+    core.wait(0.2)
+    core.session()
+    # Nothing is undelivered: it takes over at once.
+    assert core.core.active is core.link
+    assert first.closing
+    assert first.session.state == "over"
+    assert core.of(SessionLost) == []
