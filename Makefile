@@ -33,6 +33,7 @@ help:
 	@echo '              docs/compatibility.md'
 	@echo 'make proof    a million words through the core, with faults'
 	@echo 'make soak     20000 words over real sockets, with faults'
+	@echo 'make extension-soak   calls of the extension in random order'
 	@echo 'make mutate   are small breaks of realtime/ noticed by tests/core?'
 	@echo '              options: COUNT=100 of them, drawn by SEED=1'
 	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
@@ -93,6 +94,12 @@ proof: $(DEV_READY)
 .PHONY: soak
 soak: $(DEV_READY)
 	$(PY) -m bench.soak.sockets
+
+.PHONY: extension-soak
+extension-soak: $(DEV_READY)
+	@$(PY) tests/extension/extension_machine.py \
+		$(call option,RUNS,runs) \
+		$(call option,SEED,seed)
 
 .PHONY: mutate
 mutate: $(DEV_READY)
