@@ -133,10 +133,13 @@ def draw_update(rng: random.Random, detector: bool = False) -> dict[str, Any]:
         owners.append("local")
     params: dict[str, Any] = {
         "local": lambda: rng.choice(
-            [{"log_level": "DEBUG"}, {"log_level": "WARN"}]
-            + [{"stop_timeout_ms": rng.choice([200, 300, 400])}]
+            [
+                {"log_level": "DEBUG"},
+                {"log_level": "WARN"},
+                {"stop_timeout_ms": rng.choice([200, 300, 400])},
+            ]
         ),
-        "nothing": lambda: {},
+        "nothing": dict,
         "prompt": lambda: {"prompt": rng.choice(["", f"p{number}"])},
         "language": lambda: {"language": rng.choice(["de", "fr", "en"])},
         "no_language": lambda: {"language": ""},
@@ -1032,10 +1035,11 @@ class _Lines(logging.Handler):
             or "did not end" in text
             or "never retrieved" in text
             or "not delivered" in text
-            or getattr(record, "ten_leftover_tasks", 0)
-            and record.levelno >= logging.WARNING
-            or record.name == "asyncio"
-            and record.levelno >= logging.ERROR
+            or (
+                getattr(record, "ten_leftover_tasks", 0)
+                and record.levelno >= logging.WARNING
+            )
+            or (record.name == "asyncio" and record.levelno >= logging.ERROR)
         )
         if wrong:
             self.bad.append(text)
