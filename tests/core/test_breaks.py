@@ -135,7 +135,8 @@ def test_a_finalize_waits_also_where_another_owner_takes_over():
     core.core.hurry(core.now)
     core.session()
     assert core.core.active is core.link
-    core.wait(0.1)
+    # The mark of the commit is decided; at that of the finalize it waits.
+    core.wait(0.5)
     core.answers_pings = False
     core.wait(2.0)
     assert core.of(FinalizeEnd) == []

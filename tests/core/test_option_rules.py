@@ -172,6 +172,7 @@ def test_a_tag_that_is_refused_is_shown_in_part():
         ("a" * (MAX_PROMPT - 5) + "\n" + "b" * 9, MAX_PROMPT - 5),
         ("a" * (MAX_PROMPT - 100) + " " + "b" * 200, MAX_PROMPT - 100),
         ("a" * (MAX_PROMPT - 101) + " " + "b" * 200, MAX_PROMPT),
+        ("a" * (MAX_PROMPT - 9) + " b c" + "d" * 90, MAX_PROMPT - 7),
         ("a" * MAX_PROMPT + " b", MAX_PROMPT),
         ("a b" + "c" * (MAX_PROMPT - 3) + " d", MAX_PROMPT),
     ],

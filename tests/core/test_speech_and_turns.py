@@ -334,7 +334,10 @@ def test_an_error_of_a_session_that_goes_on_is_told_after_a_moment():
     core = ScriptedCore(**WIDE)
     core.session()
     core.say({"type": "error", "error": {"code": "c", "message": "so"}})
+    core.core.tick(core.now)
     core.wait(0.45)
+    core.core.tick(core.now)
+    core.look()
     assert core.of(ServerProblem) == []
     core.wait(0.1)
     [told] = core.of(ServerProblem)
@@ -395,3 +398,39 @@ def test_the_session_that_follows_opens_before_the_hour_is_over():
     assert first.closing
     assert first.session.state == "over"
     assert core.of(SessionLost) == []
+
+
+@pytest.mark.parametrize("notice", ["added", "created", "done"])
+def test_an_item_may_be_announced_as_an_object(notice):
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.hear(WORD * 10, commit=True)
+    kind = f"conversation.item.{notice}"
+    core.say({"type": kind, "item": {"id": "a"}, "previous_item_id": None})
+    core.transcribed("completed", "a", transcript="one")
+    assert [r.turn.text for r in core.of(Final)] == ["one"]
+
+
+def test_there_is_something_to_send_from_three_quarters_of_a_packet_on():
+    core = ScriptedCore(packet_ms=40)
+    assert not core.core.audio(SILENCE * ms(40))
+    core = ScriptedCore(packet_ms=40)
+    core.session()
+    assert not core.core.audio(SILENCE * (ms(30) - 1))
+    assert core.core.audio(SILENCE)
+
+
+def test_jumps_over_silence_are_forgotten_with_what_was_delivered():
+    core = listening(skip_before_ms=100)
+    for number in range(5):
+        core.hear(SILENCE * ms(2000))
+        onset = core.core.received
+        core.core.speech_started(onset)
+        core.hear(WORD * 10)
+        core.core.speech_ended(onset + ms(300), onset + ms(300))
+        core.look()
+        core.committed(f"a{number}", f"a{number - 1}" if number else None)
+        core.transcribed("completed", f"a{number}", transcript="one")
+    starts = [r.turn.start_ms for r in core.of(Final)]
+    assert starts == [2000, 4300, 6600, 8900, 11_200]
+    assert len(core.link.session.clock._anchors) == 1
