@@ -33,12 +33,14 @@ help:
 	@echo '              docs/compatibility.md'
 	@echo 'make proof    a million words through the core, with faults'
 	@echo 'make soak     20000 words over real sockets, with faults'
+	@echo 'make extension-soak  calls of the extension in random order;'
+	@echo '              RUNS=N SEED=N'
 	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
 	@echo 'make clean    remove .venv and caches'
 
 # The values reach the shell through the environment, so that spaces and
 # quotes in file names need no care.
-export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR
+export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNS SEED
 option = $(if $($(1)),--$(2) "$$$(1)")
 
 .PHONY: demo
@@ -90,6 +92,11 @@ proof: $(DEV_READY)
 .PHONY: soak
 soak: $(DEV_READY)
 	$(PY) -m bench.soak.sockets
+
+.PHONY: extension-soak
+extension-soak: $(DEV_READY)
+	@$(PY) tests/extension/extension_machine.py \
+		$(call option,RUNS,runs) $(call option,SEED,seed)
 
 .PHONY: sample
 sample:
