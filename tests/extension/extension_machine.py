@@ -7,7 +7,7 @@ driver plays it over the host, two local servers listen (engine ``script``, so
 every word is exact), and the model tells what must come of each word, each
 finalize and each command.
 
-    python tests/extension/extension_machine.py --runs 300 --seed 1
+    make extension-soak RUNS=300 SEED=1
     python tests/extension/extension_machine.py --repeat 17 --times 20
     python tests/extension/extension_machine.py --schedule '{...}' --verbose
 
@@ -344,11 +344,18 @@ def merged(settings: Settings, params: dict[str, Any]) -> Settings:
 
 
 class Machine:
-    """One run: the driver's state and the model's."""
+    """One run: the driver's state and the model's.
+
+    ``faults`` has a line for each promise that was broken, "kind: what".
+    """
 
     def __init__(
-        self, schedule: Schedule, servers: dict[str, ServerThread]
+        self,
+        schedule: Schedule,
+        servers: dict[str, ServerThread],
+        log: list[str],
     ) -> None:
+        self.log = log
         self.schedule = schedule
         self.servers = servers
         start = schedule.start
@@ -384,8 +391,6 @@ class Machine:
         self.fatals_revived = 0
         self.connected = bool(start.get("auto_connect", True))
         self.invalid = bool(start.get("invalid"))
-        #: What the extension logged, once the call is over.
-        self.log: list[str] = []
         #: The local detector was asked for: it hears no coded words.
         self.detector = False
         self.stopped_at: float | None = None
@@ -423,6 +428,15 @@ class Machine:
             or self.now["wrong_key"]
             or self.now["bogus"]
             or self.fatals() > self.fatals_revived
+        )
+
+    def over(self) -> bool:
+        """The extension has stopped, and said so: it had been started."""
+        return self.stopped_at is not None and any(
+            at >= self.stopped_at
+            and name == "metrics"
+            and "actual_send" in content["metrics"]
+            for at, name, content in self.messages
         )
 
     def disturb(self) -> None:
@@ -508,16 +522,8 @@ class Driver(AsyncExtensionTester):
         ten_env.stop_test()
 
     async def on_stop(self, ten_env: AsyncTenEnvTester) -> None:
-        def over() -> bool:
-            assert self.m.stopped_at is not None
-            return any(
-                at >= self.m.stopped_at
-                and name == "metrics"
-                and "actual_send" in content["metrics"]
-                for at, name, content in self.m.messages
-            )
-
-        await self.m.until(over, 1.5)
+        # The last word of an extension that was started.
+        await self.m.until(self.m.over, 1.5)
         for task in self.m.pending:
             task.cancel()
 
@@ -721,6 +727,12 @@ class Driver(AsyncExtensionTester):
                 change.applies == "when the service can be reached"
             ):
                 m.fault("reachable", f"{name}: {change}")
+            if change.applies == "when the service can be reached" and any(
+                kind == "error" and content["code"] == FATAL
+                for at, kind, content in m.messages
+                if change.sent_at <= at <= change.answered_at
+            ):
+                m.fault("applied to a dead call", f"{name}: {change}")
             m.fatals_revived = m.fatals()
             m.invalid = False
             if m.now["turns"] != settings["turns"]:
@@ -907,6 +919,8 @@ def check_words(m: Machine) -> None:
                 kind = "lost while dead"
             if not m.settled:
                 kind += " at the stop"
+                if not m.over():
+                    continue
             m.fault(kind, f"{word}; reports {m.reports()}")
 
 
@@ -1104,7 +1118,7 @@ def run(schedule: Schedule) -> Machine:
     with ServerThread() as one, ServerThread() as two:
         for server in (one, two):
             server.inject(**changes)
-        machine = Machine(schedule, {"A": one, "B": two})
+        machine = Machine(schedule, {"A": one, "B": two}, lines.all)
         driver = Driver(machine)
         driver.set_test_mode_single(
             ADDON, json.dumps(properties(schedule, one.url))
@@ -1194,7 +1208,10 @@ def _soak(runs: int, seed: int, workers: int) -> int:
         example = next(s for s, faults in failed if kind in kinds(faults))
         print(f"{count:5} {kind}: --repeat {example}")
     if failed:
-        print(f"repeat one: python {sys.argv[0]} --repeat SEED --verbose")
+        print(
+            "repeat one: .venv/bin/python tests/extension/"
+            "extension_machine.py --repeat SEED --times 10 --verbose"
+        )
     return 1 if failed else 0
 
 
@@ -1227,7 +1244,7 @@ def main() -> int:
         machine = run(schedule)
         failures += bool(machine.faults)
         if options.verbose:
-            print("\n".join(machine.trace))
+            print("\n".join([*machine.log, *machine.trace]))
         for fault in machine.faults:
             print(f"- {fault}")
     print(f"{options.times} runs, {failures} failed")
