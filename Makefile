@@ -33,14 +33,16 @@ help:
 	@echo '              docs/compatibility.md'
 	@echo 'make proof    a million words through the core, with faults'
 	@echo 'make soak     20000 words over real sockets, with faults'
-	@echo 'make extension-soak  calls of the extension in random order;'
-	@echo '              RUNS=N SEED=N'
+	@echo 'make extension-soak   calls of the extension in random order'
+	@echo 'make mutate   are small breaks of realtime/ noticed by tests/core?'
+	@echo '              options: COUNT=100 of them, drawn by SEED=1'
 	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
 	@echo 'make clean    remove .venv and caches'
 
 # The values reach the shell through the environment, so that spaces and
 # quotes in file names need no care.
-export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNS SEED
+export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR
+export COUNT SEED
 option = $(if $($(1)),--$(2) "$$$(1)")
 
 .PHONY: demo
@@ -96,7 +98,14 @@ soak: $(DEV_READY)
 .PHONY: extension-soak
 extension-soak: $(DEV_READY)
 	@$(PY) tests/extension/extension_machine.py \
-		$(call option,RUNS,runs) $(call option,SEED,seed)
+		$(call option,RUNS,runs) \
+		$(call option,SEED,seed)
+
+.PHONY: mutate
+mutate: $(DEV_READY)
+	@$(PY) -m bench.mutation \
+		$(call option,COUNT,count) \
+		$(call option,SEED,seed)
 
 .PHONY: sample
 sample:

@@ -561,3 +561,27 @@ def test_a_ready_spare_session_takes_over_before_the_other_expires():
                     core.core.pong(each, core.now)
         assert core.core.active is active
     assert first.closing
+
+
+def test_the_servers_word_on_an_onset_counts_more_than_sound():
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.hear(SILENCE * ms(800) + WORD * 20 + SILENCE * ms(400))
+    heard(core, "a", 700, 1800, "one")
+    assert turns(core, Final) == [(1000, 300)]
+
+
+def test_a_late_confirmation_is_told_as_such():
+    core = ScriptedCore()
+    core.connect()
+    core.say(CREATED)
+    core.wait(10.1)
+    core.hear(WORD * 10)
+    core.say(UPDATED)
+    [lost] = core.of(SessionLost)
+    assert (lost.fault.verdict, lost.fault.code) == (
+        "at_once",
+        "no_session_updated",
+    )
+    assert lost.retry_ms == 0
+    assert "came 10.1 s after session.update" in lost.fault.message

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from extension_machine import Machine, Schedule, generate, run
 
-SEEDS = range(48)
+SEEDS = range(12)
 SAID = [["say", 1, 900], ["sync"]]
 LOCAL = ["update", {"kind": "local", "params": {"log_level": "DEBUG"}}]
 PROMPT = ["update", {"kind": "prompt", "params": {"prompt": "a"}}]
