@@ -33,7 +33,8 @@ help:
 	@echo '              docs/compatibility.md'
 	@echo 'make proof    a million words through the core, with faults'
 	@echo 'make soak     20000 words over real sockets, with faults'
-	@echo 'make extension-soak   calls of the extension in random order'
+	@echo 'make extension-soak  calls of the extension in random order'
+	@echo '              options: RUNS=300 of them, drawn by SEED=1'
 	@echo 'make mutate   are small breaks of realtime/ noticed by tests/core?'
 	@echo '              options: COUNT=100 of them, drawn by SEED=1'
 	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
@@ -42,7 +43,7 @@ help:
 # The values reach the shell through the environment, so that spaces and
 # quotes in file names need no care.
 export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR
-export COUNT SEED
+export COUNT RUNS SEED
 option = $(if $($(1)),--$(2) "$$$(1)")
 
 .PHONY: demo
