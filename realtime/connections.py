@@ -122,7 +122,7 @@ class Connections:
         if mark is not None and mark <= position:
             return False
         session = link.session
-        if any(commit.position <= position for commit in session.commits):
+        if any(commit.begin < position for commit in session.commits):
             return False
         return all(turn.begin >= position for turn in session.turns.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from .faults import Fault
-from .held_audio import HeldAudio
+from .held_audio import HeldAudio, Span
 from .items import Turn
 from .results import (
     AudioDropped,
@@ -40,7 +40,8 @@ class Delivery:
         self.configure(settings)
         self._spoken_to = 0
         self._gaps: list[tuple[int, int]] = []
-        self._shown_start: int | None = None
+        #: The stretch that was shown of the turn that is next to be final.
+        self._shown_span: Span | None = None
         self._voice = b""
         self._shown: tuple[str, str] | None = None
 
@@ -77,9 +78,6 @@ class Delivery:
 
     def failed(self, turn: Turn, fault: Fault) -> None:
         """Report that a turn's audio is given up."""
-        if turn.begin < self._held.start:
-            # Its first audio is gone; where its speech began is not known.
-            turn.start = max(turn.begin, self._spoken_to)
         result = self._result(turn, "", turn.end)
         self.results.append(
             TurnFailed(turn.item_id, result.start_ms, result.duration_ms, fault)
@@ -89,7 +87,7 @@ class Delivery:
         self._next_turn()
 
     def _next_turn(self) -> None:
-        self._shown_start = None
+        self._shown_span = None
         self._shown = None
 
     def dropped_audio(
@@ -143,7 +141,7 @@ class Delivery:
             return
         self._shown = (turn.item_id, text)
         result = self._result(turn, text, end)
-        self._shown_start = turn.start
+        self._shown_span = self._speech_start(turn, end), end
         last = self.results[-1] if self.results else None
         if isinstance(last, Interim) and last.turn.item_id == turn.item_id:
             # Nobody has taken that one yet, and this one holds its text.
@@ -199,20 +197,22 @@ class Delivery:
         """Where the speech of a turn begins; fixed by its first result."""
         if turn.start is not None:
             return turn.start
-        shown = self._shown_start
-        if shown is not None and turn.begin <= shown <= end:
-            # A replayed turn keeps the start that was already reported.
-            turn.start = shown
-            return shown
+        shown = self._shown_span
+        if (
+            shown is not None
+            and turn.begin < shown[1]
+            and self._held.watermark <= shown[0] <= end
+        ):
+            # A replayed turn keeps the start that was already reported, also
+            # where the server now hears it begin later.
+            turn.start = shown[0]
+            return turn.start
         # The server's times are whole ms.
         edge = max(self._spoken_to, self._held.watermark) + self._samples(1)
         cut_short = turn.begin <= edge
         padding = self._padding(turn) if turn.from_server else 0
         if padding and not cut_short:
             start = turn.begin + padding
-        elif turn.from_server and turn.begin < self._held.start:
-            # Its first audio is gone; what is left may begin much later.
-            start = turn.begin
         else:
             span = self._held.span(turn.begin, end)
             start = turn.begin if span is None else span[0]

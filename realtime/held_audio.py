@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable
+from typing import TypeAlias
+
+Span: TypeAlias = tuple[int, int]
 
 #: Finds the loud part of a stretch of wire audio: (first, last) sample,
 #: relative to its start, or None where it is silent.
-FindSpeech = Callable[[bytes], "tuple[int, int] | None"]
+FindSpeech = Callable[[bytes], "Span | None"]
 
 
 class HeldAudio:
@@ -40,6 +43,8 @@ class HeldAudio:
         self.marks: list[int] = []
         self.detected: list[list[int]] | None = None
         self.heard_from = 0
+        #: The loud part of what gave way although a session has it.
+        self._loud_gone: Span | None = None
 
     def listen(self, on: bool) -> None:
         """A local detector hears what comes from now on, or none does."""
@@ -54,14 +59,19 @@ class HeldAudio:
         """All undelivered audio is still here, so a replay loses nothing."""
         return self.start <= self.watermark
 
-    def append(self, data: bytes) -> bool:
-        """Add whole samples; True if the oldest had to give way."""
+    def append(self, data: bytes, sent: int) -> bool:
+        """Add whole samples; True if the oldest had to give way.
+
+        An open session has everything before ``sent`` and may still deliver
+        it: where that was loud is remembered.
+        """
         self._data += data
         self.end += len(data) // self._sample_bytes
-        excess = self.end - self.start - self._limit
-        if excess <= 0:
+        start = self.end - self._limit
+        if start <= self.start:
             return False
-        self._release(self.start + excess)
+        self._loud_gone = self._loud(self.watermark, min(start, sent))
+        self._release(start)
         return True
 
     def read(self, start: int, stop: int) -> bytes:
@@ -99,28 +109,31 @@ class HeldAudio:
         index = bisect_right(self.marks, after)
         return self.marks[index] if index < len(self.marks) else None
 
-    def span(self, start: int, stop: int) -> tuple[int, int] | None:
+    def span(self, start: int, stop: int) -> Span | None:
         """The part of a stretch with sound, as positions, or None."""
         found = self._speech(start, stop)
         # A turn of which no detector told has sound somewhere.
         return self._loud(start, stop) if found is None else found
 
-    def _speech(self, start: int, stop: int) -> tuple[int, int] | None:
+    def _speech(self, start: int, stop: int) -> Span | None:
         """The part of a stretch with speech, by whoever listened."""
         if self.detected is None:
             return self._loud(start, stop)
         loud = self._loud(start, min(stop, self.heard_from))
         found = self._detected_span(start, stop)
-        if loud is None or found is None:
-            return loud or found
-        return loud[0], found[1]
+        return _joined(loud, found)
 
-    def _loud(self, start: int, stop: int) -> tuple[int, int] | None:
+    def _loud(self, start: int, stop: int) -> Span | None:
+        gone = None
+        if self._loud_gone is not None:
+            gone = _overlap(self._loud_gone, start, stop)
+        kept = None
         start = max(start, self.start)
-        if stop <= start:
-            return None
-        loud = self._find_speech(self.read(start, stop))
-        return None if loud is None else (start + loud[0], start + loud[1])
+        if stop > start:
+            kept = self._find_speech(self.read(start, stop))
+        if kept is not None:
+            kept = start + kept[0], start + kept[1]
+        return _joined(gone, kept)
 
     def stands_out(self, voice: bytes, start: int, stop: int) -> bool:
         """Is a stretch loud when heard right after ``voice``?"""
@@ -145,10 +158,22 @@ class HeldAudio:
                 return onset
         return None
 
-    def _detected_span(self, start: int, stop: int) -> tuple[int, int] | None:
+    def _detected_span(self, start: int, stop: int) -> Span | None:
         inside = [
             (max(onset, start), min(end, stop))
             for onset, end in self.detected or ()
             if onset < stop and end > start
         ]
         return (inside[0][0], inside[-1][1]) if inside else None
+
+
+def _overlap(span: Span, start: int, stop: int) -> Span | None:
+    first, last = max(span[0], start), min(span[1], stop)
+    return (first, last) if first < last else None
+
+
+def _joined(first: Span | None, last: Span | None) -> Span | None:
+    """The stretch over both, where there are both."""
+    if first is None or last is None:
+        return first or last
+    return first[0], last[1]

@@ -63,20 +63,20 @@ class Transcription(Connections):
         """Take wire audio; True when there is something to send now."""
         if self.fatal is not None:
             return False
-        if self._held.append(data):
-            self._on_overflow()
         link = self.active
+        sent = self._held.watermark if link is None else link.session.sent
+        if self._held.append(data, sent):
+            self._on_overflow(sent)
         return link is not None and self._feed.has_packet(link)
 
-    def _on_overflow(self) -> None:
-        """The oldest audio gave way.
+    def _on_overflow(self, reach: int) -> None:
+        """The oldest audio gave way; a session has what is before ``reach``.
 
         What an open session has already received may still be delivered by
         it; only audio that no session will ever get is dropped for good.
         """
         held = self._held
         link = self.active
-        reach = held.watermark if link is None else link.session.sent
         if held.start <= reach:
             return
         self._delivery.dropped_audio(reach, held.start)

@@ -110,6 +110,7 @@ def run(seed: int, turns: int = 25, words: int = 12) -> Tally:
     call = make_call(seed)
     call.keep_results = False
     rng = call.rng
+    stalls = random.Random(f"stalls of {seed}")
     for _ in range(turns):
         _speak(call, rng, words)
         if rng.random() < (0.9 if call.owner == "client" else 0.2):
@@ -119,6 +120,8 @@ def run(seed: int, turns: int = 25, words: int = 12) -> Tally:
         disturb(call, rng)
         if rng.random() < 0.08:
             change(call, rng)
+        if stalls.random() < 0.03:
+            _stall(call, stalls)
     call.finish()
     call.check()
     return tally_of(call)
@@ -138,6 +141,18 @@ def _speak(call: Call, rng: random.Random, words: int) -> None:
     if rng.random() < 0.05:
         call.pause(rng.uniform(0, 1000))
         call.noise(rng.uniform(20, 600))
+
+
+def _stall(call: Call, rng: random.Random) -> None:
+    """Words, and then more at once than was ever heard, or can be held."""
+    call.say(rng.randint(1, 3))
+    call.pause(rng.uniform(0, 300))
+    call.stall()
+    for _ in range(rng.randint(1, 3)):
+        call.pause(rng.choice((300, 3_000, 20_000)))
+        if rng.random() < 0.5:
+            call.say(rng.randint(1, 30))
+    call.catch_up()
 
 
 def change(call: Call, rng: random.Random) -> None:

@@ -113,6 +113,7 @@ class Call:
         self.peak_held = 0
         self.slack_ms = 1
         self.noisy = False
+        self.stalled = False
         self.stopped = False
         if self.owner in ("local", "local_skip"):
             self.listen()
@@ -123,14 +124,25 @@ class Call:
     # -- the talker --------------------------------------------------------
 
     def hear(self, audio: bytes) -> None:
-        """Audio in real time, in pieces of 100 ms."""
+        """Audio in real time, in pieces of 100 ms; or, while the host is
+        stalled, all at once."""
         size = ms(_PIECE_MS)
         for at in range(0, len(audio), size):
             piece = audio[at : at + size]
             self.core.audio(piece)
             if self.detector is not None:
                 self.detector.hear(piece)
-            self.wait(len(piece) / RATE)
+            if not self.stalled:
+                self.wait(len(piece) / RATE)
+
+    def stall(self) -> None:
+        """Whatever held the host up: what is heard until `catch_up` comes at
+        once, before anything is sent."""
+        self.stalled = True
+
+    def catch_up(self) -> None:
+        self.stalled = False
+        self.settle()
 
     def pause(self, length_ms: float) -> None:
         self.hear(SILENCE * ms(length_ms))
@@ -337,6 +349,8 @@ class Call:
 
     def settle(self) -> None:
         """Do everything that is due now."""
+        if self.stalled:
+            return
         busy = True
         while busy:
             busy = self._round()

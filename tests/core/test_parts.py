@@ -153,10 +153,10 @@ def test_finalizes_are_answered_in_order_and_in_time():
 
 def test_what_is_held_and_what_gives_way():
     held = HeldAudio(2, 4, lambda data: None)
-    assert not held.append(b"aabbccdd")
+    assert not held.append(b"aabbccdd", 0)
     assert (held.start, held.end) == (0, 4)
     assert held.complete
-    assert held.append(b"ee")
+    assert held.append(b"ee", 0)
     assert (held.start, held.end) == (1, 5)
     assert not held.complete
     assert held.read(0, 3) == b"bbcc"
@@ -174,7 +174,7 @@ def test_what_is_held_and_what_gives_way():
 
 def test_marks_are_in_order_and_each_once():
     held = HeldAudio(1, 100, lambda data: None)
-    held.append(b"a" * 50)
+    held.append(b"a" * 50, 0)
     for at in (20, 10, 20, 30, 10):
         held.mark(at)
     assert held.marks == [10, 20, 30]
@@ -188,7 +188,7 @@ def test_marks_are_in_order_and_each_once():
 def held_with(*pieces: bytes) -> HeldAudio:
     held = HeldAudio(1, 100_000, find_speech)
     for piece in pieces:
-        held.append(piece)
+        held.append(piece, 0)
     return held
 
 
@@ -209,7 +209,7 @@ def test_with_a_detector_its_word_counts_from_then_on():
     held = held_with(WORD, SILENCE * 60)
     held.listen(True)
     assert (held.heard_from, held.detected) == (300, [])
-    held.append(WORD * 4)
+    held.append(WORD * 4, 0)
     held.listen(True)
     assert held.heard_from == 300
     assert held.has_speech(0, 1000)

@@ -416,3 +416,58 @@ def test_a_turn_whose_first_audio_gave_way_does_not_start_in_the_next():
     line.sent()
     line.event(TRANSCRIPTION + "delta", item_id="a", delta="one")
     assert [r.turn.start_ms for r in line.of(Interim)] == [0]
+
+
+@pytest.mark.parametrize("fills", ["the_buffer", "more"])
+def test_words_before_a_burst_that_fills_the_buffer_are_committed(fills):
+    """They were sent; that their audio gave way does not make it silence."""
+    call = make_call("client", limits=Limits(max_buffer_ms=12_000))
+    call.pause(400)
+    call.say(2)
+    call.pause(200)
+    call.stall()
+    call.pause(12_000 if fills == "the_buffer" else 60_000)
+    call.catch_up()
+    call.finish()
+    call.check()
+    assert call.heard == ["w1", "w2"]
+    [final] = [r.turn for r in call.results if isinstance(r, Final)]
+    assert final.start_ms == 400
+
+
+def test_a_finalize_waits_for_the_commit_around_its_position():
+    """Its own commit gave way with the audio before it."""
+    call = make_call("client", limits=Limits(max_buffer_ms=8_000))
+    call.wait(1)  # Connected.
+    call.say(1)
+    call.pause(200)
+    call.stall()
+    call.pause(10_000)
+    call.finalize()
+    call.pause(10_000)
+    call.catch_up()
+    call.finish()
+    call.check()
+    assert call.heard == ["w1"]
+    kinds = [
+        type(r) for r in call.results if isinstance(r, Final | FinalizeEnd)
+    ]
+    assert kinds[:2] == [Final, FinalizeEnd]
+
+
+def test_a_start_that_was_shown_stays_when_a_replay_hears_it_later():
+    line = Line()
+    line.core.audio(SILENCE * ms(400))
+    line.talk(1000)
+    line.core.audio(SILENCE * ms(600))
+    line.sent()
+    line.started("a", 100)
+    line.event(TRANSCRIPTION + "delta", item_id="a", delta="one")
+    assert [r.turn.start_ms for r in line.of(Interim)] == [400]
+    line.core.closed(line.link, 1006, "", line.now)
+    line.connect()
+    line.sent()
+    line.started("b", 450)
+    line.stopped("b", 1900, None)
+    line.completed("b", "one")
+    assert [r.turn.start_ms for r in line.of(Final)] == [400]

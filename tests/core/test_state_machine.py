@@ -117,6 +117,18 @@ class OneCall(RuleBasedStateMachine):
     def wait(self, seconds):
         self.call.wait(seconds)
 
+    @rule(
+        words=st.sampled_from((0, 1, 30)),
+        length_ms=st.sampled_from((600, 9000, 130_000)),
+    )
+    @precondition(alive)
+    def stall(self, words, length_ms):
+        self.call.stall()
+        self.call.pause(length_ms)
+        if words:
+            self.call.say(words)
+        self.call.catch_up()
+
     @rule()
     @precondition(alive)
     def finalize(self):
