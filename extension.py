@@ -35,7 +35,7 @@ from .asr_messages import VENDOR, AsrMessages
 from .audio_dumper import AudioDumper
 from .call import Call, MissingDetector, Refused
 from .config import ConfigError, OpenAIASRConfig
-from .config_loading import load_config, updated_properties
+from .config_updates import ConfigUpdates, Version
 from .connect_faults import place_of
 from .realtime.change import ANSWER_S
 from .realtime.endpoint import redacted_url
@@ -58,11 +58,12 @@ class OpenAIASRExtension(AsrMessages):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._properties: dict[str, Any] = {}
+        self._updates = ConfigUpdates()
         #: Which call is there: held while that is decided, and while a change
         #: of its settings is under way.
         self._deciding = asyncio.Lock()
         self._updates_waiting = 0
+        self._commands: set[asyncio.Task[Any]] = set()
         self._frame_errors = 0
         self._metadata_text = ""
         self._warnings_shown: set[str] = set()
@@ -88,11 +89,11 @@ class OpenAIASRExtension(AsrMessages):
         try:
             if error is not None:
                 raise ConfigError("properties", error.error_message())
-            self._properties = json.loads(text or "{}")
-            config, warnings = load_config(self._properties)
-            self._show_config(config, warnings)
+            self._updates.properties = json.loads(text or "{}")
+            version = Version.load(self._updates.properties)
+            self._show_config(version)
             async with self._deciding:
-                self._call = await self._make(config)
+                self._call = await self._make(version.config)
         except (MissingDetector, ValueError, RecursionError) as problem:
             await self._on_bad_config(str(problem))
         except Exception as problem:
@@ -104,12 +105,11 @@ class OpenAIASRExtension(AsrMessages):
         self._log.error(text, LOG_CATEGORY_KEY_POINT)
         await self._report(Fault("fatal", "", text))
 
-    def _show_config(
-        self, config: OpenAIASRConfig, warnings: list[str]
-    ) -> None:
+    def _show_config(self, version: Version) -> None:
+        config = version.config
         self._log.level = config.log_level
         self._log.info(f"config: {config.describe()}", LOG_CATEGORY_KEY_POINT)
-        for warning in warnings:
+        for warning in version.warnings:
             if warning in self._warnings_shown:
                 # An update need not say it again.
                 continue
@@ -138,6 +138,9 @@ class OpenAIASRExtension(AsrMessages):
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_stop", self._drain_frames())
         await self._guarded("on_stop", super().on_stop(ten_env))
+        if self._commands:
+            # The end of the call has answered them; the answers go out.
+            await asyncio.wait(self._commands, timeout=1)
         await self._guarded("on_stop", self._stop_dump())
 
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
@@ -427,6 +430,10 @@ class OpenAIASRExtension(AsrMessages):
     # -- another configuration --------------------------------------------
 
     async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._commands.add(task)
+        task.add_done_callback(self._commands.discard)
         await self._guarded("on_cmd", self._on_cmd(ten_env, cmd))
 
     async def _on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
@@ -446,10 +453,16 @@ class OpenAIASRExtension(AsrMessages):
         """Carry out an ``update_configs``: why nothing was changed, or "" and
         from when on it applies.  Takes at most `ANSWER_S`."""
         deadline = asyncio.get_running_loop().time() + _UPDATE_S
-        applies = ""
+        applies = "at once"
         try:
-            async with self._turn_to_decide(deadline):
-                applies = await self._updated(cmd, deadline)
+            text, error = cmd.get_property_to_json("")
+            if error is not None:
+                raise ConfigError("update_configs", error.error_message())
+            payload = json.loads(text or "{}")
+            if not self._overtake(payload):
+                place = self._updates.place
+                async with self._turn_to_decide(deadline):
+                    applies = await self._updated(payload, place, deadline)
         except (MissingDetector, ValueError, RecursionError) as problem:
             refusal = str(problem)
         except Exception as problem:
@@ -459,6 +472,18 @@ class OpenAIASRExtension(AsrMessages):
             return "", applies
         self._log.warn(f"update_configs refused: {refusal}")
         return refusal, ""
+
+    def _overtake(self, payload: dict[str, Any]) -> bool:
+        """Apply a command at once where the service need not know of it."""
+        call = self._call
+        if call is None or not call.running:
+            return False
+        version = self._updates.overtake(payload, call.config)
+        if version is None:
+            return False
+        call.adopt(version.config)
+        self._show_update(version)
+        return True
 
     @asynccontextmanager
     async def _turn_to_decide(self, deadline: float) -> AsyncIterator[None]:
@@ -480,22 +505,27 @@ class OpenAIASRExtension(AsrMessages):
         finally:
             self._deciding.release()
 
-    async def _updated(self, cmd: Cmd, deadline: float) -> str:
+    async def _updated(
+        self, payload: dict[str, Any], place: int, deadline: float
+    ) -> str:
         """Apply a command; from when on it applies.  Raises `ConfigError`
         where nothing was changed."""
-        text, error = cmd.get_property_to_json("")
-        if error is not None:
-            raise ConfigError("update_configs", error.error_message())
-        payload = json.loads(text or "{}")
-        properties = updated_properties(self._properties, payload)
-        config, warnings = load_config(properties)
+        version = self._updates.begin(payload, place)
         if self._dumper is not None:
-            self._dumper.hide(config_secrets(config))
-        applies = await self._apply(config, deadline)
-        self._properties = properties
-        self._note("config", config=log_config(config))
-        self._show_config(config, warnings)
+            self._dumper.hide(config_secrets(version.config))
+        applies = ""
+        try:
+            applies = await self._apply(version.config, deadline)
+        finally:
+            version = self._updates.end(applied=bool(applies))
+        assert self._call is not None
+        self._call.adopt(version.config)
+        self._show_update(version)
         return applies
+
+    def _show_update(self, version: Version) -> None:
+        self._note("config", config=log_config(version.config))
+        self._show_config(version)
 
     async def _apply(self, config: OpenAIASRConfig, deadline: float) -> str:
         call = self._call

@@ -230,6 +230,11 @@ class OpenAIASRClient:
         # The change is made also when nobody waits for the answer any more.
         return await asyncio.shield(answer)
 
+    def adopt(self, settings: ClientSettings) -> None:
+        """Put settings in force that change nothing for the service; also
+        while a `change` is under way."""
+        self.core.readdress(settings)
+
     def hurry(self) -> None:
         """A change under way waits for no pause any more."""
         self.core.hurry(self._now())

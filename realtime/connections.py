@@ -158,8 +158,7 @@ class Connections:
             return
         same = settings == self.settings and address == self.address
         if same and not by_session:
-            # Equal, but the client may have more in it than an address.
-            self.address = address
+            self.readdress(address)
             self.results.append(SettingsChanged(None, "at once"))
             return
         by_session = (
@@ -181,6 +180,10 @@ class Connections:
         if by_session:
             self._connect_in(0.0, now)
         self._settle(now)
+
+    def readdress(self, address: object) -> None:
+        """An equal address; but the client may have more in it than that."""
+        self.address = address
 
     def hurry(self, now: float) -> None:
         """A change under way waits for no pause any more."""

@@ -150,9 +150,16 @@ class Transcription(Connections):
         is still held is reported."""
         if self._over:
             return
+        if self.settings.turn_owner == "client":
+            # What no commit was asked for is undelivered as well.
+            self.commit()
         if self.undelivered and not self._covers(self._held.end):
             self._give_up_audio("stopped")
         self._over = True
+        for link in (self.active, self.standby):
+            if link is not None:
+                # What it may yet say about audio given up comes too late.
+                link.session.state = "over"
         self._connect_at = None
         self._end_change(CALL_OVER, now)
         self._settle(now)

@@ -274,3 +274,36 @@ def test_readiness_is_told_once_for_each_session():
     core.core.closed(old, 1006, "reset", core.now)
     core.look()
     assert len(core.of(SessionReady)) == 2
+
+
+def test_what_comes_after_the_end_is_not_delivered_any_more():
+    """It was reported as dropped, and is not both."""
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.committed("a", None)
+    core.core.end(core.now)
+    core.transcribed("completed", "a", transcript="w1")
+    assert core.of(Final) == []
+    [dropped] = core.of(AudioDropped)
+    assert (dropped.start_ms, dropped.duration_ms) == (0, len(TURN) // 8)
+
+
+def test_a_session_that_gets_ready_after_the_end_is_not_used():
+    core = ScriptedCore()
+    core.connect()
+    core.hear(TURN, commit=True)
+    core.core.end(core.now)
+    core.say(CREATED, UPDATED)
+    assert core.of(SessionReady) == []
+    assert "input_audio_buffer.append" not in core.types
+
+
+def test_speech_that_nobody_committed_is_reported_at_the_end():
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN)
+    core.core.end(core.now)
+    core.look()
+    [dropped] = core.of(AudioDropped)
+    assert (dropped.start_ms, dropped.duration_ms) == (0, len(TURN) // 8)

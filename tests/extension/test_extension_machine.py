@@ -30,7 +30,11 @@ FOUND: dict[str, tuple[dict[str, Any], list[list[Any]], bool]] = {
         False,
     ),
     "a connection that comes as the stop gives up": (
-        {"slow_handshake_ms": 200, "slow_updated_ms": 150},
+        {
+            "slow_handshake_ms": 200,
+            "slow_updated_ms": 150,
+            "stop_timeout_ms": 360,
+        },
         [["other"], ["sleep", 20], ["say", 2, 100], ["sleep", 20]],
         False,
     ),
@@ -52,9 +56,13 @@ FOUND: dict[str, tuple[dict[str, Any], list[list[Any]], bool]] = {
             ["drop", True],
             PROMPT,
             LOCAL,
-            ["sleep", 50],
-            ["allow"],
+            ["answers"],
         ],
+        True,
+    ),
+    "words before a burst that fills the buffer": (
+        {"turns": "none", "max_buffer_ms": 12000},
+        [*SAID, ["say", 1, 100], ["quiet", 14000], ["say", 1, 900]],
         True,
     ),
 }

@@ -264,6 +264,49 @@ def test_a_change_that_the_service_is_not_told_is_there_at_once(
     assert server.sessions[0].config_updates == 1
 
 
+@pytest.mark.parametrize("params", [{"log_level": "DEBUG"}, {}])
+def test_it_does_not_wait_behind_one_that_waits_for_the_service(server, params):
+    """Both are in force in the end."""
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        server.stop_listening()
+        server.drop_connections()
+        await call.until(lambda: call.errors)
+        asked = asyncio.ensure_future(update(call, prompt="other"))
+        await asyncio.sleep(0)
+        assert await update(call, **params) == (0, "applied", "at once")
+        assert not asked.done()
+        server.start_listening()
+        assert await asked == (0, "applied", "new session")
+        await call.until(lambda: server.sessions[-1].config_updates)
+
+    run_call(properties(server.url), script)
+    request = server.sessions[-1].config["audio"]["input"]["transcription"]
+    assert request["prompt"] == "other"
+
+
+def test_what_takes_back_one_that_waits_comes_after_it(server):
+    """By itself it would change nothing."""
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        server.stop_listening()
+        server.drop_connections()
+        await call.until(lambda: call.errors)
+        asked = asyncio.ensure_future(update(call, prompt="other"))
+        await asyncio.sleep(0)
+        back = asyncio.ensure_future(update(call, prompt=""))
+        await asyncio.sleep(0)
+        server.start_listening()
+        assert (await asked)[0] == 0
+        assert (await back)[0] == 0
+
+    run_call(properties(server.url), script)
+    request = server.sessions[-1].config["audio"]["input"]["transcription"]
+    assert request["prompt"] is None
+
+
 # -- answers -----------------------------------------------------------------
 
 
@@ -351,3 +394,23 @@ def test_the_end_of_the_call_answers_an_update_under_way(server):
 
     run_call(properties(server.url), script)
     assert len(answers) == 1
+
+
+def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(server, caplog):
+    """And leaves no task of ours behind."""
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        server.stop_listening()
+        server.drop_connections()
+        await call.until(lambda: call.errors)
+        for number in range(5):
+            # Their answers come when there is nobody any more to read them.
+            payload = json.dumps({"prompt": f"call {number}"})
+            asked = call.command("update_configs", payload)
+            asyncio.ensure_future(asked)  # noqa: RUF006
+        await asyncio.sleep(0)
+
+    run_call(properties(server.url, stop_timeout_ms=100), script)
+    assert caplog.text.count("refused: the call is over") == 5
+    assert "on_cmd" not in caplog.text
