@@ -47,5 +47,4 @@ class Attempt:
 
     settings: SessionSettings
     address: object
-    since: float
     change: Change | None = None

@@ -310,11 +310,9 @@ class Connections:
         change = self._change
         if change is not None and change.by_session:
             change.stage = "tried"
-            self._attempt = Attempt(
-                change.settings, change.address, now, change
-            )
+            self._attempt = Attempt(change.settings, change.address, change)
         else:
-            self._attempt = Attempt(self.settings, self.address, now)
+            self._attempt = Attempt(self.settings, self.address)
         return self._attempt
 
     def _is_stale(self, attempt: Attempt | None) -> bool:
@@ -331,12 +329,17 @@ class Connections:
     def opened(self, now: float, wall: float) -> Link:
         """The WebSocket handshake is done; ``wall`` is unix time in s."""
         attempt, self._attempt = self._attempt, None
-        settings = self.settings if attempt is None else attempt.settings
+        assert attempt is not None, "no connection was asked for"
         session = Session(
-            settings, self._protocol, self.limits, now, wall, self._habits
+            attempt.settings,
+            self._protocol,
+            self.limits,
+            now,
+            wall,
+            self._habits,
         )
         link = Link(session, self.limits, now)
-        link.change = None if attempt is None else attempt.change
+        link.change = attempt.change
         if self._is_stale(attempt):
             session.state = "over"
             link.closing = True

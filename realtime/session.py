@@ -229,7 +229,6 @@ class Session(Items):
         self.last_problem = info
         self._last_problem_at = now
         if self.handshake.on_error(info, now):
-            self.look_at_handshake(now)
             return
         if len(self.problems) < MAX_PROBLEMS:
             self.problems.append((now, info))
