@@ -169,7 +169,7 @@ class Call:
         return self._client.changed_by
 
     def adopt(self, config: OpenAIASRConfig) -> None:
-        """Work by a configuration that `stays_here`, from now on."""
+        """Work by a configuration that the service need not know of."""
         self.config = config
         self._client.adopt(client_settings(config))
 
@@ -206,17 +206,6 @@ def client_settings(config: OpenAIASRConfig) -> ClientSettings:
         connect_timeout_ms=config.connect_timeout_ms,
         stop_timeout_ms=config.stop_timeout_ms,
         ca_file=config.ca_file,
-    )
-
-
-def stays_here(old: OpenAIASRConfig, new: OpenAIASRConfig) -> bool:
-    """Does ``new`` change nothing for the service, nor for the audio?"""
-    before, after = client_settings(old), client_settings(new)
-    return (
-        before == after
-        and before.session == after.session
-        and not new.turn_detection_changed(old)
-        and all(getattr(old, n) == getattr(new, n) for n in FIXED_FIELDS)
     )
 
 

@@ -56,6 +56,8 @@ FIXED_FIELDS = (
     "dump",
     "dump_path",
 )
+#: What is no matter of the service, and in force at once.
+LOCAL_FIELDS = frozenset({"log_level", "connect_timeout_ms", "stop_timeout_ms"})
 DUMP_FILE_NAME = "openai_asr_in.pcm"
 
 

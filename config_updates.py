@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .call import stays_here
-from .config import OpenAIASRConfig
+from .config import LOCAL_FIELDS, OpenAIASRConfig
 from .config_loading import load_config, updated_properties
 
 
@@ -35,12 +34,13 @@ class Version:
 class ConfigUpdates:
     """The configuration in force, and the one that is asked for.
 
-    ``properties`` are those in force, valid or not; before the first valid
-    ones nothing can be asked for.
+    ``properties`` are those in force, valid or not.  ``waiting`` counts the
+    commands that wait for their turn.
     """
 
     def __init__(self) -> None:
         self.properties: Mapping[str, Any] = {}
+        self.waiting = 0
         self._under_way: Version | None = None
         self._overtaking: list[Mapping[str, Any]] = []
 
@@ -52,27 +52,26 @@ class ConfigUpdates:
     def overtake(
         self, payload: Mapping[str, Any], config: OpenAIASRConfig
     ) -> Version | None:
-        """Put a command in force that changes nothing for the service, and
-        need not wait for one that does.
+        """Put a command in force that has nothing to do with the service,
+        and so need not wait for one that has.
 
         ``config`` is the one that the call works by.  Returns what it works
-        by from now on; None where the service has to be asked.  Raises
+        by from now on; None where it is not such a command.  Raises
         `ConfigError`.
         """
-        versions = [Version.load(self.properties)]
-        asked = self._under_way
+        if not LOCAL_FIELDS.issuperset(
+            updated_properties({}, payload)["params"]
+        ):
+            return None
+        in_force = Version.load(self.properties).updated(payload)
+        asked, works_by_it = self._under_way, False
         if asked is not None:
-            versions.append(asked)
-        updated = [version.updated(payload) for version in versions]
-        for old, new in zip(versions, updated, strict=True):
-            if not stays_here(old.config, new.config):
-                return None
-        self.properties = updated[0].properties
-        self._overtaking.append(payload)
-        if asked is None:
-            return updated[0]
-        self._under_way = updated[1]
-        return updated[config is asked.config]
+            works_by_it = asked.config is config
+            asked = asked.updated(payload)
+        self.properties, self._under_way = in_force.properties, asked
+        if self.waiting or asked is not None:
+            self._overtaking.append(payload)
+        return asked if works_by_it else in_force
 
     def begin(self, payload: Mapping[str, Any], place: int) -> Version:
         """It is this command's turn; raises `ConfigError`.
@@ -89,6 +88,8 @@ class ConfigUpdates:
         """The answer to that is there; returns what it has become."""
         version, self._under_way = self._under_way, None
         assert version is not None
+        if not self.waiting:
+            self._overtaking.clear()
         if applied:
             self.properties = version.properties
         return version

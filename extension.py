@@ -62,7 +62,6 @@ class OpenAIASRExtension(AsrMessages):
         #: Which call is there: held while that is decided, and while a change
         #: of its settings is under way.
         self._deciding = asyncio.Lock()
-        self._updates_waiting = 0
         self._commands: set[asyncio.Task[Any]] = set()
         self._frame_errors = 0
         self._metadata_text = ""
@@ -474,7 +473,7 @@ class OpenAIASRExtension(AsrMessages):
         return refusal, ""
 
     def _overtake(self, payload: dict[str, Any]) -> bool:
-        """Apply a command at once where the service need not know of it."""
+        """Apply a command at once that is no matter of the service."""
         call = self._call
         if call is None or not call.running:
             return False
@@ -488,7 +487,7 @@ class OpenAIASRExtension(AsrMessages):
     @asynccontextmanager
     async def _turn_to_decide(self, deadline: float) -> AsyncIterator[None]:
         """One change after the other; who waits hurries the one before."""
-        self._updates_waiting += 1
+        self._updates.waiting += 1
         if self._call is not None:
             self._call.hurry()
         try:
@@ -499,7 +498,7 @@ class OpenAIASRExtension(AsrMessages):
                 "update_configs", "another one took all the time"
             ) from None
         finally:
-            self._updates_waiting -= 1
+            self._updates.waiting -= 1
         try:
             yield
         finally:
@@ -533,7 +532,7 @@ class OpenAIASRExtension(AsrMessages):
             raise Refused("the call is over")
         left = deadline - asyncio.get_running_loop().time()
         if call is not None and call.running:
-            return await call.change(config, left, self._updates_waiting > 0)
+            return await call.change(config, left, self._updates.waiting > 0)
         # No call is under way: none began, or a fatal error ended it.
         gave_up = self._gave_up()
         if call is not None and gave_up:

@@ -58,9 +58,10 @@ def test_a_call_that_begins_anew_works_by_what_is_asked_for(updates):
 def test_one_in_the_queue_does_not_undo_what_was_asked_for_after_it(updates):
     config = in_force(updates).config
     updates.begin({"prompt": "x"}, updates.place)
-    place = updates.place
+    place, updates.waiting = updates.place, 1
     updates.overtake({"log_level": "DEBUG"}, config)
     updates.end(applied=True)
+    updates.waiting = 0
     later = updates.begin({"log_level": "WARN", "prompt": "y"}, place)
     assert (prompt_of(later), later.config.log_level) == ("y", "DEBUG")
 
@@ -73,6 +74,7 @@ def test_one_in_the_queue_does_not_undo_what_was_asked_for_after_it(updates):
         {"api_key": "sk-other"},
         {"sample_rate": 8000},
         {"turn_detection": {"type": "none"}},
+        {"log_level": "WARN", "params": {"prompt": ""}},
     ],
 )
 def test_what_the_service_must_know_overtakes_nothing(updates, payload):
@@ -80,6 +82,20 @@ def test_what_the_service_must_know_overtakes_nothing(updates, payload):
     updates.begin({"prompt": "x"}, updates.place)
     assert updates.overtake(payload, config) is None
     assert prompt_of(updates.end(applied=True)) == "x"
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {},
+        {"log_level": "WARN"},
+        {"params": {"connect_timeout_ms": 2000}, "stop_timeout_ms": 100},
+    ],
+)
+def test_what_is_no_matter_of_the_service_overtakes(updates, payload):
+    config = in_force(updates).config
+    updates.begin({"prompt": "x"}, updates.place)
+    assert updates.overtake(payload, config) is not None
 
 
 def test_a_wrong_one_changes_nothing(updates):
