@@ -475,7 +475,8 @@ class OpenAIASRExtension(AsrMessages):
     def _overtake(self, payload: dict[str, Any]) -> bool:
         """Apply a command at once that is no matter of the service."""
         call = self._call
-        if call is None or not call.running:
+        if call is None or self._gave_up() or self.stopped:
+            # It may begin a call anew, or is too late.
             return False
         version = self._updates.overtake(payload, call.config)
         if version is None:
