@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from typing import Any
 
 from sim import find_speech
+from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.results import Result
@@ -23,7 +25,23 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
 CREATED = {"type": "session.created", "session": {"id": "s", "audio": {}}}
 UPDATED = {"type": "session.updated", "session": {}}
 TRANSCRIPTION = "conversation.item.input_audio_transcription."
+APPEND = "input_audio_buffer.append"
+CLEAR = "input_audio_buffer.clear"
+COMMIT = "input_audio_buffer.commit"
+UPDATE = "session.update"
+#: A model whose turns the client ends; one with turns of the server.
 SETTINGS = SessionSettings(model="gpt-transcribe", wire_format="g711_ulaw")
+VAD = {"type": "server_vad", "silence_duration_ms": 500}
+SERVER = replace(SETTINGS, model="gpt-4o-transcribe", turn_detection=VAD)
+OTHER = replace(SETTINGS, prompt="other")
+RETRY = Fault("retry", "gone", "not reachable")
+WALL = 1.7e9
+
+
+def created(life: float) -> dict[str, Any]:
+    """A session that expires so many seconds after the connection."""
+    session = {"id": "s", "audio": {}, "expires_at": WALL + life}
+    return {"type": "session.created", "session": session}
 
 
 class ScriptedCore:
@@ -52,7 +70,7 @@ class ScriptedCore:
     def connect(self) -> None:
         """The attempt that is due succeeds; ``sent`` begins anew."""
         assert self.core.take_connect(self.now)
-        self.link = self.core.opened(self.now, 1.7e9)
+        self.link = self.core.opened(self.now, WALL)
         self.sent = []
         self.look()
 

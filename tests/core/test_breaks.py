@@ -5,7 +5,20 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 
-from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
+from scripted_core import (
+    APPEND,
+    CLEAR,
+    COMMIT,
+    CREATED,
+    OTHER,
+    RETRY,
+    SERVER,
+    SETTINGS,
+    UPDATE,
+    UPDATED,
+    ScriptedCore,
+    created,
+)
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.results import (
@@ -20,15 +33,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     TurnFailed,
 )
 
-VAD = {"type": "server_vad", "silence_duration_ms": 500}
-SERVER = replace(SETTINGS, model="gpt-4o-transcribe", turn_detection=VAD)
-OTHER = replace(SETTINGS, prompt="other")
-APPEND = "input_audio_buffer.append"
-CLEAR = "input_audio_buffer.clear"
-COMMIT = "input_audio_buffer.commit"
-UPDATE = "session.update"
 SPEECH = word_audio(1) + SILENCE * ms(270)
-RETRY = Fault("retry", "gone", "not reachable")
 FATAL = Fault("fatal", "no", "the key is refused")
 
 
@@ -84,8 +89,7 @@ def test_an_attempt_for_a_change_that_is_over_fails_in_silence():
 def test_a_spare_one_for_settings_that_were_replaced_is_not_used():
     core = ScriptedCore()
     core.connect()
-    soon = {**CREATED, "session": {"id": "s", "expires_at": 1.7e9 + 100}}
-    core.say(soon, UPDATED)
+    core.say(created(100), UPDATED)
     core.wait(90.1)
     assert core.core.take_connect(core.now)
     core.core.change(OTHER, core.now)
@@ -385,8 +389,7 @@ def test_a_turn_without_an_answer_is_sent_again_and_then_reported():
 def test_a_refused_spare_session_is_told_once():
     core = ScriptedCore()
     core.connect()
-    soon = {**CREATED, "session": {"id": "s", "expires_at": 1.7e9 + 100}}
-    core.say(soon, UPDATED)
+    core.say(created(100), UPDATED)
     core.wait(90.1)
     assert core.core.take_connect(core.now)
     core.core.failed(FATAL, core.now)
@@ -402,8 +405,7 @@ def test_a_refused_spare_session_is_told_once():
 def test_a_spare_session_that_fails_is_tried_with_pauses():
     core = ScriptedCore()
     core.connect()
-    soon = {**CREATED, "session": {"id": "s", "expires_at": 1.7e9 + 100}}
-    core.say(soon, UPDATED)
+    core.say(created(100), UPDATED)
     core.wait(90.1)
     assert core.core.take_connect(core.now)
     core.core.failed(RETRY, core.now)
@@ -549,8 +551,7 @@ def test_a_second_session_for_a_change_waits_for_a_pause_and_no_longer():
 def test_one_of_two_sessions_that_dies_is_replaced_by_the_other():
     core = ScriptedCore()
     core.connect()
-    soon = {**CREATED, "session": {"id": "s", "expires_at": 1.7e9 + 100}}
-    core.say(soon, UPDATED)
+    core.say(created(100), UPDATED)
     first = core.link
     core.hear(SPEECH)
     core.wait(90.1)

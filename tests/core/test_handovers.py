@@ -6,7 +6,14 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
+from scripted_core import (
+    CREATED,
+    SETTINGS,
+    UPDATED,
+    WALL,
+    ScriptedCore,
+    created,
+)
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.results import (
@@ -20,12 +27,6 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 
 TURN = word_audio(1) + SILENCE * ms(400)
 REFUSED = Fault("fatal", "invalid_api_key", "Incorrect API key")
-WALL = 1.7e9
-
-
-def created(life: float) -> dict:
-    session = {"id": "s", "audio": {}, "expires_at": WALL + life}
-    return {"type": "session.created", "session": session}
 
 
 def before_rollover(life: float = 600.0) -> ScriptedCore:

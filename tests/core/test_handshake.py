@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from scripted_core import (
+    APPEND,
     CREATED,
     SETTINGS,
     TRANSCRIPTION,
@@ -21,7 +22,6 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionReady,
 )
 
-APPEND = "input_audio_buffer.append"
 BETA_CREATED = {
     "type": "transcription_session.created",
     "session": {"input_audio_format": "pcm16"},
@@ -37,6 +37,19 @@ SPEECH = word_audio(1) + SILENCE * ms(500)
 def lost(core: ScriptedCore) -> SessionLost:
     [found] = core.of(SessionLost)
     return found
+
+
+def unconfirmed() -> ScriptedCore:
+    """A session that gets audio after ten seconds, never confirmed."""
+    core = ScriptedCore()
+    core.connect()
+    core.hear(SPEECH, commit=True)
+    core.say(CREATED)
+    core.wait(9.9)
+    assert APPEND not in core.types
+    core.wait(0.2)
+    assert APPEND in core.types
+    return core
 
 
 # -- an error in place of a session ------------------------------------------
@@ -209,14 +222,7 @@ def test_the_missing_event_is_named_once():
 
 
 def test_a_server_that_never_confirms_is_used_after_ten_seconds():
-    core = ScriptedCore()
-    core.connect()
-    core.hear(SPEECH, commit=True)
-    core.say(CREATED)
-    core.wait(9.9)
-    assert APPEND not in core.types
-    core.wait(0.2)
-    assert APPEND in core.types
+    core = unconfirmed()
     core.committed("a", None)
     core.transcribed("completed", "a", transcript="w1")
     assert [f.turn.text for f in core.of(Final)] == ["w1"]
@@ -236,14 +242,7 @@ def test_a_server_that_never_confirms_is_used_after_ten_seconds():
 
 
 def test_a_server_that_answers_nothing_is_tried_after_ten_seconds():
-    core = ScriptedCore()
-    core.connect()
-    core.hear(SPEECH, commit=True)
-    core.say(CREATED)
-    core.wait(9.9)
-    assert APPEND not in core.types
-    core.wait(0.2)
-    assert APPEND in core.types
+    core = unconfirmed()
     # It says nothing about the audio either.
     core.wait(15.1)
     assert lost(core).fault.code == "no_session_updated"

@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
+from scripted_core import (
+    CLEAR,
+    CREATED,
+    SETTINGS,
+    UPDATED,
+    ScriptedCore,
+)
 from sim import RATE, SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.client_events import (
     session_update,
@@ -25,7 +31,6 @@ from ten_packages.extension.openai_asr_python.realtime.settings import (
 )
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
-CLEAR = "input_audio_buffer.clear"
 TURN = word_audio(1) + SILENCE * ms(400)
 
 TEXTS = st.sampled_from(["", "A call.", "Other."])

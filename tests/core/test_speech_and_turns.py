@@ -6,7 +6,15 @@ import base64
 from dataclasses import replace
 
 import pytest
-from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
+from scripted_core import (
+    APPEND,
+    COMMIT,
+    CREATED,
+    SERVER,
+    SETTINGS,
+    UPDATED,
+    ScriptedCore,
+)
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Final,
@@ -18,10 +26,6 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     TurnFailed,
 )
 
-VAD = {"type": "server_vad", "silence_duration_ms": 500}
-SERVER = replace(SETTINGS, model="gpt-4o-transcribe", turn_detection=VAD)
-APPEND = "input_audio_buffer.append"
-COMMIT = "input_audio_buffer.commit"
 WORD = word_audio(1)
 WIDE = {"window_ms": 3_600_000, "packet_ms": 100, "replay_packet_ms": 100}
 

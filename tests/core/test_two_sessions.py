@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
+from scripted_core import (
+    COMMIT,
+    CREATED,
+    OTHER,
+    RETRY,
+    SERVER,
+    SETTINGS,
+    UPDATE,
+    UPDATED,
+    VAD,
+    ScriptedCore,
+    created,
+)
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.results import (
@@ -16,13 +28,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SettingsChanged,
 )
 
-VAD = {"type": "server_vad", "silence_duration_ms": 500}
-SERVER = replace(SETTINGS, model="gpt-4o-transcribe", turn_detection=VAD)
-OTHER = replace(SETTINGS, prompt="other")
-UPDATE = "session.update"
-COMMIT = "input_audio_buffer.commit"
 SPEECH = word_audio(1) + SILENCE * ms(270)
-RETRY = Fault("retry", "gone", "not reachable")
 
 
 def with_spare(ready: bool = True, **limits: int):
@@ -30,8 +36,7 @@ def with_spare(ready: bool = True, **limits: int):
     one that follows."""
     core = ScriptedCore(**{"turn_timeout_ms": 200_000, **limits})
     core.connect()
-    soon = {**CREATED, "session": {"id": "old", "expires_at": 1.7e9 + 100}}
-    core.say(soon, UPDATED)
+    core.say(created(100), UPDATED)
     core.hear(SPEECH, commit=True)
     old = core.link
     core.wait(90.1)
@@ -63,8 +68,7 @@ def run(core: ScriptedCore, seconds: float) -> None:
 def test_an_update_that_the_session_before_was_sent_is_sent_again():
     core = ScriptedCore(turn_timeout_ms=200_000)
     core.connect()
-    soon = {**CREATED, "session": {"id": "old", "expires_at": 1.7e9 + 100}}
-    core.say(soon, UPDATED)
+    core.say(created(100), UPDATED)
     old = core.link
     core.wait(90.1)
     assert core.core.take_connect(core.now)
@@ -200,8 +204,7 @@ def test_what_an_overtaken_session_says_counts_no_more():
 def test_a_hand_over_waits_for_a_decision_at_a_mark():
     core = ScriptedCore(SERVER)
     core.connect()
-    soon = {**CREATED, "session": {"id": "old", "expires_at": 1.7e9 + 100}}
-    core.say(soon, UPDATED)
+    core.say(created(100), UPDATED)
     old = core.link
     core.wait(90.1)
     core.hear(SPEECH)
