@@ -30,7 +30,7 @@ def test_stopped_at_once(server):
         return
 
     for _ in range(3):
-        run_call(properties(server.url), script)
+        assert run_call(properties(server.url), script).errors == []
 
 
 def test_everything_at_once_and_then_the_end(server):
@@ -42,7 +42,8 @@ def test_everything_at_once_and_then_the_end(server):
         await call.send_data("trigger_connect")
         # Nobody waits for anything.
 
-    run_call(properties(server.url), script)
+    call = run_call(properties(server.url), script)
+    assert {e["code"] for e in call.errors} <= {NON_FATAL}
 
 
 def test_frames_and_a_finalize_before_the_start_are_kept():
