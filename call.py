@@ -7,6 +7,9 @@ which owns the connection and the core.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+from collections.abc import Callable
 
 from .audio.converter import FrameConverter
 from .audio.intake import Intake
@@ -17,7 +20,7 @@ from .client_interface import AsrListener, ClientSettings
 from .config import FIXED_FIELDS, OpenAIASRConfig
 from .extension_log import ExtensionLog
 from .openai_asr_client import OpenAIASRClient
-from .realtime.change import ANSWER_S
+from .realtime.change import ANSWER_S, PATIENCE_S
 from .realtime.faults import Fault
 
 
@@ -52,6 +55,9 @@ class Call:
         self._client = client
         self._intake = Intake(converter, wire, client.send_audio, self._on_turn)
         self._received_ms = 0
+        #: Another detector that takes over in the next pause.
+        self._next_detector: Callable[[], None] | None = None
+        self._detector_changed = asyncio.Event()
         self._listen(detector, config)
 
     @classmethod
@@ -109,6 +115,7 @@ class Call:
 
     async def stop(self) -> None:
         """Deliver what was said, within a bound, and close."""
+        self._change_detector()
         self._intake.finalize()
         await self._client.stop()
 
@@ -127,6 +134,8 @@ class Call:
         before = self._received_ms
         self._intake.push(data, rate, channels, width, interleaved)
         self._received_ms = int(self._intake.received_ms)
+        if self._next_detector is not None and not self._speaking:
+            self._change_detector()
         if self._received_ms // 1000 > before // 1000:
             self._client.passed_over(self._intake.quiet_to)
         return self._received_ms - before
@@ -135,6 +144,7 @@ class Call:
         """Deliver everything received so far, then answer with ``token``."""
         self._intake.finalize()
         self._client.finalize(token)
+        self._change_detector()
 
     async def change(
         self,
@@ -164,9 +174,20 @@ class Call:
         if refused is not None:
             raise Refused(refused.message)
         self.config = config
-        if listens_anew:
-            self._listen(detector, config)
-        return self._client.changed_by
+        applies = self._client.changed_by
+        if not listens_anew:
+            return applies
+        self._next_detector = functools.partial(self._listen, detector, config)
+        if applies == "at once" and not hurried and self._speaking:
+            # It would end the turn, in the middle of a word perhaps.
+            applies = "next turn"
+            self._detector_changed.clear()
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(
+                    self._detector_changed.wait(), min(PATIENCE_S, within_s)
+                )
+        self._change_detector()
+        return applies
 
     def adopt(self, config: OpenAIASRConfig) -> None:
         """Work by a configuration that the service need not know of."""
@@ -176,8 +197,20 @@ class Call:
     def hurry(self) -> None:
         """A change under way waits for no pause any more: another follows."""
         self._client.hurry()
+        self._change_detector()
 
     # -- the local detector -----------------------------------------------
+
+    @property
+    def _speaking(self) -> bool:
+        heard = self._intake.speaking
+        return self._client.core.speaking if heard is None else heard
+
+    def _change_detector(self) -> None:
+        change, self._next_detector = self._next_detector, None
+        if change is not None:
+            change()
+            self._detector_changed.set()
 
     def _listen(
         self, detector: LocalTurnDetector | None, config: OpenAIASRConfig

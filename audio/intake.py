@@ -87,6 +87,11 @@ class Intake:
         self._ended_at = detector.position
 
     @property
+    def speaking(self) -> bool | None:
+        """Is somebody speaking just now?  None: nobody listens."""
+        return None if self._detector is None else self._detector.speaking
+
+    @property
     def quiet_to(self) -> int | None:
         """Up to here the detector is sure that no turn is open."""
         if self._detector is None or self._detector.turn_open:

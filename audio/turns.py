@@ -166,6 +166,11 @@ class LocalTurnDetector:
         """True between a TurnStarted and its TurnEnded."""
         return self._open
 
+    @property
+    def speaking(self) -> bool:
+        """True in a turn, and in what may yet become one."""
+        return self._speech > 0
+
     def speech_since(self, sample: int) -> bool:
         """True if speech was heard after position `sample`.
 

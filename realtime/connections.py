@@ -34,6 +34,8 @@ from .session import Session
 from .settings import SessionSettings, needs_new_session
 
 CALL_OVER = Fault("report", "stopped", "the call is over")
+#: Silence that is no gap between two words any more, in ms.
+_PAUSE_MS = 300
 #: Between attempts to open the session that follows, at least, in seconds.
 _SPARE_PAUSE_S = 1.0
 
@@ -100,6 +102,13 @@ class Connections:
         if link is not None and (link.session.turns or link.session.commits):
             return True
         return held.has_speech(held.watermark, held.end)
+
+    @property
+    def speaking(self) -> bool:
+        """Was something said just now, by its sound?"""
+        end = self._held.end
+        pause = _PAUSE_MS * self.settings.rate // 1000
+        return self._held.has_speech(end - pause, end)
 
     @property
     def _lead_in(self) -> int:

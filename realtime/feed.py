@@ -38,6 +38,7 @@ class Feed:
         self._replay_packet = samples(limits.replay_packet_ms)
         self._min_commit = samples(MIN_COMMIT_MS)
         self._max_turn = samples(limits.max_turn_ms)
+        self._cut_after = self._max_turn * 4 // 5
         self._pause = samples(_PAUSE_MS)
         self._cut_search = samples(CUT_SEARCH_MS)
         self._cut_lag = samples(CUT_LAG_MS)
@@ -158,7 +159,14 @@ class Feed:
         session = link.session
         behind = session.sent < self.peak or waiting > 4 * self._packet
         # Live audio all goes out: a rest would be late by a packet.
-        size = min(self._replay_packet, waiting) if behind else waiting
+        size = waiting
+        if behind:
+            size = min(self._replay_packet, waiting)
+            begin = self._endless_from(session)
+            if begin is not None:
+                # Soon a pause is looked for after each packet.
+                soon = begin + self._cut_after - session.sent
+                size = min(size, max(soon, self._packet))
         data = self._held.read(session.sent, session.sent + size)
         message = session.append(data, size)
         link.audio_sent(size, now)
@@ -171,7 +179,7 @@ class Feed:
             turn = session.open_turn()
             if turn is None or not self._is_bound(mark):
                 return turn is not None
-            return mark - turn.begin >= self._max_turn * 4 // 5
+            return mark - turn.begin >= self._cut_after
         if mark - session.boundary < self._min_commit:
             return False
         if any(turn.text for turn in session.turns.values()):
@@ -208,19 +216,23 @@ class Feed:
         """
         return mark in self._bounds
 
+    def _endless_from(self, session: Session) -> int | None:
+        """The begin of a turn that perhaps nobody ends; None: there is none,
+        or the local detector bounds it."""
+        if self._held.detected:
+            return None
+        if self._client_turns:
+            return session.boundary
+        turn = session.open_turn()
+        return None if turn is None else turn.begin
+
     def _bound_turn(self, session: Session) -> None:
         """End a turn that nobody ends, at a pause if there is one."""
-        start = session.boundary
-        if self._held.detected:
-            # The local detector bounds its turns itself.
+        start = self._endless_from(session)
+        if start is None:
             return
-        if not self._client_turns:
-            turn = session.open_turn()
-            if turn is None:
-                return
-            start = turn.begin
         length = session.sent - start
-        if length < self._max_turn * 4 // 5:
+        if length < self._cut_after:
             return
         if length < self._max_turn and self._held.has_speech(
             session.sent - self._pause, session.sent
@@ -231,8 +243,7 @@ class Feed:
         if self._client_turns and not self._held.has_speech(
             start, session.sent
         ):
-            if not session.turns and not session.commits:
-                self.let_go_of_silence(session)
+            self.let_go_of_silence(session)
             return
         if not self._client_turns:
             watermark = self._held.watermark

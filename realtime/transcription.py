@@ -108,7 +108,9 @@ class Transcription(Connections):
         """What was said so far belongs to whoever listened until now: its
         turn ends here, if it is ours to end."""
         held = self._held
-        spoken = held.has_speech(held.watermark, held.end)
+        # What was marked has its end.
+        begin = max([held.watermark, *held.marks[-1:]])
+        spoken = held.has_speech(begin, held.end)
         held.listen(on)
         if spoken and self.settings.turn_owner == "client":
             self.commit()

@@ -289,14 +289,37 @@ def test_silence_of_the_length_of_a_turn_is_let_go():
     assert core.types[-1] == COMMIT
 
 
-def test_silence_behind_an_open_commit_is_kept():
+def test_silence_behind_an_open_commit_is_let_go_but_held():
+    """Else the next turn begins with it, and becomes too long."""
     core = ScriptedCore()
     core.session()
     core.hear(SPEECH, commit=True)
     for _ in range(14):
         core.hear(SILENCE * ms(2000))
-    assert CLEAR not in core.types
+    assert CLEAR in core.types
     assert core.core.watermark == 0
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    assert [r.turn.text for r in core.of(Final)] == ["one"]
+
+
+def test_a_replay_cuts_an_endless_turn_at_a_pause():
+    """It looks for one as closely as when the audio came."""
+    core = ScriptedCore(max_turn_ms=5000, replay_packet_ms=1000)
+    word, gap = word_audio(1) * 17, SILENCE * ms(150)
+    core.hear((word + gap) * 20)
+    core.session()
+    core.wait(5)
+    core.look()
+    position, commits = 0, []
+    for event in core.sent:
+        if event["type"] == APPEND:
+            position += len(base64.b64decode(event["audio"]))
+        elif event["type"] == COMMIT:
+            commits.append(position)
+    assert len(commits) > 1
+    period = len(word + gap)
+    assert all(at % period == 0 or at % period > len(word) for at in commits)
 
 
 def test_short_silence_goes_on_from_where_it_began():

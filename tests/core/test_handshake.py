@@ -168,11 +168,19 @@ def test_a_silent_server_is_spoken_to_after_two_seconds():
     assert core.of(ServerProblem) == core.of(SessionLost) == []
 
 
-def test_a_silent_server_that_turns_out_to_speak_beta():
+@pytest.mark.parametrize(
+    "created",
+    [
+        BETA_CREATED,
+        {"type": "transcription_session.created", "session": {"id": "s"}},
+        {**CREATED, "session": {"input_audio_format": "pcm16"}},
+    ],
+)
+def test_a_silent_server_that_turns_out_to_speak_beta(created):
     core = ScriptedCore()
     core.connect()
     core.wait(2.1)
-    core.say(BETA_CREATED)
+    core.say(created)
     assert core.types == ["session.update", "transcription_session.update"]
     wrong = {"code": "invalid_value", "param": "type", "message": "unknown"}
     core.say(

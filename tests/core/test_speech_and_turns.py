@@ -16,6 +16,9 @@ from scripted_core import (
     ScriptedCore,
 )
 from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.events import (
+    MAX_TOKENS,
+)
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Final,
     FinalizeEnd,
@@ -119,9 +122,22 @@ def test_who_takes_over_the_listening_ends_what_was_said():
     core.look()
     assert core.types[-1] == COMMIT
     core.hear(WORD * 10)
+    core.core.speech_started(ms(300))
     core.core.detect_locally(False)
     core.look()
     assert commits_at(core) == [300, 600]
+
+
+def test_what_has_its_end_already_is_not_ended_again():
+    """Where somebody begins to speak just then, it would cut his word."""
+    core = listening()
+    core.core.speech_started(0)
+    core.hear(WORD * 10)
+    core.core.speech_ended(ms(300), ms(300))
+    core.hear(SILENCE * ms(500) + WORD * 3)
+    core.core.detect_locally(False)
+    core.look()
+    assert commits_at(core) == [300]
 
 
 def test_a_boundary_is_never_beyond_what_was_heard():
@@ -231,6 +247,19 @@ def test_all_that_a_final_tells():
     assert turn.hints == ("de", "en")
     assert turn.logprobs == [token, token]
     assert core.of(Interim)[-1].turn.logprobs == [token, token]
+
+
+def test_the_logprobs_of_a_turn_are_bounded():
+    core = ScriptedCore(**WIDE)
+    core.session()
+    core.hear(WORD * 10, commit=True)
+    core.committed("a", None)
+    many = [{"token": "o", "logprob": -0.5}] * (MAX_TOKENS - 1)
+    for _ in range(3):
+        core.transcribed("delta", "a", delta="o", logprobs=many)
+    core.transcribed("completed", "a")
+    [final] = core.of(Final)
+    assert len(final.turn.logprobs) == MAX_TOKENS
 
 
 def test_tokens_of_the_last_word_replace_those_before():
