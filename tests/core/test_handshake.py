@@ -337,7 +337,9 @@ def test_a_server_that_confirmed_before_is_given_up_without_an_answer():
     core.say(CREATED)
     core.hear(SPEECH, commit=True)
     core.wait(10.1)
-    assert lost(core).fault.code == "no_session_updated"
+    fault = lost(core).fault
+    assert fault.code == "no_session_updated"
+    assert fault.message == "no session.updated came within 10 s"
     assert APPEND not in core.types
 
 
