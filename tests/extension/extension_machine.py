@@ -613,7 +613,7 @@ class Driver(AsyncExtensionTester):
             time.monotonic(),
         )
         m.marks.append(mark)
-        m.connected = m.connected or bool(m.words)
+        m.connected = m.connected or (bool(m.words) and not m.invalid)
         m.turn_version = None
         data = Data.create("asr_finalize")
         data.set_property_string("finalize_id", mark.id)
@@ -828,7 +828,7 @@ class Driver(AsyncExtensionTester):
             await asyncio.to_thread(server.refuse, False)
 
     async def do_trigger(self) -> None:
-        self.m.connected = True
+        self.m.connected = self.m.connected or not self.m.invalid
         await self.env.send_data(Data.create("trigger_connect"))
 
     async def do_other(self) -> None:
