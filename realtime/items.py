@@ -313,6 +313,7 @@ class Items:
             self.confused = True
         elif before is not None or previous in self._finished_set:
             self._chained = True
+            self._habits.links += 1
         elif previous in self._habits.roots:
             return
         elif (self._chained and not first) or previous in self._unannounced:
