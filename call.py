@@ -97,6 +97,13 @@ class Call:
         return self._received_ms
 
     @property
+    def taken_ms(self) -> int:
+        """Audio that the core has been given, in ms: what is left of
+        `received_ms` waits for a whole packet."""
+        core = self._client.core
+        return core.received * 1000 // core.settings.rate
+
+    @property
     def counters(self) -> dict[str, int]:
         """What reconnects have cost so far."""
         return self._client.counters()

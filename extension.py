@@ -50,6 +50,8 @@ _DRAIN_LOOKS = 1000
 _NEVER_FULL = 1 << 40
 #: An update is answered within ten seconds, its way through TEN included.
 _UPDATE_S = ANSWER_S - 0.5
+#: After the end of the call commands are answered within this, in seconds.
+_LAST_ANSWERS_S = 1.0
 _FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 
 
@@ -137,10 +139,19 @@ class OpenAIASRExtension(AsrMessages):
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_stop", self._drain_frames())
         await self._guarded("on_stop", super().on_stop(ten_env))
-        if self._commands:
-            # The end of the call has answered them; the answers go out.
-            await asyncio.wait(self._commands, timeout=1)
+        await self._guarded("on_stop", self._end_commands())
         await self._guarded("on_stop", self._stop_dump())
+
+    async def _end_commands(self) -> None:
+        """The end of the call has answered them; the answers go out."""
+        if self._commands:
+            await asyncio.wait(self._commands, timeout=_LAST_ANSWERS_S)
+        late = list(self._commands)
+        for task in late:
+            # It still loads a detector, say.
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_LAST_ANSWERS_S)
 
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
         await self._guarded("on_data", super().on_data(ten_env, data))
@@ -331,12 +342,17 @@ class OpenAIASRExtension(AsrMessages):
             self._offset_ms += lost_ms
             await self._report_drops(self._drops.add(start_ms, lost_ms, cause))
 
+    def _leave(self, call: Call) -> None:
+        """It was given up: positions go on behind it."""
+        self._offset_ms += call.taken_ms
+        self._lost_ms += call.received_ms - call.taken_ms
+
     async def _report_unheard(self) -> None:
         """The call is over: tell about frames that it never got."""
         call = self._call
         assert call is not None
         if self._gave_up():
-            self._offset_ms += call.received_ms
+            self._leave(call)
             await self._report_lost()
             return
         frames = self.buffered_frames
@@ -464,6 +480,10 @@ class OpenAIASRExtension(AsrMessages):
                     applies = await self._updated(payload, place, deadline)
         except (MissingDetector, ValueError, RecursionError) as problem:
             refusal = str(problem)
+        except asyncio.CancelledError:
+            if not self.stopped:
+                raise
+            refusal = "the call is over"
         except Exception as problem:
             refusal = f"internal error: {type(problem).__name__}"
             self._log.error(f"update_configs failed: {place_of(problem)}")
@@ -543,7 +563,7 @@ class OpenAIASRExtension(AsrMessages):
         if self.stopped:
             raise Refused("the call is over")
         if call is not None and gave_up:
-            self._offset_ms += call.received_ms
+            self._leave(call)
         self._call = made
         if call is None or gave_up:
             await self._report_lost()

@@ -136,7 +136,7 @@ def draw_update(rng: random.Random, detector: bool = False) -> dict[str, Any]:
             [
                 {"log_level": "DEBUG"},
                 {"log_level": "WARN"},
-                {"stop_timeout_ms": rng.choice([200, 300, 400])},
+                {"stop_timeout_ms": rng.choice([0, 200, 300, 400])},
             ]
         ),
         "nothing": dict,
