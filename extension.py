@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from ten_ai_base.asr import (
@@ -128,6 +129,7 @@ class OpenAIASRExtension(AsrMessages):
                 log_config(config),
                 config_secrets(config),
                 self._on_dump_error,
+                self._on_dump_open,
             )
         return await Call.create(config, self, self._log, self._dumper)
 
@@ -573,6 +575,9 @@ class OpenAIASRExtension(AsrMessages):
     def _on_dump_error(self, problem: str) -> None:
         self._log.warn(problem)
         self._report_later(Fault("report", "", problem))
+
+    def _on_dump_open(self, path: Path) -> None:
+        self._log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT)
 
     async def _stop_dump(self) -> None:
         if self._dumper is not None:
