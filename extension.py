@@ -117,7 +117,8 @@ class OpenAIASRExtension(AsrMessages):
             self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
 
     async def _make(self, config: OpenAIASRConfig) -> Call:
-        """A call that works by ``config``; raises `MissingDetector`."""
+        """A call that works by ``config``; raises `MissingDetector` or
+        `BadCaFile`."""
         path = config.dump_file() if config.dump else None
         if self._dumper is not None and self._dumper.path != path:
             # Of a call that was given up.

@@ -189,9 +189,9 @@ class SessionLog:
         # Our own names of lines stay as they are.
         kept = {"t": line["t"], "kind": line["kind"]}
         rest = {key: self._clean(line[key]) for key in line if key not in kept}
-        line = json.dumps({**kept, **rest}, ensure_ascii=False, default=str)
+        text = json.dumps({**kept, **rest}, ensure_ascii=False, default=str)
         # Whoever prints the file shall not be at the mercy of the service.
-        return harmless(line)
+        return harmless(text)
 
     def _clean(self, value: Any) -> Any:
         """``value`` without secrets, keys of objects included."""

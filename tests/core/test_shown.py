@@ -33,9 +33,7 @@ def is_harmful(char: str) -> bool:
 TEXTS = st.text(
     st.one_of(
         st.characters(),
-        st.sampled_from(
-            [c for c in map(chr, range(0x10000)) if is_harmful(c)]
-        ),
+        st.sampled_from([c for c in map(chr, range(0x10000)) if is_harmful(c)]),
     )
 )
 
