@@ -33,5 +33,10 @@ def one_line(text: str) -> str:
     return harmless(" ".join(text.split()))
 
 
+def harmless_lines(text: str) -> str:
+    """`harmless` for lines, as those of an indented JSON document."""
+    return "\n".join(map(harmless, text.split("\n")))
+
+
 def _escape(found: re.Match[str]) -> str:
     return f"\\u{ord(found[0]):04x}"
