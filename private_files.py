@@ -49,13 +49,13 @@ def make_directory(path: Path) -> None:
 def size_of(path: Path) -> int:
     """Bytes in a file, 0 where there is none; opens nothing.
 
-    Raises ``OSError`` for what is no regular file.
+    Raises `NotOurs`, and ``OSError`` for what is no regular file.
     """
     try:
         status = os.lstat(path)
     except FileNotFoundError:
         return 0
-    _require_file(path, status)
+    _require_ours(path, status)
     return status.st_size
 
 

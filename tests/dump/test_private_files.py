@@ -152,6 +152,17 @@ async def test_the_file_of_another_user_is_left_alone(tmp_path, suffix):
     assert (used, errors) == (tmp_path / "x-2.pcm", [])
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_an_empty_file_of_another_user_is_no_trap(tmp_path):
+    path = tmp_path / "x.pcm"
+    path.touch()
+    os.chown(path, 65534, -1)
+    used, errors = await dump(path)
+    assert (used, errors) == (tmp_path / "x-2.pcm", [])
+    assert path.read_bytes() == b""
+    assert not path.with_suffix(".jsonl").exists()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make devices")
 @pytest.mark.parametrize("suffix", [".pcm", ".jsonl"])
 async def test_a_device_is_not_even_opened(tmp_path, monkeypatch, suffix):
