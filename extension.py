@@ -12,6 +12,7 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from ten_ai_base.asr import (
@@ -118,7 +119,8 @@ class OpenAIASRExtension(AsrMessages):
             self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
 
     async def _make(self, config: OpenAIASRConfig) -> Call:
-        """A call that works by ``config``; raises `MissingDetector`."""
+        """A call that works by ``config``; raises `MissingDetector` or
+        `BadCaFile`."""
         path = config.dump_file() if config.dump else None
         if self._dumper is not None and self._dumper.path != path:
             # Of a call that was given up.
@@ -130,6 +132,7 @@ class OpenAIASRExtension(AsrMessages):
                 log_config(config),
                 config_secrets(config),
                 self._on_dump_error,
+                self._on_dump_open,
             )
         return await Call.create(config, self, self._log, self._dumper)
 
@@ -593,6 +596,9 @@ class OpenAIASRExtension(AsrMessages):
     def _on_dump_error(self, problem: str) -> None:
         self._log.warn(problem)
         self._report_later(Fault("report", "", problem))
+
+    def _on_dump_open(self, path: Path) -> None:
+        self._log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT)
 
     async def _stop_dump(self) -> None:
         if self._dumper is not None:

@@ -14,8 +14,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from .config import OpenAIASRConfig
+from .realtime.shown import harmless
 
 FORMAT_VERSION = 1
+_PACKAGE = "openai_asr_python"
 #: The message that carries audio, as `realtime.session` writes it.
 _APPEND = b'{"type":"input_audio_buffer.append","audio":"'
 #: A batch of frames or appends ends after so much time, or at such a pause
@@ -86,7 +88,7 @@ class SessionLog:
                 "t": 0.0,
                 "kind": "session",
                 "format": FORMAT_VERSION,
-                "package": "openai_asr_python",
+                "package": _PACKAGE,
                 "version": package_version(),
                 "started": started,
                 "audio": audio,
@@ -187,7 +189,9 @@ class SessionLog:
         # Our own names of lines stay as they are.
         kept = {"t": line["t"], "kind": line["kind"]}
         rest = {key: self._clean(line[key]) for key in line if key not in kept}
-        return json.dumps({**kept, **rest}, ensure_ascii=False, default=str)
+        text = json.dumps({**kept, **rest}, ensure_ascii=False, default=str)
+        # Whoever prints the file shall not be at the mercy of the service.
+        return harmless(text)
 
     def _clean(self, value: Any) -> Any:
         """``value`` without secrets, keys of objects included."""
@@ -217,6 +221,19 @@ def config_secrets(config: OpenAIASRConfig) -> list[str]:
         found += [header.get_secret_value(), *header.get_secret_value().split()]
     query = parse_qsl(urlsplit(config.url).query)
     return found + [value for name, value in query if name not in _HARMLESS]
+
+
+def is_header(line: bytes) -> bool:
+    """Is this the first line of a log of ours, of whatever version?"""
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return (
+        isinstance(header, dict)
+        and header.get("kind") == "session"
+        and header.get("package") == _PACKAGE
+    )
 
 
 def package_version() -> str:

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .clock import SessionClock
-from .events import MAX_TEXT, MAX_TOKENS, ServerEvent, clean_id
+from .events import (
+    MAX_TEXT,
+    MAX_TOKENS,
+    ServerEvent,
+    clean_id,
+    clean_language,
+)
 from .faults import ErrorInfo, error_of
 from .habits import ServerHabits
 from .settings import SessionSettings
@@ -370,7 +376,7 @@ class Items:
         turn.languages = tuple(
             code
             for entry in event.objects("languages")[:_MAX_LANGUAGES]
-            if (code := clean_id(entry.get("code")))
+            if (code := clean_language(entry.get("code")))
         )
         logprobs = event.logprobs()
         if logprobs:

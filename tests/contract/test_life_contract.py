@@ -282,7 +282,8 @@ class OddFrame:
 async def test_no_getter_of_a_frame_ends_the_process(getter, dumps, tmp_path):
     extension = OpenAIASRExtension("asr")
     if dumps:
-        extension._dumper = AudioDumper(tmp_path / "a.pcm", {}, [], print)
+        path = tmp_path / "a.pcm"
+        extension._dumper = AudioDumper(path, {}, [], print, print)
     await extension.on_audio_frame(None, OddFrame(getter))
     if dumps:
         await extension._dumper.stop()
