@@ -25,7 +25,7 @@ from .results import (
     ServerProblem,
     TurnCommitted,
 )
-from .session import Session
+from .session import MIN_COMMIT_MS, Session
 
 #: A turn that fails or stays without an answer is sent again this often.
 RESEND = 1
@@ -109,8 +109,12 @@ class Transcription(Connections):
         """What was said so far belongs to whoever listened until now: its
         turn ends here, if it is ours to end."""
         held = self._held
-        # What was marked has its end.
-        begin = max([held.watermark, *held.marks[-1:]])
+        # What was marked has its end, unless that is too short to commit.
+        least = MIN_COMMIT_MS * self.settings.rate // 1000
+        begin = held.watermark
+        for mark in held.marks:
+            if mark - begin >= least:
+                begin = mark
         spoken = held.has_speech(begin, held.end)
         held.listen(on)
         if spoken and self.settings.turn_owner == "client":

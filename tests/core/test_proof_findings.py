@@ -471,3 +471,15 @@ def test_a_start_that_was_shown_stays_when_a_replay_hears_it_later():
     line.stopped("b", 1900, None)
     line.completed("b", "one")
     assert [r.turn.start_ms for r in line.of(Final)] == [400]
+
+
+def test_a_commit_too_short_to_be_made_is_no_end_when_somebody_else_listens():
+    call = make_call("server")
+    call.say(1, 60, 120)
+    call.change_owner("local")
+    call.resume()
+    call.commit()
+    call.drop(1000)
+    call.pause(2000)
+    call.finish()
+    call.check()
