@@ -9,12 +9,13 @@ import os
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from .redaction import Redactor
 from .session_log import SessionLog
 
 try:
@@ -51,14 +52,14 @@ class AudioDumper:
     one line of text, and ends the dump; nothing is ever raised.
 
     The methods belong to the event loop in which the dumper was made.
-    ``config`` goes into the log's header, ``secrets`` nowhere.
+    ``config`` goes into the log's header; what ``redactor`` knows, nowhere.
     """
 
     def __init__(
         self,
         path: Path,
         config: Mapping[str, Any],
-        secrets: Iterable[str],
+        redactor: Redactor,
         on_error: Callable[[str], None],
     ) -> None:
         #: Where audio goes, but for a number where another call writes there.
@@ -85,7 +86,7 @@ class AudioDumper:
         # process, for ever if the disk hangs.
         thread = threading.Thread(
             target=self._write_all,
-            args=(SessionLog(secrets), _Files(path), begin),
+            args=(SessionLog(redactor), _Files(path), begin),
             name="openai_asr dump",
             daemon=True,
         )
@@ -129,10 +130,6 @@ class AudioDumper:
         """Log anything else; ``fields`` must not change afterwards."""
         at = self._now()
         self._add(1000, lambda log, files: log.note(at, kind, fields))
-
-    def hide(self, secrets: Iterable[str]) -> None:
-        """From now on leave these out as well."""
-        self._add(0, lambda log, files: log.hide(secrets))
 
     async def stop(self) -> None:
         """Write the rest and close the files; waits two seconds at most.

@@ -11,6 +11,7 @@ import pytest
 from dumped_call import lines_of, logged_bytes, of_kind
 from ten_packages.extension.openai_asr_python import audio_dumper
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
+from ten_packages.extension.openai_asr_python.redaction import Redactor
 
 fcntl = pytest.importorskip("fcntl")
 
@@ -18,11 +19,11 @@ fcntl = pytest.importorskip("fcntl")
 class Dump:
     """A dumper and the errors it told."""
 
-    def __init__(self, path: Path, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         self.errors: list[str] = []
         before = set(threading.enumerate())
         self.writer = AudioDumper(
-            path, {"a": 1}, secrets, lambda text: self.errors.append(text)
+            path, {"a": 1}, Redactor(), lambda text: self.errors.append(text)
         )
         (self.thread,) = set(threading.enumerate()) - before
 
