@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
 
 from .client_interface import WireTrace
-from .realtime.endpoint import is_known_word, url_secrets
+from .realtime.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
 from .realtime.models import MODEL_NAMES
 
 _MASK = "***"
@@ -34,7 +34,7 @@ _MOST_HEARD = 16
 _LONGEST_HEARD, _LONGEST_MESSAGE = 512, 65_536
 
 #: A word of English, where a scheme of authentication has its secret.
-_WORD = r"(?![a-z]{1,20}[^\w+/=~-]*(?:\s|$))"
+_WORD = r"(?!(?-i:[A-Z]?[a-z]{1,20}|[A-Z]{2,20})[^\w+/=~-]*(?:\s|$))"
 _KEYS = re.compile(
     # OpenAI's; by itself also where most of it is masked already.
     r"(?<![a-z0-9])(?:sk[-_]|ek[-_]|sess-)[\w*.-]{3,}"
@@ -217,7 +217,7 @@ def _secrets_of(name: str, value: Any) -> Iterator[str]:
                     yield from _credentials(text)
     elif name == "query":
         for key, inner in _entries(value):
-            if not is_known_word(key):
+            if key not in OPEN_PARAMETERS:
                 yield from (t for t in _texts(inner) if not is_known_word(t))
     elif name in _URL_NAMES:
         for text in _texts(value):

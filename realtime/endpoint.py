@@ -28,10 +28,10 @@ _AZURE = (
     ".services.ai.azure.com",
 )
 #: Query parameters whose values are no secret.
-_HARMLESS = ("intent", "model", "api-version", "deployment")
+OPEN_PARAMETERS = ("intent", "model", "api-version", "deployment")
 #: What people write into URLs; other words may be secrets.
 _KNOWN_WORDS = {
-    *_HARMLESS,
+    *OPEN_PARAMETERS,
     *MODEL_NAMES,
     "access_token",
     "authorization",
@@ -175,7 +175,7 @@ def redacted_url(url: str) -> str:
         _shown(segment.partition(";")[0]) for segment in parts.path.split("/")
     )
     pairs = [
-        (_shown(name), value if name in _HARMLESS else "***")
+        (_shown(name), value if name in OPEN_PARAMETERS else "***")
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
     ]
     query = urlencode(pairs, safe="*")
@@ -206,5 +206,5 @@ def url_secrets(url: str) -> list[str]:
         found += [segment, *segment.split(";")]
     for pair in parts.query.split("&"):
         name, _, value = pair.partition("=")
-        found += [name, "" if name in _HARMLESS else value]
+        found += [name, "" if name in OPEN_PARAMETERS else value]
     return [text for text in found if not is_known_word(text)]
