@@ -224,7 +224,8 @@ class AsrMessages(AsyncASRBaseExtension):
             return self._shown_language
         assert self._call is not None
         configured = self._call.config.languages
-        return result_tag(turn.languages, turn.hints, configured)
+        tag = result_tag(turn.languages, turn.hints, configured)
+        return self._redactor.text(tag)
 
     def _language_is_open(self, turn: TurnResult) -> bool:
         """Will only the last word of the turn tell its language?"""

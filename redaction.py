@@ -12,7 +12,6 @@ import html
 import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
@@ -28,10 +27,11 @@ _SHORTEST = 8
 _PART = 12
 #: Parts of these are no secret, wherever they stand.
 _PUBLIC = "\n".join((*MODEL_NAMES, "transcription", "application/json"))
-#: Ephemeral secrets of a server that are remembered, and the longest message
-#: and secret that are looked at, in characters: it must not cost us memory.
-_MOST_HEARD = 16
-_LONGEST_HEARD, _LONGEST_MESSAGE = 512, 65_536
+#: Of the ephemeral secrets that a server sends so many are remembered, so
+#: many are learned in a call and from one message, and longer ones (in
+#: characters) are not looked at: a flood must not cost memory or time.
+_MOST_KEPT, _MOST_HEARD, _MOST_AT_ONCE = 8, 200, 1
+_LONGEST_HEARD, _LONGEST_MESSAGE = 256, 65_536
 
 #: A word of English, where a scheme of authentication has its secret.
 _WORD = r"(?!(?-i:[A-Z]?[a-z]{1,20}|[A-Z]{2,20})[^\w+/=~-]*(?:\s|$))"
@@ -68,7 +68,8 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
-        self._heard: deque[str] = deque(maxlen=_MOST_HEARD)
+        self._heard: dict[str, dict[int, frozenset[str]]] = {}
+        self._heard_count = 0
         #: By length: lower-case pieces whose occurrence is a secret's.
         self._pieces: dict[int, frozenset[str]] = {}
         self._heard_pieces: dict[int, frozenset[str]] = {}
@@ -83,7 +84,7 @@ class Redactor:
 
     def overhear(self, message: bytes | str) -> None:
         """Learn the ephemeral secrets in a message of the server."""
-        if len(message) > _LONGEST_MESSAGE:
+        if len(message) > _LONGEST_MESSAGE or self._heard_count > _MOST_HEARD:
             return
         if isinstance(message, str):
             message = message.encode("utf-8", "replace")
@@ -95,13 +96,20 @@ class Redactor:
             event = json.loads(text)
             session = event.get("session", event)
             found += _texts(session.get("client_secret"))
-        known = {*self._heard, *self._secrets}
-        for secret in found[:_MOST_HEARD]:
-            fits = _SHORTEST <= len(secret) <= _LONGEST_HEARD
-            if fits and secret not in known:
-                self._heard.append(secret)
-        if not known.issuperset(self._heard):
-            self._heard_pieces = _joined(map(_pieces, self._heard))
+        new = [
+            secret
+            for secret in dict.fromkeys(found)
+            if _SHORTEST <= len(secret) <= _LONGEST_HEARD
+            and secret not in self._heard
+            and secret not in self._secrets
+        ]
+        for secret in new[:_MOST_AT_ONCE]:
+            self._heard[secret] = _pieces(secret)
+            self._heard_count += 1
+            if len(self._heard) > _MOST_KEPT:
+                del self._heard[next(iter(self._heard))]
+        if new:
+            self._heard_pieces = _joined(self._heard.values())
 
     def text(self, text: str) -> str:
         """``text`` without secrets, nor anything that looks like a key."""
@@ -287,14 +295,17 @@ def proxy_secrets(environment: Mapping[str, str]) -> list[str]:
 
 def _pieces(secret: str) -> dict[int, frozenset[str]]:
     """By length: the pieces that tell that a text contains the secret."""
+    # Of a long one (a token of 2000 characters) every third piece and so on:
+    # they still cover all of it, for less time and memory.
+    step = min(1 + len(secret) // 512, 8)
     found: dict[int, set[str]] = {}
     for form in map(_lower, _forms(secret)):
         size = min(len(form), _PART)
         if size >= _SHORTEST:
             pieces = found.setdefault(size, set())
-            pieces.update(
-                form[at : at + size] for at in range(len(form) - size + 1)
-            )
+            last = len(form) - size
+            pieces.update(form[at : at + size] for at in range(0, last, step))
+            pieces.add(form[last:])
     return {
         size: frozenset(p for p in pieces if p not in _PUBLIC)
         for size, pieces in found.items()
