@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -73,7 +74,9 @@ def load_config(
             if value is None or (isinstance(value, str) and not value.strip()):
                 continue
             _refuse_broken_text(prefix + key, value)
-            _refuse_placeholders(prefix + key, value)
+            with suppress(RecursionError):
+                # The rules of the field tell.
+                _refuse_placeholders(prefix + key, value)
             name = _ALIASES.get(key, key)
             values[name] = value
             paths[name] = prefix + key

@@ -106,9 +106,9 @@ class OpenAIASRExtension(AsrMessages):
         or not.  Raises `ConfigError`."""
         try:
             properties = json.loads(text or "{}")
+            self._redactor.learn(secrets_in(properties))
         except (ValueError, RecursionError):
             raise ConfigError(name, "found no JSON that can be read") from None
-        self._redactor.learn(secrets_in(properties))
         if not isinstance(properties, dict):
             raise ConfigError(name, "allowed: an object")
         return properties

@@ -38,10 +38,10 @@ _WORD = r"(?!(?-i:[A-Z]?[a-z]{1,20}|[A-Z]{2,20})[^\w+/=~-]*(?:\s|$))"
 _KEYS = re.compile(
     # OpenAI's; by itself also where most of it is masked already.
     r"(?<![a-z0-9])(?:sk[-_]|ek[-_]|sess-)[\w*.-]{3,}"
-    r"|(?:sk|ek)[-_](?=[a-z_-]*\d)"
+    r"|(?:sk|ek)[-_](?=[a-z_-]{0,60}\d)"
     r"(?:(?:[a-z]{2,8}[-_])?[a-z0-9]{12}[\w-]*|[\w-]{40,})"
     # JSON Web Tokens (RFC 7519).
-    r"|(?-i:eyJ)[\w-]{8,}(?:\.[\w-]+)*|(?-i:EYJ)[A-Z0-9_-]{8,}\.[A-Z0-9_.-]+"
+    r"|(?-i:eyJ)[\w-]{8,}(?:\.[\w-]+)*|(?-i:EYJ)[A-Z0-9_-]{8,400}\.[A-Z0-9_.-]+"
     # Credentials after their scheme (RFC 9110, 11.4), also URL-encoded.
     rf"|(?<=bearer)(?:\s|%20|\+)+{_WORD}[\w*.~+/=%-]{{4,}}"
     rf"|(?<=basic)(?:\s|%20|\+)+{_WORD}[\w+/=%-]{{6,}}"
@@ -58,6 +58,7 @@ _SECRET_NAME = re.compile(
     r"|credential|cookie)s?",
     re.IGNORECASE,
 )
+_KEY_NAMES = ("api_key", "key")
 _URL_NAMES = ("websocket_base_url", "base_url", "url")
 #: Headers whose values are no secret.
 _OPEN_HEADERS = ("accept", "content-type", "openai-beta", "user-agent")
@@ -201,22 +202,29 @@ def secrets_in(properties: Any) -> list[str]:
     """The secrets in a node's properties, valid or not."""
     if not isinstance(properties, Mapping):
         return []
-    found: list[str] = []
-    models = set()
-    for scope in (properties, properties.get("params")):
-        if isinstance(scope, Mapping):
-            request = scope.get("input_audio_transcription")
-            for part in (scope, request):
-                if isinstance(part, Mapping):
-                    models.add(part.get("model"))
-            for name, value in scope.items():
-                found += _secrets_of(name, value)
+    scopes = [
+        scope
+        for scope in (properties, properties.get("params"))
+        if isinstance(scope, Mapping)
+    ]
     # Gateways have it in a header or in the URL as well.
-    return [text for text in found if text not in models]
+    models = [
+        part.get("model")
+        for scope in scopes
+        for part in (scope, scope.get("input_audio_transcription"))
+        if isinstance(part, Mapping)
+    ]
+    return [
+        text
+        for scope in scopes
+        for name, value in scope.items()
+        for text in _secrets_of(name, value)
+        if name in _KEY_NAMES or text not in models
+    ]
 
 
 def _secrets_of(name: str, value: Any) -> Iterator[str]:
-    if name in ("api_key", "key"):
+    if name in _KEY_NAMES:
         yield from _texts(value)
     elif name == "headers":
         for header, inner in _entries(value):

@@ -162,6 +162,20 @@ def test_where_the_configuration_holds_secrets(properties):
     assert found_in(redactor.text("xhush-hush-1234x"), "hush-hush-1234") == []
 
 
+def test_a_key_that_stands_for_the_model_as_well_is_hidden():
+    properties = {"api_key": "hush-hush-1234", "model": "hush-hush-1234"}
+    assert Redactor(secrets_in(properties)).text("hush-hush-1234") == "***"
+
+
+@pytest.mark.parametrize("odd", [None, 7, "params", [{}], {"params": []}])
+def test_properties_of_any_type_are_looked_at(odd):
+    for model in (odd, {"model": odd}):
+        properties = {"model": model, "input_audio_transcription": model}
+        for name in ("api_key", "headers", "query", "url", "session", "params"):
+            assert isinstance(secrets_in({**properties, name: odd}), list)
+    assert isinstance(secrets_in(odd), list)
+
+
 @pytest.mark.parametrize(
     "properties",
     [
