@@ -290,3 +290,28 @@ def test_secrets_that_come_later_are_hidden_as_well():
     redactor.learn(["second-secret"])
     log.note(0.0, "x", {"a": "first-secret second-secret"})
     assert lines(log)[0]["a"] == "*** ***"
+
+
+WORDS = "my key is 0123456789abcdef0123456789abcdef, Bearer of a1b2c3"
+
+
+def test_words_that_look_like_a_key_are_what_was_said():
+    log = SessionLog(Redactor([KEY]))
+    event = {
+        "type": "conversation.item.input_audio_transcription.completed",
+        "item_id": f"item-{KEY}",
+        "transcript": f"{WORDS} {KEY}",
+        "logprobs": [{"token": WORDS, "logprob": -0.1}],
+        "usage": {"note": WORDS},
+    }
+    log.message(1.0, "received", 1, json.dumps(event))
+    log.note(2.0, "result", {"result": {"text": WORDS, "id": "7"}})
+    log.note(3.0, "error", {"message": WORDS})
+    heard, result, error = lines(log)
+    assert heard["event"]["transcript"] == f"{WORDS} ***"
+    assert heard["event"]["logprobs"] == event["logprobs"]
+    assert heard["event"]["item_id"] == "item-***"
+    hidden = "my key is ***, Bearer of a1b2c3"
+    assert heard["event"]["usage"]["note"] == hidden
+    assert result["result"] == {"text": WORDS, "id": "7"}
+    assert error["message"] == hidden
