@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import fcntl
 import os
-import stat
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -15,13 +15,10 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
+from .private_files import NotOurs, make_directory, open_private, size_of
+from .realtime.shown import harmless
 from .redaction import Redactor
-from .session_log import SessionLog
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
+from .session_log import SessionLog, is_header
 
 #: Pending bytes at which the writer is woken; else it looks by itself.
 _WAKE_AT = 64 * 1024
@@ -35,8 +32,10 @@ _ENTRY_COST = 200
 _MESSAGE_LIMIT = 256 * 1024
 #: How long `AudioDumper.stop` waits for a disk that does not answer.
 _STOP_S = 2.0
-#: So many calls at once may dump to one path.
+#: So many calls at once, and files of others, may be in the way of a path.
 _MOST_NUMBERS = 1000
+#: No header is longer, in bytes.
+_HEADER_LIMIT = 1024 * 1024
 
 #: What the writer thread does with an entry.
 _Work = Callable[[SessionLog, "_Files"], None]
@@ -46,10 +45,11 @@ class AudioDumper:
     """Writes received audio to ``path`` as it came, and a log beside it.
 
     The log has the same name with the suffix ``.jsonl``.  When another call
-    is writing to ``path``, a number is added to both names.  Writing is the
-    work of a thread of its own: nothing here waits for the disk, but `stop`
-    for a moment.  The first failure is told to ``on_error`` in the loop, as
-    one line of text, and ends the dump; nothing is ever raised.
+    is writing to ``path``, or what lies there is no dump of ours, a number is
+    added to both names; ``on_open`` is told the audio's.  Writing is the work
+    of a thread of its own: nothing here waits for the disk, but `stop` for a
+    moment.  The first failure is told to ``on_error``, as one line of text,
+    and ends the dump; nothing is ever raised.  Both are called in the loop.
 
     The methods belong to the event loop in which the dumper was made.
     ``config`` goes into the log's header; what ``redactor`` knows, nowhere.
@@ -61,8 +61,9 @@ class AudioDumper:
         config: Mapping[str, Any],
         redactor: Redactor,
         on_error: Callable[[str], None],
+        on_open: Callable[[Path], None],
     ) -> None:
-        #: Where audio goes, but for a number where another call writes there.
+        #: Where audio goes, but for a number where that name is taken.
         self.path = path
         self._on_error = on_error
         self._reported = False
@@ -80,6 +81,7 @@ class AudioDumper:
 
         def begin(log: SessionLog, files: _Files) -> None:
             files.open()
+            self._tell(lambda: on_open(files.path))
             log.header(started, files.path.name, config)
 
         # A thread of the loop's pool would be waited for at the end of the
@@ -175,7 +177,8 @@ class AudioDumper:
     def _report(self, reason: str) -> None:
         if not self._reported:
             self._reported = True
-            self._on_error(f"cannot write the audio dump {self.path}: {reason}")
+            text = f"cannot write the audio dump {self.path}: {reason}"
+            self._on_error(harmless(text))
 
     def _tell(self, call: Callable[[], None]) -> None:
         # The loop is closed when nobody waited for the end.
@@ -193,7 +196,7 @@ class AudioDumper:
             log.flush()
             files.add_lines(log.take())
         except Exception as error:
-            self._fail(_reason(error))
+            self._fail(_reason(error, self.path))
         try:
             if self._failed:
                 log.note(self._now(), "dump_failed", {"reason": self._failed})
@@ -204,7 +207,7 @@ class AudioDumper:
         try:
             files.close()
         except Exception as error:
-            self._fail(_reason(error))
+            self._fail(_reason(error, self.path))
         self._tell(self._closed.set)
 
     def _write_some(self, log: SessionLog, files: _Files) -> bool:
@@ -237,40 +240,52 @@ class _Files:
         self._identity: tuple[int, int] | None = None
 
     def open(self) -> None:
-        """Take the first free name and empty its two files."""
+        """Take the first name that is free or ours, and empty its files."""
         wanted = self.path
-        wanted.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(wanted.parent)
         for number in range(1, _MOST_NUMBERS + 1):
             if number > 1:
                 self.path = wanted.with_stem(f"{wanted.stem}-{number}")
-            audio = _open(self.path)
-            if self._take(audio):
-                break
-            audio.close()
-        else:
-            raise OSError(errno.EBUSY, "too many calls write to this path")
-        self._audio = audio
-        _empty(audio)
-        self._log = _open(self.path.with_suffix(".jsonl"))
-        _empty(self._log)
+            with contextlib.suppress(NotOurs):
+                if self._open_pair():
+                    return
+        raise OSError(errno.EBUSY, "no number is free for this path")
+
+    def _open_pair(self) -> bool:
+        """Open both files; False if others are in the way."""
+        log_path = self.path.with_suffix(".jsonl")
+        # Looked at before, so that nothing new is left where one is refused.
+        if size_of(self.path) and not size_of(log_path):
+            return False
+        with contextlib.ExitStack() as opened:
+            log = opened.enter_context(open_private(log_path))
+            head = log.read(_HEADER_LIMIT)
+            if head and not is_header(head.partition(b"\n")[0]):
+                return False
+            audio = opened.enter_context(open_private(self.path))
+            if not self._take(audio):
+                return False
+            opened.pop_all()
+        self._audio, self._log = audio, log
+        log.seek(0)
+        for file in (audio, log):
+            file.truncate(0)
+        return True
 
     def _take(self, file: FileIO) -> bool:
         """Make the file ours; False if it is another call's."""
         status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            return True
         identity = (status.st_dev, status.st_ino)
         with _taken_lock:
             if identity in _taken:
                 return False
-            if fcntl is not None:
-                # Other processes; not every file system can do it.
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except BlockingIOError:
-                    return False
-                except OSError:
-                    pass
+            # Other processes; not every file system can do it.
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            except OSError:
+                pass
             _taken.add(identity)
         self._identity = identity
         return True
@@ -303,23 +318,16 @@ _taken: set[tuple[int, int]] = set()
 _taken_lock = threading.Lock()
 
 
-def _open(path: Path) -> FileIO:
-    # Not emptied yet: it may be another call's.
-    flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0)
-    return FileIO(os.open(path, flags, 0o666), "wb")
-
-
-def _empty(file: FileIO) -> None:
-    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.truncate(0)
-
-
 def _write(file: FileIO, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]
 
 
-def _reason(error: Exception) -> str:
-    text = error.strerror if isinstance(error, OSError) else None
-    return text or str(error) or type(error).__name__
+def _reason(error: Exception, audio: Path) -> str:
+    """``error`` in words, with the name of a file that is not ``audio``."""
+    if not isinstance(error, OSError):
+        return str(error) or type(error).__name__
+    text = error.strerror or str(error)
+    name = os.path.basename(error.filename or "")
+    return text if name in ("", audio.name) else f"{name}: {text}"

@@ -17,6 +17,7 @@ from .audio.levels import loud_span_finder
 from .audio.turns import Event, LocalTurnDetector, TurnStarted
 from .client_interface import AsrListener, ClientSettings, WireTrace
 from .config import FIXED_FIELDS, OpenAIASRConfig
+from .dialer import tls_context
 from .extension_log import ExtensionLog
 from .openai_asr_client import OpenAIASRClient
 from .realtime.change import ANSWER_S, PATIENCE_S
@@ -67,7 +68,8 @@ class Call:
         log: ExtensionLog,
         trace: WireTrace | None,
     ) -> Call:
-        """Put the parts together; raises `MissingDetector`."""
+        """Put the parts together; raises `MissingDetector` or `BadCaFile`."""
+        await _check_ca_file(config)
         session = config.session_settings()
         client = OpenAIASRClient(
             client_settings(config),
@@ -94,6 +96,13 @@ class Call:
     def received_ms(self) -> int:
         """Audio received so far, in ms."""
         return self._received_ms
+
+    @property
+    def taken_ms(self) -> int:
+        """Audio that the core has been given, in ms: what is left of
+        `received_ms` waits for a whole packet."""
+        core = self._client.core
+        return core.received * 1000 // core.settings.rate
 
     @property
     def counters(self) -> dict[str, int]:
@@ -154,13 +163,15 @@ class Call:
         """Work by another configuration without losing a word.
 
         Returns from when on it applies: ``at once``, ``next turn`` or ``new
-        session``.  Raises `Refused` or `MissingDetector`; then everything
-        stays as it was.  ``hurried``: do not wait for a pause.
+        session``.  Raises `Refused`, `MissingDetector` or `BadCaFile`; then
+        everything stays as it was.  ``hurried``: do not wait for a pause.
         """
         old = self.config
         for name in FIXED_FIELDS:
             if getattr(config, name) != getattr(old, name):
                 raise Refused(f"{name}: cannot be changed during a call")
+        if config.ca_file != old.ca_file:
+            await _check_ca_file(config)
         listens_anew = config.turn_detection_changed(old)
         detector = await make_detector(config) if listens_anew else None
         change = asyncio.ensure_future(
@@ -239,6 +250,12 @@ def client_settings(config: OpenAIASRConfig) -> ClientSettings:
         stop_timeout_ms=config.stop_timeout_ms,
         ca_file=config.ca_file,
     )
+
+
+async def _check_ca_file(config: OpenAIASRConfig) -> None:
+    """Raise `BadCaFile` before anything depends on it."""
+    if config.ca_file:
+        await tls_context(config.ca_file)
 
 
 async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:

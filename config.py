@@ -31,6 +31,7 @@ from .realtime.limits import Limits
 from .realtime.models import DEFAULT_MODEL, ModelProfile, profile_of
 from .realtime.options import Request, fit, keyword_style
 from .realtime.settings import Delay, Dialect, Include, SessionSettings
+from .realtime.shown import harmless
 
 if TYPE_CHECKING:
     from openai.types.realtime.realtime_transcription_session_audio_input_param import (  # noqa: E501
@@ -67,16 +68,8 @@ class ConfigError(ValueError):
     """A property is wrong; ``field`` is its path, the text is for people."""
 
     def __init__(self, field: str, problem: str) -> None:
-        self.field = _line(field[:200])
-        super().__init__(f"{self.field}: {_line(problem)}")
-
-
-def _line(text: str) -> str:
-    """``text`` on one line that any message can carry."""
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode()
-        for c in text
-    )
+        self.field = harmless(field[:200])
+        super().__init__(f"{self.field}: {harmless(problem)}")
 
 
 def _number(value: Any) -> Any:

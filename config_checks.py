@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,7 +38,6 @@ def check(config: OpenAIASRConfig, paths: Paths) -> None:
     _check_key(config, paths)
     _check_headers(config, paths)
     _check_url(config, paths)
-    _check_ca_file(config.ca_file, paths.get("ca_file", "ca_file"))
     _check_request(config, paths)
     _check_turns(config, paths.get("turn_detection", "turn_detection"))
     _check_session(config, paths.get("session", "session"))
@@ -114,23 +111,6 @@ def _check_url(config: OpenAIASRConfig, paths: Paths) -> None:
             'found "beta", which api.openai.com switched off in May 2026;'
             ' allowed: "auto", "ga"',
         )
-
-
-def _check_ca_file(name: str, path: str) -> None:
-    """Read the file as the client will; small and once per configuration."""
-    if not name:
-        return
-    try:
-        ssl.create_default_context(cafile=name)
-    except ssl.SSLError:
-        problem = "holds no certificate in PEM form"
-    except (OSError, ValueError) as error:
-        number = getattr(error, "errno", None)
-        reason = os.strerror(number) if number else "no path of a file"
-        problem = f"cannot be read: {reason}"
-    else:
-        return
-    raise ConfigError(path, f"{json.dumps(name)[:200]} {problem}")
 
 
 def _check_request(config: OpenAIASRConfig, paths: Paths) -> None:

@@ -272,11 +272,24 @@ def updated_properties(
                     value = _own_names(value)
                 before = merged.get(name)
                 if isinstance(value, Mapping) and isinstance(before, Mapping):
-                    value = {**before, **value}
+                    value = {**_not_undone(before, value), **value}
                 if source is old and _is_blank(value) and name in merged:
                     continue
                 merged[name] = value
     return {"params": merged}
+
+
+def _not_undone(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> dict[str, Any]:
+    """``old`` without what ``new`` says in the other of two ways: ``type``
+    and ``enabled`` both tell whether there is a detector, or a reduction."""
+    kept = dict(old)
+    if not _is_blank(new.get("type")) and "enabled" not in new:
+        kept.pop("enabled", None)
+    if new.get("enabled") and "type" not in new and old.get("type") == "none":
+        del kept["type"]
+    return kept
 
 
 def _is_blank(value: Any) -> bool:

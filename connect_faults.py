@@ -21,6 +21,7 @@ from websockets.exceptions import (
     ProxyError,
 )
 
+from .dialer import BadCaFile
 from .realtime.faults import (
     Fault,
     clean_message,
@@ -47,6 +48,8 @@ def fault_of_exception(error: Exception) -> Fault:
         return _proxy_fault(error)
     if isinstance(error, asyncio.TimeoutError):
         return Fault("retry", "timeout", "no connection within the time limit")
+    if isinstance(error, BadCaFile):
+        return Fault("fatal", "ca_file", clean_message(str(error)))
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"the server's certificate is refused: {error.verify_message}"
         hint = "; a CA of your own belongs into ca_file"

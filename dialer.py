@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import ssl
+from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
 from .client_interface import ClientSettings
+from .private_files import require_file
 from .realtime.endpoint import is_loopback, is_plain
+from .realtime.shown import harmless
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
@@ -23,6 +27,10 @@ _USER_AGENT = "openai_asr_python"
 # It is in no registry, so that nobody who sets every logger to DEBUG finds it.
 _WEBSOCKETS_LOGGER = logging.Logger("websockets.quiet", logging.CRITICAL)
 _WEBSOCKETS_LOGGER.addHandler(logging.NullHandler())
+
+
+class BadCaFile(ValueError):
+    """``ca_file`` cannot be used; the text names the field and says why."""
 
 
 class _Connect(connect):
@@ -63,9 +71,29 @@ class Dialer:
 
     async def _context(self, ca_file: str) -> ssl.SSLContext:
         if self._tls is None or self._tls[0] != ca_file:
-            # Reads the CA bundle from disk: not on the shared loop.
-            context = await asyncio.to_thread(
-                ssl.create_default_context, cafile=ca_file or None
-            )
-            self._tls = (ca_file, context)
+            self._tls = (ca_file, await tls_context(ca_file))
         return self._tls[1]
+
+
+async def tls_context(ca_file: str) -> ssl.SSLContext:
+    """What trusts the CAs of a PEM file, or the system's for "".
+
+    Raises `BadCaFile`.  The file is read in a thread: the loop is shared.
+    """
+    return await asyncio.to_thread(_tls_context, ca_file)
+
+
+def _tls_context(ca_file: str) -> ssl.SSLContext:
+    if not ca_file:
+        return ssl.create_default_context()
+    try:
+        # To open anything else could take for ever.
+        require_file(Path(ca_file))
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        problem = "holds no certificate in PEM form"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no path of a file"
+        problem = f"cannot be read: {reason}"
+    shown = json.dumps(ca_file, ensure_ascii=False)[:200]
+    raise BadCaFile(harmless(f"ca_file: {shown} {problem}"))

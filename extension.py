@@ -13,6 +13,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from ten_ai_base.asr import (
@@ -38,6 +39,7 @@ from .call import Call, MissingDetector, Refused
 from .config import ConfigError, OpenAIASRConfig
 from .config_updates import ConfigUpdates, Version
 from .connect_faults import kind_of, place_of
+from .dialer import BadCaFile
 from .realtime.change import ANSWER_S
 from .realtime.endpoint import redacted_url
 from .realtime.faults import Fault
@@ -51,6 +53,10 @@ _DRAIN_LOOKS = 1000
 _NEVER_FULL = 1 << 40
 #: An update is answered within ten seconds, its way through TEN included.
 _UPDATE_S = ANSWER_S - 0.5
+#: After the end of the call commands are answered within this, in seconds.
+_LAST_ANSWERS_S = 1.0
+#: Their texts are ours, and say what is wrong.
+_EXPLAINED = (ConfigError, BadCaFile, MissingDetector, Refused)
 _FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 
 
@@ -95,7 +101,7 @@ class OpenAIASRExtension(AsrMessages):
             self._show_config(version)
             async with self._deciding:
                 self._call = await self._make(version.config)
-        except (ConfigError, MissingDetector) as problem:
+        except _EXPLAINED as problem:
             await self._on_bad_config(str(problem))
         except Exception as problem:
             # An inert extension must say so, whatever the reason is.
@@ -134,7 +140,8 @@ class OpenAIASRExtension(AsrMessages):
         return self._redactor.value(config.shown())
 
     async def _make(self, config: OpenAIASRConfig) -> Call:
-        """A call that works by ``config``; raises `MissingDetector`."""
+        """A call that works by ``config``; raises `MissingDetector` or
+        `BadCaFile`."""
         path = config.dump_file() if config.dump else None
         if self._dumper is not None and self._dumper.path != path:
             # Of a call that was given up.
@@ -146,6 +153,7 @@ class OpenAIASRExtension(AsrMessages):
                 config.shown(),
                 self._redactor,
                 self._on_dump_error,
+                self._on_dump_open,
             )
         trace = OverheardTrace(self._redactor, self._dumper)
         return await Call.create(config, self, self._log, trace)
@@ -156,10 +164,19 @@ class OpenAIASRExtension(AsrMessages):
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_stop", self._drain_frames())
         await self._guarded("on_stop", super().on_stop(ten_env))
-        if self._commands:
-            # The end of the call has answered them; the answers go out.
-            await asyncio.wait(self._commands, timeout=1)
+        await self._guarded("on_stop", self._end_commands())
         await self._guarded("on_stop", self._stop_dump())
+
+    async def _end_commands(self) -> None:
+        """The end of the call has answered them; the answers go out."""
+        if self._commands:
+            await asyncio.wait(self._commands, timeout=_LAST_ANSWERS_S)
+        late = list(self._commands)
+        for task in late:
+            # It still loads a detector, say.
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_LAST_ANSWERS_S)
 
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
         await self._guarded("on_data", super().on_data(ten_env, data))
@@ -351,12 +368,17 @@ class OpenAIASRExtension(AsrMessages):
             self._offset_ms += lost_ms
             await self._report_drops(self._drops.add(start_ms, lost_ms, cause))
 
+    def _leave(self, call: Call) -> None:
+        """It was given up: positions go on behind it."""
+        self._offset_ms += call.taken_ms
+        self._lost_ms += call.received_ms - call.taken_ms
+
     async def _report_unheard(self) -> None:
         """The call is over: tell about frames that it never got."""
         call = self._call
         assert call is not None
         if self._gave_up():
-            self._offset_ms += call.received_ms
+            self._leave(call)
             await self._report_lost()
             return
         frames = self.buffered_frames
@@ -483,8 +505,12 @@ class OpenAIASRExtension(AsrMessages):
                 place = self._updates.place
                 async with self._turn_to_decide(deadline):
                     applies = await self._updated(payload, place, deadline)
-        except (ConfigError, MissingDetector, Refused) as problem:
+        except _EXPLAINED as problem:
             refusal = str(problem)
+        except asyncio.CancelledError:
+            if not self.stopped:
+                raise
+            refusal = "the call is over"
         except Exception as problem:
             refusal = f"internal error: {kind_of(problem)}"
         else:
@@ -561,7 +587,7 @@ class OpenAIASRExtension(AsrMessages):
         if self.stopped:
             raise Refused("the call is over")
         if call is not None and gave_up:
-            self._offset_ms += call.received_ms
+            self._leave(call)
         self._call = made
         if call is None or gave_up:
             await self._report_lost()
@@ -591,6 +617,9 @@ class OpenAIASRExtension(AsrMessages):
     def _on_dump_error(self, problem: str) -> None:
         self._log.warn(problem)
         self._report_later(Fault("report", "", problem))
+
+    def _on_dump_open(self, path: Path) -> None:
+        self._log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT)
 
     async def _stop_dump(self) -> None:
         if self._dumper is not None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from ten_runtime import AsyncTenEnv
 
+from .realtime.shown import harmless
 from .redaction import Redactor
 
 _LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
 
 
 class ExtensionLog:
-    """Passes lines at ``level`` or above to ``ten_env``, once there is one."""
+    """Passes lines at ``level`` or above to ``ten_env``, once there is one;
+    made harmless, since not every reader of a log is a program."""
 
     def __init__(self, redactor: Redactor) -> None:
-        self._shown = redactor.text
+        self._redactor = redactor
         self.ten_env: AsyncTenEnv | None = None
         self.level = "INFO"
 
@@ -37,3 +39,7 @@ class ExtensionLog:
     def error(self, text: str, category: str | None = None) -> None:
         if env := self._on("ERROR"):
             env.log_error(self._shown(text), category=category)
+
+    def _shown(self, text: str) -> str:
+        # In this order: an escape inside a secret would hide it.
+        return harmless(self._redactor.text(text))

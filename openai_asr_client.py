@@ -41,6 +41,9 @@ from .realtime.transcription import Transcription
 _NO_CALL = Fault("report", "stopped", "the call is not under way")
 #: After a fault in a timer, when to try again, in seconds.
 _AFTER_FAULT_S = 1.0
+#: What is left at the end is handed over within this, or ``stop_timeout_ms``
+#: where that is longer, in seconds; only a listener that hangs takes as long.
+_HAND_OVER_S = 1.0
 #: The token of the finalize that `OpenAIASRClient.stop` asks for.
 _STOP = object()
 
@@ -117,9 +120,9 @@ class OpenAIASRClient:
         """Deliver what was said, within ``stop_timeout_ms``; then close.
 
         Closing takes at most two seconds, and a listener that hangs is given
-        ``stop_timeout_ms`` once more.  Every finalize and `change` under way
-        is answered.  Safe in any state, more than once and at the same time:
-        each returns when the call is over.
+        ``stop_timeout_ms`` once more, or a second.  Every finalize and
+        `change` under way is answered.  Safe in any state, more than once and
+        at the same time: each returns when the call is over.
         """
         mine = asyncio.current_task() is self._dispatcher
         if self._stopping:
@@ -131,7 +134,7 @@ class OpenAIASRClient:
             if self._running and self.core.undelivered and not mine:
                 self.core.finalize(_STOP, self._now())
                 self._pump()
-                await self._within_bound(self._stopped.wait())
+                await self._within_bound(self._stopped.wait(), 0.0)
         finally:
             await self._finish(mine)
 
@@ -150,19 +153,21 @@ class OpenAIASRClient:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
             if mine or dispatcher is None or dispatcher.done():
-                await self._within_bound(self._deliver_all())
+                await self._within_bound(self._deliver_all(), _HAND_OVER_S)
             else:
                 # What it is handing over just now must not be cut off.
                 self._news.set()
-                await self._within_bound(dispatcher)
+                await self._within_bound(dispatcher, _HAND_OVER_S)
         finally:
             for task in self._tasks - {asyncio.current_task()}:
                 task.cancel()
             self._answer_change(_NO_CALL)
             self._ended.set()
 
-    async def _within_bound(self, work: Awaitable[object]) -> None:
-        timeout = self._settings.stop_timeout_ms / 1000
+    async def _within_bound(
+        self, work: Awaitable[object], at_least_s: float
+    ) -> None:
+        timeout = max(self._settings.stop_timeout_ms / 1000, at_least_s)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(work, timeout)
 

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .realtime.shown import harmless
 from .redaction import Redactor
 
 FORMAT_VERSION = 1
+_PACKAGE = "openai_asr_python"
 #: The message that carries audio, as `realtime.session` writes it.
 _APPEND = b'{"type":"input_audio_buffer.append","audio":"'
 #: A batch of frames or appends ends after so much time, or at such a pause
@@ -72,7 +74,7 @@ class SessionLog:
                 "t": 0.0,
                 "kind": "session",
                 "format": FORMAT_VERSION,
-                "package": "openai_asr_python",
+                "package": _PACKAGE,
                 "version": package_version(),
                 "started": started,
                 "audio": audio,
@@ -179,7 +181,8 @@ class SessionLog:
             for key, value in line.items()
             if key not in kept
         }
-        return _json({**kept, **rest})
+        # Whoever prints the file shall not be at the mercy of the service.
+        return harmless(_json({**kept, **rest}))
 
     def _clean(self, name: str, value: Any) -> Any:
         """``value`` without secrets; people's words may look like a key."""
@@ -199,6 +202,19 @@ class SessionLog:
 
 def _json(line: Mapping[str, Any]) -> str:
     return json.dumps(line, ensure_ascii=False, default=str)
+
+
+def is_header(line: bytes) -> bool:
+    """Is this the first line of a log of ours, of whatever version?"""
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError):
+        return False
+    return (
+        isinstance(header, dict)
+        and header.get("kind") == "session"
+        and header.get("package") == _PACKAGE
+    )
 
 
 def package_version() -> str:

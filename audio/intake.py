@@ -74,9 +74,10 @@ class Intake:
         detector = self._detector
         if detector is None:
             return
-        if not detector.turn_open and detector.speech_since(self._ended_at):
+        onset = detector.speech_since(self._ended_at)
+        if not detector.turn_open and onset is not None:
             # Too short to be a turn by itself, but it was asked for.
-            onset, end = self._ended_at, detector.position
+            end = detector.position
             self._tell(TurnStarted(end, onset, onset))
             self._tell(TurnEnded(end, end, False))
             detector.finalize()

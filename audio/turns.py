@@ -171,13 +171,18 @@ class LocalTurnDetector:
         """True in a turn, and in what may yet become one."""
         return self._speech > 0
 
-    def speech_since(self, sample: int) -> bool:
-        """True if speech was heard after position `sample`.
+    def speech_since(self, sample: int) -> int | None:
+        """Where speech was heard that ended after position `sample`, or None.
 
         Also counts sounds still too short for a turn: who must decide now
         whether there is something to transcribe had better try.
         """
-        return self._last_speech > sample
+        if self._last_speech <= sample:
+            return None
+        if not self._speech:
+            # No candidate any more: what is remembered is its end.
+            return max(self._last_speech - self._size, sample)
+        return max(self._onset(), self._boundary, sample)
 
     def finalize(self) -> TurnEnded | None:
         """End an open turn here and now; None if none is open.

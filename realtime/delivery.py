@@ -78,6 +78,9 @@ class Delivery:
 
     def failed(self, turn: Turn, fault: Fault) -> None:
         """Report that a turn's audio is given up."""
+        if turn.begin < self._held.start:
+            # Whether its padding was silence cannot be seen any more.
+            turn.start = max(turn.begin, self._spoken_to)
         result = self._result(turn, "", turn.end)
         self.results.append(
             TurnFailed(turn.item_id, result.start_ms, result.duration_ms, fault)

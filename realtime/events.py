@@ -8,23 +8,32 @@ nothing here raises on odd content.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
 #: No audio position of a session is beyond this (a week in ms); a larger
 #: number is a server's mistake and must not reach the arithmetic.
 MAX_POSITION_MS = 7 * 24 * 3600 * 1000
-#: A turn of ten minutes is about 12 000 characters; longer ids than this are
-#: no ids.
+#: A turn of ten minutes is about 12 000 characters.
 MAX_TEXT = 50_000
+#: Ids are OpenAI's (``item_…``), UUIDs or whatever a server likes; they are
+#: compared, and shown.
 MAX_ID = 200
+_ID = re.compile(r"[!-~]+")
+#: Error codes, types and params (``session.audio[0].format``), names and words
+#: of ``usage``.
+MAX_WORD = 100
+_WORD = re.compile(r"[\w.:/\[\]-]+", re.ASCII)
+#: RFC 5646, 4.4.1: no tag in use needs more; some write ``en_US``.
+MAX_LANGUAGE = 35
+_LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 #: Tokens of a turn whose probability is kept, and the length of one.
 MAX_TOKENS = 10_000
 _MAX_TOKEN = 100
-#: ``usage``: entries of one object, levels of objects, length of a text.
+#: ``usage``: entries of one object, levels of objects.
 _MAX_COUNTS = 32
 _COUNT_LEVELS = 3
-_MAX_WORD = 100
 #: Integers beyond this are not exact in JSON; TEN's are of 64 bits.
 _MAX_NUMBER = 2**53
 
@@ -98,22 +107,36 @@ def clean_text(text: str) -> str:
 
 def clean_id(value: object) -> str:
     """``value`` if it can be an id, else ""."""
-    if not isinstance(value, str) or len(value) > MAX_ID:
+    return _checked(value, _ID, MAX_ID)
+
+
+def clean_word(value: object) -> str:
+    """``value`` if it can be a code or a name, else ""."""
+    return _checked(value, _WORD, MAX_WORD)
+
+
+def clean_language(value: object) -> str:
+    """``value`` if it can be the code of a language, else ""."""
+    return _checked(value, _LANGUAGE, MAX_LANGUAGE)
+
+
+def _checked(value: object, alphabet: re.Pattern[str], most: int) -> str:
+    if not isinstance(value, str) or len(value) > most:
         return ""
-    return value if value.isprintable() else ""
+    return value if alphabet.fullmatch(value) else ""
 
 
 def _counts(value: Mapping[str, Any], levels: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key, entry in list(value.items())[:_MAX_COUNTS]:
-        name = clean_id(key)
+        name = clean_word(key)
         if not name:
             continue
         if isinstance(entry, dict):
             if levels > 1:
                 found[name] = _counts(entry, levels - 1)
-        elif isinstance(entry, str):
-            found[name] = clean_text(entry[:_MAX_WORD])
+        elif word := clean_word(entry):
+            found[name] = word
         elif isinstance(entry, (int, float)) and abs(entry) <= _MAX_NUMBER:
             found[name] = entry
     return found

@@ -17,6 +17,9 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
+from .events import clean_id, clean_word
+from .shown import one_line
+
 #: ``fatal``: nobody but a person can mend it, so no further attempt.
 #: ``retry``: back off and try again.  ``at_once``: reconnect without delay.
 #: ``ignore``: part of normal operation.  ``report``: tell, change nothing.
@@ -146,8 +149,7 @@ def clean_message(text: str) -> str:
     """``text`` on one line, bounded."""
     # Nothing beyond this can get into the message; a flood costs no time.
     text = text[: 8 * _MAX_MESSAGE]
-    text = "".join(c if c.isprintable() else " " for c in text)
-    text = " ".join(text.split())
+    text = one_line(text)
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
 
 
@@ -168,21 +170,21 @@ def error_of(fields: Mapping[str, Any]) -> ErrorInfo:
 
 
 def _error_info(fields: Mapping[str, Any]) -> ErrorInfo:
-    def word(*names: str) -> str:
+    def text(*names: str) -> str:
         for name in names:
             value = fields.get(name)
             if isinstance(value, int) and not isinstance(value, bool):
                 value = str(value)
             if isinstance(value, str) and value.strip():
-                return clean_message(value)
+                return value.strip()
         return ""
 
     return ErrorInfo(
-        type=word("type"),
-        code=word("code"),
-        message=word("message", *_OTHER_NAMES),
-        param=word("param"),
-        event_id=word("event_id"),
+        type=clean_word(text("type")),
+        code=clean_word(text("code")),
+        message=clean_message(text("message", *_OTHER_NAMES)),
+        param=clean_word(text("param")),
+        event_id=clean_id(text("event_id")),
     )
 
 

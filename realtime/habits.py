@@ -12,7 +12,8 @@ class ServerHabits:
     ``announces``: it sends a notice of each item (``committed`` or
     ``item.added``), so that an unknown item is a lost event.  ``chains``: a
     notice may name the item before, so that a gap is a lost event; believed
-    until proved wrong.  ``roots``: what items named there and was none.
+    until proved wrong.  ``links``: how often it named one that was known.
+    ``roots``: what items named there and was none.
 
     ``confirms``: it was seen to answer `session.update`.  ``consents``: it
     never did so and yet took audio.  ``answers_in_s``: how long it took to
@@ -24,6 +25,7 @@ class ServerHabits:
 
     announces: bool = False
     chains: bool = True
+    links: int = 0
     roots: set[str] = field(default_factory=set)
     confirms: bool = False
     consents: bool = False

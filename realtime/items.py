@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .clock import SessionClock
-from .events import MAX_TEXT, MAX_TOKENS, ServerEvent, clean_id
+from .events import (
+    MAX_TEXT,
+    MAX_TOKENS,
+    ServerEvent,
+    clean_id,
+    clean_language,
+)
 from .faults import ErrorInfo, error_of
 from .habits import ServerHabits
 from .settings import SessionSettings
@@ -313,6 +319,7 @@ class Items:
             self.confused = True
         elif before is not None or previous in self._finished_set:
             self._chained = True
+            self._habits.links += 1
         elif previous in self._habits.roots:
             return
         elif (self._chained and not first) or previous in self._unannounced:
@@ -369,7 +376,7 @@ class Items:
         turn.languages = tuple(
             code
             for entry in event.objects("languages")[:_MAX_LANGUAGES]
-            if (code := clean_id(entry.get("code")))
+            if (code := clean_language(entry.get("code")))
         )
         logprobs = event.logprobs()
         if logprobs:

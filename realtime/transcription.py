@@ -30,8 +30,9 @@ from .session import Session
 #: A turn that fails or stays without an answer is sent again this often.
 RESEND = 1
 #: So many replays in a row without progress and the server's chain of items
-#: is not what it seems.
+#: is not what it seems; more where it mostly was.
 TRUST = 5
+MOST_TRUST = 20
 
 
 class Transcription(Connections):
@@ -219,7 +220,8 @@ class Transcription(Connections):
         head = session.head()
         if head is None or not head.committed:
             self._confusions += 1
-            if self._confusions > TRUST:
+            trust = min(max(TRUST, self._habits.links), MOST_TRUST)
+            if self._confusions > trust:
                 self._habits.chains = False
             self._restart(now, self._backoff.next_delay())
 

@@ -103,6 +103,10 @@ class TenStream(Stream):
             for at in range(0, len(samples), _FRAME):
                 await _send(env, samples[at : at + _FRAME].tobytes())
                 if at == place:
+                    # One that strikes nothing would prove nothing.
+                    await server.until(
+                        lambda: any(s.open for s in server.sessions)
+                    )
                     self._strike(server, rng.choice(self._faults))
             if self._seed % 2 or rng.random() < 0.1:
                 await self._finalize(env, f"f{len(listener.asked)}")

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from devkit.shown import harmless_lines, one_line
+
 from .arguments import ROOT, Job, UsageError, parse
 from .processes import DemoError, LocalServer, Signals, run_app
 from .word_error_rate import word_error_rate
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _fail(text: str, status: int) -> int:
-    print(f"devkit.demo: {text}", file=sys.stderr)
+    print(f"devkit.demo: {one_line(text)}", file=sys.stderr)
     return status
 
 
@@ -83,14 +85,14 @@ def _run(job: Job, url: str, signals: Signals) -> int:
         _restore_terminal()
         if signals.stopped:
             return _fail("stopped", 130)
-        sys.stderr.write(log)
+        sys.stderr.write(harmless_lines(log))
         return _fail(f"the app ended with exit status {status}", 1)
     return _conclude(job, report, signals)
 
 
 def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
     """Print the transcript and what it is worth."""
-    turns = [str(result["text"]).strip() for result in report["results"]]
+    turns = [one_line(str(result["text"])) for result in report["results"]]
     print("\nTranscript")
     print("\n".join(f"  {turn}" for turn in turns) or "  (no speech)")
     print()

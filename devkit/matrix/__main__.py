@@ -15,6 +15,8 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 
+from devkit.shown import one_line
+
 from .judge import AnyCell, all_cells
 from .report import FILE, document
 from .run import run_cells
@@ -48,7 +50,7 @@ def main() -> int:
             complaints |= found
     failed = {cell: text for cell, text in complaints.items() if text}
     for cell, text in list(failed.items())[:_SHOWN]:
-        print(f"{cell}: {text[:_LONGEST]}")
+        print(f"{cell}: {one_line(text)[:_LONGEST]}")
     seconds = time.monotonic() - start
     print(f"{len(cells)} calls, {len(failed)} failed, {seconds:.0f} s")
     if options.every == 1:

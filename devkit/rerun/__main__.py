@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from devkit.bootstrap import ensure_ten
 from devkit.demo.word_error_rate import word_error_rate, words_of
+from devkit.shown import one_line
 
 from .recording import Recording, RecordingError, read_recording
 
@@ -133,11 +134,12 @@ def _is_loopback(host: str) -> bool:
 
 def _describe(recording: Recording) -> None:
     print(
-        f"call    {_shown(recording.started)}, version"
-        f" {_shown(recording.version)}, {recording.audio_bytes} bytes of audio"
+        f"call    {one_line(recording.started)},"
+        f" version {one_line(recording.version)},"
+        f" {recording.audio_bytes} bytes of audio"
     )
     for note in recording.notes:
-        print(f"devkit.rerun: {_shown(note)}", file=sys.stderr)
+        print(f"devkit.rerun: {one_line(note)}", file=sys.stderr)
 
 
 def _run(
@@ -178,7 +180,7 @@ def _conclude(recording: Recording, outcome: Outcome) -> int:
     if not before and not now:
         print("        (no speech)")
     for error in outcome.errors:
-        print(f"devkit.rerun: error: {_shown(error)}", file=sys.stderr)
+        print(f"devkit.rerun: error: {one_line(error)}", file=sys.stderr)
     print(f"\nword error rate against the log: {_rate(before, now)}")
     if outcome.problem:
         sys.stdout.flush()
@@ -196,18 +198,11 @@ def _rate(before: list[str], now: list[str]) -> str:
 
 
 def _shown_turn(text: str | None) -> str:
-    return "-" if text is None else _shown(text)
-
-
-def _shown(text: str) -> str:
-    """For the terminal: control characters made visible."""
-    return "".join(
-        char if char.isprintable() else f"\\x{ord(char):02x}" for char in text
-    )
+    return "-" if text is None else one_line(text)
 
 
 def _fail(text: str, status: int) -> int:
-    print(f"devkit.rerun: {_shown(text)}", file=sys.stderr)
+    print(f"devkit.rerun: {one_line(text)}", file=sys.stderr)
     return status
 
 

@@ -120,7 +120,7 @@ def test_a_used_model_gives_the_same_events(call):
     detector.reset()
     assert detector.position == 0
     assert not detector.turn_open
-    assert not detector.speech_since(0)
+    assert detector.speech_since(0) is None
     assert detector.push(samples) == first
 
 
@@ -259,13 +259,13 @@ def test_finalize_ends_the_turn_here(call):
     middle = sum(places[0]) // 2 + 5
     (started,) = detector.push(samples[:middle])
     assert detector.turn_open
-    assert detector.speech_since(places[0][0])
+    assert detector.speech_since(places[0][0]) is not None
     ended = detector.finalize()
     assert ended.at_sample == middle
     assert started.onset_sample < ended.end_of_speech_sample <= middle
     assert not ended.cut
     assert not detector.turn_open
-    assert not detector.speech_since(middle)
+    assert detector.speech_since(middle) is None
     assert detector.finalize() is None
     events = detector.push(samples[middle:])
     assert len(events) == 6  # the rest of the word is the next turn
@@ -278,8 +278,22 @@ def test_speech_since_tells_speech_from_silence(call):
     detector = LocalTurnDetector(RATE)
     detector.push(samples)
     (_, end) = places[-1]
-    assert detector.speech_since(end - 200 * MS)
-    assert not detector.speech_since(end + 200 * MS)
+    assert detector.speech_since(end - 200 * MS) is not None
+    assert detector.speech_since(end + 200 * MS) is None
+
+
+@pytest.mark.parametrize("length_ms", [110, 125])
+def test_speech_since_tells_where_what_is_no_turn_yet_began(call, length_ms):
+    """Behind a pause that is longer than all that is remembered."""
+    samples, places = call
+    begin = places[0][0]
+    detector = LocalTurnDetector(RATE)
+    detector.push(np.zeros(3 * RATE, np.int16))
+    detector.push(samples[: begin + length_ms * MS])
+    assert not detector.turn_open
+    onset = detector.speech_since(0)
+    assert onset is not None
+    assert abs(onset - (3 * RATE + begin)) <= 40 * MS
 
 
 def test_streams_that_alternate_do_not_hear_each_other(call):

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import ssl
+import threading
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
 from live import KEY, port_of, proxy, tls_front, try_to_connect
+from ten_packages.extension.openai_asr_python.call import Call
 from ten_packages.extension.openai_asr_python.config import ConfigError
 from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.dialer import (
+    BadCaFile,
+    tls_context,
+)
 from ten_packages.extension.openai_asr_python.realtime.endpoint import (
     is_azure,
     redacted_url,
@@ -287,19 +296,76 @@ async def test_a_certificate_for_another_name_is_refused(authority, tmp_path):
         assert server.sessions == []
 
 
-def test_a_wrong_ca_file_is_named_before_connecting(tmp_path: Path):
-    text = tmp_path / "notes.txt"
-    text.write_text("no certificate")
-    for path, part in (
-        (tmp_path / "missing.pem", "cannot be read: No such file"),
-        (tmp_path, "cannot be read"),
-        (text, "holds no certificate in PEM form"),
-    ):
-        with pytest.raises(ConfigError) as caught:
-            loaded(ca_file=str(path))
-        assert str(caught.value).startswith("params.ca_file: ")
-        assert part in str(caught.value)
-        assert path.name in str(caught.value)
+def _none(path: Path) -> None:
+    """There is nothing."""
+
+
+def _notes(path: Path) -> None:
+    path.write_text("no certificate")
+
+
+@pytest.mark.parametrize(
+    ("make", "part"),
+    [
+        (_none, "cannot be read: No such file"),
+        (Path.mkdir, "cannot be read: is a directory, not a file"),
+        (os.mkfifo, "cannot be read: is a named pipe, not a file"),
+        (_notes, "holds no certificate in PEM form"),
+    ],
+)
+async def test_a_wrong_ca_file_is_named_before_connecting(tmp_path, make, part):
+    path = tmp_path / "ca.pem"
+    make(path)
+    with pytest.raises(BadCaFile) as caught:
+        await try_to_connect(base_url="wss://asr.test/v1", ca_file=str(path))
+    assert str(caught.value).startswith(f'ca_file: "{path}" {part}')
+
+
+async def test_a_ca_file_is_not_read_in_the_loop(
+    authority, tmp_path, monkeypatch
+):
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    threads: list[int] = []
+    create = ssl.create_default_context
+
+    def spy(**options: Any) -> ssl.SSLContext:
+        threads.append(threading.get_ident())
+        return create(**options)
+
+    monkeypatch.setattr(ssl, "create_default_context", spy)
+    await try_to_connect(base_url="wss://127.0.0.1:9/v1", ca_file=str(pem))
+    # Looked at first, then used.
+    assert len(threads) == 2
+    assert threading.get_ident() not in threads
+
+
+async def test_a_ca_file_may_be_a_link(authority, tmp_path):
+    # Secrets are mounted that way.
+    authority.cert_pem.write_to_path(tmp_path / "..data")
+    (tmp_path / "ca.pem").symlink_to("..data")
+    assert await tls_context(str(tmp_path / "ca.pem"))
+
+
+async def test_a_ca_file_that_is_gone_when_it_is_needed_is_fatal(
+    authority, tmp_path, monkeypatch
+):
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    start = Call.start
+
+    async def later(call: Call) -> None:
+        pem.unlink()
+        await start(call)
+
+    monkeypatch.setattr(Call, "start", later)
+    listener = await try_to_connect(
+        base_url="wss://127.0.0.1:9/v1", ca_file=str(pem)
+    )
+    assert listener.fault is not None
+    assert listener.fault.fatal
+    assert listener.fault.message.startswith("ca_file: ")
+    assert "No such file" in listener.fault.message
 
 
 # -- proxies ----------------------------------------------------------------

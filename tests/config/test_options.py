@@ -162,6 +162,44 @@ def test_an_update_of_hotwords_counts_however_they_were_spelled(first, then):
     assert merged == {"input_audio_transcription": {"keywords": ["b"]}}
 
 
+@pytest.mark.parametrize(
+    ("before", "update", "owner"),
+    [
+        ({"enabled": False}, {"type": "server_vad"}, "server_vad"),
+        ({"enabled": False}, {"type": "local"}, "local"),
+        ({"type": "none"}, {"enabled": True}, "server_vad"),
+        ({"type": "none"}, {"type": "server_vad"}, "server_vad"),
+        ({"type": "local"}, {"enabled": False}, "none"),
+        ({"type": "local"}, {"type": "none"}, "none"),
+        ({"enabled": False}, {"silence_duration_ms": 900}, "none"),
+        ({"enabled": False}, {"type": "local", "enabled": False}, "none"),
+        ({"enabled": False}, {"type": ""}, "none"),
+        ({"type": "none"}, {"silence_duration_ms": 900}, "none"),
+    ],
+)
+def test_the_last_word_on_a_detector_counts(before, update, owner):
+    """Whether it is said by ``type`` or by ``enabled``."""
+    model = "gpt-4o-transcribe"
+    old = {"params": {"api_key": KEY, "model": model, "turn_detection": before}}
+    merged = updated_properties(old, {"turn_detection": update})
+    config, _ = load_config(merged)
+    assert config.turn_owner == owner
+
+
+def test_the_last_word_on_noise_reduction_counts():
+    section = "input_audio_noise_reduction"
+    merged = {"params": {"api_key": KEY, section: {"enabled": False}}}
+    expected = [
+        ({"type": "near_field"}, {"type": "near_field"}),
+        ({"enabled": False}, None),
+        ({"enabled": True}, {"type": "near_field"}),
+    ]
+    for update, asked in expected:
+        merged = updated_properties(merged, {section: update})
+        config, _ = load_config(merged)
+        assert config.session_settings().noise_reduction == asked
+
+
 def test_words_go_into_the_prompt_in_the_models_own_way():
     words = {"hotwords": ["TEN|5", "Agora"], "prompt": "A call."}
     whisper, _ = load(model="whisper-1", **words)

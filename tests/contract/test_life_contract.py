@@ -282,9 +282,9 @@ class OddFrame:
 async def test_no_getter_of_a_frame_ends_the_process(getter, dumps, tmp_path):
     extension = OpenAIASRExtension("asr")
     if dumps:
-        extension._dumper = AudioDumper(
-            tmp_path / "a.pcm", {}, extension._redactor, print
-        )
+        path = tmp_path / "a.pcm"
+        redactor = extension._redactor
+        extension._dumper = AudioDumper(path, {}, redactor, print, print)
     await extension.on_audio_frame(None, OddFrame(getter))
     if dumps:
         await extension._dumper.stop()

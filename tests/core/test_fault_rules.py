@@ -30,7 +30,9 @@ def info_of(rule) -> ErrorInfo:
 
 
 def test_a_message_is_one_line():
-    assert clean_message("a\n b\t\x00c") == "a b c"
+    assert clean_message("a\n b\t c") == "a b c"
+    assert clean_message("a\x1b[2J\0\u202e") == r"a\u001b[2J\u0000\u202e"
+    assert clean_message("می\u200cخواهم") == "می\u200cخواهم"
     assert clean_message("a" * 500) == "a" * 500
     assert clean_message("a" * 501) == "a" * 500 + "…"
     assert clean_message(" " * 3999 + "bc") == "b"
@@ -48,6 +50,22 @@ def test_a_message_is_one_line():
             ErrorInfo("t", "4", "", "p", "e"),
         ),
         ({"error": {"code": True, "message": " "}}, ErrorInfo()),
+        (
+            {
+                "error": {
+                    "type": "a b",
+                    "code": "c\u202e",
+                    "param": "p" * 101,
+                    "event_id": "e e",
+                    "message": "so",
+                }
+            },
+            ErrorInfo(message="so"),
+        ),
+        (
+            {"error": {"code": 10**400, "param": "a[0].b"}},
+            ErrorInfo(param="a[0].b"),
+        ),
         ({"error": {"message": "", "detail": "so"}}, ErrorInfo(message="so")),
         ({"error": {"title": "so", "reason": "x"}}, ErrorInfo(message="so")),
         ({"error_description": "so"}, ErrorInfo(message="so")),

@@ -6,6 +6,8 @@ import base64
 import json
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from ten_packages.extension.openai_asr_python.realtime.client_events import (
     append_event,
     clear_event,
@@ -18,9 +20,12 @@ from ten_packages.extension.openai_asr_python.realtime.events import (
     MAX_POSITION_MS,
     MAX_TEXT,
     MAX_TOKENS,
+    MAX_WORD,
     MalformedEvent,
     ServerEvent,
     clean_id,
+    clean_language,
+    clean_word,
     parse_event,
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
@@ -28,6 +33,7 @@ from ten_packages.extension.openai_asr_python.realtime.settings import (
     merged,
     needs_new_session,
 )
+from ten_packages.extension.openai_asr_python.realtime.shown import harmless
 
 VAD = {"type": "server_vad", "silence_duration_ms": 400}
 
@@ -44,12 +50,52 @@ def test_a_text_is_what_c_strings_and_utf8_can_carry():
     assert event("a").text("y") == ""
 
 
-def test_an_id_is_printable_and_not_long():
-    assert clean_id("a" * MAX_ID) == "a" * MAX_ID
-    assert event("a" * (MAX_ID + 1)).identity("x") == ""
+#: Each check, the longest of its kind, and more that it lets through.
+SHORT_FIELDS = [
+    (clean_id, "a" * MAX_ID, ["item_8fKz", "6f9619ff-8b86", "a/b?c=d", "!~"]),
+    (
+        clean_word,
+        "a" * MAX_WORD,
+        ["invalid_value", "session.audio[0].format", "E-42", "about:blank"],
+    ),
+    (
+        clean_language,
+        "de" + "-12345678" * 3 + "-12345",
+        ["de", "cmn", "en-US", "en_US", "zh-Hant-TW", "english", "sl-1994"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("clean", "longest", "more"), SHORT_FIELDS)
+def test_a_short_field_has_an_alphabet_and_a_length(clean, longest, more):
+    for good in (longest, *more):
+        assert clean(good) == good
+    assert clean(longest + longest[-1]) == ""
+    for odd in (None, 7, True, ["a"], {"a": 1}, ""):
+        assert clean(odd) == ""
+    for char in "\n\0 \x1b\x7f\x9b\u202e\u2028\ud800é😀ａ":
+        for text in (char, f"de{char}", f"{char}de", f"de{char}AT"):
+            assert clean(text) == "", text
+
+
+@given(st.text())
+def test_a_short_field_is_what_it_was_or_nothing(text):
+    for clean, _, _ in SHORT_FIELDS:
+        shown = clean(text)
+        assert shown in ("", text)
+        assert shown.isascii()
+        assert harmless(shown) == shown
+
+
+def test_a_language_is_no_sentence():
+    for text in ("d", "portuguese", "de-", "de--AT", "-de", "d3", "de AT"):
+        assert clean_language(text) == ""
+
+
+def test_ids_of_events_are_checked():
     assert event("a\n").identity("x") == ""
-    assert event(7).identity("x") == ""
     assert event("a").identity("x") == "a"
+    assert event("a").identity("y") == ""
 
 
 @pytest.mark.parametrize(
@@ -98,7 +144,9 @@ def test_usage_is_what_ten_can_carry():
         "many": 2**53 + 1,
         "seconds": 1.5,
         "odd": float("nan"),
-        "type": "a" * 101,
+        "type": "tokens",
+        "long": "a" * 101,
+        "words": "not a word",
         "list": [1],
         "bad\n": 1,
         "one": {"two": {"three": {"four": 1}, "n": 3}},
@@ -106,7 +154,7 @@ def test_usage_is_what_ten_can_carry():
     assert event(given).counts("x") == {
         "tokens": 2**53,
         "seconds": 1.5,
-        "type": "a" * 100,
+        "type": "tokens",
         "one": {"two": {"n": 3}},
     }
     many = {str(n): n for n in range(33)}

@@ -2,9 +2,12 @@
 
 import itertools
 import json
+import unicodedata
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from examples.live_captions.ten_packages.extension.captions.cells import (
     text_width,
@@ -16,6 +19,7 @@ from examples.live_captions.ten_packages.extension.captions.transcript import (
 )
 from examples.live_captions.ten_packages.extension.captions.writers import (
     FORMATS,
+    json_text,
     write,
 )
 
@@ -133,3 +137,63 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
 def test_a_directory_that_is_missing_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         write(tmp_path / "nowhere" / "call.srt", FINALS)
+
+
+#: What a hostile service would have a caption hold.
+HOSTILE = (
+    "a\x1b[2Jb\x1b]0;title\x07\x9b31m\u202ec\u2028d --> e\n\n7\n"
+    "00:00:00,000 --> 00:00:09,000\nforged\r\n\r\nNOTE <b>&amp;</b> -----> x"
+)
+TEXTS = st.text(
+    st.one_of(
+        st.characters(),
+        st.sampled_from("->-><&\n\r\x1b\x85\x9b\u2028\u202e\u2066 "),
+    )
+)
+
+
+def _harmful(text: str) -> list[str]:
+    return [
+        char
+        for char in text
+        if unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp")
+        or "\u202a" <= char <= "\u202e"
+        or "\u2066" <= char <= "\u2069"
+    ]
+
+
+@pytest.mark.parametrize("suffix", sorted(FORMATS))
+@given(text=TEXTS | st.just(HOSTILE))
+def test_no_text_gets_out_of_its_cue(suffix: str, text: str) -> None:
+    results = [
+        Result("a\x9b", text, True, 0, 100, "en\u202e", (Word(text, 0, 9),)),
+        Result("b", "next", True, 100, 100),
+    ]
+    written = FORMATS[suffix](results)
+    written.encode()
+    assert _harmful(written.replace("\n", "")) == []
+    if suffix == ".json":
+        read = json.loads(written)["results"]
+        # A half of a surrogate pair is spelled, and read as it was.
+        assert read[0]["text"] == text
+        assert read[0]["words"][0]["word"] == text
+        return
+    expected = len(cues(results))
+    assert written.count(" --> ") == expected
+    assert written.count("-->") == expected
+    head = ["WEBVTT"] if suffix == ".vtt" else []
+    blocks = written.rstrip("\n").split("\n\n")
+    assert len(blocks) == expected + len(head)
+    if suffix == ".vtt":
+        body = "".join(
+            line for line in written.split("\n") if " --> " not in line
+        )
+        assert "<" not in body
+        assert ">" not in body
+
+
+def test_a_report_is_harmless_and_keeps_its_meaning() -> None:
+    body = {"problem": HOSTILE, "results": [{"text": HOSTILE}]}
+    text = json_text(body)
+    assert json.loads(text) == body
+    assert _harmful(text.replace("\n", "")) == []

@@ -1,12 +1,10 @@
-"""Cells, wrapping, escaping, and the transcript's bookkeeping."""
+"""Cells, wrapping, and the transcript's bookkeeping."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from examples.live_captions.ten_packages.extension.captions.cells import (
-    escape,
-    one_line,
     text_width,
     truncate,
     wrap,
@@ -37,18 +35,6 @@ def test_truncation_fits(text: str, width: int) -> None:
     cut = truncate(text, width)
     assert text_width(cut) <= width
     assert cut == text if text_width(text) <= width else cut[-1] == "…"
-
-
-@given(st.text())
-def test_escaped_text_has_no_controls(text: str) -> None:
-    shown = one_line(text)
-    assert not any(ord(c) < 32 or 127 <= ord(c) < 160 for c in shown)
-    assert escape(shown) == shown
-    shown.encode()  # no lone surrogates
-
-
-def test_joiners_of_scripts_and_emoji_survive() -> None:
-    assert escape("می\u200cخواهم 👩\u200d🚀") == "می\u200cخواهم 👩\u200d🚀"
 
 
 def result(

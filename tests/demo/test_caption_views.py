@@ -193,8 +193,8 @@ def test_text_from_the_network_cannot_move_the_cursor() -> None:
     view.interim("a\x1b[2Jb\x07\nc")
     view.final(final("a\x1b]0;title\x07\x9b31m b\u202ec"))
     lines = screen.lines()
-    assert lines[0].endswith(r"a\x1b]0;title\x07\x9b31m b\u202ec")
-    assert lines[1] == r"▸ a\x1b[2Jb\x07 c"
+    assert lines[0].endswith(r"a\u001b]0;title\u0007\u009b31m b\u202ec")
+    assert lines[1] == r"▸ a\u001b[2Jb\u0007 c"
 
 
 def test_without_a_terminal_only_finals_and_errors_are_lines() -> None:
@@ -269,4 +269,4 @@ def test_error_lines_name_module_code_and_vendor() -> None:
         == "asr error 1000: connection lost: no close frame (openai 1006)"
     )
     fatal = {"code": -1000, "message": "bad key\x1b[0m", "vendor_info": {}}
-    assert error_text(fatal) == r"? fatal error -1000: bad key\x1b[0m"
+    assert error_text(fatal) == r"? fatal error -1000: bad key\u001b[0m"

@@ -1,5 +1,6 @@
 """`python -m devkit.demo` with wrong input: one line, status 2."""
 
+import json
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from devkit.demo import __main__ as command
 from devkit.demo.arguments import SUFFIXES, UsageError, parse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -184,3 +186,37 @@ def test_suffixes_are_those_the_captions_write() -> None:
     from examples.live_captions.ten_packages.extension.captions import writers
 
     assert set(SUFFIXES) == set(writers.FORMATS)
+
+
+def test_a_transcript_cannot_move_the_cursor(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = "said\x1b[2J\n\x9b31m\u202ehere"
+    report = {
+        "ending": "finished",
+        "errors": 0,
+        "finals": 1,
+        "problem": "",
+        "results": [{"start_ms": 0, "duration_ms": 9, "text": text}],
+    }
+
+    def run_app(
+        app: Path, environment: dict[str, str], signals: object
+    ) -> tuple[int, str]:
+        path = Path(environment["LIVE_CAPTIONS_REPORT"])
+        path.write_text(json.dumps(report), encoding="utf-8")
+        return 0, ""
+
+    monkeypatch.setattr(command, "run_app", run_app)
+    job = (
+        "--audio",
+        str(ROOT / "samples" / "call.wav"),
+        "--server",
+        "ws://127.0.0.1:9/v1",
+    )
+    assert command.main(job) == 0
+    out = capsys.readouterr().out
+    assert r"said\u001b[2J \u009b31m\u202ehere" in out
+    assert not set("\x1b\x9b\u202e") & set(out)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import socket
 import threading
 
 import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
-from dumped_call import dumping, lines_of, logged_bytes, needs_devices
+from dumped_call import (
+    SlowDisk,
+    dumping,
+    fill_the_disk,
+    lines_of,
+    logged_bytes,
+)
 
 from devkit.server import Faults, ServerThread
 
@@ -137,12 +144,6 @@ def test_without_dump_there_is_no_file_and_no_thread(server, tmp_path):
 # -- failures ------------------------------------------------------------
 
 
-def _full(tmp_path):
-    path = tmp_path / "full.pcm"
-    path.symlink_to("/dev/full")
-    return path
-
-
 def _a_directory(tmp_path):
     path = tmp_path / "x.pcm"
     path.mkdir()
@@ -165,24 +166,55 @@ def _without_permission(tmp_path):
     return folder / "x.pcm"
 
 
+def _link(tmp_path):
+    target = tmp_path / "precious.txt"
+    target.write_text("precious")
+    path = tmp_path / "x.pcm"
+    path.symlink_to(target)
+    return path
+
+
 def _broken_link(tmp_path):
     path = tmp_path / "x.pcm"
-    path.symlink_to(tmp_path / "nowhere" / "x.pcm")
+    path.symlink_to(tmp_path / "made.pcm")
+    return path
+
+
+def _log_is_a_link(tmp_path):
+    (tmp_path / "x.jsonl").symlink_to(tmp_path / "made.jsonl")
+    return tmp_path / "x.pcm"
+
+
+def _pipe(tmp_path):
+    path = tmp_path / "x.pcm"
+    os.mkfifo(path)
+    return path
+
+
+def _log_is_a_pipe(tmp_path):
+    os.mkfifo(tmp_path / "x.jsonl")
+    return tmp_path / "x.pcm"
+
+
+def _socket(tmp_path):
+    path = tmp_path / "x.pcm"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
     return path
 
 
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
-        pytest.param(
-            _full,
-            "No space left",
-            marks=pytest.mark.skipif(needs_devices, reason="no /dev/full"),
-        ),
-        (_a_directory, "Is a directory"),
-        (_log_is_a_directory, "Is a directory"),
+        (_a_directory, "x.pcm: is a directory, not a file"),
+        (_log_is_a_directory, "x.jsonl: is a directory, not a file"),
+        (_link, "is a symbolic link, not a file"),
+        (_broken_link, "is a symbolic link, not a file"),
+        (_log_is_a_link, "x.jsonl: is a symbolic link, not a file"),
+        (_pipe, "is a named pipe, not a file"),
+        (_log_is_a_pipe, "x.jsonl: is a named pipe, not a file"),
+        (_socket, "is a socket, not a file"),
         (_below_a_file, "Not a directory"),
-        (_broken_link, "No such file"),
         pytest.param(
             _without_permission,
             "Permission denied",
@@ -196,6 +228,7 @@ def test_a_failure_is_one_error_and_the_call_goes_on(
     server, tmp_path, make, reason
 ):
     path = make(tmp_path)
+    before = _tree(tmp_path)
     audio, _ = spoken(TURNS)
 
     async def script(call: Call) -> None:
@@ -210,28 +243,43 @@ def test_a_failure_is_one_error_and_the_call_goes_on(
     assert error["code"] == NON_FATAL
     assert str(path) in error["message"]
     assert reason in error["message"]
+    assert _tree(tmp_path) == before
 
 
-def test_a_full_disk_leaves_the_reason_in_the_log(server, tmp_path):
-    if needs_devices:
-        pytest.skip("no /dev/full")
-    path = _full(tmp_path)
+def _tree(folder):
+    """What lies there, with its type, mode and, of files, content."""
+    return {
+        path: (
+            path.lstat().st_mode,
+            path.read_bytes() if path.is_file() else b"",
+        )
+        for path in folder.rglob("*")
+    }
+
+
+def test_a_full_disk_leaves_the_reason_in_the_log(
+    server, tmp_path, monkeypatch
+):
+    path = tmp_path / "x.pcm"
+    fill_the_disk(monkeypatch)
     audio, _ = spoken(TURNS)
 
     async def script(call: Call) -> None:
         await call.send(audio)
         await call.until(lambda: call.errors)
 
-    run_call(dumping(server.url, path), script)
+    call = run_call(dumping(server.url, path), script)
+    assert call.codes == [NON_FATAL]
     last = lines_of(path)[-1]
     assert last["kind"] == "dump_failed"
     assert "No space left" in last["reason"]
 
 
-def test_a_disk_that_hangs_does_not_hold_up_the_call(server, tmp_path):
-    # Opening a pipe for writing waits until somebody reads it.
+def test_a_disk_that_hangs_does_not_hold_up_the_call(
+    server, tmp_path, monkeypatch
+):
     path = tmp_path / "hang.pcm"
-    os.mkfifo(path)
+    disk = SlowDisk(monkeypatch)
     audio, _ = spoken(TURNS)
 
     async def script(call: Call) -> None:
@@ -241,6 +289,9 @@ def test_a_disk_that_hangs_does_not_hold_up_the_call(server, tmp_path):
     call = run_call(dumping(server.url, path), script)
     assert call.texts == text_of(*TURNS)
     # The rest is written when the disk answers after all.
+    (thread,) = [t for t in threading.enumerate() if "dump" in t.name]
+    disk.answers.set()
+    thread.join(30)
     assert path.read_bytes() == audio.tobytes()
 
 

@@ -81,6 +81,25 @@ def test_different_finals_are_told(server, log, capsys):
     assert "the final texts differ" in out
 
 
+def test_a_log_that_somebody_sent_cannot_move_the_cursor(server, log, capsys):
+    orders = "\x1b[2J\x9b31m\u202e\u2028"
+    header, *lines = map(json.loads, log.read_text().splitlines())
+    header |= {"version": f"1{orders}", "started": f"now{orders}"}
+    for line in lines:
+        if line["kind"] == "result":
+            line["result"]["text"] = f"said{orders}here"
+    note = {"t": 0, "kind": "dump_failed", "reason": f"no{orders}space"}
+    text = "\n".join(map(json.dumps, (header, *lines, note)))
+    log.write_text(text + "\n")
+    assert main([str(log), "--server", server.url]) == 1
+    out, err = capsys.readouterr()
+    spelled = r"\u001b[2J\u009b31m\u202e"
+    assert f"version 1{spelled}" in out
+    assert f"said{spelled} here" in out
+    assert f"no{spelled} space" in err
+    assert not set(orders) - set("[2J31m") & set(out + err)
+
+
 def test_a_server_that_refuses_is_a_failure(server, log, capsys):
     server.refuse(http_status=401)
     assert main([str(log), "--server", server.url]) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
@@ -182,3 +183,19 @@ def test_a_wrong_value_at_the_top_level_is_named_as_such(server):
     call = run_call(config, script)
     message = call.errors[0]["message"]
     assert message.startswith("invalid property: max_buffer_ms: found 5;")
+
+
+@pytest.mark.parametrize("make", [None, os.mkfifo, os.mkdir])
+def test_a_ca_file_that_cannot_be_read_is_one_fatal_error(tmp_path, make):
+    path = tmp_path / "ca.pem"
+    if make is not None:
+        make(path)
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+        await call.until_finalized("end")
+
+    call = run_call(properties("wss://asr.test/v1", ca_file=str(path)), script)
+    (error,) = call.errors
+    assert error["code"] == FATAL
+    assert f'ca_file: "{path}" cannot be read' in error["message"]

@@ -60,6 +60,11 @@ FOUND: dict[str, tuple[dict[str, Any], list[list[Any]], bool]] = {
         ],
         True,
     ),
+    "a stop without any time, in an outage": (
+        {"stop_timeout_ms": 0},
+        [["refuse", "AB"], ["drop", True], ["say", 2, 100], ["sleep", 600]],
+        False,
+    ),
     "words before a burst that fills the buffer": (
         {"turns": "none", "max_buffer_ms": 12000},
         [*SAID, ["say", 1, 100], ["quiet", 14000], ["say", 1, 900]],

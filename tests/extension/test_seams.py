@@ -5,10 +5,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import threading
 
 import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
+from ten_packages.extension.openai_asr_python import call as call_module
 from ten_runtime import AudioFrame, AudioFrameDataFmt
 
 from devkit.matrix.known_speech import KnownSpeechEngine, call_audio, call_words
@@ -198,6 +201,28 @@ def test_times_count_what_came_while_the_call_was_dead(server):
     assert told["vendor_info"]["code"] == "audio_dropped"
     assert f"{before} ms from 0 ms on" in told["message"]
     assert "full" not in told["message"]
+
+
+def test_what_waited_for_a_whole_packet_as_the_call_was_given_up_is_reported():
+    """90 ms came before the key was refused; a part was still here."""
+    faults = Faults(slow_handshake="always", slow_handshake_ms=300)
+    with ServerThread(engine="script", faults=faults) as server:
+
+        async def script(call: Call) -> None:
+            await call.send(np.zeros(90 * 16, np.int16), frame_ms=10)
+            await call.until(lambda: len(call.errors) == 2)
+            assert await update(call, api_key=GOOD) == (
+                0,
+                "applied",
+                "new session",
+            )
+            await call.until(lambda: len(call.errors) == 3)
+
+        call = run_call(properties(server.url, api_key=WRONG), script)
+    numbers = [re.findall(r"\d+", e["message"]) for e in call.errors[1:]]
+    (first, start), (second, then) = numbers
+    assert (int(start), int(then)) == (0, int(first))
+    assert int(first) + int(second) == 90
 
 
 def test_times_count_what_came_before_a_valid_configuration(server):
@@ -441,4 +466,33 @@ def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(server, caplog):
 
     run_call(properties(server.url, stop_timeout_ms=100), script)
     assert caplog.text.count("refused: the call is over") == 5
+    assert "on_cmd" not in caplog.text
+
+
+def test_the_end_answers_an_update_that_loads_a_detector(
+    server, monkeypatch, caplog
+):
+    """Its model may take longer than the stop may."""
+    loading, over = threading.Event(), threading.Event()
+
+    class Slow:
+        def __init__(self, *_: object, **__: object) -> None:
+            loading.set()
+            over.wait(20)
+
+    monkeypatch.setattr(call_module, "LocalTurnDetector", Slow)
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        asked = call.command(
+            "update_configs", json.dumps({"turn_detection": {"type": "local"}})
+        )
+        asyncio.ensure_future(asked)  # noqa: RUF006
+        await asyncio.to_thread(loading.wait, 20)
+
+    try:
+        run_call(properties(server.url), script)
+    finally:
+        over.set()
+    assert "update_configs refused: the call is over" in caplog.text
     assert "on_cmd" not in caplog.text

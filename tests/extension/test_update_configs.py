@@ -129,6 +129,7 @@ def test_another_server_takes_over_without_losing_a_word(server):
         ({"params": {"turn_detection": {"threshold": 7}}}, "threshold"),
         ({"params": {"languge": "de"}}, "languge"),
         ({"params": {"input_audio_format": "g711_ulaw"}}, "during a call"),
+        ({"params": {"ca_file": "no/ca.pem"}}, 'ca_file: "no/ca.pem" cannot'),
     ],
 )
 def test_a_refused_change_leaves_the_old_configuration_working(

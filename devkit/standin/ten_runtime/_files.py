@@ -36,7 +36,10 @@ class ConfigError(Exception):
 
 
 def one_line(text: str) -> str:
-    """``text`` with control characters escaped, fit for a log line."""
+    """``text`` with control characters escaped, fit for a log line.
+
+    A rule of the runtime's own: it knows none of the extensions.
+    """
     if text.isprintable():
         return text
     return "".join(

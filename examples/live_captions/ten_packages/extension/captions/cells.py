@@ -1,4 +1,4 @@
-"""Text measured in terminal cells: width, wrapping, escaping.
+"""Text measured in terminal cells: width and wrapping.
 
 A cell is one column of a terminal. East Asian wide characters take two
 (Unicode Standard Annex 11, classes W and F), combining marks none.
@@ -8,15 +8,6 @@ Everything here is pure.
 import unicodedata
 
 _ZERO_WIDTH_CATEGORIES = frozenset({"Mn", "Me", "Cf"})
-# Cc controls, Zl/Zp line separators, Cs surrogates: all of them can move
-# the cursor or break the encoding of the output.
-_UNSAFE_CATEGORIES = frozenset({"Cc", "Zl", "Zp", "Cs"})
-# Bidirectional embeddings, overrides and isolates can make a line read
-# differently from what it says; the joiners (200C, 200D) stay, scripts
-# and emoji need them.
-_BIDI_CONTROLS = frozenset(
-    "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
-)
 
 
 def char_width(char: str) -> int:
@@ -31,32 +22,6 @@ def char_width(char: str) -> int:
 def text_width(text: str) -> int:
     """Cells that a single line of text without escapes takes."""
     return sum(map(char_width, text))
-
-
-def escape(text: str) -> str:
-    r"""Show control characters instead of sending them to the terminal.
-
-    ``ESC`` becomes the four characters ``\x1b``. Text that came over the
-    network goes through here before it is displayed.
-    """
-    if text.isprintable():
-        return text
-    return "".join(map(_escape_char, text))
-
-
-def _escape_char(char: str) -> str:
-    if (
-        unicodedata.category(char) in _UNSAFE_CATEGORIES
-        or char in _BIDI_CONTROLS
-    ):
-        code = ord(char)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    return char
-
-
-def one_line(text: str) -> str:
-    """Join lines and runs of white space with one space, then escape."""
-    return escape(" ".join(text.split()))
 
 
 def truncate(text: str, width: int, *, ellipsis: str = "…") -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from ten_packages.extension.openai_asr_python.realtime.shown import one_line
+
 from .cells import text_width, wrap
 from .transcript import Result, Word
 
@@ -29,7 +31,9 @@ def cues(results: Iterable[Result]) -> list[Cue]:
 
 
 def _cues_of(result: Result) -> list[Cue]:
-    lines = [line for line in wrap(result.text, LINE_CELLS) if line]
+    lines = [line for line in wrap(one_line(result.text), LINE_CELLS) if line]
+    if not lines:
+        return []
     groups = [
         tuple(lines[index : index + LINES_PER_CUE])
         for index in range(0, len(lines), LINES_PER_CUE)

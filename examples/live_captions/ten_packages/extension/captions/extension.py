@@ -8,9 +8,9 @@ import sys
 import time
 from typing import Any
 
+from ten_packages.extension.openai_asr_python.realtime.shown import one_line
 from ten_runtime import AsyncExtension, AsyncTenEnv, Cmd, Data, Loc
 
-from .cells import one_line
 from .notices import error_text
 from .report import to_report
 from .run_state import Ending, RunState
@@ -45,7 +45,7 @@ class CaptionsExtension(AsyncExtension):
             self._configure(json.loads(text or "{}"))
         except Exception as error:
             ten_env.log_error(f"captions: {error!r}")
-            self._problem = f"captions: {error}"
+            self._problem = one_line(f"captions: {error}")
             self._usable = False
 
     def _configure(self, properties: dict[str, Any]) -> None:

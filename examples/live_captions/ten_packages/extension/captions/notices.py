@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from .cells import one_line
+from ten_packages.extension.openai_asr_python.realtime.shown import one_line
+
 from .transcript import Result
 
 

@@ -1,11 +1,11 @@
 """What a run came to, as JSON for the program that started the app."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from .run_state import Ending, RunState
 from .transcript import Result
+from .writers import json_text
 
 
 def to_report(
@@ -41,4 +41,4 @@ def to_report(
             for result in finals
         ],
     }
-    return json.dumps(report, ensure_ascii=False, indent=2) + "\n"
+    return json_text(report)

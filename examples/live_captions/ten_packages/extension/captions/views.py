@@ -10,7 +10,9 @@ import shutil
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
-from .cells import one_line, text_width, truncate, wrap
+from ten_packages.extension.openai_asr_python.realtime.shown import one_line
+
+from .cells import text_width, truncate, wrap
 from .notices import clock, times
 from .transcript import Result
 

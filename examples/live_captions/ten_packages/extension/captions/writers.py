@@ -2,11 +2,20 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+from ten_packages.extension.openai_asr_python.realtime.shown import (
+    harmless_lines,
+)
 
 from .cues import cues
 from .transcript import Result
+
+# Replacing "-->" alone would leave one of "--->".
+_ARROW = re.compile("-{2,}>")
 
 
 def to_srt(finals: Sequence[Result]) -> str:
@@ -14,7 +23,7 @@ def to_srt(finals: Sequence[Result]) -> str:
     blocks = [
         f"{number}\n"
         f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
-        + "\n".join(line.replace("-->", "->") for line in cue.lines)
+        + "\n".join(_ARROW.sub("->", line) for line in cue.lines)
         + "\n"
         for number, cue in enumerate(cues(finals), 1)
     ]
@@ -57,7 +66,13 @@ def to_json(finals: Sequence[Result]) -> str:
             for result in finals
         ],
     }
-    return json.dumps(body, ensure_ascii=False, indent=2) + "\n"
+    return json_text(body)
+
+
+def json_text(body: Mapping[str, Any]) -> str:
+    """`body` as a document for people as well: nothing in it does harm."""
+    text = json.dumps(body, ensure_ascii=False, indent=2)
+    return harmless_lines(text) + "\n"
 
 
 FORMATS: dict[str, Callable[[Sequence[Result]], str]] = {

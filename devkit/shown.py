@@ -1,0 +1,22 @@
+"""Texts of others on the terminal, by the rule of the package."""
+
+from __future__ import annotations
+
+from devkit.bootstrap import ensure_ten
+
+
+def one_line(text: str) -> str:
+    """See `realtime.shown.one_line`."""
+    # Not before there is something to show: it takes half a second.
+    ensure_ten()
+    from ten_packages.extension.openai_asr_python.realtime import shown
+
+    return shown.one_line(text)
+
+
+def harmless_lines(text: str) -> str:
+    """See `realtime.shown.harmless_lines`."""
+    ensure_ten()
+    from ten_packages.extension.openai_asr_python.realtime import shown
+
+    return shown.harmless_lines(text)

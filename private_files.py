@@ -1,0 +1,101 @@
+"""Files for their owner only: what a call leaves on disk is what was said.
+
+Every function here may wait for the disk, so none belongs into the event loop.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from io import FileIO
+from pathlib import Path
+
+_FILE_MODE = 0o600
+_DIRECTORY_MODE = 0o700
+#: Nothing is followed, waited for, or made a terminal of this process.
+_FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_KINDS = {
+    stat.S_IFLNK: "a symbolic link",
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+class NotOurs(OSError):
+    """The file is another user's, or has another name as well: writing to it
+    would hand over what was said, or destroy what somebody linked."""
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory and those missing above it; raises ``OSError``.
+
+    What exists stays as it is, whatever it is.
+    """
+    try:
+        os.mkdir(path, _DIRECTORY_MODE)
+    except FileExistsError:
+        return
+    except FileNotFoundError:
+        if path.parent == path:
+            raise
+        make_directory(path.parent)
+        os.mkdir(path, _DIRECTORY_MODE)
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file, 0 where there is none; opens nothing.
+
+    Raises `NotOurs`, and ``OSError`` for what is no regular file.
+    """
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return 0
+    _require_ours(path, status)
+    return status.st_size
+
+
+def open_private(path: Path) -> FileIO:
+    """Open a file for reading and writing, as it is, or make one.
+
+    Raises `NotOurs`, and ``OSError`` for what is no regular file.
+    """
+    try:
+        number = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    except FileExistsError:
+        # Not even opened: that can start a tape, or wake who reads a pipe.
+        _require_ours(path, os.lstat(path))
+        number = os.open(path, _FLAGS)
+    file = FileIO(number, "r+b")
+    try:
+        status = os.fstat(number)
+        _require_file(path, status)
+        if stat.S_IMODE(status.st_mode) != _FILE_MODE:
+            # An older file, or an odd umask.
+            os.fchmod(number, _FILE_MODE)
+    except OSError:
+        file.close()
+        raise
+    return file
+
+
+def require_file(path: Path) -> None:
+    """Raise ``OSError`` for what is no regular file; links are followed."""
+    _require_file(path, os.stat(path))
+
+
+def _require_file(path: Path, status: os.stat_result) -> None:
+    kind = stat.S_IFMT(status.st_mode)
+    if kind != stat.S_IFREG:
+        text = f"is {_KINDS.get(kind, 'something else')}, not a file"
+        raise OSError(errno.EINVAL, text, str(path))
+
+
+def _require_ours(path: Path, status: os.stat_result) -> None:
+    _require_file(path, status)
+    if status.st_uid != os.geteuid() or status.st_nlink > 1:
+        raise NotOurs(errno.EPERM, "is not only ours", str(path))

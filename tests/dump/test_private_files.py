@@ -1,0 +1,231 @@
+"""Recordings are for their owner only, and overwrite nothing but ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+from asr_call import Call, run_call, spoken
+from dumped_call import dumping, lines_of
+from ten_packages.extension.openai_asr_python import audio_dumper
+from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
+from ten_packages.extension.openai_asr_python.redaction import Redactor
+
+AUDIO = b"\1\2" * 100
+HEADER = {"t": 0.0, "kind": "session", "package": "openai_asr_python"}
+OURS = json.dumps(HEADER).encode() + b"\n"
+
+
+@pytest.fixture
+def umask():
+    """Sets the umask for a test."""
+    before = os.umask(0)
+    os.umask(before)
+    yield os.umask
+    os.umask(before)
+
+
+async def dump(path: Path) -> tuple[Path | None, list[str]]:
+    """Record something; where it went, and the errors."""
+    errors: list[str] = []
+    paths: list[Path] = []
+    writer = AudioDumper(path, {}, Redactor(), errors.append, paths.append)
+    writer.frame(AUDIO, 16000, 1, 2)
+    await writer.stop()
+    # What the thread told last.
+    await asyncio.sleep(0)
+    return paths[0] if paths else None, errors
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("mask", [0, 0o022, 0o077])
+async def test_modes_do_not_depend_on_the_umask(tmp_path, umask, mask):
+    old = tmp_path / "old"
+    old.mkdir()
+    old.chmod(0o755)
+    umask(mask)
+    path = old / "new" / "newer" / "x.pcm"
+    assert await dump(path) == (path, [])
+    assert [mode(p) for p in (path, path.with_suffix(".jsonl"))] == [0o600] * 2
+    assert [mode(p) for p in (path.parent, path.parent.parent)] == [0o700] * 2
+    assert mode(old) == 0o755
+
+
+async def test_an_umask_that_takes_the_owners_rights_changes_no_file(
+    tmp_path, umask
+):
+    umask(0o777)
+    path = tmp_path / "x.pcm"
+    assert await dump(path) == (path, [])
+    assert [mode(p) for p in (path, path.with_suffix(".jsonl"))] == [0o600] * 2
+
+
+async def test_an_older_recording_that_all_may_read_is_closed(tmp_path):
+    path = tmp_path / "x.pcm"
+    await dump(path)
+    for file in tmp_path.iterdir():
+        file.chmod(0o644)
+    assert await dump(path) == (path, [])
+    assert [mode(file) for file in tmp_path.iterdir()] == [0o600] * 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\n",
+        b"text",
+        b'{"kind": "session"}\n',
+        b'["session", "openai_asr_python"]\n',
+        b'{"kind": "frames", "package": "openai_asr_python"}\n' + OURS,
+        b"\xff" + OURS,
+        b"\n" + OURS,
+        b'{"a":' * 5000,
+        OURS[:20],
+    ],
+)
+@pytest.mark.parametrize("audio", [None, b"", b"somebody's"])
+async def test_a_log_that_is_not_ours_is_left_alone(tmp_path, content, audio):
+    path = tmp_path / "x.pcm"
+    log = path.with_suffix(".jsonl")
+    log.write_bytes(content)
+    if audio is not None:
+        path.write_bytes(audio)
+    before = sorted(tmp_path.iterdir())
+    used, errors = await dump(path)
+    assert errors == []
+    assert used == tmp_path / "x-2.pcm"
+    assert used.read_bytes() == AUDIO
+    assert lines_of(used)[0]["audio"] == "x-2.pcm"
+    assert log.read_bytes() == content
+    assert audio is None or path.read_bytes() == audio
+    # No empty file stands beside it either.
+    new = {used, used.with_suffix(".jsonl")}
+    assert set(tmp_path.iterdir()) == {*before, *new}
+
+
+async def test_audio_without_a_log_is_left_alone(tmp_path):
+    path = tmp_path / "x.pcm"
+    path.write_bytes(b"somebody's")
+    used, _ = await dump(path)
+    assert used == tmp_path / "x-2.pcm"
+    assert path.read_bytes() == b"somebody's"
+    assert not path.with_suffix(".jsonl").exists()
+
+
+@pytest.mark.parametrize(("audio", "log"), [(b"old", OURS), (b"", b"")])
+async def test_ours_and_empty_files_are_overwritten(tmp_path, audio, log):
+    path = tmp_path / "x.pcm"
+    path.write_bytes(audio)
+    path.with_suffix(".jsonl").write_bytes(log)
+    assert await dump(path) == (path, [])
+    assert path.read_bytes() == AUDIO
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize("suffix", [".pcm", ".jsonl"])
+async def test_a_file_with_another_name_as_well_is_left_alone(tmp_path, suffix):
+    path = tmp_path / "x.pcm"
+    await dump(path)
+    precious = tmp_path / "precious"
+    os.link(path.with_suffix(suffix), precious)
+    content = precious.read_bytes()
+    used, errors = await dump(path)
+    assert (used, errors) == (tmp_path / "x-2.pcm", [])
+    assert precious.read_bytes() == content
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.parametrize("suffix", [".pcm", ".jsonl"])
+async def test_the_file_of_another_user_is_left_alone(tmp_path, suffix):
+    path = tmp_path / "x.pcm"
+    await dump(path)
+    # Who owns it could read what is written into it.
+    os.chown(path.with_suffix(suffix), 65534, -1)
+    used, errors = await dump(path)
+    assert (used, errors) == (tmp_path / "x-2.pcm", [])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+async def test_an_empty_file_of_another_user_is_no_trap(tmp_path):
+    path = tmp_path / "x.pcm"
+    path.touch()
+    os.chown(path, 65534, -1)
+    used, errors = await dump(path)
+    assert (used, errors) == (tmp_path / "x-2.pcm", [])
+    assert path.read_bytes() == b""
+    assert not path.with_suffix(".jsonl").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make devices")
+@pytest.mark.parametrize("suffix", [".pcm", ".jsonl"])
+async def test_a_device_is_not_even_opened(tmp_path, monkeypatch, suffix):
+    path = tmp_path / "x.pcm"
+    device = path.with_suffix(suffix)
+    os.mknod(device, stat.S_IFCHR | 0o600, os.makedev(1, 3))
+    opened: list[str] = []
+    before = os.open
+
+    def spy(name, flags, mode=0o777, **more):
+        number = before(name, flags, mode, **more)
+        opened.append(os.fspath(name))
+        return number
+
+    monkeypatch.setattr(os, "open", spy)
+    used, (error,) = await dump(path)
+    assert used is None
+    assert "is a device, not a file" in error
+    assert str(device) not in opened
+
+
+async def test_what_changes_before_the_opening_is_noticed(
+    tmp_path, monkeypatch
+):
+    """The check by name and the opening are two moments."""
+    path = tmp_path / "x.pcm"
+    target = tmp_path / "precious"
+    target.write_bytes(b"precious")
+    before = audio_dumper.size_of
+
+    def swapped(name: Path) -> int:
+        size = before(name)
+        if name == path and not path.is_symlink():
+            path.symlink_to(target)
+        return size
+
+    monkeypatch.setattr(audio_dumper, "size_of", swapped)
+    _, (error,) = await dump(path)
+    assert "is a symbolic link" in error
+    assert target.read_bytes() == b"precious"
+
+
+def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, caplog):
+    path = tmp_path / "x.pcm"
+    path.with_suffix(".jsonl").write_bytes(b"somebody's")
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    caplog.set_level("INFO")
+    call = run_call(dumping(server.url, path, log_level="INFO"), script)
+    assert call.errors == []
+    assert (tmp_path / "x-2.pcm").read_bytes() == audio.tobytes()
+    assert f"dump: {tmp_path / 'x-2.pcm'}" in caplog.text
+
+
+async def test_a_socket_beside_the_audio_is_named(tmp_path):
+    path = tmp_path / "x.pcm"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path.with_suffix(".jsonl")))
+    _, (error,) = await dump(path)
+    assert error.endswith(f"{path}: x.jsonl: is a socket, not a file")
+    assert not path.exists()
