@@ -33,6 +33,7 @@ from .realtime.results import (
     TurnFailed,
     TurnResult,
 )
+from .redaction import Redactor
 
 VENDOR = "openai"
 #: A session that lived this long ends an outage, in seconds; one that is lost
@@ -45,7 +46,9 @@ class AsrMessages(AsyncASRBaseExtension):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._log = ExtensionLog()
+        #: Whatever leaves goes through it.
+        self._redactor = Redactor()
+        self._log = ExtensionLog(self._redactor)
         self._call: Call | None = None
         self._dumper: AudioDumper | None = None
         #: Audio of this node before the present `Call`, in ms.
@@ -101,7 +104,8 @@ class AsrMessages(AsyncASRBaseExtension):
         else:
             self._end_silently()
         if turn.usage:
-            await self.send_vendor_metrics({"usage": dict(turn.usage)})
+            usage = self._redactor.value(dict(turn.usage))
+            await self.send_vendor_metrics({"usage": usage})
 
     async def on_asr_committed(self, item_id: str) -> None:
         """The audio of a turn is complete."""
@@ -171,8 +175,8 @@ class AsrMessages(AsyncASRBaseExtension):
             "on_disconnected",
             # 0 is a regular end, as after the session's hour.
             code=0 if fault.verdict == "at_once" else _severity(fault),
-            message=fault.message,
-            vendor_info=_info(fault),
+            message=self._redactor.text(fault.message),
+            vendor_info=self._info(fault),
         )
         now = asyncio.get_running_loop().time()
         if self._ready_at is not None and now - self._ready_at >= _STEADY_S:
@@ -209,7 +213,7 @@ class AsrMessages(AsyncASRBaseExtension):
             language=self._language(turn),
             # A null would make the runtime drop the whole message.
             words=[],
-            metadata={"asr_info": _asr_info(turn)},
+            metadata={"asr_info": self._redactor.value(_asr_info(turn))},
         )
         await self.send_asr_result(result)
         self._note("result", result=result.model_dump())
@@ -220,7 +224,8 @@ class AsrMessages(AsyncASRBaseExtension):
             return self._shown_language
         assert self._call is not None
         configured = self._call.config.languages
-        return result_tag(turn.languages, turn.hints, configured)
+        tag = result_tag(turn.languages, turn.hints, configured)
+        return self._redactor.text(tag)
 
     def _language_is_open(self, turn: TurnResult) -> bool:
         """Will only the last word of the turn tell its language?"""
@@ -254,15 +259,20 @@ class AsrMessages(AsyncASRBaseExtension):
     async def _report(self, fault: Fault) -> None:
         """Send one ``error`` message."""
         code = _severity(fault)
+        message = self._redactor.text(fault.message)
         await self.send_asr_error(
             ModuleError(
-                module=ModuleType.ASR.value,
-                code=code,
-                message=fault.message,
+                module=ModuleType.ASR.value, code=code, message=message
             ),
-            _info(fault) if fault.code else None,
+            self._info(fault) if fault.code else None,
         )
-        self._note("error", code=code, message=fault.message)
+        self._note("error", code=code, message=message)
+
+    def _info(self, fault: Fault) -> ModuleErrorVendorInfo:
+        shown = self._redactor.text
+        return ModuleErrorVendorInfo(
+            vendor=VENDOR, code=shown(fault.code), message=shown(fault.message)
+        )
 
     def _report_later(self, fault: Fault) -> None:
         """Send an ``error`` message from where one cannot wait."""
@@ -309,9 +319,3 @@ def _asr_info(turn: TurnResult) -> dict[str, Any]:
     info = {"vendor": VENDOR, "model": turn.model, "item_id": turn.item_id}
     certainty = confidence(turn.logprobs)
     return info if certainty is None else {**info, "confidence": certainty}
-
-
-def _info(fault: Fault) -> ModuleErrorVendorInfo:
-    return ModuleErrorVendorInfo(
-        vendor=VENDOR, code=fault.code, message=fault.message
-    )

@@ -9,7 +9,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from io import FileIO
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 
 from .private_files import NotOurs, make_directory, open_private, size_of
 from .realtime.shown import harmless
+from .redaction import Redactor
 from .session_log import SessionLog, is_header
 
 #: Pending bytes at which the writer is woken; else it looks by itself.
@@ -51,14 +52,14 @@ class AudioDumper:
     and ends the dump; nothing is ever raised.  Both are called in the loop.
 
     The methods belong to the event loop in which the dumper was made.
-    ``config`` goes into the log's header, ``secrets`` nowhere.
+    ``config`` goes into the log's header; what ``redactor`` knows, nowhere.
     """
 
     def __init__(
         self,
         path: Path,
         config: Mapping[str, Any],
-        secrets: Iterable[str],
+        redactor: Redactor,
         on_error: Callable[[str], None],
         on_open: Callable[[Path], None],
     ) -> None:
@@ -87,7 +88,7 @@ class AudioDumper:
         # process, for ever if the disk hangs.
         thread = threading.Thread(
             target=self._write_all,
-            args=(SessionLog(secrets), _Files(path), begin),
+            args=(SessionLog(redactor), _Files(path), begin),
             name="openai_asr dump",
             daemon=True,
         )
@@ -131,10 +132,6 @@ class AudioDumper:
         """Log anything else; ``fields`` must not change afterwards."""
         at = self._now()
         self._add(1000, lambda log, files: log.note(at, kind, fields))
-
-    def hide(self, secrets: Iterable[str]) -> None:
-        """From now on leave these out as well."""
-        self._add(0, lambda log, files: log.hide(secrets))
 
     async def stop(self) -> None:
         """Write the rest and close the files; waits two seconds at most.

@@ -15,8 +15,7 @@ from .audio.converter import FrameConverter
 from .audio.intake import Intake
 from .audio.levels import loud_span_finder
 from .audio.turns import Event, LocalTurnDetector, TurnStarted
-from .audio_dumper import AudioDumper
-from .client_interface import AsrListener, ClientSettings
+from .client_interface import AsrListener, ClientSettings, WireTrace
 from .config import FIXED_FIELDS, OpenAIASRConfig
 from .dialer import tls_context
 from .extension_log import ExtensionLog
@@ -67,7 +66,7 @@ class Call:
         config: OpenAIASRConfig,
         listener: AsrListener,
         log: ExtensionLog,
-        trace: AudioDumper | None,
+        trace: WireTrace | None,
     ) -> Call:
         """Put the parts together; raises `MissingDetector` or `BadCaFile`."""
         await _check_ca_file(config)

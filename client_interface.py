@@ -63,12 +63,13 @@ class WireTrace(Protocol):
 class ClientSettings:
     """Where to connect and how.
 
-    ``url``: the WebSocket URL.  ``headers`` carry the key and are left out
-    of the representation.  Times are in ms.  Two are equal if they dial the
-    same service in the same way, whatever the session is then told.
+    ``url``: the WebSocket URL; its query and ``headers`` may carry keys, and
+    both are left out of the representation.  Times are in ms.  Two are equal
+    if they dial the same service in the same way, whatever the session is
+    then told.
     """
 
-    url: str
+    url: str = field(repr=False)
     session: SessionSettings = field(compare=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits, compare=False)

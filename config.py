@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -427,24 +426,13 @@ class OpenAIASRConfig(_Section):
         path = Path(self.dump_path)
         return path if path.suffix == ".pcm" else path / DUMP_FILE_NAME
 
-    def describe(self) -> str:
-        """The configuration for the log, as JSON, with secrets masked."""
+    def shown(self) -> dict[str, Any]:
+        """The configuration for a log, as JSON has it, secret fields masked;
+        for what `session` holds there is the `Redactor`."""
         shown = self.model_dump(mode="json", exclude_none=True)
-        shown["api_key"] = masked(self.api_key.get_secret_value())
+        shown["api_key"] = "***" if self.api_key.get_secret_value() else ""
         shown["websocket_base_url"] = redacted_url(self.websocket_base_url)
-        return json.dumps(shown, ensure_ascii=False)
-
-
-def masked(secret: str) -> str:
-    """A secret for the log: enough to tell two apart, never enough to use.
-
-    Short ones are hidden whole.
-    """
-    if not secret:
-        return ""
-    if len(secret) < 16:
-        return "***"
-    return f"{secret[:3]}...{secret[-4:]}"
+        return shown
 
 
 def _section(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -62,7 +62,7 @@ def _check_key(config: OpenAIASRConfig, paths: Paths) -> None:
         if not value.isascii() or not value.isprintable():
             raise ConfigError(
                 paths.get(name, name),
-                f"found {json.dumps(value)[:80]}; allowed: an id",
+                "found other than printable ASCII characters; allowed: an id",
             )
 
 
@@ -70,21 +70,26 @@ def _check_headers(config: OpenAIASRConfig, paths: Paths) -> None:
     path = paths.get("headers", "headers")
     for name, secret in config.headers.items():
         value = secret.get_secret_value()
+        field = f"{path}.{name}" if is_name(name) else path
         if not _HEADER_NAME.fullmatch(name):
             raise ConfigError(
-                path, f"found {json.dumps(name)[:80]}; allowed: header names"
+                path, "found a name that no header has; allowed: header names"
             )
         if name.lower() in _OUR_HEADERS or name.lower().startswith(
             "sec-websocket-"
         ):
-            raise ConfigError(
-                f"{path}.{name}", "belongs to the connection; leave it out"
-            )
+            raise ConfigError(field, "belongs to the connection; leave it out")
         if not value.isascii() or not value.isprintable():
             raise ConfigError(
-                f"{path}.{name}",
+                field,
                 "found a value with other than printable ASCII characters",
             )
+
+
+def is_name(text: str) -> bool:
+    """May this name of a header or parameter be shown?  Long ones may be
+    values that went astray."""
+    return len(text) <= 40 and _HEADER_NAME.fullmatch(text) is not None
 
 
 def _check_url(config: OpenAIASRConfig, paths: Paths) -> None:

@@ -12,12 +12,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from .config import ConfigError, OpenAIASRConfig, TranscriptionConfig
-from .config_checks import advice, check
+from .config_checks import advice, check, is_name
 from .realtime.settings import WireFormat
 
 _ALIASES = {
@@ -40,7 +41,16 @@ _FORMATS: Mapping[str, WireFormat] = {
     "audio/pcma": "g711_alaw",
 }
 #: Their values are shown nowhere, not even wrong ones.
-_SECRETS = ("api_key", "key", "headers", "query")
+_SECRETS = ("api_key", "headers", "query", "websocket_base_url", "session")
+#: TEN fills these in when it loads a property; not in a command.
+_PLACEHOLDER = "${env:"
+_JSON_TYPES: tuple[tuple[Any, str], ...] = (
+    (str, "a text"),
+    (bool, "a switch"),
+    ((int, float), "a number"),
+    (Mapping, "an object"),
+    ((list, tuple), "a list"),
+)
 
 
 def load_config(
@@ -49,9 +59,7 @@ def load_config(
     """The configuration and warnings about it; raises `ConfigError`."""
     params = properties.get("params", {})
     if not isinstance(params, Mapping):
-        raise ConfigError(
-            "params", f"found {_shown(params)}; allowed: an object"
-        )
+        raise _no_params(params)
     values: dict[str, Any] = {}
     paths: dict[str, str] = {}
     warnings: list[str] = []
@@ -66,6 +74,9 @@ def load_config(
             if value is None or (isinstance(value, str) and not value.strip()):
                 continue
             _refuse_broken_text(prefix + key, value)
+            with suppress(RecursionError):
+                # The rules of the field tell.
+                _refuse_placeholders(prefix + key, value)
             name = _ALIASES.get(key, key)
             values[name] = value
             paths[name] = prefix + key
@@ -99,6 +110,21 @@ def _refuse_broken_text(path: str, value: Any) -> None:
     except (TypeError, ValueError, RecursionError):
         # The rules of the field tell.
         return
+
+
+def _refuse_placeholders(path: str, value: Any) -> None:
+    if isinstance(value, str) and _PLACEHOLDER in value:
+        raise ConfigError(
+            path,
+            "found a placeholder ${env:…} that nobody filled in; TEN does so"
+            " where a property is loaded, and not in a command",
+        )
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            _refuse_placeholders(f"{path}.{name}", inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            _refuse_placeholders(path, inner)
 
 
 def _gather_request(values: dict[str, Any], paths: dict[str, str]) -> None:
@@ -135,6 +161,12 @@ def _without_blanks(value: Any) -> Any:
     }
 
 
+def _no_params(params: Any) -> ConfigError:
+    return ConfigError(
+        "params", f"found {_type_of(params)}; allowed: an object"
+    )
+
+
 def _unknown(path: str, allowed: Iterable[str]) -> ConfigError:
     names = sorted(allowed)
     name = path.rpartition(".")[2]
@@ -151,13 +183,15 @@ def _config_error(
     """The first complaint of pydantic in the field's own words."""
     first = error.errors(include_url=False)[0]
     parts = [str(part) for part in first["loc"]]
+    if parts[0] in ("headers", "query"):
+        # Somebody may have put a whole header into a name.
+        parts = [parts[0], *(p for p in parts[1:] if is_name(p))]
     path = _path(parts, paths)
     model, field = _find_field(parts)
     if first["type"] == "extra_forbidden":
         return _unknown(path, model.model_fields)
-    found = _shown(first["input"])
-    if parts[0] in _SECRETS:
-        found = f"a secret of type {type(first['input']).__name__}"
+    secret = parts[0] in _SECRETS
+    found = (_type_of if secret else _shown)(first["input"])
     allowed = field.description or _allowed_values(field.annotation)
     return ConfigError(path, f"found {found}; allowed: {allowed}")
 
@@ -196,6 +230,14 @@ def _allowed_values(annotation: Any) -> str:
     return "another value"
 
 
+def _type_of(value: Any) -> str:
+    """What a value is, where it may be secret itself."""
+    for kind, name in _JSON_TYPES:
+        if isinstance(value, kind):
+            return name
+    return "another value"
+
+
 def _shown(value: Any) -> str:
     try:
         text = json.dumps(value, ensure_ascii=False)
@@ -216,9 +258,7 @@ def updated_properties(
     for source in (old, new):
         params = source.get("params", {})
         if not isinstance(params, Mapping):
-            raise ConfigError(
-                "params", f"found {_shown(params)}; allowed: an object"
-            )
+            raise _no_params(params)
         for scope in (source, params):
             for key, value in scope.items():
                 if key in ("params", "ten", "auto_connect"):

@@ -17,6 +17,7 @@ from websockets.exceptions import (
     InvalidProxy,
     InvalidProxyStatus,
     InvalidStatus,
+    InvalidURI,
     ProxyError,
 )
 
@@ -55,6 +56,10 @@ def fault_of_exception(error: Exception) -> Fault:
         return Fault("retry", "tls", clean_message(text) + hint)
     if isinstance(error, ssl.SSLError):
         return Fault("retry", "tls", clean_message(f"TLS failed: {error}"))
+    if isinstance(error, (InvalidURI, UnicodeError)):
+        # Its text is the URL.
+        text = "websocket_base_url: is not a URL that can be dialed"
+        return Fault("fatal", "url", text)
     if isinstance(error, InvalidHandshake):
         text = f"the server's answer is no WebSocket handshake: {error}"
         return Fault("retry", "handshake", clean_message(text))
@@ -66,13 +71,21 @@ def fault_of_exception(error: Exception) -> Fault:
 
 def place_of(error: BaseException) -> str:
     """An exception and where it was raised, on one line for the log."""
+    return clean_message(f"{error!r}{_place(error)}")
+
+
+def kind_of(error: BaseException) -> str:
+    """The same without its text, which may repeat what it was given."""
+    return f"{type(error).__name__}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
-    text = repr(error)
-    if frames:
-        last = frames[-1]
-        file = last.filename.rpartition("/")[2]
-        text += f" at {file}:{last.lineno} in {last.name}"
-    return clean_message(text)
+    if not frames:
+        return ""
+    last = frames[-1]
+    file = last.filename.rpartition("/")[2]
+    return f" at {file}:{last.lineno} in {last.name}"
 
 
 def _proxy_fault(error: Exception) -> Fault:

@@ -93,7 +93,7 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
+        reason = getattr(error, "strerror", None) or "no path of a file"
         problem = f"cannot be read: {reason}"
     shown = json.dumps(ca_file, ensure_ascii=False)[:200]
     raise BadCaFile(harmless(f"ca_file: {shown} {problem}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from fractions import Fraction
@@ -37,12 +38,13 @@ from .audio_dumper import AudioDumper
 from .call import Call, MissingDetector, Refused
 from .config import ConfigError, OpenAIASRConfig
 from .config_updates import ConfigUpdates, Version
-from .connect_faults import place_of
+from .connect_faults import kind_of, place_of
+from .dialer import BadCaFile
 from .realtime.change import ANSWER_S
 from .realtime.endpoint import redacted_url
 from .realtime.faults import Fault
 from .realtime.results import DropCause
-from .session_log import config_secrets, log_config
+from .redaction import OverheardTrace, proxy_secrets, secrets_in
 
 #: How often a finalize looks whether the base class has handed over the
 #: frames that came before it; each look lets every other task run once.
@@ -53,6 +55,8 @@ _NEVER_FULL = 1 << 40
 _UPDATE_S = ANSWER_S - 0.5
 #: After the end of the call commands are answered within this, in seconds.
 _LAST_ANSWERS_S = 1.0
+#: Their texts are ours, and say what is wrong.
+_EXPLAINED = (ConfigError, BadCaFile, MissingDetector, Refused)
 _FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 
 
@@ -87,20 +91,33 @@ class OpenAIASRExtension(AsrMessages):
     async def _init(self, ten_env: AsyncTenEnv) -> None:
         await super().on_init(ten_env)
         self._log.ten_env = ten_env
+        self._redactor.learn(proxy_secrets(os.environ))
         text, error = await ten_env.get_property_to_json("")
         try:
             if error is not None:
-                raise ConfigError("properties", error.error_message())
-            self._updates.properties = json.loads(text or "{}")
+                raise ConfigError("properties", "cannot be read")
+            self._updates.properties = self._read("properties", text)
             version = Version.load(self._updates.properties)
             self._show_config(version)
             async with self._deciding:
                 self._call = await self._make(version.config)
-        except (MissingDetector, ValueError, RecursionError) as problem:
+        except _EXPLAINED as problem:
             await self._on_bad_config(str(problem))
         except Exception as problem:
             # An inert extension must say so, whatever the reason is.
-            await self._on_bad_config(f"internal error: {problem!r}")
+            await self._on_bad_config(f"internal error: {kind_of(problem)}")
+
+    def _read(self, name: str, text: str) -> dict[str, Any]:
+        """Properties of TEN; what is secret in them is so from now on, valid
+        or not.  Raises `ConfigError`."""
+        try:
+            properties = json.loads(text or "{}")
+            self._redactor.learn(secrets_in(properties))
+        except (ValueError, RecursionError):
+            raise ConfigError(name, "found no JSON that can be read") from None
+        if not isinstance(properties, dict):
+            raise ConfigError(name, "allowed: an object")
+        return properties
 
     async def _on_bad_config(self, problem: str) -> None:
         text = f"invalid property: {problem}"
@@ -110,13 +127,17 @@ class OpenAIASRExtension(AsrMessages):
     def _show_config(self, version: Version) -> None:
         config = version.config
         self._log.level = config.log_level
-        self._log.info(f"config: {config.describe()}", LOG_CATEGORY_KEY_POINT)
+        shown = json.dumps(self._shown(config), ensure_ascii=False)
+        self._log.info(f"config: {shown}", LOG_CATEGORY_KEY_POINT)
         for warning in version.warnings:
             if warning in self._warnings_shown:
                 # An update need not say it again.
                 continue
             self._warnings_shown.add(warning)
             self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
+
+    def _shown(self, config: OpenAIASRConfig) -> Any:
+        return self._redactor.value(config.shown())
 
     async def _make(self, config: OpenAIASRConfig) -> Call:
         """A call that works by ``config``; raises `MissingDetector` or
@@ -129,12 +150,13 @@ class OpenAIASRExtension(AsrMessages):
         if path is not None and self._dumper is None:
             self._dumper = AudioDumper(
                 path,
-                log_config(config),
-                config_secrets(config),
+                config.shown(),
+                self._redactor,
                 self._on_dump_error,
                 self._on_dump_open,
             )
-        return await Call.create(config, self, self._log, self._dumper)
+        trace = OverheardTrace(self._redactor, self._dumper)
+        return await Call.create(config, self, self._log, trace)
 
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_start", super().on_start(ten_env))
@@ -174,7 +196,8 @@ class OpenAIASRExtension(AsrMessages):
             "url": redacted_url(self._config.url),
             "language": request.language,
         }
-        return {key: value for key, value in found.items() if value}
+        shown = self._redactor.text
+        return {key: shown(value) for key, value in found.items() if value}
 
     def input_audio_sample_rate(self) -> int:
         """Hz of frames that do not say it themselves."""
@@ -462,7 +485,8 @@ class OpenAIASRExtension(AsrMessages):
         status = StatusCode.ERROR if refusal else StatusCode.OK
         result = CmdResult.create(status, cmd)
         result.set_property_int("code", -1 if refusal else 0)
-        result.set_property_string("message", refusal or "applied")
+        message = self._redactor.text(refusal) or "applied"
+        result.set_property_string("message", message)
         if not refusal:
             result.set_property_string("applies", applies)
         await ten_env.return_result(result)
@@ -475,21 +499,20 @@ class OpenAIASRExtension(AsrMessages):
         try:
             text, error = cmd.get_property_to_json("")
             if error is not None:
-                raise ConfigError("update_configs", error.error_message())
-            payload = json.loads(text or "{}")
+                raise ConfigError("update_configs", "cannot be read")
+            payload = self._read("update_configs", text)
             if not self._overtake(payload):
                 place = self._updates.place
                 async with self._turn_to_decide(deadline):
                     applies = await self._updated(payload, place, deadline)
-        except (MissingDetector, ValueError, RecursionError) as problem:
+        except _EXPLAINED as problem:
             refusal = str(problem)
         except asyncio.CancelledError:
             if not self.stopped:
                 raise
             refusal = "the call is over"
         except Exception as problem:
-            refusal = f"internal error: {type(problem).__name__}"
-            self._log.error(f"update_configs failed: {place_of(problem)}")
+            refusal = f"internal error: {kind_of(problem)}"
         else:
             return "", applies
         self._log.warn(f"update_configs refused: {refusal}")
@@ -534,8 +557,6 @@ class OpenAIASRExtension(AsrMessages):
         """Apply a command; from when on it applies.  Raises `ConfigError`
         where nothing was changed."""
         version = self._updates.begin(payload, place)
-        if self._dumper is not None:
-            self._dumper.hide(config_secrets(version.config))
         applies = ""
         try:
             applies = await self._apply(version.config, deadline)
@@ -547,7 +568,7 @@ class OpenAIASRExtension(AsrMessages):
         return applies
 
     def _show_update(self, version: Version) -> None:
-        self._note("config", config=log_config(version.config))
+        self._note("config", config=version.config.shown())
         self._show_config(version)
 
     async def _apply(self, config: OpenAIASRConfig, deadline: float) -> str:

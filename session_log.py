@@ -7,14 +7,13 @@ puts the lines on disk.  The format is described in docs/session_log.md.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import InitVar, dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
-from .config import OpenAIASRConfig
 from .realtime.shown import harmless
+from .redaction import Redactor
 
 FORMAT_VERSION = 1
 _PACKAGE = "openai_asr_python"
@@ -27,11 +26,9 @@ _PAUSE_MS = 200.0
 #: Longer lines are cut down to their outline, in characters.
 _LINE_LIMIT = 16 * 1024
 _RESULT_LIMIT = 1024 * 1024
-#: Shorter secrets are not searched for in texts: they would be found in
-#: ordinary words.
-_SECRET_MIN = 8
-#: Parameters of the URL that are no secret.
-_HARMLESS = ("intent", "model", "api-version")
+#: Events of the service that hold what was said, and their fields that do.
+_TRANSCRIPTION = "conversation.item.input_audio_transcription."
+_WORDS = ("transcript", "delta", "text", "logprobs")
 _MANIFEST = Path(__file__).with_name("manifest.json")
 
 
@@ -58,26 +55,15 @@ class _Batch:
 class SessionLog:
     """Makes the lines; `take` hands them over.
 
-    Times ``at`` are ms since the start of the log.  ``secrets`` never appear
-    in a line.
+    Times ``at`` are ms since the start of the log.  What the ``redactor``
+    knows never appears in a line.
     """
 
-    secrets: InitVar[Iterable[str]] = ()
-    _secrets: list[str] = field(default_factory=list)
+    redactor: Redactor
     _lines: list[str] = field(default_factory=list)
     _frames: _Batch | None = None
     _appends: _Batch | None = None
     _format: tuple[int, int, int] | None = None
-
-    def __post_init__(self, secrets: Iterable[str]) -> None:
-        self.hide(secrets)
-
-    def hide(self, secrets: Iterable[str]) -> None:
-        """Leave these out as well from now on."""
-        known = (*self._secrets, *secrets)
-        found = {secret for secret in known if len(secret) >= _SECRET_MIN}
-        # The longest first: one may contain another.
-        self._secrets = sorted(found, key=len, reverse=True)
 
     def header(
         self, started: str, audio: str, config: Mapping[str, Any]
@@ -178,9 +164,11 @@ class SessionLog:
 
     def _line(self, line: dict[str, Any], limit: int = _LINE_LIMIT) -> None:
         try:
-            text = self._text(line)
-            if limit and len(text) > limit:
-                text = self._text(_outline(line, len(text)))
+            # Before it is cleaned, which takes time.
+            length = len(_json(line)) if limit else 0
+            text = self._text(
+                _outline(line, length) if length > limit else line
+            )
         except (TypeError, ValueError, RecursionError):
             text = self._text(_outline(line, 0))
         self._lines.append(text + "\n")
@@ -188,39 +176,32 @@ class SessionLog:
     def _text(self, line: dict[str, Any]) -> str:
         # Our own names of lines stay as they are.
         kept = {"t": line["t"], "kind": line["kind"]}
-        rest = {key: self._clean(line[key]) for key in line if key not in kept}
-        text = json.dumps({**kept, **rest}, ensure_ascii=False, default=str)
+        rest = {
+            key: self._clean(key, value)
+            for key, value in line.items()
+            if key not in kept
+        }
         # Whoever prints the file shall not be at the mercy of the service.
-        return harmless(text)
+        return harmless(_json({**kept, **rest}))
 
-    def _clean(self, value: Any) -> Any:
-        """``value`` without secrets, keys of objects included."""
-        if isinstance(value, str):
-            for secret in self._secrets:
-                value = value.replace(secret, "***")
-            return value
-        if isinstance(value, Mapping):
-            return {self._clean(k): self._clean(v) for k, v in value.items()}
-        if isinstance(value, (list, tuple)):
-            return [self._clean(entry) for entry in value]
-        return value
-
-
-def log_config(config: OpenAIASRConfig) -> dict[str, Any]:
-    """The configuration for the log, with secrets masked."""
-    shown: dict[str, Any] = json.loads(config.describe())
-    return shown
+    def _clean(self, name: str, value: Any) -> Any:
+        """``value`` without secrets; people's words may look like a key."""
+        if not isinstance(value, Mapping):
+            return self.redactor.value(value, name)
+        said = name == "result" or (
+            name == "event"
+            and str(value.get("type")).startswith(_TRANSCRIPTION)
+        )
+        words = [word for word in _WORDS if said and word in value]
+        rest = {k: v for k, v in value.items() if k not in words}
+        cleaned: dict[str, Any] = self.redactor.value(rest)
+        for word in words:
+            cleaned[word] = self.redactor.known_in(value[word])
+        return cleaned
 
 
-def config_secrets(config: OpenAIASRConfig) -> list[str]:
-    """What must not appear in the log: the key, and what the headers and the
-    URL's query may hold in its place."""
-    found = [config.api_key.get_secret_value()]
-    for header in config.headers.values():
-        # The scheme ("Bearer") may be left out where it is repeated.
-        found += [header.get_secret_value(), *header.get_secret_value().split()]
-    query = parse_qsl(urlsplit(config.url).query)
-    return found + [value for name, value in query if name not in _HARMLESS]
+def _json(line: Mapping[str, Any]) -> str:
+    return json.dumps(line, ensure_ascii=False, default=str)
 
 
 def is_header(line: bytes) -> bool:

@@ -59,8 +59,8 @@ Made by `python -m devkit.error_table --write` from `realtime/faults.py`;
 Every `error` message carries `code` (-1000: the extension gave up, 1000: it
 goes on) and a `message` of one line. Where the service or the connection said
 something, `vendor_info` is `{"vendor": "openai", "code", "message"}`, with
-the sign of the tables below as `code`. Anything like a key in a message is
-masked.
+the sign of the tables below as `code`. Secrets, and anything like a key, are
+shown as `***` ([session_log.md](session_log.md#privacy)).
 
 What decides, in this order: the code of an `error` event, of a CLOSE's reason
 or of an HTTP body, its type, the CLOSE code or HTTP status. A row that names
@@ -96,6 +96,7 @@ or another, or from an HTTP body (JSON, text or page).
 | `no_session_updated` | 1000 | the server did not confirm the settings within 3 s ([core.md](core.md), "A server that does not confirm") |
 | `refused`, `network`, `timeout` | 1000 | no connection could be opened |
 | `tls`, `handshake` | 1000 | the other end is not the service, or its certificate is refused |
+| `url` | -1000 | `websocket_base_url` cannot be dialed |
 | `proxy` | -1000 or 1000 | the proxy of the environment cannot be used, or gave no connection |
 
 A failed turn (`transcription.failed`) is sent again once; if it fails again,

@@ -8,9 +8,12 @@ or only a host.  All of them mean the same endpoint.
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from .models import MODEL_NAMES
 
 OPENAI_HOST = "api.openai.com"
 DEFAULT_BASE_URL = f"wss://{OPENAI_HOST}/v1"
@@ -25,7 +28,25 @@ _AZURE = (
     ".services.ai.azure.com",
 )
 #: Query parameters whose values are no secret.
-_HARMLESS = ("intent", "model", "api-version")
+OPEN_PARAMETERS = ("intent", "model", "api-version", "deployment")
+#: What people write into URLs; other words may be secrets.
+_KNOWN_WORDS = {
+    *OPEN_PARAMETERS,
+    *MODEL_NAMES,
+    "access_token",
+    "authorization",
+    "deployments",
+    "inference",
+    "realtime",
+    "signature",
+    "subscription-key",
+    "transcription",
+}
+#: A version of an API; gateways number theirs by the day.
+_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+_USER_PART = "must not contain a user name or password"
+#: Shorter texts are taken for no secret.
+_SHORTEST = 8
 
 
 @dataclass(frozen=True)
@@ -53,14 +74,18 @@ def endpoint(
     """
     try:
         parts = urlsplit(base_url.strip())
-        host, _port = parts.hostname, parts.port
-    except ValueError as error:
-        raise ValueError(f"not a URL: {error}") from None
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        if "@" in base_url:
+            raise ValueError(_USER_PART) from None
+        raise ValueError("is not a URL that can be dialed") from None
     scheme = _SCHEMES.get(parts.scheme.lower())
+    if "@" in parts.netloc:
+        raise ValueError(_USER_PART)
     if scheme is None or not host:
         raise ValueError("must begin with wss://, https://, ws:// or http://")
-    if parts.username or parts.password:
-        raise ValueError("must not contain a user name or password")
+    if port == 0 or not _is_host(host):
+        raise ValueError("is not a URL that can be dialed")
     if any(c.isspace() or not c.isprintable() for c in base_url.strip()):
         raise ValueError("must not contain blanks or control characters")
     azure = host.endswith(_AZURE)
@@ -131,11 +156,55 @@ def is_plain(url: str) -> bool:
     return urlsplit(url).scheme == "ws"
 
 
+def _is_host(host: str) -> bool:
+    """Can anybody look it up?"""
+    try:
+        return ":" in host or bool(host.encode("idna"))
+    except UnicodeError:
+        return False
+
+
 def redacted_url(url: str) -> str:
-    """The URL for logs: query values are left out but for harmless ones."""
+    """The URL for logs: its parts that may be secret are left out.
+
+    What is shown of the path and the query are words that are known, and
+    short ones; there is no user part, no parameter and no fragment.
+    """
     parts = urlsplit(url)
+    path = "/".join(
+        _shown(segment.partition(";")[0]) for segment in parts.path.split("/")
+    )
     pairs = [
-        (name, value if name in _HARMLESS else "***")
+        (_shown(name), value if name in OPEN_PARAMETERS else "***")
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
     ]
-    return urlunsplit(parts._replace(query=urlencode(pairs, safe="*")))
+    query = urlencode(pairs, safe="*")
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, host, path, query, ""))
+
+
+def _shown(word: str) -> str:
+    return word if is_known_word(word) else "***"
+
+
+def is_known_word(word: str) -> bool:
+    """Is this part of a URL surely no secret?"""
+    known = word in _KNOWN_WORDS or _VERSION.fullmatch(word) is not None
+    return known or len(word) < _SHORTEST
+
+
+def url_secrets(url: str) -> list[str]:
+    """What may be secret in a URL as somebody wrote it."""
+    try:
+        parts = urlsplit(url.strip())
+        user = parts.netloc.rpartition("@")[0]
+    except ValueError:
+        # It is refused, and not shown.
+        return [url]
+    found = [user, *user.split(":", 1), parts.fragment]
+    for segment in parts.path.split("/"):
+        found += [segment, *segment.split(";")]
+    for pair in parts.query.split("&"):
+        name, _, value = pair.partition("=")
+        found += [name, "" if name in OPEN_PARAMETERS else value]
+    return [text for text in found if not is_known_word(text)]

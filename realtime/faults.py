@@ -125,8 +125,9 @@ class Fault:
     """Something that went wrong, and what to do about it.
 
     ``code`` is the most telling identifier (error code, close code, HTTP
-    status, or a word of ours); ``message`` is one line for a person, without
-    secrets; ``retry_after`` is the server's wish in seconds, or 0.
+    status, or a word of ours); ``message`` is one line for a person, which may
+    repeat a secret until it is redacted; ``retry_after`` is the server's wish
+    in seconds, or 0.
     """
 
     verdict: Verdict
@@ -139,20 +140,15 @@ class Fault:
         return self.verdict == "fatal"
 
 
-#: OpenAI echoes part of a refused key in its message; any key-like token is
-#: masked before a message leaves this module.
-_KEY_LIKE = re.compile(r"\b(?:sk|ek|sess)[-_][\w*.-]{3,}")
-_BEARER = re.compile(r"(?i)\bbearer\s+[\w*.~+/=-]{4,}")
 _MAX_MESSAGE = 500
 #: Stands for a connection that ended without a CLOSE.
 NO_CLOSE_FRAME = 1006
 
 
 def clean_message(text: str) -> str:
-    """``text`` on one line, bounded, with anything like a key masked."""
+    """``text`` on one line, bounded."""
     # Nothing beyond this can get into the message; a flood costs no time.
     text = text[: 8 * _MAX_MESSAGE]
-    text = _BEARER.sub("Bearer ***", _KEY_LIKE.sub("***", text))
     text = one_line(text)
     return text if len(text) <= _MAX_MESSAGE else text[:_MAX_MESSAGE] + "…"
 

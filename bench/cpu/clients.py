@@ -73,6 +73,7 @@ class Ours:
         from ten_packages.extension.openai_asr_python.extension_log import (
             ExtensionLog,
         )
+        from ten_packages.extension.openai_asr_python.redaction import Redactor
 
         params = {
             "api_key": "sk-local",
@@ -81,7 +82,9 @@ class Ours:
             "turn_detection": {"type": "server_vad"},
         }
         config, _ = load_config({"params": params})
-        self._call = await Call.create(config, self, ExtensionLog(), None)
+        self._call = await Call.create(
+            config, self, ExtensionLog(Redactor()), None
+        )
         await self._call.start()
         await self._ready.wait()
 

@@ -22,6 +22,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     TurnFailed,
     TurnResult,
 )
+from ten_packages.extension.openai_asr_python.redaction import Redactor
 
 from devkit.server.local import LocalServer
 
@@ -152,7 +153,7 @@ async def run_cell(cell: AnyCell, server: LocalServer) -> Outcome:
     listener = _Listener()
     outcome = listener.outcome
     outcome.warnings = warnings
-    call = await Call.create(config, listener, ExtensionLog(), None)
+    call = await Call.create(config, listener, ExtensionLog(Redactor()), None)
     await call.start()
     if isinstance(cell, UpdateCell):
         after = cell.changed_properties(server.url, name)

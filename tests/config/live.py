@@ -18,6 +18,7 @@ from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionLost,
 )
+from ten_packages.extension.openai_asr_python.redaction import Redactor
 
 KEY = "sk-test-0123456789"
 _HANG_GUARD_S = 30
@@ -57,7 +58,7 @@ async def try_to_connect(**params: Any) -> Listener:
     """One attempt with this configuration: ready, or why not."""
     config, _ = load_config({"params": {"api_key": KEY, **params}})
     listener = Listener()
-    call = await Call.create(config, listener, ExtensionLog(), None)
+    call = await Call.create(config, listener, ExtensionLog(Redactor()), None)
     await call.start()
     await asyncio.wait_for(listener.decided.wait(), _HANG_GUARD_S)
     await call.stop()

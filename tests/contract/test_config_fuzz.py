@@ -78,8 +78,7 @@ def check(values: Any) -> None:
         # It travels in a message of TEN.
         str(error).encode()
         return
-    json.loads(config.describe()).keys()
-    config.describe().encode()
+    json.dumps(config.shown(), ensure_ascii=False).encode()
     assert all(isinstance(warning, str) for warning in warnings)
     " ".join(warnings).encode()
     assert config.url.startswith(("ws://", "wss://"))

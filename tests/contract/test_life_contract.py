@@ -283,7 +283,8 @@ async def test_no_getter_of_a_frame_ends_the_process(getter, dumps, tmp_path):
     extension = OpenAIASRExtension("asr")
     if dumps:
         path = tmp_path / "a.pcm"
-        extension._dumper = AudioDumper(path, {}, [], print, print)
+        redactor = extension._redactor
+        extension._dumper = AudioDumper(path, {}, redactor, print, print)
     await extension.on_audio_frame(None, OddFrame(getter))
     if dumps:
         await extension._dumper.stop()

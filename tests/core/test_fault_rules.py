@@ -29,12 +29,10 @@ def info_of(rule) -> ErrorInfo:
     return ErrorInfo(**{rule.where: rule.sign}, message="so")
 
 
-def test_a_message_is_one_line_without_keys():
+def test_a_message_is_one_line():
     assert clean_message("a\n b\t c") == "a b c"
     assert clean_message("a\x1b[2J\0\u202e") == r"a\u001b[2J\u0000\u202e"
     assert clean_message("می\u200cخواهم") == "می\u200cخواهم"
-    assert clean_message("key sk-abc123 and sess_abc") == "key *** and ***"
-    assert clean_message("with Bearer abcd.ef") == "with Bearer ***"
     assert clean_message("a" * 500) == "a" * 500
     assert clean_message("a" * 501) == "a" * 500 + "…"
     assert clean_message(" " * 3999 + "bc") == "b"

@@ -96,7 +96,7 @@ def test_a_model_in_the_url_never_at_openai():
         ("ftp://gw/v1", "must begin with wss://"),
         ("gw/v1", "must begin with wss://"),
         ("wss://", "must begin with wss://"),
-        ("wss://gw:port/v1", "not a URL: Port"),
+        ("wss://gw:port/v1", "is not a URL"),
         ("wss://me@gw/v1", "user name or password"),
         ("wss://:word@gw/v1", "user name or password"),
         ("wss://gw/v 1", "blanks or control characters"),

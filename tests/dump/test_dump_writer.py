@@ -12,17 +12,18 @@ import pytest
 from dumped_call import SlowDisk, lines_of, logged_bytes, of_kind
 from ten_packages.extension.openai_asr_python import audio_dumper
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
+from ten_packages.extension.openai_asr_python.redaction import Redactor
 
 
 class Dump:
     """A dumper and the errors it told."""
 
-    def __init__(self, path: Path, secrets: tuple[str, ...] = ()) -> None:
+    def __init__(self, path: Path) -> None:
         self.errors: list[str] = []
         self.paths: list[Path] = []
         before = set(threading.enumerate())
         self.writer = AudioDumper(
-            path, {"a": 1}, secrets, self.errors.append, self.paths.append
+            path, {"a": 1}, Redactor(), self.errors.append, self.paths.append
         )
         (self.thread,) = set(threading.enumerate()) - before
 

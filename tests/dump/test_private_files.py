@@ -14,6 +14,7 @@ from asr_call import Call, run_call, spoken
 from dumped_call import dumping, lines_of
 from ten_packages.extension.openai_asr_python import audio_dumper
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
+from ten_packages.extension.openai_asr_python.redaction import Redactor
 
 AUDIO = b"\1\2" * 100
 HEADER = {"t": 0.0, "kind": "session", "package": "openai_asr_python"}
@@ -33,7 +34,7 @@ async def dump(path: Path) -> tuple[Path | None, list[str]]:
     """Record something; where it went, and the errors."""
     errors: list[str] = []
     paths: list[Path] = []
-    writer = AudioDumper(path, {}, (), errors.append, paths.append)
+    writer = AudioDumper(path, {}, Redactor(), errors.append, paths.append)
     writer.frame(AUDIO, 16000, 1, 2)
     await writer.stop()
     # What the thread told last.

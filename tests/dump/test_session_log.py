@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from asr_call import Call, run_call, spoken, text_of
 from dumped_call import dumping, lines_of, logged_bytes, of_kind
+from ten_packages.extension.openai_asr_python.redaction import Redactor
 from ten_packages.extension.openai_asr_python.session_log import SessionLog
 
 TURNS = [[1, 2, 3], [4, 5]]
@@ -218,7 +219,7 @@ def lines(log: SessionLog) -> list[dict]:
 
 
 def test_like_frames_share_a_line_for_a_second_at_most():
-    log = SessionLog()
+    log = SessionLog(Redactor())
     for index in range(250):
         log.frame(index * 10.0, 320, 16000, 1, 2)
     found = lines(log)
@@ -227,7 +228,7 @@ def test_like_frames_share_a_line_for_a_second_at_most():
 
 
 def test_a_pause_ends_a_line():
-    log = SessionLog()
+    log = SessionLog(Redactor())
     for at in (0.0, 20.0, 500.0, 520.0):
         log.frame(at, 640, 16000, 1, 2)
     spans = [(line["t"], line["until"]) for line in lines(log)]
@@ -235,7 +236,7 @@ def test_a_pause_ends_a_line():
 
 
 def test_frames_come_before_what_came_after_them():
-    log = SessionLog()
+    log = SessionLog(Redactor())
     log.frame(0.0, 320, 16000, 1, 2)
     log.note(5.0, "finalize", {"finalize_id": "x"})
     log.frame(6.0, 320, 16000, 1, 2)
@@ -245,7 +246,7 @@ def test_frames_come_before_what_came_after_them():
 
 @pytest.mark.parametrize("size", range(1, 8))
 def test_appends_are_counted_in_bytes_of_audio(size):
-    log = SessionLog()
+    log = SessionLog(Redactor())
     head = b'{"type":"input_audio_buffer.append","audio":"'
     for index in range(3):
         text = b64encode(bytes(size))
@@ -266,7 +267,7 @@ def test_appends_are_counted_in_bytes_of_audio(size):
     ],
 )
 def test_odd_messages_make_one_short_line(message):
-    log = SessionLog()
+    log = SessionLog(Redactor())
     log.message(1.0, "received", 1, message)
     (line,) = lines(log)
     assert line["kind"] == "received"
@@ -274,7 +275,7 @@ def test_odd_messages_make_one_short_line(message):
 
 
 def test_a_long_line_keeps_its_outline():
-    log = SessionLog()
+    log = SessionLog(Redactor())
     event = {"type": "long", "item_id": "i", "x": "y" * 50_000}
     log.message(1.0, "received", 3, json.dumps(event))
     (line,) = lines(log)
@@ -284,7 +285,33 @@ def test_a_long_line_keeps_its_outline():
 
 
 def test_secrets_that_come_later_are_hidden_as_well():
-    log = SessionLog(["first-secret"])
-    log.hide(["second-secret"])
+    redactor = Redactor(["first-secret"])
+    log = SessionLog(redactor)
+    redactor.learn(["second-secret"])
     log.note(0.0, "x", {"a": "first-secret second-secret"})
     assert lines(log)[0]["a"] == "*** ***"
+
+
+WORDS = "my key is 0123456789abcdef0123456789abcdef, Bearer of a1b2c3"
+
+
+def test_words_that_look_like_a_key_are_what_was_said():
+    log = SessionLog(Redactor([KEY]))
+    event = {
+        "type": "conversation.item.input_audio_transcription.completed",
+        "item_id": f"item-{KEY}",
+        "transcript": f"{WORDS} {KEY}",
+        "logprobs": [{"token": WORDS, "logprob": -0.1}],
+        "usage": {"note": WORDS},
+    }
+    log.message(1.0, "received", 1, json.dumps(event))
+    log.note(2.0, "result", {"result": {"text": WORDS, "id": "7"}})
+    log.note(3.0, "error", {"message": WORDS})
+    heard, result, error = lines(log)
+    assert heard["event"]["transcript"] == f"{WORDS} ***"
+    assert heard["event"]["logprobs"] == event["logprobs"]
+    assert heard["event"]["item_id"] == "item-***"
+    hidden = "my key is ***, Bearer of a1b2c3"
+    assert heard["event"]["usage"]["note"] == hidden
+    assert result["result"] == {"text": WORDS, "id": "7"}
+    assert error["message"] == hidden

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
-from asr_call import Call, properties, run_call, spoken
+from asr_call import Call, properties, run_call, spoken, text_of
 
 FATAL = -1000
 URL = "ws://127.0.0.1:9/v1"
@@ -46,6 +47,8 @@ URL = "ws://127.0.0.1:9/v1"
         ({"input_audio_format": "mp3"}, ["input_audio_format", '"g711_ulaw"']),
         ({"base_url": "ftp://x/v1"}, ["params.base_url", "wss://"]),
         ({"base_url": "ws://example.org/v1"}, ["params.base_url", "TLS"]),
+        ({"base_url": "wss://me:hush@gw/v1"}, ["params.base_url", "user name"]),
+        ({"base_url": "wss://gw..example/v1"}, ["params.base_url", "dialed"]),
         (
             {
                 "input_audio_transcription": {"model": "gpt-live-transcribe"},
@@ -78,6 +81,46 @@ def test_a_wrong_property_is_one_fatal_error_that_names_it(
     for part in parts:
         assert part in error["message"]
     assert call.results == []
+
+
+def test_a_placeholder_in_a_command_is_refused_and_named(server):
+    answers = []
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        for params in (
+            {"api_key": "${env:OPENAI_API_KEY}"},
+            {"headers": {"X-Key": "${env:KEY|}"}},
+        ):
+            update = json.dumps({"params": params})
+            result, _ = await call.command("update_configs", update)
+            assert result is not None
+            assert result.get_property_int("code") == (-1, None)
+            answers.append(result.get_property_string("message")[0])
+        audio, _ = spoken([[1]])
+        await call.send(audio)
+        await call.until_finalized("still there")
+
+    call = run_call(properties(server.url), script)
+    assert [
+        answer.partition(": found a placeholder")[0] for answer in answers
+    ] == [
+        "params.api_key",
+        "params.headers.X-Key",
+    ]
+    assert call.texts == text_of([1])
+
+
+def test_a_key_in_the_wrong_place_is_not_shown_either(server):
+    secret = "a-key-0123456789-in-the-wrong-place"
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+
+    config = properties(server.url, api_key=secret, log_level=secret)
+    call = run_call(config, script)
+    assert secret not in str(call.messages).lower()
+    assert 'found "***"' in call.errors[0]["message"]
 
 
 def test_the_key_of_a_wrong_configuration_is_not_shown(server):

@@ -1,0 +1,411 @@
+"""Leaves secrets out of whatever is shown: messages, logs, answers.
+
+A `Redactor` knows the configured secrets and finds them in many spellings and
+in parts; what merely looks like a key is left out as well.  Each call has one,
+owned by the extension; a secret that was known once stays hidden.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import json
+import re
+from base64 import b64decode, b64encode, urlsafe_b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+
+from .client_interface import WireTrace
+from .realtime.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
+from .realtime.models import MODEL_NAMES
+
+_MASK = "***"
+#: Shorter texts are not searched for: they are found in ordinary words.
+_SHORTEST = 8
+#: So many characters of a longer secret in a row are hidden as well.
+_PART = 12
+#: Parts of these are no secret, wherever they stand.
+_PUBLIC = "\n".join((*MODEL_NAMES, "transcription", "application/json"))
+#: Of the ephemeral secrets that a server sends so many are remembered, so
+#: many are learned in a call and from one message, and longer ones (in
+#: characters) are not looked at: a flood must not cost memory or time.
+_MOST_KEPT, _MOST_HEARD, _MOST_AT_ONCE = 8, 200, 1
+_LONGEST_HEARD, _LONGEST_MESSAGE = 256, 65_536
+
+#: A word of English, where a scheme of authentication has its secret.
+_WORD = r"(?!(?-i:[A-Z]?[a-z]{1,20}|[A-Z]{2,20})[^\w+/=~-]*(?:\s|$))"
+_KEYS = re.compile(
+    # OpenAI's; by itself also where most of it is masked already.
+    r"(?<![a-z0-9])(?:sk[-_]|ek[-_]|sess-)[\w*.-]{3,}"
+    r"|(?:sk|ek)[-_](?=[a-z_-]{0,60}\d)"
+    r"(?:(?:[a-z]{2,8}[-_])?[a-z0-9]{12}[\w-]*|[\w-]{40,})"
+    # JSON Web Tokens (RFC 7519).
+    r"|(?-i:eyJ)[\w-]{8,}(?:\.[\w-]+)*|(?-i:EYJ)[A-Z0-9_-]{8,400}\.[A-Z0-9_.-]+"
+    # Credentials after their scheme (RFC 9110, 11.4), also URL-encoded.
+    rf"|(?<=bearer)(?:\s|%20|\+)+{_WORD}[\w*.~+/=%-]{{4,}}"
+    rf"|(?<=basic)(?:\s|%20|\+)+{_WORD}[\w+/=%-]{{6,}}"
+    # The user part of a URL.
+    r"|(?<=://)[^\s/\"]*@",
+    re.IGNORECASE,
+)
+#: Azure's: 32 hexadecimal digits, or 84 letters and digits.  OpenAI's
+#: request ids look like the former, and help to look an error up.
+_BARE_KEYS = re.compile(r"(?<!req_)[0-9a-fA-F]{32,}|[A-Za-z0-9]{64,}")
+#: Names of fields whose texts are secret in any object.
+_SECRET_NAME = re.compile(
+    r"(?:.*[-_])?(?:api-?key|key|secret|password|authorization|token"
+    r"|credential|cookie)s?",
+    re.IGNORECASE,
+)
+_KEY_NAMES = ("api_key", "key")
+_URL_NAMES = ("websocket_base_url", "base_url", "url")
+#: Headers whose values are no secret.
+_OPEN_HEADERS = ("accept", "content-type", "openai-beta", "user-agent")
+
+
+class Redactor:
+    """Replaces secrets with ``***``; safe to use from several threads."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._secrets: set[str] = set()
+        self._heard: dict[str, dict[int, frozenset[str]]] = {}
+        self._heard_count = 0
+        #: By length: lower-case pieces whose occurrence is a secret's.
+        self._pieces: dict[int, frozenset[str]] = {}
+        self._heard_pieces: dict[int, frozenset[str]] = {}
+        self.learn(secrets)
+
+    def learn(self, secrets: Iterable[str]) -> None:
+        """Leave these out as well from now on."""
+        new = {s for s in secrets if len(s) >= _SHORTEST} - self._secrets
+        if new:
+            self._secrets |= new
+            self._pieces = _joined([self._pieces, *map(_pieces, new)])
+
+    def overhear(self, message: bytes | str) -> None:
+        """Learn the ephemeral secrets in a message of the server."""
+        if len(message) > _LONGEST_MESSAGE or self._heard_count > _MOST_HEARD:
+            return
+        if isinstance(message, str):
+            message = message.encode("utf-8", "replace")
+        if b"client_secret" not in message and b"ek_" not in message:
+            return
+        text = message.decode("utf-8", "replace")
+        found = re.findall(r"ek_[\w-]{5,}", text)
+        with contextlib.suppress(ValueError, RecursionError, AttributeError):
+            event = json.loads(text)
+            session = event.get("session", event)
+            found += _texts(session.get("client_secret"))
+        new = [
+            secret
+            for secret in dict.fromkeys(found)
+            if _SHORTEST <= len(secret) <= _LONGEST_HEARD
+            and secret not in self._heard
+            and secret not in self._secrets
+        ]
+        for secret in new[:_MOST_AT_ONCE]:
+            self._heard[secret] = _pieces(secret)
+            self._heard_count += 1
+            if len(self._heard) > _MOST_KEPT:
+                del self._heard[next(iter(self._heard))]
+        if new:
+            self._heard_pieces = _joined(self._heard.values())
+
+    def text(self, text: str) -> str:
+        """``text`` without secrets, nor anything that looks like a key."""
+        return _BARE_KEYS.sub(_MASK, self.identifier(text))
+
+    def known(self, text: str) -> str:
+        """``text`` without the secrets that are known: for words that people
+        said, which may look like anything."""
+        lower = _lower(text)
+        hidden: list[tuple[int, int]] = []
+        for pieces in (self._pieces, self._heard_pieces):
+            for size, known in pieces.items():
+                hidden += [
+                    (at, at + size)
+                    for at in range(len(lower) - size + 1)
+                    if lower[at : at + size] in known
+                ]
+        if not hidden:
+            return text
+        shown: list[str] = []
+        end = 0
+        for start, stop in sorted(hidden):
+            if start > end or not shown:
+                shown += [text[end:start], _MASK]
+            end = max(end, stop)
+        return "".join(shown) + text[end:]
+
+    def identifier(self, text: str) -> str:
+        """`text` for an id, which may consist of hexadecimal digits."""
+        return _KEYS.sub(_masked, self.known(text))
+
+    def known_in(self, value: Any) -> Any:
+        """`known` for the texts in a value as JSON has it."""
+        if isinstance(value, Mapping):
+            return {k: self.known_in(v) for k, v in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.known_in(entry) for entry in value]
+        return self.known(value) if isinstance(value, str) else value
+
+    def value(self, value: Any, name: str = "") -> Any:
+        """A value as JSON has it, without secrets, names of fields included.
+
+        ``name`` is that of its own field: texts under ``api_key`` or
+        ``authorization`` are secrets, whatever they look like.
+        """
+        if isinstance(value, str):
+            shown = (self.identifier if _is_id(name) else self.text)(value)
+            secret = value and shown == value and _SECRET_NAME.fullmatch(name)
+            return _MASK if secret else shown
+        if isinstance(value, Mapping):
+            inner = name if _SECRET_NAME.fullmatch(name) else ""
+            return {
+                self.identifier(k): self.value(v, inner or k)
+                if isinstance(k, str)
+                else self.value(v, inner)
+                for k, v in value.items()
+            }
+        if isinstance(value, (list, tuple)):
+            return [self.value(entry, name) for entry in value]
+        if isinstance(value, int) and self.known(str(value)) != str(value):
+            return _MASK
+        return value
+
+
+class OverheardTrace:
+    """Shows a redactor what the server says, on its way to another trace."""
+
+    def __init__(self, redactor: Redactor, trace: WireTrace | None) -> None:
+        self._redactor = redactor
+        self._trace = trace
+
+    def message(self, kind: str, connection: int, message: bytes | str) -> None:
+        """A WebSocket message was ``sent`` or ``received``."""
+        if kind == "received":
+            self._redactor.overhear(message)
+        if self._trace is not None:
+            self._trace.message(kind, connection, message)
+
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """A connection was opened or closed, or could not be opened."""
+        if self._trace is not None:
+            self._trace.note(kind, fields)
+
+
+# -- where secrets are ----------------------------------------------------
+
+
+def secrets_in(properties: Any) -> list[str]:
+    """The secrets in a node's properties, valid or not."""
+    if not isinstance(properties, Mapping):
+        return []
+    scopes = [
+        scope
+        for scope in (properties, properties.get("params"))
+        if isinstance(scope, Mapping)
+    ]
+    # Gateways have it in a header or in the URL as well.
+    models = [
+        part.get("model")
+        for scope in scopes
+        for part in (scope, scope.get("input_audio_transcription"))
+        if isinstance(part, Mapping)
+    ]
+    return [
+        text
+        for scope in scopes
+        for name, value in scope.items()
+        for text in _secrets_of(name, value)
+        if name in _KEY_NAMES or text not in models
+    ]
+
+
+def _secrets_of(name: str, value: Any) -> Iterator[str]:
+    if name in _KEY_NAMES:
+        yield from _texts(value)
+    elif name == "headers":
+        for header, inner in _entries(value):
+            if header.lower() not in _OPEN_HEADERS:
+                for text in _texts(inner):
+                    yield from _credentials(text)
+    elif name == "query":
+        for key, inner in _entries(value):
+            if key not in OPEN_PARAMETERS:
+                yield from (t for t in _texts(inner) if not is_known_word(t))
+    elif name in _URL_NAMES:
+        for text in _texts(value):
+            yield from url_secrets(text)
+    elif name == "session":
+        yield from _named_secrets(value)
+
+
+def _entries(value: Any) -> Iterable[tuple[str, Any]]:
+    return value.items() if isinstance(value, Mapping) else [("", value)]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value, whatever type it has by mistake."""
+    if isinstance(value, (str, int, float)):
+        yield str(value)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield str(name)
+            yield from _texts(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _texts(inner)
+
+
+def _credentials(text: str) -> Iterator[str]:
+    """A header's value, and the parts in which somebody may repeat it."""
+    yield text
+    scheme, _, rest = text.strip().partition(" ")
+    yield from rest.split()
+    if scheme.lower() == "basic":
+        try:
+            user = b64decode(rest).decode()
+        except ValueError:
+            return
+        yield from (user, *user.split(":", 1))
+
+
+def _named_secrets(value: Any, name: str = "") -> Iterator[str]:
+    """The texts in a value whose field is named like a secret's."""
+    if _SECRET_NAME.fullmatch(name):
+        yield from _texts(value)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _named_secrets(inner, str(key))
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _named_secrets(inner)
+
+
+def proxy_secrets(environment: Mapping[str, str]) -> list[str]:
+    """User names and passwords of the proxies in the environment."""
+    found = []
+    for name, value in environment.items():
+        if name.lower().endswith("_proxy") and "@" in value:
+            whole = value if "://" in value else f"//{value}"
+            try:
+                user = urlsplit(whole).netloc.rpartition("@")[0]
+            except ValueError:
+                user = whole.partition("//")[2].rpartition("@")[0]
+            found += [user, *user.split(":", 1)]
+    return found
+
+
+# -- how they may be spelled ----------------------------------------------
+
+
+def _pieces(secret: str) -> dict[int, frozenset[str]]:
+    """By length: the pieces that tell that a text contains the secret."""
+    # Of a long one (a token of 2000 characters) every third piece and so on:
+    # they still cover all of it, for less time and memory.
+    step = min(1 + len(secret) // 512, 8)
+    found: dict[int, set[str]] = {}
+    for form in map(_lower, _forms(secret)):
+        size = min(len(form), _PART)
+        if size >= _SHORTEST:
+            pieces = found.setdefault(size, set())
+            last = len(form) - size
+            pieces.update(form[at : at + size] for at in range(0, last, step))
+            pieces.add(form[last:])
+    return {
+        size: frozenset(p for p in pieces if p not in _PUBLIC)
+        for size, pieces in found.items()
+    }
+
+
+def _joined(
+    parts: Iterable[Mapping[int, frozenset[str]]],
+) -> dict[int, frozenset[str]]:
+    joined: dict[int, frozenset[str]] = {}
+    for part in parts:
+        for size, pieces in part.items():
+            joined[size] = joined.get(size, frozenset()) | pieces
+    return joined
+
+
+def _forms(secret: str) -> set[str]:
+    plain = {
+        secret,
+        # Not only ASCII: these may have other lengths.
+        secret.upper(),
+        secret.lower(),
+        unquote(secret),
+        unquote_plus(secret),
+        html.unescape(secret),
+    }
+    # As error messages are put on one line.
+    plain |= {_on_one_line(text) for text in plain}
+    forms = {spell(text) for text in plain for spell in _SPELLINGS}
+    for text in (secret, unquote(secret)):
+        coded = set(_base64_forms(text.encode("utf-8", "replace")))
+        forms |= {spell(text) for text in coded for spell in _SPELLINGS[:4]}
+        forms.add(text.encode("utf-8", "replace").hex())
+    return forms
+
+
+def _on_one_line(text: str) -> str:
+    return " ".join(
+        "".join(c if c.isprintable() else " " for c in text).split()
+    )
+
+
+def _json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+#: The first four are those that change base64.
+_SPELLINGS: tuple[Callable[[str], str], ...] = (
+    str,
+    lambda text: quote(text, "", errors="replace"),
+    lambda text: text.replace("/", "\\/"),
+    lambda text: quote(quote(text, "", errors="replace"), ""),
+    lambda text: quote(text, errors="replace"),
+    lambda text: quote(text, "!'()*", errors="replace"),
+    lambda text: quote_plus(text, errors="replace"),
+    _json,
+    lambda text: _json(text).replace("/", "\\/"),
+    lambda text: _json(_json(text)),
+    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
+    lambda text: repr(text)[1:-1],
+    lambda text: text.replace("'", "\\'"),
+    html.escape,
+)
+
+
+def _base64_forms(data: bytes) -> Iterator[str]:
+    """How the data looks in base64, by itself and after other data.
+
+    Each character stands for six bits, so there are three alignments; those
+    that other bytes have a share in are left out.
+    """
+    for encode in (b64encode, urlsafe_b64encode):
+        yield encode(data).decode()
+        for before, first in ((0, 0), (1, 2), (2, 3)):
+            whole = encode(bytes(before) + data).decode()
+            yield whole[first : (before + len(data)) * 8 // 6]
+
+
+def _lower(text: str) -> str:
+    """Lower case of the same length, character by character."""
+    if text.isascii():
+        return text.lower()
+    return "".join(low if len(low := c.lower()) == 1 else c for c in text)
+
+
+def _masked(match: re.Match[str]) -> str:
+    found = match[0]
+    if found.endswith("@"):
+        return f"{_MASK}@"
+    # The blank after a scheme is no part of the secret.
+    return f" {_MASK}" if found[0] in " \t\n%+" else _MASK
+
+
+def _is_id(name: str) -> bool:
+    return name == "id" or name.endswith("_id")

@@ -1,0 +1,231 @@
+"""The redactor by itself: forms, shapes of keys, what stays readable."""
+
+from __future__ import annotations
+
+import base64
+import random
+import string
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ten_packages.extension.openai_asr_python.redaction import (
+    Redactor,
+    proxy_secrets,
+    secrets_in,
+)
+
+sys.path.append(str(Path(__file__).parent.parent / "contract"))
+from secret_forms import forms_of, found_in
+
+ALPHABET = (
+    string.ascii_letters + string.digits + " -_.~+/=%\"'\\&<>é日ßİΣς🔑\n\x07"
+)
+
+
+@given(
+    st.integers(0, 2**32),
+    st.integers(8, 120),
+    st.text(max_size=30),
+    st.text(max_size=30),
+)
+def test_every_form_is_found_in_any_text(seed, size, before, after):
+    letters = random.Random(seed).choices(ALPHABET, k=size)
+    secret = "".join(letters)
+    redactor = Redactor([secret])
+    for name, form in forms_of(secret).items():
+        assert form not in redactor.text(f"{before}{form}{after}"), name
+        shown = redactor.value({f"{before}{form}": [{"id": form + after}]})
+        assert form not in str(next(iter(shown.items()))), name
+
+
+@given(st.integers(0, 2**32), st.integers(24, 200), st.data())
+def test_every_part_of_twelve_characters_is_found(seed, size, data):
+    letters = random.Random(seed).choices(string.ascii_letters, k=size)
+    secret = "".join(letters)
+    start = data.draw(st.integers(0, size - 12))
+    stop = data.draw(st.integers(start + 12, size))
+    shown = Redactor([secret]).text(f"<{secret[start:stop]}>")
+    assert shown == "<***>"
+
+
+@pytest.mark.parametrize("size", [511, 512, 2000, 9000])
+def test_a_long_secret_is_found_as_a_whole(size):
+    letters = random.Random(size).choices(string.ascii_letters, k=size)
+    secret = "".join(letters)
+    redactor = Redactor([secret])
+    for name, form in forms_of(secret).items():
+        shown = redactor.known(f"<{form}>")
+        # Each byte is two digits: one may be left at the ends of a part.
+        assert len(shown) < 30, name
+    assert redactor.text(f"<{secret}>") == "<***>"
+    assert len(redactor.known(f"<{secret[100:300]}>")) < 20
+
+
+@pytest.mark.parametrize("around", ["{}", "x{}", "key={}&", "über{}ß"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "sk-abcdefghij0123456789",
+        "sk-proj-abcdefghij0123456789",
+        "SK-PROJ-ABCDEFGHIJ0123456789",
+        "ek_abcdefghij0123456789",
+        "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+        "0F1E2D3C4B5A69788796A5B4C3D2E1F0",
+        "aZ9" * 28,
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-_1",
+        "EYJHBGCIOIJIUZI1NIJ9.EYJZDWIIOIIXIN0.ABC-_1",
+    ],
+)
+def test_the_shape_of_a_key_is_enough(key, around):
+    shown = Redactor().text(around.format(key))
+    assert key not in shown
+    assert key[4:12] not in shown
+    assert "***" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("with Bearer abcd.ef", "with Bearer ***"),
+        ("Authorization:bearer  a1b2c3", "Authorization:bearer ***"),
+        ("xBasic dXNlcjpwYXNz", "xBasic ***"),
+        ("Bearer%20abc1x", "Bearer ***"),
+        ("key sk-abc*** and sk-ab...cd", "key *** and ***"),
+        ("wss://user:p%40ss@host/v1", "wss://***@host/v1"),
+    ],
+)
+def test_credentials_are_hidden_and_their_scheme_is_not(text, shown):
+    assert Redactor().text(text) == shown
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "gpt-4o-transcribe, gpt-4o-mini-transcribe-2025-12-15, whisper-1",
+        "item_CaD3xyz and sess_CaD3xyz0123456789abc, event_1",
+        "a Bearer token, Basic authentication required. Bearer auth (i.e.",
+        "req_0123456789abcdef0123456789abcdef",
+        "risk-management-2026, task_force, disk-usage at 95",
+        "https://platform.openai.com/account/api-keys.",
+        "connection closed with code 1011: keepalive ping timeout",
+        "api-version=2025-04-01-preview&intent=transcription, de-CH, zh-Hans",
+    ],
+)
+def test_other_texts_stay_readable(text):
+    redactor = Redactor(["sk-Zq9xVw3kLm7pRt5s", "whisper-1-gateway"])
+    assert redactor.text(text) == text
+
+
+def test_an_id_may_be_hexadecimal():
+    ids = {"finalize_id": "0123456789abcdef0123456789abcdef"}
+    assert Redactor().value(ids) == ids
+
+
+def test_fields_that_are_named_like_a_secret():
+    value = {"api_key": "abc", "total_tokens": 5, "keywords": ["one"]}
+    value |= {"headers": {"Authorization": "Bearer a1b2"}, "token": {"v": "x"}}
+    assert Redactor().value(value) == {
+        "api_key": "***",
+        "total_tokens": 5,
+        "keywords": ["one"],
+        "headers": {"Authorization": "Bearer ***"},
+        "token": {"v": "***"},
+    }
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"api_key": "hush-hush-1234"},
+        {"params": {"key": ["hush-hush-1234"]}},
+        {"params": {"api_key": {"hush-hush-1234": 1}}},
+        {"headers": {"A": "Bearer hush-hush-1234"}},
+        {"headers": ["hush-hush-1234"]},
+        {"headers": {"Authorization": "Basic bWU6aHVzaC1odXNoLTEyMzQ="}},
+        {"query": {"sig": "hush-hush-1234"}},
+        {"query": "hush-hush-1234"},
+        {"url": "wss://hush-hush-1234:x@gw"},
+        {"url": "wss://gw/hush-hush-1234;a/v1"},
+        {"url": "wss://gw/v1;hush-hush-1234"},
+        {"url": "wss://gw/v1?a=hush-hush-1234"},
+        {"url": "wss://gw/v1?hush-hush-1234"},
+        {"url": "wss://gw/v1#hush-hush-1234"},
+        {"url": "wss://[gw/hush-hush-1234"},
+        {"session": {"tools": [{"authorization": "hush-hush-1234"}]}},
+    ],
+)
+def test_where_the_configuration_holds_secrets(properties):
+    redactor = Redactor(secrets_in(properties))
+    assert found_in(redactor.text("xhush-hush-1234x"), "hush-hush-1234") == []
+
+
+def test_a_key_that_stands_for_the_model_as_well_is_hidden():
+    properties = {"api_key": "hush-hush-1234", "model": "hush-hush-1234"}
+    assert Redactor(secrets_in(properties)).text("hush-hush-1234") == "***"
+
+
+@pytest.mark.parametrize("odd", [None, 7, "params", [{}], {"params": []}])
+def test_properties_of_any_type_are_looked_at(odd):
+    for model in (odd, {"model": odd}):
+        properties = {"model": model, "input_audio_transcription": model}
+        for name in ("api_key", "headers", "query", "url", "session", "params"):
+            assert isinstance(secrets_in({**properties, name: odd}), list)
+    assert isinstance(secrets_in(odd), list)
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"query": {"api-version": "2025-04-01-preview"}},
+        {"query": {"deployment": "my-deployment"}},
+        {"headers": {"User-Agent": "my-deployment"}},
+        {"model": "my-deployment", "headers": {"X": "my-deployment"}},
+        {"url": "wss://my-deployment.example/openai/deployments/v1"},
+        {"session": {"instructions": "my-deployment"}},
+    ],
+)
+def test_what_is_no_secret_of_the_configuration(properties):
+    text = "my-deployment 2025-04-01-preview openai deployments"
+    assert Redactor(secrets_in(properties)).text(text) == text
+
+
+def test_the_proxies_of_the_environment():
+    redactor = Redactor(
+        proxy_secrets(
+            {
+                "https_proxy": "http://us:pass%2Fword-1@proxy:1",
+                "ALL_PROXY": "socks5://longer-user:x@proxy:1",
+                "no_proxy": "localhost",
+            }
+        )
+    )
+    basic = base64.b64encode(b"us:pass/word-1").decode()
+    for text in ("pass/word-1", "pass%2Fword-1", "longer-user", basic):
+        assert text not in redactor.text(f"<{text}>")
+
+
+def test_what_a_server_sends_takes_no_memory_or_time_for_ever():
+    redactor = Redactor()
+    for number in range(400):
+        redactor.overhear(b'{"x": "ek_%d_%s"}' % (number, b"a1" * 100))
+    assert len(redactor._heard) <= 8
+    assert redactor._heard_count < 250
+
+
+def test_the_latest_secret_of_a_server_is_hidden():
+    redactor = Redactor()
+    event = '{"type": "session.created", "session": {"client_secret": %s}}'
+    for number in range(20):
+        redactor.overhear(event % f'{{"value": "of-the-server-{number}"}}')
+    assert redactor.text("of-the-server-19") == "***"
+    assert redactor.text("session.created") == "session.created"
+
+
+def test_secrets_are_hidden_while_others_are_learned():
+    redactor = Redactor(["first-secret"])
+    redactor.learn(["second-secret", "short"])
+    text = "first-secret second-secret short"
+    assert redactor.text(text) == "*** *** short"
