@@ -35,6 +35,14 @@ async def update(call: Call, **params) -> tuple[int, str, str]:
     )
 
 
+async def outage(call: Call, server: ServerThread) -> None:
+    """A call that was connected; nobody is there any more, and it knows."""
+    await call.until(lambda: call.metric("connect_delay"))
+    server.stop_listening()
+    server.drop_connections()
+    await call.until(lambda: call.errors)
+
+
 # -- B1: which call is there -------------------------------------------------
 
 
@@ -322,10 +330,7 @@ def test_it_does_not_wait_behind_one_that_waits_for_the_service(server, params):
     """Both are in force in the end."""
 
     async def script(call: Call) -> None:
-        await call.until(lambda: call.metric("connect_delay"))
-        server.stop_listening()
-        server.drop_connections()
-        await call.until(lambda: call.errors)
+        await outage(call, server)
         asked = asyncio.ensure_future(update(call, prompt="other"))
         await asyncio.sleep(0)
         assert await update(call, **params) == (0, "applied", "at once")
@@ -343,10 +348,7 @@ def test_what_takes_back_one_that_waits_comes_after_it(server):
     """By itself it would change nothing."""
 
     async def script(call: Call) -> None:
-        await call.until(lambda: call.metric("connect_delay"))
-        server.stop_listening()
-        server.drop_connections()
-        await call.until(lambda: call.errors)
+        await outage(call, server)
         asked = asyncio.ensure_future(update(call, prompt="other"))
         await asyncio.sleep(0)
         back = asyncio.ensure_future(update(call, prompt=""))
@@ -408,10 +410,7 @@ def test_an_update_in_an_outage_is_refused_in_time_and_changes_nothing(server):
     audio, _ = spoken([[1, 2]])
 
     async def script(call: Call) -> None:
-        await call.until(lambda: call.metric("connect_delay"))
-        server.stop_listening()
-        server.drop_connections()
-        await call.until(lambda: call.errors)
+        await outage(call, server)
         loop = asyncio.get_running_loop()
         begin = loop.time()
         code, message, _ = await update(call, prompt="other")
@@ -453,10 +452,7 @@ def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(server, caplog):
     """And leaves no task of ours behind."""
 
     async def script(call: Call) -> None:
-        await call.until(lambda: call.metric("connect_delay"))
-        server.stop_listening()
-        server.drop_connections()
-        await call.until(lambda: call.errors)
+        await outage(call, server)
         for number in range(5):
             # Their answers come when there is nobody any more to read them.
             payload = json.dumps({"prompt": f"call {number}"})
