@@ -23,7 +23,7 @@ from raw_service import CREATED, UPDATED, Manners, RawService
 from secret_forms import forms_of, found_in
 
 few = settings(
-    max_examples=10,
+    max_examples=6,
     # Each is a call: what is found need not be the smallest.
     phases=[Phase.explicit, Phase.generate],
     deadline=None,
