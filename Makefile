@@ -63,14 +63,9 @@ test: $(DEV_READY)
 	$(PY) -m pytest tests/
 
 # `make test` runs a quick part of these.
-# Long, and the same on any base.
-NOT_OF_THE_BASE := --ignore=tests/contract/test_no_secret_leaves.py \
-	--ignore=tests/extension/test_extension_machine.py
-
 .PHONY: test-newer
 test-newer: $(DEV_READY)
-	TEN_AI_BASE_GENERATION=newer $(PY) -m pytest tests/extension \
-		tests/contract $(NOT_OF_THE_BASE)
+	TEN_AI_BASE_GENERATION=newer $(PY) -m pytest tests/extension tests/contract
 
 .PHONY: lint
 lint: $(DEV_READY)

@@ -9,7 +9,7 @@ import asyncio
 import json
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -35,7 +35,8 @@ class Manners:
     the session is accepted, ``then`` afterwards; bytes go out as a binary
     frame, texts as a text frame, anything else as JSON.  ``close``: code and
     reason of the CLOSE that follows.  ``refuse_update``: an ``error`` object
-    in answer to session.update.  ``stays``: after ``says`` nothing follows.
+    in answer to session.update; ``refuse_change``: to a later one, which is
+    confirmed without it.  ``stays``: after ``says`` nothing follows.
     ``wait``: so many seconds before anything.
     """
 
@@ -44,6 +45,7 @@ class Manners:
     then: Sequence[Any] = ()
     close: tuple[int, str] | None = None
     refuse_update: dict[str, Any] | None = None
+    refuse_change: dict[str, Any] | None = None
     stays: bool = False
     wait: float = 0.0
 
@@ -129,23 +131,32 @@ class RawService:
                 return
             await _send(connection, CREATED)
             update = json.loads(await connection.recv())
-            if manners.refuse_update is not None:
-                error = {
-                    **manners.refuse_update,
-                    "event_id": update.get("event_id"),
-                }
-                await _send(connection, {"type": "error", "error": error})
-            else:
-                await _send(connection, UPDATED)
+            await _settle(connection, update, manners.refuse_update)
             for message in manners.then:
                 await _send(connection, message)
             if manners.close is not None:
                 await connection.close(*manners.close)
                 return
             while True:
-                self.received.append(json.loads(await connection.recv()))
+                message = json.loads(await connection.recv())
+                self.received.append(message)
+                if message.get("type") == "session.update":
+                    await _settle(connection, message, manners.refuse_change)
         except ConnectionClosed:
             return
+
+
+async def _settle(
+    connection: ServerConnection,
+    update: Mapping[str, Any],
+    refusal: Mapping[str, Any] | None,
+) -> None:
+    """Confirm a session.update, or refuse it."""
+    if refusal is None:
+        await _send(connection, UPDATED)
+        return
+    error = {**refusal, "event_id": update.get("event_id")}
+    await _send(connection, {"type": "error", "error": error})
 
 
 async def _send(connection: ServerConnection, message: Any) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from extension_machine import Machine, Schedule, generate, run
 
-SEEDS = range(8)
+SEEDS = range(12)
 SAID = [["say", 1, 900], ["sync"]]
 LOCAL = ["update", {"kind": "local", "params": {"log_level": "DEBUG"}}]
 PROMPT = ["update", {"kind": "prompt", "params": {"prompt": "a"}}]
@@ -46,6 +46,19 @@ FOUND: dict[str, tuple[dict[str, Any], list[list[Any]], bool]] = {
     "an update of a dead call whose key stays wrong": (
         {"key": "sk-wrong-0123456789"},
         [["sleep", 100], LOCAL, ["answers"], ["revive"]],
+        True,
+    ),
+    "a local setting behind one that waits in an outage": (
+        {},
+        [
+            *SAID,
+            ["refuse", "AB"],
+            ["drop", True],
+            PROMPT,
+            LOCAL,
+            ["sleep", 50],
+            ["allow"],
+        ],
         True,
     ),
     "a stop without any time, in an outage": (

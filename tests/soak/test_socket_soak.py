@@ -47,9 +47,9 @@ def test_wrong_usage_is_one_clear_line(capsys):
 @pytest.mark.parametrize("seed", [20, 21])
 def test_no_word_is_lost_through_the_whole_extension(seed):
     # Each of these ends a connection, whenever its time comes.
-    count = TenStream(40, seed, 8, ("drop", "close", "expire")).run_ten()
+    count = TenStream(60, seed, 12, ("drop", "close", "expire")).run_ten()
     assert count.clean, count
-    assert (count.words, count.delivered) == (40, 40)
+    assert (count.words, count.delivered) == (60, 60)
     assert count.faults >= 1
     assert count.sessions >= 2
 
