@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
@@ -19,14 +20,14 @@ from ten_ai_base.message import (
 from .audio_dumper import AudioDumper
 from .call import Call
 from .confidence import confidence
-from .connect_faults import place_of
-from .drop_report import DropReport
+from .connect_faults import kind_of, place_of
 from .extension_log import ExtensionLog
 from .languages import result_tag
 from .realtime.faults import Fault
 from .realtime.results import (
     AudioDropped,
     FinalizeEnd,
+    InternalFault,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -34,6 +35,7 @@ from .realtime.results import (
     TurnResult,
 )
 from .redaction import Redactor
+from .report_pace import DropReport, Repeats, is_told
 
 VENDOR = "openai"
 #: A session that lived this long ends an outage, in seconds; one that is lost
@@ -54,6 +56,7 @@ class AsrMessages(AsyncASRBaseExtension):
         #: Audio of this node before the present `Call`, in ms.
         self._offset_ms = 0
         self._drops = DropReport()
+        self._repeats = Repeats()
         self._outage_reports = 0
         self._ready_at: float | None = None
         #: What becomes of a call that begins anew: "" or why it was given up.
@@ -149,13 +152,19 @@ class AsrMessages(AsyncASRBaseExtension):
                 )
             )
         else:
-            self._log_vendor_error(problem.fault)
-            await self._report(problem.fault)
+            told = self._told(problem.fault)
+            if told is not None:
+                self._log_vendor_error(told)
+                await self._report(told)
 
     async def on_asr_client_error(
-        self, problem: SessionLost | AudioDropped
+        self, problem: SessionLost | InternalFault | AudioDropped
     ) -> None:
-        """The connection is lost or refused, or audio was dropped."""
+        """The connection is lost or refused, something of ours failed, or
+        audio was dropped."""
+        if isinstance(problem, InternalFault):
+            await self._report_internal(problem.fault)
+            return
         if isinstance(problem, AudioDropped):
             await self._report_drops(
                 self._drops.add(
@@ -187,9 +196,7 @@ class AsrMessages(AsyncASRBaseExtension):
             # client is at it already.
             await self.start_connection()
         self._outage_reports += 1
-        # In a long outage: the 1st, 2nd, 4th, 8th … attempt is reported.
-        count = self._outage_reports
-        if fault.fatal or count & (count - 1) == 0:
+        if fault.fatal or is_told(self._outage_reports):
             await self._report(fault)
 
     def _settle_outcome(self, problem: str) -> None:
@@ -256,6 +263,21 @@ class AsrMessages(AsyncASRBaseExtension):
         if text:
             await self._report(Fault("report", "audio_dropped", text))
 
+    def _told(self, fault: Fault) -> Fault | None:
+        """What to tell of something that may come without an end."""
+        now = asyncio.get_running_loop().time()
+        count = self._repeats.count(f"{fault.code} {fault.message}", now)
+        if count <= 1:
+            return fault if count else None
+        text = f"{fault.message} ({count} times by now)"
+        return replace(fault, message=text)
+
+    async def _report_internal(self, fault: Fault) -> None:
+        """Tell about a fault of our own, which is in the log already."""
+        told = self._told(fault)
+        if told is not None:
+            await self._report(told)
+
     async def _report(self, fault: Fault) -> None:
         """Send one ``error`` message."""
         code = _severity(fault)
@@ -296,13 +318,22 @@ class AsrMessages(AsyncASRBaseExtension):
             await method(**details)
 
     async def _guarded(self, where: str, work: Awaitable[None]) -> None:
-        """Await ``work``; whatever it raises ends here, in the log."""
+        """Await ``work``; whatever it raises ends here, and is told."""
         try:
             await work
         except asyncio.CancelledError:
             self._log.warn(f"{where} was cancelled")
         except Exception as error:
-            self._log.error(f"{where} failed: {place_of(error)}")
+            await self._tell_internal(where, error)
+
+    async def _tell_internal(self, where: str, error: Exception) -> None:
+        self._log.error(f"{where} failed: {place_of(error)}")
+        text = f"internal error: {where}: {kind_of(error)}"
+        try:
+            await self._report_internal(Fault("report", "internal", text))
+        except Exception as another:
+            # Perhaps it is telling that fails.
+            self._log.error(f"report failed: {place_of(another)}")
 
 
 def _severity(fault: Fault) -> int:

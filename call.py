@@ -123,9 +123,11 @@ class Call:
 
     async def stop(self) -> None:
         """Deliver what was said, within a bound, and close."""
-        self._change_detector()
-        self._intake.finalize()
-        await self._client.stop()
+        try:
+            self._change_detector()
+            self._intake.finalize()
+        finally:
+            await self._client.stop()
 
     def push(
         self,

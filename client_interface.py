@@ -11,6 +11,7 @@ from .realtime.limits import Limits
 from .realtime.results import (
     AudioDropped,
     FinalizeEnd,
+    InternalFault,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -44,13 +45,14 @@ class AsrListener(Protocol):
         """The service reported an error; the session goes on."""
 
     async def on_asr_client_error(
-        self, problem: SessionLost | AudioDropped
+        self, problem: SessionLost | InternalFault | AudioDropped
     ) -> None:
-        """The connection was lost or refused, or audio had to be dropped."""
+        """The connection was lost or refused, something of ours failed, or
+        audio had to be dropped."""
 
 
 class WireTrace(Protocol):
-    """Who looks on, for a log; `AudioDumper` does.  Nothing may be raised."""
+    """Who looks on, for a log; `AudioDumper` does."""
 
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
         """A WebSocket message was ``sent`` or ``received``."""

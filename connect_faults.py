@@ -31,7 +31,10 @@ from .realtime.faults import (
 
 
 def fault_of_exception(error: Exception) -> Fault:
-    """The meaning of what `websockets` or the system raised."""
+    """The meaning of what `websockets` or the system raised.
+
+    Raises what is neither's.
+    """
     if isinstance(error, InvalidStatus):
         response, wall = error.response, time.time()
         # A proxy in between may have added one of its own.
@@ -65,6 +68,8 @@ def fault_of_exception(error: Exception) -> Fault:
         return Fault("retry", "handshake", clean_message(text))
     if isinstance(error, ConnectionRefusedError):
         return Fault("retry", "refused", "the connection was refused")
+    if not isinstance(error, (OSError, EOFError)):
+        raise error
     text = f"cannot connect: {error}" if str(error) else "cannot connect"
     return Fault("retry", "network", clean_message(text))
 

@@ -38,7 +38,7 @@ from .audio_dumper import AudioDumper
 from .call import Call, MissingDetector, Refused
 from .config import ConfigError, OpenAIASRConfig
 from .config_updates import ConfigUpdates, Version
-from .connect_faults import kind_of, place_of
+from .connect_faults import kind_of
 from .dialer import BadCaFile
 from .realtime.change import ANSWER_S
 from .realtime.endpoint import redacted_url
@@ -296,12 +296,22 @@ class OpenAIASRExtension(AsrMessages):
     async def _on_audio_frame(
         self, ten_env: AsyncTenEnv, frame: AudioFrame
     ) -> None:
-        if self._dumper is not None:
-            # Here nothing has been dropped or put into another order yet.
-            _dump_frame(self._dumper, frame)
         text, error = frame.get_property_to_json("metadata")
         if error is None and text and text != self._metadata_text:
             self._look_at_metadata(frame, text)
+        try:
+            data = frame.get_buf()
+        except Exception:
+            self._on_bad_frame("it has no buffer")
+            return
+        if self._dumper is not None and data:
+            # Here nothing has been dropped or put into another order yet.
+            self._dumper.frame(
+                data,
+                frame.get_sample_rate(),
+                frame.get_number_of_channels(),
+                frame.get_bytes_per_sample(),
+            )
         if self._call is None and not self.stopped:
             # The base lets it go; an update may yet make a call of the rest.
             self._lost_ms += self._length_ms(frame)
@@ -350,10 +360,7 @@ class OpenAIASRExtension(AsrMessages):
         rate = frame.get_sample_rate() or self.input_audio_sample_rate()
         channels = frame.get_number_of_channels() or self.input_audio_channels()
         width = frame.get_bytes_per_sample() or 2
-        try:
-            size = len(frame.get_buf())
-        except Exception:
-            size = 0  # A frame without a buffer.
+        size = len(frame.get_buf())
         if min(rate, channels, width) <= 0:
             return Fraction(0)
         return Fraction(size * 1000, rate * channels * width)
@@ -395,7 +402,12 @@ class OpenAIASRExtension(AsrMessages):
         if self._gave_up():
             self._lost_ms += self._length_ms(frame)
             return False
-        return self.is_connected() and self._accept(frame)
+        try:
+            return self.is_connected() and self._accept(frame)
+        except Exception as error:
+            # The base would print its text, whatever is in it.
+            await self._tell_internal("send_audio", error)
+            return False
 
     def _accept(self, frame: AudioFrame) -> bool:
         if self._call is None:
@@ -425,24 +437,29 @@ class OpenAIASRExtension(AsrMessages):
     async def finalize(self, session_id: str | None) -> None:
         """Deliver all that was received so far, then send the end signal."""
         token = self.finalize_id
+        asked = False
+        try:
+            asked = await self._ask_to_finalize(token)
+        finally:
+            if not asked:
+                self.last_finalize_time = None
+                await self._end_finalize(token)
+
+    async def _ask_to_finalize(self, token: str | None) -> bool:
+        """False: there is no call that will answer."""
         self._note("finalize", finalize_id=token)
         if self._call is None or self.stopped:
-            await self._end_at_once(token)
-            return
+            return False
         await self._drain_frames()
         if not self._call.running and not self.buffered_frames.empty():
             # A finalize may come before on_start, or with auto_connect off;
             # who finalizes wants the text.
             await self.start_connection()
-        if self._call.running:
-            self._finalizes_open += 1
-            self._call.finalize(token)
-        else:
-            await self._end_at_once(token)
-
-    async def _end_at_once(self, token: str | None) -> None:
-        self.last_finalize_time = None
-        await self._end_finalize(token)
+        if not self._call.running:
+            return False
+        self._call.finalize(token)
+        self._finalizes_open += 1
+        return True
 
     async def _drain_frames(self) -> None:
         """Take the frames that came before from the base's queue.
@@ -465,7 +482,7 @@ class OpenAIASRExtension(AsrMessages):
             try:
                 await handle(self.ten_env, frame)
             except Exception as error:
-                self._log.error(f"audio frame failed: {place_of(error)}")
+                await self._tell_internal("on_audio_frame", error)
             self._bound_kept_frames()
 
     # -- another configuration --------------------------------------------
@@ -633,18 +650,3 @@ def _kept_bytes(config: OpenAIASRConfig) -> int:
     """`max_buffer_ms` of 16-bit frames at the configured rate, in bytes."""
     samples = config.max_buffer_ms * config.sample_rate // 1000
     return samples * 2 * config.channels
-
-
-def _dump_frame(dumper: AudioDumper, frame: AudioFrame) -> None:
-    try:
-        data = frame.get_buf()
-        if data:
-            dumper.frame(
-                data,
-                frame.get_sample_rate(),
-                frame.get_number_of_channels(),
-                frame.get_bytes_per_sample(),
-            )
-    except Exception:
-        # A frame without a buffer, say; the base tells about it.
-        return

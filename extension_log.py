@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from ten_runtime import AsyncTenEnv
 
 from .realtime.shown import harmless
@@ -19,27 +21,25 @@ class ExtensionLog:
         self.ten_env: AsyncTenEnv | None = None
         self.level = "INFO"
 
-    def _on(self, level: str) -> AsyncTenEnv | None:
-        if _LEVELS.index(level) < _LEVELS.index(self.level):
-            return None
-        return self.ten_env
-
     def debug(self, text: str, category: str | None = None) -> None:
-        if env := self._on("DEBUG"):
-            env.log_debug(self._shown(text), category=category)
+        self._line("DEBUG", text, category)
 
     def info(self, text: str, category: str | None = None) -> None:
-        if env := self._on("INFO"):
-            env.log_info(self._shown(text), category=category)
+        self._line("INFO", text, category)
 
     def warn(self, text: str, category: str | None = None) -> None:
-        if env := self._on("WARN"):
-            env.log_warn(self._shown(text), category=category)
+        self._line("WARN", text, category)
 
     def error(self, text: str, category: str | None = None) -> None:
-        if env := self._on("ERROR"):
-            env.log_error(self._shown(text), category=category)
+        self._line("ERROR", text, category)
 
-    def _shown(self, text: str) -> str:
-        # In this order: an escape inside a secret would hide it.
-        return harmless(self._redactor.text(text))
+    def _line(self, level: str, text: str, category: str | None) -> None:
+        env = self.ten_env
+        if env is None or _LEVELS.index(level) < _LEVELS.index(self.level):
+            return
+        # Of all that can fail, this is what nobody can be told about.
+        with contextlib.suppress(Exception):
+            # In this order: an escape inside a secret would hide it.
+            shown = harmless(self._redactor.text(text))
+            log = getattr(env, f"log_{level.lower()}")
+            log(shown, category=category)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -19,7 +20,7 @@ from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from .client_interface import AsrListener, ClientSettings, WireTrace
-from .connect_faults import fault_of_exception, place_of
+from .connect_faults import fault_of_exception, kind_of, place_of
 from .dialer import CLOSE_S, Dialer
 from .realtime.change import ANSWER_S
 from .realtime.faults import NO_CLOSE_FRAME, Fault
@@ -29,6 +30,7 @@ from .realtime.results import (
     Final,
     FinalizeEnd,
     Interim,
+    InternalFault,
     Result,
     ServerProblem,
     SessionReady,
@@ -39,8 +41,10 @@ from .realtime.results import (
 from .realtime.transcription import Transcription
 
 _NO_CALL = Fault("report", "stopped", "the call is not under way")
-#: After a fault in a timer, when to try again, in seconds.
+#: Where even beginning anew fails, when to try it again, in seconds.
 _AFTER_FAULT_S = 1.0
+#: Who reads without a pause lets others have a turn after this, in seconds.
+_READS_FOR_S = 0.005
 #: What is left at the end is handed over within this, or ``stop_timeout_ms``
 #: where that is longer, in seconds; only a listener that hangs takes as long.
 _HAND_OVER_S = 1.0
@@ -142,12 +146,15 @@ class OpenAIASRClient:
         """Close and hand over what is left; ``mine``: by the dispatcher,
         in which the listener has called."""
         self._running = False
-        self.core.end(self._now())
+        try:
+            self.core.end(self._now())
+        except Exception as error:
+            self._tell(error)
         self._cancel_timer()
         dispatcher = self._dispatcher
         try:
-            closes = [self._hang_up(c) for c in self._connections]
-            await asyncio.gather(*closes)
+            closes = [self._spawn(self._hang_up(c)) for c in self._connections]
+            await asyncio.gather(*closes, return_exceptions=True)
             others = self._tasks - {dispatcher, asyncio.current_task()}
             for task in others:
                 task.cancel()
@@ -225,12 +232,17 @@ class OpenAIASRClient:
             return _NO_CALL
         answer = asyncio.get_running_loop().create_future()
         self._answer = answer
-        self.core.change(
-            settings.session,
-            self._now(),
-            address=settings,
-            within_s=within_s,
-        )
+        try:
+            self.core.change(
+                settings.session,
+                self._now(),
+                address=settings,
+                within_s=within_s,
+            )
+        except Exception:
+            # Others wait for the answer.
+            self._answer_change(_NO_CALL)
+            raise
         self._pump()
         # The change is made also when nobody waits for the answer any more.
         return await asyncio.shield(answer)
@@ -279,41 +291,10 @@ class OpenAIASRClient:
             self.core.failed(fault, self._now())
             self._pump()
             return
-        if not self._running or self.core.fatal is not None:
-            await socket.close()
-            return
         try:
-            link = self.core.opened(self._now(), time.time())
-        except Exception as error:
-            socket.transport.abort()
-            self.core.failed(self._internal(error), self._now())
-            self._pump()
-            return
-        self._opened += 1
-        connection = _Connection(socket, link, self._opened)
-        self._note("opened", connection=connection.number)
-        self._connections.add(connection)
-        self._pump()
-        ours: Fault | None = None
-        code, reason = NO_CLOSE_FRAME, ""
-        try:
-            code, reason = await self._read_and_write(connection)
-        except Exception as error:
-            ours = self._internal(error)
+            await self._serve(socket)
         finally:
             socket.transport.abort()
-            self._connections.discard(connection)
-            self._note(
-                "closed",
-                connection=connection.number,
-                code=socket.close_code or code,
-                reason=socket.close_reason or reason,
-            )
-            if ours is None:
-                self.core.closed(link, code, reason, self._now())
-            else:
-                self.core.broke(link, ours, self._now())
-            self._pump()
 
     def _explained(self, error: Exception) -> Fault:
         """Why no connection came about, whatever that was."""
@@ -322,11 +303,30 @@ class OpenAIASRClient:
         except Exception as another:
             return self._internal(another)
 
-    def _internal(self, error: BaseException) -> Fault:
-        """A fault of ours: it is told, and costs no more than a connection."""
-        text = f"internal error: {place_of(error)}"
-        self._log_error(text)
-        return Fault("retry", "internal", text)
+    async def _serve(self, socket: ClientConnection) -> None:
+        """Use a connection until it ends."""
+        if not self._running or self.core.fatal is not None:
+            await socket.close()
+            return
+        link = self.core.opened(self._now(), time.time())
+        self._opened += 1
+        connection = _Connection(socket, link, self._opened)
+        self._note("opened", connection=connection.number)
+        self._connections.add(connection)
+        code, reason = NO_CLOSE_FRAME, ""
+        try:
+            self._pump()
+            code, reason = await self._read_and_write(connection)
+        finally:
+            self._connections.discard(connection)
+            self._note(
+                "closed",
+                connection=connection.number,
+                code=socket.close_code or code,
+                reason=socket.close_reason or reason,
+            )
+        self.core.closed(link, code, reason, self._now())
+        self._pump()
 
     async def _read_and_write(self, connection: _Connection) -> tuple[int, str]:
         """Serve a connection until it ends; its code and reason."""
@@ -347,13 +347,19 @@ class OpenAIASRClient:
 
     async def _read(self, connection: _Connection) -> tuple[int, str]:
         socket, link = connection.socket, connection.link
+        busy_s = 0.0
         try:
             while True:
                 message = await socket.recv(decode=False)
-                if self._trace is not None:
-                    self._trace.message("received", connection.number, message)
-                self.core.receive(link, message, self._now())
+                begin = self._now()
+                self._show("received", connection, message)
+                self.core.receive(link, message, begin)
                 self._pump()
+                busy_s += self._now() - begin
+                if busy_s > _READS_FOR_S:
+                    # In a flood `recv` does not wait, and the loop is shared.
+                    busy_s = 0.0
+                    await asyncio.sleep(0)
         except ConnectionClosed as closed:
             if closed.rcvd is not None:
                 return closed.rcvd.code, closed.rcvd.reason
@@ -369,8 +375,7 @@ class OpenAIASRClient:
                 if message is None or link.want_ping:
                     self._after()
                 if message is not None:
-                    if self._trace is not None:
-                        self._trace.message("sent", connection.number, message)
+                    self._show("sent", connection, message)
                     await socket.send(message, text=True)
                 if link.want_ping:
                     # Here, so that it keeps its place among the audio.
@@ -387,9 +392,19 @@ class OpenAIASRClient:
             self.core.pong(link, self._now())
             self._pump()
 
+    def _show(self, kind: str, connection: _Connection, message: bytes) -> None:
+        if self._trace is not None:
+            try:
+                self._trace.message(kind, connection.number, message)
+            except Exception as error:
+                self._tell(error)
+
     def _note(self, kind: str, **fields: Any) -> None:
         if self._trace is not None:
-            self._trace.note(kind, fields)
+            try:
+                self._trace.note(kind, fields)
+            except Exception as error:
+                self._tell(error)
 
     @staticmethod
     async def _hang_up(connection: _Connection) -> None:
@@ -410,6 +425,12 @@ class OpenAIASRClient:
 
     def _pump(self) -> None:
         """After any input to the core: do what it asks for."""
+        try:
+            self._do_what_it_asks()
+        except Exception as error:
+            self._begin_anew(error)
+
+    def _do_what_it_asks(self) -> None:
         if not self._running:
             self._news.set()
             return
@@ -433,10 +454,7 @@ class OpenAIASRClient:
         if due is None:
             self._cancel_timer()
         elif self._timer is None or due < self._timer_at:
-            self._cancel_timer()
-            self._timer_at = due
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(due, self._on_timer)
+            self._set_timer(due, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -444,15 +462,15 @@ class OpenAIASRClient:
             return
         try:
             self.core.tick(self._now())
-            self._pump()
         except Exception as error:
-            # Whatever state it came from goes with the connections.
-            self._internal(error)
-            for connection in self._connections:
-                connection.socket.transport.abort()
-            loop = asyncio.get_running_loop()
-            self._timer_at = self._now() + _AFTER_FAULT_S
-            self._timer = loop.call_at(self._timer_at, self._on_timer)
+            self._begin_anew(error)
+        else:
+            self._pump()
+
+    def _set_timer(self, at: float, call: Callable[[], None]) -> None:
+        self._cancel_timer()
+        self._timer_at = at
+        self._timer = asyncio.get_running_loop().call_at(at, call)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -468,12 +486,52 @@ class OpenAIASRClient:
     def _on_task_done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None:
-            self._internal(error)
+        if error is None:
+            return
+        if task is self._dispatcher:
+            self._tell(error)
+            self._dispatcher = self._spawn(self._dispatch(_AFTER_FAULT_S))
+        else:
+            self._begin_anew(error)
+
+    # -- faults of our own ------------------------------------------------
+
+    def _internal(self, error: BaseException) -> Fault:
+        """The fault for an exception that nobody expected; its own text may
+        repeat anything, and goes to the log only."""
+        self._log_error(f"internal error: {place_of(error)}")
+        return Fault("retry", "internal", f"internal error: {kind_of(error)}")
+
+    def _tell(self, error: BaseException) -> None:
+        """It costs nothing but what was being done."""
+        self.core.results.append(InternalFault(self._internal(error)))
+        self._news.set()
+
+    def _begin_anew(self, error: BaseException) -> None:
+        """Whatever state it left, or came from, goes with the connections;
+        the audio is kept and sent again."""
+        if not self._running:
+            self._tell(error)
+            return
+        try:
+            fault = self._internal(error)
+            for connection in self._connections:
+                connection.socket.transport.abort()
+            for task in self._tasks - {self._dispatcher}:
+                if task is not asyncio.current_task():
+                    task.cancel()
+            self.core.recover(fault, self._now())
+            self._do_what_it_asks()
+        except Exception as another:
+            self._set_timer(
+                self._now() + _AFTER_FAULT_S,
+                functools.partial(self._begin_anew, another),
+            )
 
     # -- results ----------------------------------------------------------
 
-    async def _dispatch(self) -> None:
+    async def _dispatch(self, wait_s: float = 0.0) -> None:
+        await asyncio.sleep(wait_s)
         while self._running or self.core.results:
             await self._news.wait()
             self._news.clear()
@@ -487,6 +545,10 @@ class OpenAIASRClient:
                 await self._deliver(result)
             except Exception as error:
                 self._log_error(f"listener failed: {place_of(error)}")
+                if not isinstance(result, InternalFault):
+                    text = f"internal error: {kind_of(error)}"
+                    fault = Fault("report", "internal", text)
+                    results.append(InternalFault(fault))
 
     async def _deliver(self, result: Result) -> None:
         listener = self._listener

@@ -400,8 +400,24 @@ class Connections:
             self._lost(fault, now)
         self._settle(now)
 
+    def recover(self, fault: Fault, now: float) -> None:
+        """Something of ours went wrong, in here or around it.
+
+        Whatever state that has left goes with the connections, which the
+        client has broken off; what is undelivered is sent again.
+        """
+        for link in (self.active, self.standby):
+            if link is not None:
+                link.session.state = "over"
+                link.closing = True
+        self.active = self.standby = self._attempt = None
+        if self._change is not None and self._change.stage == "tried":
+            self._change.stage = "wanted"
+        self._lost(fault, now)
+        self._settle(now)
+
     def _lost(self, fault: Fault, now: float) -> None:
-        if self._over:
+        if self._over or self.fatal is not None:
             return
         if self.active is not None:
             self._spare_failed(fault, now)

@@ -336,8 +336,8 @@ def retry_after_s(value: str, wall: float) -> float:
 _MAX_WISH_S = 300.0
 
 
-_TITLE = re.compile(r"(?is)<title[^>]*>(.*?)</title>")
-_MARKUP = re.compile(r"(?is)<(script|style)\b.*?</\1>|<[^>]*>")
+#: The name of an element, with its slash where it ends.
+_TAG = re.compile(r"/?[a-z][a-z0-9]*")
 #: So much of a body may hold words, in bytes and in characters.
 _MAX_BODY, _MAX_WORDS = 16_384, 200
 
@@ -348,9 +348,7 @@ def _error_in_body(body: bytes) -> ErrorInfo:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
-        text = body.decode("utf-8", "replace")
-        title = _TITLE.search(text)
-        words = html.unescape(title[1] if title else _MARKUP.sub(" ", text))
+        words = _words_of_page(body.decode("utf-8", "replace"))
         return ErrorInfo(message=clean_message(words)[:_MAX_WORDS])
     while isinstance(parsed, list) and parsed:
         parsed = parsed[0]
@@ -365,3 +363,27 @@ def _error_in_body(body: bytes) -> ErrorInfo:
         if isinstance(inner, Mapping):
             parsed = inner
     return error_of(parsed)
+
+
+def _words_of_page(page: str) -> str:
+    """The title of an HTML page, or else its text; a text is its own.
+
+    One pass, whatever is in it: a server must not hold the loop.
+    """
+    first, *pieces = page.split("<")
+    words, hidden = [first], ""
+    for piece in pieces:
+        tag, closed, text = piece.partition(">")
+        match = _TAG.match(tag.lower())
+        name = match[0] if match else ""
+        if hidden:
+            if name != f"/{hidden}":
+                continue
+            hidden = ""
+        elif name in ("script", "style"):
+            hidden = name
+            continue
+        elif name == "title" and text.strip():
+            return html.unescape(text)
+        words.append(text if closed else f"<{piece}")
+    return html.unescape(" ".join(words))

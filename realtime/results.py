@@ -109,6 +109,13 @@ class SessionLost:
 
 
 @dataclass(frozen=True)
+class InternalFault:
+    """Something of ours went wrong, and the call goes on."""
+
+    fault: Fault
+
+
+@dataclass(frozen=True)
 class AudioDropped:
     """Audio that can no longer be delivered: the buffer's bound was hit, or
     the call was given up or stopped."""
@@ -139,6 +146,7 @@ Result = (
     | FinalizeEnd
     | ServerProblem
     | SessionLost
+    | InternalFault
     | AudioDropped
     | SettingsChanged
 )

@@ -28,6 +28,7 @@ from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     FinalizeEnd,
+    InternalFault,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -170,10 +171,13 @@ class Listener:
             self.add_gone(problem.start_ms, problem.duration_ms)
 
     async def on_asr_client_error(
-        self, problem: SessionLost | AudioDropped
+        self, problem: SessionLost | InternalFault | AudioDropped
     ) -> None:
         if isinstance(problem, AudioDropped):
             self.add_gone(problem.start_ms, problem.duration_ms)
+            return
+        if isinstance(problem, InternalFault):
+            # It is among the errors already.
             return
         if self._lost_at is None:
             self._lost_at = time.monotonic()

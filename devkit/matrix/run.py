@@ -16,6 +16,7 @@ from ten_packages.extension.openai_asr_python.extension_log import ExtensionLog
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     FinalizeEnd,
+    InternalFault,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -70,9 +71,9 @@ class _Listener:
         self.outcome.errors.append(problem.fault.message)
 
     async def on_asr_client_error(
-        self, problem: SessionLost | AudioDropped
+        self, problem: SessionLost | InternalFault | AudioDropped
     ) -> None:
-        if isinstance(problem, SessionLost):
+        if isinstance(problem, (SessionLost, InternalFault)):
             self.outcome.errors.append(problem.fault.message)
             self.done.set()
 

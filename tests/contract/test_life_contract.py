@@ -107,8 +107,10 @@ async def test_what_the_base_raises_ends_in_the_log(name, monkeypatch, caplog):
     monkeypatch.setattr(
         extension._log, "warn", lambda text, *_: lines.append(text)
     )
+    frame = AudioFrame.create("pcm_frame")
+    frame.alloc_buf(320)
     message = {
-        "on_audio_frame": AudioFrame.create("pcm_frame"),
+        "on_audio_frame": frame,
         "on_data": Data.create("asr_finalize"),
     }.get(name)
     callback = getattr(extension, name)
@@ -183,6 +185,7 @@ async def test_odd_metadata_does_not_cost_the_frame(metadata):
     # lose it.
     extension = OpenAIASRExtension("asr")
     frame = AudioFrame.create("pcm_frame")
+    frame.alloc_buf(320)
     frame.set_property_from_json("metadata", metadata)
     await extension.on_audio_frame(None, frame)
     text, error = frame.get_property_to_json("metadata")

@@ -4,6 +4,7 @@ most, wherever it is raised."""
 from __future__ import annotations
 
 import asyncio
+import inspect
 from typing import Any
 
 import pytest
@@ -27,7 +28,9 @@ class Bug(Exception):
     """Nothing that anybody expects."""
 
 
-def raising_once(owner: Any, name: str, after: int = 0) -> Any:
+def raising_once(
+    owner: Any, name: str, after: int = 0, bug: Bug | None = None
+) -> Any:
     """A method that raises at its call number ``after`` + 1."""
     original = getattr(owner, name)
     calls = 0
@@ -36,10 +39,16 @@ def raising_once(owner: Any, name: str, after: int = 0) -> Any:
         nonlocal calls
         calls += 1
         if calls == after + 1:
-            raise Bug("planted")
+            for argument in filter(inspect.iscoroutine, arguments):
+                argument.close()
+            raise bug or Bug("planted")
         return original(*arguments, **more)
 
-    return broken
+    async def broken_later(*arguments: Any, **more: Any) -> Any:
+        return await broken(*arguments, **more)
+
+    later = inspect.iscoroutinefunction(original)
+    return broken_later if later else broken
 
 
 @pytest.mark.parametrize(
@@ -95,10 +104,9 @@ async def test_a_fault_while_connecting_is_a_failed_attempt(
         monkeypatch.setattr(client, "fault_of_exception", broken)
     await call.client.start()
     errors = call.listener.count.errors
-    if where == "explaining":
-        await call.until(lambda: errors)
-        server.refuse(False)
-        assert "Bug('planted')" in errors.pop()
+    await call.until(lambda: errors)
+    server.refuse(False)
+    assert "Bug('planted')" in errors.pop()
     call.say(2, 900)
     call.finalize("end")
     await call.until(lambda: call.listener.heard == [0, 1])
@@ -121,3 +129,178 @@ async def test_a_listener_that_fails_is_logged_with_the_place(server):
     assert " in fails" in errors[0]
     errors.clear()
     await call.stop()
+
+
+# -- every function between the socket and the core -----------------------
+
+#: Called by who uses the client: the extension tells what they raise.
+FOR_THE_USER = {
+    "adopt",
+    "audio",
+    "change",
+    "commit",
+    "counters",
+    "detect_locally",
+    "finalize",
+    "hurry",
+    "passed_over",
+    "readdress",
+    "running",
+    "send_audio",
+    "speech_ended",
+    "speech_started",
+    "start",
+    "stop",
+    "dropped",
+    "fatal",
+    "received",
+    "results",
+    "speaking",
+    "undelivered",
+    "unknown_events",
+    "watermark",
+    "_finish",
+    "_settings",
+    "_within_bound",
+}
+#: They catch what the others raise, and what remains when that fails.
+GUARDS = {
+    "_begin_anew",
+    "_deliver_all",
+    "_internal",
+    "_on_task_done",
+    "_on_timer",
+    "_pump",
+    "_tell",
+    "recover",
+}
+#: Not a part of this call, or of any other function.
+ELSEWHERE = {"_answer_change", "_context", "_now"}
+
+
+def functions() -> list[tuple[str, str]]:
+    """The owner and name of each."""
+    owners = {
+        "client": client.OpenAIASRClient,
+        "core": Transcription,
+        "dialer": client.Dialer,
+        "trace": Trace,
+    }
+    left_out = FOR_THE_USER | GUARDS | ELSEWHERE
+    return [
+        (owner, name)
+        for owner, kind in owners.items()
+        for base in kind.__mro__[:-1]
+        for name in vars(base)
+        if not name.startswith("__")
+        and name not in left_out
+        # The core's own functions are called by these.
+        and not (owner == "core" and name.startswith("_"))
+    ]
+
+
+class Trace:
+    def message(self, kind: str, connection: int, message: bytes) -> None:
+        pass
+
+    def note(self, kind: str, fields: dict[str, Any]) -> None:
+        pass
+
+
+class Together:
+    """Lets all go on once all are there (`asyncio.Barrier` is of 3.11)."""
+
+    def __init__(self, number: int) -> None:
+        self._missing = self._number = number
+        self._all_there = asyncio.Event()
+
+    async def wait(self) -> None:
+        event = self._all_there
+        self._missing -= 1
+        if not self._missing:
+            self._missing = self._number
+            self._all_there = asyncio.Event()
+            event.set()
+        await event.wait()
+
+
+class Attacked(Calling):
+    """A call in which one function raises, at its call ``after`` + 1."""
+
+    def __init__(self, url: str, owner: str, name: str, after: int) -> None:
+        super().__init__(url, server_turns=True)
+        self.client._trace = Trace()
+        target = {
+            "client": self.client,
+            "core": self.client.core,
+            "dialer": self.client._dialer,
+            "trace": self.client._trace,
+        }[owner]
+        self.bug = Bug("planted")
+        setattr(target, name, raising_once(target, name, after, self.bug))
+        self.told: list[str] = []
+        self.refused = 0
+        self._on_client_error = self.listener.on_asr_client_error
+        self.listener.on_asr_client_error = self.on_error  # type: ignore
+
+    async def on_error(self, problem: Any) -> None:
+        await self._on_client_error(problem)
+        fault = getattr(problem, "fault", None)
+        if fault is not None and fault.code == "internal":
+            self.told.append(fault.message)
+        self.refused += fault is not None
+
+    @property
+    def struck(self) -> bool:
+        return self.bug.__traceback__ is not None
+
+    async def run(self, server: LocalServer, together: Together) -> None:
+        await self.client.start()
+        self.say(2, 900)
+        await self.until(lambda: self.refused)
+        await together.wait()
+        server.refuse(False)
+        self.say(1, 900)
+        self.finalize("first")
+        await self.until(lambda: "first" in self.listener.ends)
+        await together.wait()
+        server.drop_connections()
+        self.say(2, 900)
+        self.finalize("end")
+        await self.until(lambda: len(self.listener.heard) >= self.words)
+        await self.until(lambda: "end" in self.listener.ends)
+        with hang_guard(20):
+            await self.client.stop()
+
+
+@pytest.fixture(scope="module")
+def attacked() -> dict[tuple[str, str, int], Attacked]:
+    """All of them at once."""
+
+    async def attack() -> dict[tuple[str, str, int], Attacked]:
+        async with LocalServer("script") as server:
+            server.refuse(http_status=503)
+            calls = {
+                (owner, name, after): Attacked(server.url, owner, name, after)
+                for owner, name in functions()
+                # The first task is the user's to start.
+                for after in ((1 if name == "_spawn" else 0), 3)
+            }
+            together = Together(len(calls))
+            runs = [call.run(server, together) for call in calls.values()]
+            await asyncio.gather(*runs)
+        return calls
+
+    return asyncio.run(attack())
+
+
+@pytest.mark.parametrize(("owner", "name"), functions())
+def test_no_fault_between_socket_and_core_is_silent_or_costs_a_word(
+    attacked, owner, name
+):
+    calls = [a for (o, n, _), a in attacked.items() if (o, n) == (owner, name)]
+    assert calls[0].struck, "it was never called"
+    for call in calls:
+        assert bool(call.told) == call.struck
+        assert call.listener.heard == list(range(call.words))
+        assert call.listener.ends == call.listener.asked

@@ -1,4 +1,4 @@
-"""When to report dropped audio: at once, then at growing distance."""
+"""When to report what goes on: at once, then at growing distance."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from .realtime.results import DropCause
 
 #: The second report comes after so many more ms, the next after twice that.
 _FIRST_STEP_MS = 1000
+#: What stays away for so long is over, in seconds.
+_FORGET_S = 60.0
+#: So many kinds are told apart.
+_MOST_KINDS = 32
 _CAUSES: Mapping[DropCause, str] = {
     "overflow": "the buffer is full",
     "given_up": "the call was given up",
@@ -51,3 +55,37 @@ class DropReport:
             f"audio dropped: {dropped} ms from {self._start_ms} ms on;"
             f" {_CAUSES[self._cause]}"
         )
+
+
+class Repeats:
+    """Which of what comes again and again is told: of each kind the 1st, 2nd,
+    4th, 8th … time."""
+
+    def __init__(self) -> None:
+        #: By kind: how often, and when last.
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def count(self, kind: str, now: float) -> int:
+        """How often that has come, with this time, if it is to be told; else
+        0.  ``now`` in seconds; a kind that stayed away begins anew."""
+        if kind not in self._seen and len(self._seen) >= _MOST_KINDS:
+            self._forget(now)
+            if len(self._seen) >= _MOST_KINDS:
+                # They differ each time: a flood, too.
+                kind = ""
+        count, last = self._seen.get(kind, (0, now))
+        count = 1 if now - last > _FORGET_S else count + 1
+        self._seen[kind] = count, now
+        return count if is_told(count) else 0
+
+    def _forget(self, now: float) -> None:
+        self._seen = {
+            kind: (count, last)
+            for kind, (count, last) in self._seen.items()
+            if now - last <= _FORGET_S
+        }
+
+
+def is_told(count: int) -> bool:
+    """Is this the 1st, 2nd, 4th, 8th … time?"""
+    return count & (count - 1) == 0
