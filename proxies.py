@@ -178,7 +178,7 @@ def _proxy(variable: str, value: str) -> Proxy:
         url = _for_websockets(known, address)
         if url:
             return Proxy(url, address, variable)
-        problem = "its password takes a newer version of websockets"
+        problem = "its user name or password takes websockets 17.2"
     raise BadProxy(
         f"the proxy {address} ({variable}) cannot be used: {problem}"
     )
@@ -209,7 +209,7 @@ def _problem(scheme: str, port: int, *user_info: str) -> str:
 def _for_websockets(proxy: websockets_proxy.Proxy, address: str) -> str:
     """The URL in which `websockets` sees this very proxy, or "".
 
-    Not all of its versions decode user name and password.
+    It decodes user name and password from 17.2 on.
     """
     for spell in (_quoted, str):
         user_part = ""
