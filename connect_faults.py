@@ -1,29 +1,30 @@
-"""Why a connection could not be opened.
-
-Proxies come from the environment (``https_proxy``, ``http_proxy``,
-``all_proxy``, ``no_proxy``); their addresses may hold a password and are
-never shown.
-"""
+"""Why a connection could not be opened."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
+import socket
 import ssl
 import time
 import traceback
+from dataclasses import replace
 
 from websockets.exceptions import (
     InvalidHandshake,
-    InvalidProxy,
+    InvalidProxyMessage,
     InvalidProxyStatus,
     InvalidStatus,
     InvalidURI,
     ProxyError,
 )
 
-from .dialer import BadCaFile
+from .dialer import BadCaFile, NotThisMachine
+from .proxies import BadProxy, Proxy, ProxyFailed
 from .realtime.faults import (
     Fault,
+    Verdict,
     clean_message,
     fault_of_http,
     retry_after_s,
@@ -35,6 +36,10 @@ def fault_of_exception(error: Exception) -> Fault:
 
     Raises what is neither's.
     """
+    if isinstance(error, ProxyFailed):
+        return _fault_by_proxy(error.proxy, error.problem)
+    if isinstance(error, BadProxy):
+        return Fault("fatal", "proxy", clean_message(str(error)))
     if isinstance(error, InvalidStatus):
         response, wall = error.response, time.time()
         # A proxy in between may have added one of its own.
@@ -45,14 +50,12 @@ def fault_of_exception(error: Exception) -> Fault:
             max(wishes, key=lambda w: retry_after_s(w, wall), default=""),
             wall,
         )
-    if isinstance(error, (ProxyError, InvalidProxy)) or (
-        isinstance(error, ImportError) and "socks" in str(error)
-    ):
-        return _proxy_fault(error)
     if isinstance(error, asyncio.TimeoutError):
         return Fault("retry", "timeout", "no connection within the time limit")
     if isinstance(error, BadCaFile):
         return Fault("fatal", "ca_file", clean_message(str(error)))
+    if isinstance(error, NotThisMachine):
+        return Fault("fatal", "url", clean_message(str(error)))
     if isinstance(error, ssl.SSLCertVerificationError):
         text = f"the server's certificate is refused: {error.verify_message}"
         hint = "; a CA of your own belongs into ca_file"
@@ -93,18 +96,53 @@ def _place(error: BaseException) -> str:
     return f" at {file}:{last.lineno} in {last.name}"
 
 
-def _proxy_fault(error: Exception) -> Fault:
+#: What SOCKS 5 (RFC 1928, 6) and 4 will say the next time as well: the
+#: proxy's rules and abilities, and what it thinks of us.
+_LASTING_CODES = (2, 7, 8, 92, 93)
+
+
+def _fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
+    """The meaning of what went wrong on the way by a proxy."""
+    verdict: Verdict = "retry"
     if isinstance(error, ImportError):
-        text = (
-            "the environment asks for a SOCKS proxy, which needs the package"
-            " python-socks; install it, or list the host in no_proxy"
+        verdict = "fatal"
+        problem = (
+            'needs the package "python-socks[asyncio]"; install it, or list'
+            " the host in no_proxy"
         )
-        return Fault("fatal", "proxy", text)
-    if isinstance(error, InvalidProxy):
-        text = f"the proxy in the environment cannot be used: {error.msg}"
-        return Fault("fatal", "proxy", clean_message(text))
-    if isinstance(error, InvalidProxyStatus):
+    elif isinstance(error, InvalidProxyStatus):
         status = error.response.status_code
         verdict = fault_of_http(status).verdict
-        return Fault(verdict, "proxy", f"the proxy answered HTTP {status}")
-    return Fault("retry", "proxy", "the proxy gave no connection")
+        problem = f"answered HTTP {status}"
+        if status == 407:
+            problem += ": user name and password are missing or refused"
+    elif isinstance(error, InvalidProxyMessage):
+        problem = "gave no answer in HTTP"
+    elif isinstance(error, ProxyError):
+        # Raised by python-socks, which has no code for a wrong password.
+        cause = error.__cause__
+        problem = f"gave no connection: {cause}"
+        code = getattr(cause, "error_code", None)
+        if code in _LASTING_CODES or "authentication" in str(cause).lower():
+            verdict = "fatal"
+    elif isinstance(error, asyncio.TimeoutError):
+        problem = "gave no connection within the time limit"
+    elif isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
+        problem = f"gave no connection: {_reason(error)}"
+    else:
+        # The other end has been reached, or its certificate has been seen.
+        fault = fault_of_exception(error)
+        own = " or its own" if proxy.has_tls else ""
+        return replace(fault, message=f"{fault.message} (by {proxy}{own})")
+    return Fault(verdict, "proxy", clean_message(f"{proxy} {problem}"))
+
+
+def _reason(error: OSError) -> str:
+    """What the system said; python-socks puts words of its own around it."""
+    cause = error.__cause__
+    if isinstance(cause, OSError):
+        error = cause
+    number = error.errno or 0
+    if number in errno.errorcode and not isinstance(error, socket.gaierror):
+        return os.strerror(number)
+    return error.strerror or str(error)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.uri import parse_uri
 
 from .client_interface import ClientSettings
 from .private_files import require_file
-from .realtime.endpoint import is_loopback, is_plain
+from .proxies import ProxyFailed, choose_proxy
+from .realtime.endpoint import is_loopback_address, is_loopback_host
 from .realtime.shown import harmless
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
@@ -33,6 +37,10 @@ class BadCaFile(ValueError):
     """``ca_file`` cannot be used; the text names the field and says why."""
 
 
+class NotThisMachine(ValueError):
+    """A name of this machine leads to another; the text says so."""
+
+
 class _Connect(connect):
     """`connect` that follows no redirect: the key is for one host only."""
 
@@ -47,32 +55,83 @@ class Dialer:
         self._tls: tuple[str, ssl.SSLContext] | None = None
 
     async def open(self, settings: ClientSettings) -> ClientConnection:
-        """Connect; raises what `connect_faults` explains."""
-        options: dict[str, Any] = {}
-        if is_loopback(settings.url):
-            # Otherwise `websockets` takes a proxy from the environment.
-            options["proxy"] = None
-        if not is_plain(settings.url):
+        """Connect within ``connect_timeout_ms``.
+
+        Raises what `connect_faults` explains.
+        """
+        target = parse_uri(settings.url)
+        here = is_loopback_host(target.host)
+        # Left to itself, `websockets` looks for one, but not in all_proxy.
+        proxy = None if here else choose_proxy(settings.url, os.environ)
+        options: dict[str, Any] = {"proxy": proxy and proxy.url}
+        if target.secure:
             options["ssl"] = await self._context(settings.ca_file)
-        return await _Connect(
-            settings.url,
-            additional_headers=settings.headers,
-            user_agent_header=_USER_AGENT,
-            # Base64 of speech does not shrink enough to pay for the CPU.
-            compression=None,
-            # The core decides when to ask for a sign of life.
-            ping_interval=None,
-            open_timeout=settings.connect_timeout_ms / 1000,
-            close_timeout=CLOSE_S,
-            max_size=_MAX_MESSAGE,
-            logger=_WEBSOCKETS_LOGGER,
-            **options,
-        )
+        if proxy is not None and proxy.has_tls:
+            options["proxy_ssl"] = await self._context(settings.ca_file)
+
+        async def connected() -> ClientConnection:
+            if here:
+                options["sock"] = await _socket_here(target.host, target.port)
+            return await _Connect(
+                settings.url,
+                additional_headers=settings.headers,
+                user_agent_header=_USER_AGENT,
+                # Base64 of speech does not shrink enough to pay for the CPU.
+                compression=None,
+                # The core decides when to ask for a sign of life.
+                ping_interval=None,
+                open_timeout=None,
+                close_timeout=CLOSE_S,
+                max_size=_MAX_MESSAGE,
+                logger=_WEBSOCKETS_LOGGER,
+                **options,
+            )
+
+        limit_s = settings.connect_timeout_ms / 1000
+        try:
+            return await asyncio.wait_for(connected(), limit_s)
+        except Exception as error:
+            if proxy is None:
+                raise
+            raise ProxyFailed(proxy, error) from error
 
     async def _context(self, ca_file: str) -> ssl.SSLContext:
         if self._tls is None or self._tls[0] != ca_file:
             self._tls = (ca_file, await tls_context(ca_file))
         return self._tls[1]
+
+
+async def _socket_here(host: str, port: int) -> socket.socket:
+    """A socket that is connected to a host of this very machine.
+
+    Raises `NotThisMachine` where the resolver leads elsewhere: the key would
+    go there in the clear, and around a proxy.
+    """
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(
+        host.rstrip("."), port, type=socket.SOCK_STREAM
+    )
+    problem: Exception = NotThisMachine(
+        f"websocket_base_url: {host} leads to another machine here (hosts"
+        " file, DNS), so nothing was sent; write 127.0.0.1, or give the other"
+        " machine a name of its own"
+    )
+    for family, kind, protocol, _, address in found:
+        if not is_loopback_address(str(address[0])):
+            continue
+        # A server may listen on one of ::1 and 127.0.0.1 only.
+        try:
+            sock = socket.socket(family, kind, protocol)
+            try:
+                sock.setblocking(False)
+                await loop.sock_connect(sock, address)
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+        except OSError as error:
+            problem = error
+    raise problem
 
 
 async def tls_context(ca_file: str) -> ssl.SSLContext:

@@ -96,8 +96,8 @@ or another, or from an HTTP body (JSON, text or page).
 | `no_session_updated` | 1000 | the server did not confirm the settings within 3 s ([core.md](core.md), "A server that does not confirm") |
 | `refused`, `network`, `timeout` | 1000 | no connection could be opened |
 | `tls`, `handshake` | 1000 | the other end is not the service, or its certificate is refused |
-| `url` | -1000 | `websocket_base_url` cannot be dialed |
-| `proxy` | -1000 or 1000 | the proxy of the environment cannot be used, or gave no connection |
+| `url` | -1000 | `websocket_base_url` cannot be dialed, or is a name of this machine that leads to another one |
+| `proxy` | -1000 or 1000 | the proxy of the environment, named with its variable: it cannot be used (-1000), refuses (the verdict on its HTTP status as above; -1000 for the rules and passwords of SOCKS), or gave no connection (1000) |
 
 A failed turn (`transcription.failed`) is sent again once; if it fails again,
 it is reported with code 1000, the service's code, and where its audio lies in

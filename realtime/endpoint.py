@@ -45,6 +45,14 @@ _KNOWN_WORDS = {
 #: A version of an API; gateways number theirs by the day.
 _VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
 _USER_PART = "must not contain a user name or password"
+_NO_URL = "is not a URL that can be dialed"
+#: What resolvers take; `%`, say, is in no name, and programs differ on it.
+_NAME = re.compile(r"[a-z0-9._-]+")
+#: Nothing stands beside an IPv6 address; `urlsplit` would not mind.
+_IN_BRACKETS = re.compile(r"[^][]*|\[[^][]*\](?::[0-9]*)?")
+#: The end of what is an IPv4 address for some programs and none for others:
+#: ``127.1``, ``0x7f.1``, ``2130706433``.
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
 #: Shorter texts are taken for no secret.
 _SHORTEST = 8
 
@@ -72,22 +80,30 @@ def endpoint(
     added to the URL's own and wins.  ``model`` goes into the query, next to
     ``intent``, as some gateways want it; never at OpenAI.
     """
+    base_url = base_url.strip()
+    if "\\" in base_url.partition("?")[0]:
+        # A slash for browsers and others: they would see another host.
+        raise ValueError("must not contain backslashes")
     try:
-        parts = urlsplit(base_url.strip())
+        parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port
     except ValueError:
         if "@" in base_url:
             raise ValueError(_USER_PART) from None
-        raise ValueError("is not a URL that can be dialed") from None
+        raise ValueError(_NO_URL) from None
     scheme = _SCHEMES.get(parts.scheme.lower())
     if "@" in parts.netloc:
         raise ValueError(_USER_PART)
     if scheme is None or not host:
         raise ValueError("must begin with wss://, https://, ws:// or http://")
-    if port == 0 or not _is_host(host):
-        raise ValueError("is not a URL that can be dialed")
-    if any(c.isspace() or not c.isprintable() for c in base_url.strip()):
+    if any(c.isspace() or not c.isprintable() for c in base_url):
         raise ValueError("must not contain blanks or control characters")
+    try:
+        host = ascii_host(host)
+    except ValueError:
+        raise ValueError(_NO_URL) from None
+    if port == 0 or not _IN_BRACKETS.fullmatch(parts.netloc):
+        raise ValueError(_NO_URL)
     azure = host.endswith(_AZURE)
     path = _path(parts.path, azure)
     pairs = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -109,7 +125,8 @@ def endpoint(
     if model:
         pairs["model"] = model
     encoded = urlencode(pairs)
-    url = urlunsplit((scheme, parts.netloc, path, encoded, ""))
+    # Put together again, so that what is dialed is what was looked at.
+    url = urlunsplit((scheme, with_port(host, port), path, encoded, ""))
     return Endpoint(url, tuple(advice))
 
 
@@ -141,14 +158,30 @@ def is_azure(url: str) -> bool:
 
 
 def is_loopback(url: str) -> bool:
-    """Does the URL lead to this very machine?"""
-    host = urlsplit(url).hostname or ""
+    """Does the URL name this very machine?"""
+    return is_loopback_host(urlsplit(url).hostname or "")
+
+
+def is_loopback_host(host: str) -> bool:
+    """Is this a name or an address of this very machine?
+
+    Where a name really leads is for the resolver to say, so whoever dials
+    must look at the address as well (`is_loopback_address`).
+    """
+    host = host.rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
         return True
+    return is_loopback_address(host)
+
+
+def is_loopback_address(address: str) -> bool:
+    """Is this a loopback address, of IPv6, IPv4 or IPv4 in IPv6?"""
     try:
-        return ipaddress.ip_address(host).is_loopback
+        parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
+    # `is_loopback` knows ::ffff:127.0.0.1 only from Python 3.13 on.
+    return (getattr(parsed, "ipv4_mapped", None) or parsed).is_loopback
 
 
 def is_plain(url: str) -> bool:
@@ -156,12 +189,27 @@ def is_plain(url: str) -> bool:
     return urlsplit(url).scheme == "ws"
 
 
-def _is_host(host: str) -> bool:
-    """Can anybody look it up?"""
-    try:
-        return ":" in host or bool(host.encode("idna"))
-    except UnicodeError:
-        return False
+def ascii_host(host: str) -> str:
+    """A host as the resolver gets it, in lower case; raises ``ValueError``.
+
+    That is a name, or an address in its usual spelling.
+    """
+    if ":" in host:
+        ipaddress.IPv6Address(host)
+        return host.lower()
+    # It turns other digits and dots, as １ and 。, into those of ASCII.
+    host = host.encode("idna").decode().lower()
+    if not _NAME.fullmatch(host):
+        raise ValueError("no name of a host")
+    if _NUMBER.fullmatch(host):
+        ipaddress.IPv4Address(host)
+    return host
+
+
+def with_port(host: str, port: int | None) -> str:
+    """Host and port as a URL has them."""
+    shown = f"[{host}]" if ":" in host else host
+    return shown if port is None else f"{shown}:{port}"
 
 
 def redacted_url(url: str) -> str:

@@ -1,4 +1,4 @@
-"""Real connections for the tests of endpoints: forwarders, proxy, TLS."""
+"""Real connections for the tests of endpoints: forwarders, TLS."""
 
 from __future__ import annotations
 
@@ -106,42 +106,5 @@ async def tls_front(
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
     try:
         yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-
-
-class ConnectProxy:
-    """An HTTP proxy that knows CONNECT; every target is ``port`` here."""
-
-    def __init__(self, port: int, status: str = "200 OK") -> None:
-        self._target = port
-        self._status = status
-        self.requests: list[str] = []
-        self.port = 0
-
-    async def serve(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        self.requests.append(head.decode())
-        writer.write(f"HTTP/1.1 {self._status}\r\n\r\n".encode())
-        if self._status.startswith("200"):
-            await _join(reader, writer, self._target)
-        else:
-            writer.close()
-
-
-@asynccontextmanager
-async def proxy(
-    port: int, status: str = "200 OK"
-) -> AsyncIterator[ConnectProxy]:
-    """A running `ConnectProxy` on a free port."""
-    # An attempt that is given up leaves a future behind in `websockets`.
-    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-    running = ConnectProxy(port, status)
-    server = await asyncio.start_server(running.serve, "127.0.0.1", 0)
-    running.port = server.sockets[0].getsockname()[1]
-    try:
-        yield running
     finally:
         server.close()

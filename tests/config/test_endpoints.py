@@ -1,17 +1,20 @@
-"""Where the client connects: URLs, headers, TLS and proxies."""
+"""Where the client connects: URLs, headers, TLS."""
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import threading
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import trustme
-from live import KEY, port_of, proxy, tls_front, try_to_connect
+from hypothesis import example, given
+from hypothesis import strategies as st
+from live import KEY, port_of, tls_front, try_to_connect
 from ten_packages.extension.openai_asr_python.call import Call
 from ten_packages.extension.openai_asr_python.config import ConfigError
 from ten_packages.extension.openai_asr_python.config_loading import load_config
@@ -20,9 +23,14 @@ from ten_packages.extension.openai_asr_python.dialer import (
     tls_context,
 )
 from ten_packages.extension.openai_asr_python.realtime.endpoint import (
+    ascii_host,
+    endpoint,
     is_azure,
+    is_loopback,
+    is_loopback_host,
     redacted_url,
 )
+from websockets.uri import parse_uri
 
 from devkit.server import LocalServer
 
@@ -105,6 +113,83 @@ def test_hosts_with_data_residency_are_openai(region):
 def test_base_urls_as_people_write_them(written, url):
     config, _ = loaded(base_url=written)
     assert config.url == url
+
+
+@pytest.mark.parametrize(
+    ("written", "part"),
+    [
+        ("ws://127.0.0.1\\@evil.test/", "backslashes"),
+        ("ws://evil.test\\.localhost/v1", "backslashes"),
+        ("wss:\\\\evil.test", "backslashes"),
+        ("wss://gw.test/v1\\evil", "backslashes"),
+        ("ws://127.0.0.1\t@evil.test", "user name"),
+        ("ws://127.0.0.1\n.evil.test", "control characters"),
+        ("ws://127.0.0.1%00.evil.test", "is not a URL"),
+        ("ws://localhost%2eevil.test", "is not a URL"),
+        ("ws://localhost。evil.test", "without TLS"),
+        ("ws://evil.test", "without TLS"),
+        ("ws://127.1", "is not a URL"),
+        ("ws://0x7f.1", "is not a URL"),
+        ("ws://2130706433", "is not a URL"),
+        ("ws://0.0.0.0", "without TLS"),
+        ("ws://[::]", "without TLS"),
+        ("ws://[::ffff:192.0.2.1]", "without TLS"),
+    ],
+)
+def test_a_url_that_could_lead_elsewhere_is_refused_unseen(written, part):
+    with pytest.raises(ConfigError, match=part) as caught:
+        loaded(base_url=written)
+    assert str(caught.value).startswith("params.base_url: ")
+    assert "evil" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "host"),
+    [
+        ("ws://１２７.0.0.1:80", "127.0.0.1:80"),
+        ("ws://LOCALHOST.", "localhost."),
+        ("ws://a。localhost", "a.localhost"),
+        ("ws://[::ffff:127.0.0.1]", "[::ffff:127.0.0.1]"),
+    ],
+)
+def test_this_machine_in_other_letters(written, host):
+    config, _ = loaded(base_url=written)
+    assert config.url == f"ws://{host}/v1/realtime?intent=transcription"
+
+
+def host_in_a_browser(url: str) -> str:
+    """The host as WHATWG's URL standard finds it, but for its letters."""
+    url = re.sub(r"[\t\r\n]", "", url.strip("".join(map(chr, range(33)))))
+    rest = re.sub(r"^[a-zA-Z]*:[/\\]*", "", url)
+    authority = re.split(r"[/\\?#]", rest)[0].rpartition("@")[2]
+    return re.sub(r":[0-9]*$", "", authority).strip("[]")
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *("localhost", "127.0.0.1", "[::1]", "evil.test", "a", "1"),
+                *"/\\@:?#.%[]\t\n 。／＠１é",
+                *("//", "80", "%00", "0x7f"),
+            ]
+        ),
+        max_size=8,
+    ).map("".join)
+)
+@example("localhost?@evil.test")
+@example("[::1]evil.test")
+def test_what_is_dialed_is_the_host_that_was_looked_at(rest):
+    written = f"ws://{rest}"
+    try:
+        url = endpoint(written, {}).url
+    except ValueError:
+        return
+    dialed = parse_uri(url).host
+    assert dialed.isascii()
+    assert urlsplit(url).hostname == dialed
+    assert is_loopback(url) is is_loopback_host(dialed)
+    assert ascii_host(host_in_a_browser(written)) == dialed
 
 
 def test_what_is_left_out_of_a_url_is_said():
@@ -366,68 +451,3 @@ async def test_a_ca_file_that_is_gone_when_it_is_needed_is_fatal(
     assert listener.fault.fatal
     assert listener.fault.message.startswith("ca_file: ")
     assert "No such file" in listener.fault.message
-
-
-# -- proxies ----------------------------------------------------------------
-
-
-async def test_a_proxy_from_the_environment(authority, tmp_path, monkeypatch):
-    pem = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(pem)
-    async with (
-        LocalServer() as server,
-        tls_front(port_of(server.url), authority, "asr.test") as port,
-        proxy(port) as running,
-    ):
-        address = f"http://user:hush-word@127.0.0.1:{running.port}"
-        monkeypatch.setenv("https_proxy", address)
-        listener = await try_to_connect(
-            base_url="https://asr.test/v1", ca_file=str(pem)
-        )
-        assert listener.ready, listener.fault
-    assert running.requests[0].startswith("CONNECT asr.test:443 ")
-    # The key goes to the service only.
-    assert KEY not in running.requests[0]
-
-
-async def test_this_machine_is_never_reached_by_proxy(monkeypatch):
-    async with LocalServer() as server, proxy(9) as running:
-        for name in ("http_proxy", "https_proxy", "all_proxy"):
-            monkeypatch.setenv(name, f"http://127.0.0.1:{running.port}")
-        listener = await try_to_connect(base_url=server.url)
-        assert listener.ready, listener.fault
-    assert running.requests == []
-
-
-@pytest.mark.parametrize(
-    ("status", "fatal"), [("407 Auth", True), ("503 Busy", False)]
-)
-async def test_a_proxy_that_refuses_is_not_the_service(
-    status, fatal, monkeypatch
-):
-    async with proxy(9, status) as running:
-        address = f"http://user:hush-word@127.0.0.1:{running.port}"
-        monkeypatch.setenv("https_proxy", address)
-        listener = await try_to_connect(base_url="https://asr.test/v1")
-    assert f"the proxy answered HTTP {status[:3]}" in listener.fault.message
-    assert listener.fault.fatal is fatal
-    assert "hush-word" not in listener.fault.message
-
-
-@pytest.mark.parametrize(
-    ("address", "part"),
-    [
-        ("socks5://user:hush-word@127.0.0.1:9", "python-socks"),
-        ("gopher://user:hush-word@127.0.0.1:9", "cannot be used"),
-    ],
-)
-async def test_an_impossible_proxy_is_fatal_and_explained(
-    address, part, monkeypatch
-):
-    if "socks" in address and find_spec("python_socks"):
-        pytest.skip("python-socks is installed")
-    monkeypatch.setenv("https_proxy", address)
-    listener = await try_to_connect(base_url="https://asr.test/v1")
-    assert listener.fault.fatal
-    assert part in listener.fault.message
-    assert "hush-word" not in listener.fault.message

@@ -77,6 +77,28 @@ def test_what_a_base_url_means(written, url, advice):
     assert realtime_url(written, {}) == url
 
 
+@pytest.mark.parametrize(
+    ("written", "place"),
+    [
+        ("wss://GW.Example:443", "gw.example:443"),
+        ("wss://gw:/v1", "gw"),
+        ("wss://bücher.example", "xn--bcher-kva.example"),
+        ("wss://１0。0.0.1:8", "10.0.0.1:8"),
+        ("wss://[2001:DB8::1]:8", "[2001:db8::1]:8"),
+        ("wss://my_gw-1.7up", "my_gw-1.7up"),
+    ],
+)
+def test_the_host_is_written_as_it_is_looked_up(written, place):
+    url = endpoint(written, {}).url
+    assert url.startswith(f"wss://{place}/v1/realtime?")
+
+
+def test_a_backslash_in_a_query_is_no_matter_of_the_host():
+    assert endpoint("wss://gw/v1?a=\\", {}).url.endswith(
+        "a=%5C&intent=transcription"
+    )
+
+
 def test_a_query_of_ones_own_wins():
     found = endpoint("wss://gw/v1?a=1&b=2", {"b": "3", "intent": "x"})
     assert found.url == "wss://gw/v1/realtime?a=1&b=3&intent=x"
@@ -101,6 +123,17 @@ def test_a_model_in_the_url_never_at_openai():
         ("wss://:word@gw/v1", "user name or password"),
         ("wss://gw/v 1", "blanks or control characters"),
         ("wss://gw/v\u200b1", "blanks or control characters"),
+        ("wss://gw\\v1", "backslashes"),
+        ("wss://gw/v1#\\", "backslashes"),
+        ("wss:\\\\gw", "backslashes"),
+        ("wss://gw%2f/v1", "is not a URL"),
+        ("wss://g;w/v1", "is not a URL"),
+        ("wss://10.1/v1", "is not a URL"),
+        ("wss://10.0.0.1./v1", "is not a URL"),
+        ("wss://gw.0x1/v1", "is not a URL"),
+        ("wss://gw..example/v1", "is not a URL"),
+        ("wss://[::1]gw/v1", "is not a URL"),
+        ("wss://gw[::1]/v1", "is not a URL"),
     ],
 )
 def test_what_is_no_base_url(written, part):
@@ -121,6 +154,13 @@ def test_what_is_no_base_url(written, part):
         ("wss://a.localhost", False, False, True, False),
         ("ws://127.1.2.3", False, False, True, True),
         ("ws://[::1]:80", False, False, True, True),
+        ("ws://[::ffff:127.0.0.1]", False, False, True, True),
+        ("ws://[::ffff:10.0.0.1]", False, False, False, True),
+        ("ws://LOCALHOST.", False, False, True, True),
+        ("ws://0.0.0.0", False, False, False, True),
+        ("ws://[::]", False, False, False, True),
+        ("ws://localhost.example", False, False, False, True),
+        ("ws://xlocalhost", False, False, False, True),
         ("ws://192.168.1.1", False, False, False, True),
         ("nothing", False, False, False, False),
     ],
