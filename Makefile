@@ -12,6 +12,8 @@ SOURCES := .
 # installs nothing.
 DEMO_READY := $(VENV)/.demo-ready
 DEV_READY := $(VENV)/.dev-ready
+LOWEST := build/lowest
+LOWEST_READY := $(LOWEST)/.ready
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -25,6 +27,8 @@ help:
 	@echo '              TEXT=FILE SPEED=X MODEL=NAME PORT=N NO_COLOR=1'
 	@echo 'make test     all tests'
 	@echo 'make test-newer  those of the extension on the newer ten_ai_base'
+	@echo 'make test-lowest  those where packages matter, with the lowest version'
+	@echo '              of each that is allowed (Python 3.10 to 3.12)'
 	@echo 'make check    lint, types and tests'
 	@echo 'make lint     ruff: rules and format'
 	@echo 'make format   ruff: rewrite the files'
@@ -66,6 +70,13 @@ test: $(DEV_READY)
 .PHONY: test-newer
 test-newer: $(DEV_READY)
 	TEN_AI_BASE_GENERATION=newer $(PY) -m pytest tests/extension tests/contract
+
+.PHONY: test-lowest
+test-lowest: $(LOWEST_READY)
+	$(LOWEST)/bin/python -m pytest $(addprefix tests/,audio config dump \
+		demo/test_demo_command.py extension/test_proxies.py \
+		extension/test_transcription.py extension/test_update_configs.py \
+		soak/test_client_stop.py soak/test_hostile_wire.py)
 
 .PHONY: lint
 lint: $(DEV_READY)
@@ -143,3 +154,18 @@ $(DEV_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $(PY
 	@echo 'installing what the tests need'
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ $(DEMO_READY)
+
+# Each requirement is written as NAME>=LOWEST,<NEXT.
+$(LOWEST_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $(PY)
+	@$(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { \
+		echo 'make: for the lowest versions of numpy and pydantic there' \
+			'is no Python newer than 3.12' >&2; exit 2; }
+	@echo 'installing the lowest versions into $(LOWEST)'
+	@rm -rf $(LOWEST)
+	@$(PY) -m venv $(LOWEST)
+	@sed -n 's/^\([a-z_-]*\)\(\[[a-z]*\]\)\{0,1\}>=\([^,]*\),[^;]*/\1==\3/p' \
+		$^ > $(LOWEST)/constraints.txt
+	@$(LOWEST)/bin/python -m pip install --quiet \
+		--disable-pip-version-check -r requirements-dev.txt \
+		-c $(LOWEST)/constraints.txt
+	@touch $@

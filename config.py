@@ -141,7 +141,12 @@ def _ms(default: int, low: int, high: int) -> Any:
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        # Names that begin with "model" are its own in older versions.
+        protected_namespaces=(),
+    )
 
 
 class TranscriptionConfig(_Section):

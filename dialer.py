@@ -23,7 +23,10 @@ from .realtime.shown import harmless
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
 #: No event of the service comes near this size, in bytes.
-_MAX_MESSAGE = 16 * 1024 * 1024
+_MAX_MESSAGE = 1024 * 1024
+#: Nor does the answer to a handshake, with the page of a gateway.  What comes
+#: in chunks takes `websockets` time that grows with the square of its length.
+_MAX_ANSWER = 64 * 1024
 _USER_AGENT = "openai_asr_python"
 
 # At DEBUG level websockets logs the request headers, key included; so it gets
@@ -39,6 +42,24 @@ class BadCaFile(ValueError):
 
 class NotThisMachine(ValueError):
     """A name of this machine leads to another; the text says so."""
+
+
+class _Connection(ClientConnection):
+    """One whose peer cannot go on for ever before the handshake is done."""
+
+    _answered = 0
+
+    def data_received(self, data: bytes) -> None:
+        if self.response is None:
+            room = _MAX_ANSWER - self._answered
+            self._answered += len(data)
+            if self._answered > _MAX_ANSWER:
+                super().data_received(data[:room])
+                data = data[room:]
+                if self.response is None:
+                    self.transport.abort()
+                    return
+        super().data_received(data)
 
 
 class _Connect(connect):
@@ -83,6 +104,7 @@ class Dialer:
                 open_timeout=None,
                 close_timeout=CLOSE_S,
                 max_size=_MAX_MESSAGE,
+                create_connection=_Connection,
                 logger=_WEBSOCKETS_LOGGER,
                 **options,
             )

@@ -41,6 +41,12 @@ from .realtime.results import (
 from .realtime.transcription import Transcription
 
 _NO_CALL = Fault("report", "stopped", "the call is not under way")
+#: Why `websockets` ends a connection by itself, by the code of its CLOSE.
+_OUR_REASONS = {
+    1002: "the server broke the rules of WebSocket",
+    1007: "the server sent a text that is none",
+    1009: "the server sent a message of more than 1 MB",
+}
 #: Where even beginning anew fails, when to try it again, in seconds.
 _AFTER_FAULT_S = 1.0
 #: Who reads without a pause lets others have a turn after this, in seconds.
@@ -363,6 +369,8 @@ class OpenAIASRClient:
         except ConnectionClosed as closed:
             if closed.rcvd is not None:
                 return closed.rcvd.code, closed.rcvd.reason
+            if closed.sent is not None and closed.sent.code in _OUR_REASONS:
+                return NO_CLOSE_FRAME, _OUR_REASONS[closed.sent.code]
             cause = closed.__cause__
             text = "the connection broke off"
             return NO_CLOSE_FRAME, f"{text}: {cause}" if cause else text

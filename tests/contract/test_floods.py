@@ -1,0 +1,93 @@
+"""What a server sends without an end costs it the connection, or is told
+ever more rarely; nobody is flooded, and the loop stays free."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from asr_call import Call, properties, run_call
+from raw_service import Manners, RawService
+from ten_packages.extension.openai_asr_python.report_pace import Repeats
+
+NON_FATAL = 1000
+
+
+def error_event(message: str) -> dict[str, object]:
+    return {"type": "error", "error": {"message": message, "code": "odd"}}
+
+
+def heard_errors(then: list[object], last: str) -> list[str]:
+    """The error messages of a call up to one that ``last`` is in."""
+
+    async def script(call: Call) -> None:
+        await call.until(
+            lambda: any(last in error["message"] for error in call.errors)
+        )
+
+    with RawService([Manners(then=then)]) as service:
+        call = run_call(properties(service.url), script)
+    assert set(call.codes) == {NON_FATAL}
+    return [error["message"] for error in call.errors]
+
+
+def test_an_error_that_keeps_coming_is_told_ever_more_rarely():
+    flood = [error_event("again") for _ in range(20)]
+    told = heard_errors([*flood, error_event("another")], "another")
+    assert told == [
+        "again",
+        *(f"again ({n} times by now)" for n in (2, 4, 8, 16)),
+        "another",
+    ]
+
+
+class TestRepeats:
+    def test_each_kind_has_its_own_count(self):
+        repeats = Repeats()
+        counts = [(repeats.count("a", 0), repeats.count("b", 0))]
+        counts += [(repeats.count("a", 9), 0) for _ in range(8)]
+        assert counts[0] == (1, 1)
+        assert [a for a, _ in counts[1:]] == [2, 0, 4, 0, 0, 0, 8, 0]
+        assert repeats.count("b", 9) == 2
+
+    def test_what_stayed_away_begins_anew(self):
+        repeats = Repeats()
+        for _ in range(3):
+            repeats.count("a", 0.0)
+        assert repeats.count("a", 60.0) == 4
+        assert repeats.count("a", 120.5) == 1
+
+    def test_kinds_without_an_end_are_one(self):
+        repeats = Repeats()
+        told = [repeats.count(str(n), n / 100) for n in range(5000)]
+        assert told[:32] == [1] * 32
+        assert [n for n in told[32:] if n] == [2**n for n in range(13)]
+        # Long after them there is room again.
+        assert repeats.count("new", 200.0) == 1
+        assert repeats.count("newer", 200.0) == 1
+
+
+def padded(size: int) -> str:
+    """An event of so many bytes."""
+    event = {"type": "unknown", "padding": ""}
+    event["padding"] = "x" * (size - len(json.dumps(event)))
+    return json.dumps(event)
+
+
+@pytest.mark.parametrize("size", [1 << 20, (1 << 20) + 1])
+def test_a_message_of_more_than_1_mb_costs_the_connection(size):
+    too_long = size > 1 << 20
+    mild = Manners(then=[error_event("the end")])
+    with RawService(
+        [Manners(then=[padded(size), error_event("the end")]), mild]
+    ) as service:
+
+        async def script(call: Call) -> None:
+            await call.until(
+                lambda: [e for e in call.errors if e["message"] == "the end"]
+            )
+
+        call = run_call(properties(service.url), script)
+    texts = [error["message"] for error in call.errors]
+    assert len([t for t in texts if "more than 1 MB" in t]) == too_long
+    assert service.connections == 1 + too_long

@@ -1,0 +1,116 @@
+"""A peer that talks without an end holds neither the loop nor the stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from test_client_stop import HANG_S, Calling, nothing_left
+from websockets.asyncio.server import ServerConnection, serve
+
+from bench.soak.guard import hang_guard
+
+Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
+HEAD = b"HTTP/1.1 503 Busy\r\n"
+
+
+@asynccontextmanager
+async def answering(
+    answer: Callable[[Writer], Awaitable[None]],
+) -> AsyncIterator[str]:
+    """The URL of a server that answers a handshake with anything."""
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        try:
+            await answer(writer)
+            await reader.read()
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"ws://127.0.0.1:{port}/v1"
+
+
+@pytest.mark.parametrize(
+    ("head", "piece"),
+    [
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n" * 1000),
+        (HEAD + b"Content-Length: 1000000\r\n\r\n", b"a" * 6000),
+        (HEAD + b"\r\n", b"a" * 6000),
+        (HEAD, b"X-Header: long and longer and longer\r\n" * 100),
+    ],
+)
+async def test_an_endless_answer_costs_the_connection(head, piece):
+    sent: list[int] = []
+
+    async def endless(writer: Writer) -> None:
+        sent.append(0)
+        writer.write(head)
+        # What `websockets` would read of a body in chunks.
+        while sent[-1] < 6 << 20:
+            writer.write(piece)
+            await writer.drain()
+            sent[-1] += len(piece)
+            # The client reads in between.
+            for _ in range(3):
+                await asyncio.sleep(0)
+
+    async with nothing_left(), answering(endless) as url:
+        call = Calling(url)
+        await call.client.start()
+        await call.until(lambda: len(sent) > 1)
+        await call.stop()
+    assert 60_000 < sent[0] < 200_000
+
+
+@pytest.mark.parametrize("length", ["10", "1000000"])
+async def test_stop_does_not_wait_for_a_body(length):
+    headers = HEAD + f"Content-Length: {length}\r\n\r\nHello".encode()
+    answered = asyncio.Event()
+
+    async def slow(writer: Writer) -> None:
+        writer.write(headers)
+        await writer.drain()
+        answered.set()
+
+    async with nothing_left(), answering(slow) as url:
+        call = Calling(url)
+        await call.client.start()
+        call.say(1)
+        call.finalize("f")
+        with hang_guard(HANG_S):
+            await answered.wait()
+        await call.stop()
+
+
+async def test_a_flood_of_messages_leaves_the_loop_to_others():
+    number = 20_000
+
+    async def flood(connection: ServerConnection) -> None:
+        # In as few pieces as the sockets take.
+        frame = b'{"type":"session.nothing"}'
+        data = bytes([0x81, len(frame)]) + frame
+        connection.transport.write(data * number)
+        await connection.wait_closed()
+
+    async with nothing_left(), serve(flood, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        call = Calling(f"ws://127.0.0.1:{port}/v1")
+        await call.client.start()
+        core = call.client.core
+        await call.until(lambda: core.unknown_events)
+        turns = 0
+        with hang_guard(60):
+            while core.unknown_events < number:
+                turns += 1
+                await asyncio.sleep(0)
+        await call.stop()
+    # Three at the most are due to how the sockets cut it.
+    assert turns > 8
