@@ -529,6 +529,9 @@ class OpenAIASRExtension(AsrMessages):
             # Its last results still have its own place in time.
             await call.stop()
         made = await self._make(config)
+        if call is None:
+            # What the base has yet is counted as lost already.
+            await self._drain_frames()
         if self.stopped:
             raise Refused("the call is over")
         if call is not None and gave_up:
