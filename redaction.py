@@ -11,10 +11,12 @@ import contextlib
 import html
 import json
 import re
+import unicodedata
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from .client_interface import WireTrace
 from .realtime.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
@@ -25,6 +27,8 @@ _MASK = "***"
 _SHORTEST = 8
 #: So many characters of a longer secret in a row are hidden as well.
 _PART = 12
+#: A token of 2000 characters, say, is looked at less closely.
+_LONG = 512
 #: Parts of these are no secret, wherever they stand.
 _PUBLIC = "\n".join((*MODEL_NAMES, "transcription", "application/json"))
 #: Of the ephemeral secrets that a server sends so many are remembered, so
@@ -58,6 +62,25 @@ _SECRET_NAME = re.compile(
     r"|credential|cookie)s?",
     re.IGNORECASE,
 )
+#: A character that is escaped as in a URL, in JSON, JavaScript, Python or C,
+#: or in HTML; bytes of UTF-8 are characters of their own.
+_ESCAPE = re.compile(
+    r"(?:%|\\x)(?P<byte>[0-9a-fA-F]{2})"
+    r"|[%\\]u(?P<short>[0-9a-fA-F]{4})"
+    r"|\\u\{(?P<braced>[0-9a-fA-F]{1,8})\}"
+    r"|\\U(?P<long>[0-9a-fA-F]{8})"
+    r"|&#[xX](?P<html>[0-9a-fA-F]{1,12});?"
+    r"|&#(?P<decimal>[0-9]{1,12});?"
+    r"|\\(?P<octal>[0-7]{1,3})"
+    r"|\\N\{(?P<name>[A-Z0-9 -]{1,80})\}"
+    r"|\\(?P<control>[abfnrtv])"
+    r"|\\(?P<itself>[^\w\s&%])"
+    r"|&[a-zA-Z]{2,8};"
+)
+_CONTROLS = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
+_BASES = {"decimal": 10, "octal": 8}
+#: Escapes in escapes.
+_LEVELS = 3
 _KEY_NAMES = ("api_key", "key")
 _URL_NAMES = ("websocket_base_url", "base_url", "url")
 #: Headers whose values are no secret.
@@ -69,19 +92,18 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
-        self._heard: dict[str, dict[int, frozenset[str]]] = {}
+        self._heard: dict[str, _Pieces] = {}
         self._heard_count = 0
         #: By length: lower-case pieces whose occurrence is a secret's.
-        self._pieces: dict[int, frozenset[str]] = {}
-        self._heard_pieces: dict[int, frozenset[str]] = {}
+        self._pieces: _Pieces = {}
+        self._heard_pieces: _Pieces = {}
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Leave these out as well from now on."""
         new = {s for s in secrets if len(s) >= _SHORTEST} - self._secrets
-        if new:
-            self._secrets |= new
-            self._pieces = _joined([self._pieces, *map(_pieces, new)])
+        self._secrets |= new
+        _add(self._pieces, map(_pieces, new))
 
     def overhear(self, message: bytes | str) -> None:
         """Learn the ephemeral secrets in a message of the server."""
@@ -110,7 +132,8 @@ class Redactor:
             if len(self._heard) > _MOST_KEPT:
                 del self._heard[next(iter(self._heard))]
         if new:
-            self._heard_pieces = _joined(self._heard.values())
+            self._heard_pieces = {}
+            _add(self._heard_pieces, self._heard.values())
 
     def text(self, text: str) -> str:
         """``text`` without secrets, nor anything that looks like a key."""
@@ -119,15 +142,9 @@ class Redactor:
     def known(self, text: str) -> str:
         """``text`` without the secrets that are known: for words that people
         said, which may look like anything."""
-        lower = _lower(text)
-        hidden: list[tuple[int, int]] = []
-        for pieces in (self._pieces, self._heard_pieces):
-            for size, known in pieces.items():
-                hidden += [
-                    (at, at + size)
-                    for at in range(len(lower) - size + 1)
-                    if lower[at : at + size] in known
-                ]
+        hidden = [
+            span for view in _views(text) for span in self._hidden(view)
+        ]
         if not hidden:
             return text
         shown: list[str] = []
@@ -137,6 +154,18 @@ class Redactor:
                 shown += [text[end:start], _MASK]
             end = max(end, stop)
         return "".join(shown) + text[end:]
+
+    def _hidden(self, view: _View) -> list[tuple[int, int]]:
+        """Where secrets are, in characters of the text that is viewed."""
+        lower = _lower(view.text)
+        return [
+            (view.starts[at], view.stops[at + size - 1])
+            for pieces in (self._pieces, self._heard_pieces)
+            # A copy, for another thread may learn of more.
+            for size, known in list(pieces.items())
+            for at in range(len(lower) - size + 1)
+            if lower[at : at + size] in known
+        ]
 
     def identifier(self, text: str) -> str:
         """`text` for an id, which may consist of hexadecimal digits."""
@@ -170,9 +199,77 @@ class Redactor:
             }
         if isinstance(value, (list, tuple)):
             return [self.value(entry, name) for entry in value]
-        if isinstance(value, int) and self.known(str(value)) != str(value):
-            return _MASK
+        if isinstance(value, (int, float)):
+            digits = f"{value:f}" if isinstance(value, float) else str(value)
+            return value if self.known(digits) == digits else _MASK
         return value
+
+
+@dataclass(frozen=True)
+class _View:
+    """A text, and where each of its characters begins and ends in another
+    one, of which it is what the escapes mean."""
+
+    text: str
+    starts: Sequence[int]
+    stops: Sequence[int]
+
+    @classmethod
+    def of(cls, text: str) -> _View:
+        return cls(text, range(len(text)), range(1, len(text) + 1))
+
+    def unescaped(self) -> _View:
+        """With each escape undone once; itself where there is none."""
+        pieces: list[str] = []
+        starts: list[int] = []
+        stops: list[int] = []
+        done = 0
+        for match in _ESCAPE.finditer(self.text):
+            meant = _meant(match)
+            if not meant:
+                continue
+            begin, end = match.span()
+            pieces += [self.text[done:begin], meant]
+            starts += [*self.starts[done:begin], self.starts[begin]]
+            stops += [*self.stops[done:begin], self.stops[end - 1]]
+            done = end
+        if not pieces:
+            return self
+        pieces.append(self.text[done:])
+        starts += self.starts[done:]
+        stops += self.stops[done:]
+        return _View("".join(pieces), starts, stops)
+
+
+def _views(text: str) -> Iterator[_View]:
+    """The text as it is, and with its escapes undone more and more."""
+    view = _View.of(text)
+    for _ in range(_LEVELS):
+        yield view
+        inner = view.unescaped()
+        if inner is view:
+            return
+        view = inner
+    yield view
+
+
+def _meant(match: re.Match[str]) -> str:
+    """The character that an escape stands for, or "" where it is none."""
+    kind = match.lastgroup
+    if kind is None:
+        entity = html.unescape(match[0])
+        return entity if len(entity) == 1 else ""
+    found = match[kind]
+    if kind == "itself":
+        return found
+    if kind == "control":
+        return _CONTROLS[found]
+    try:
+        if kind == "name":
+            return unicodedata.lookup(found)
+        return chr(int(found, _BASES.get(kind, 16)))
+    except (KeyError, ValueError, OverflowError):
+        return ""
 
 
 class OverheardTrace:
@@ -301,12 +398,15 @@ def proxy_secrets(environment: Mapping[str, str]) -> list[str]:
 # -- how they may be spelled ----------------------------------------------
 
 
-def _pieces(secret: str) -> dict[int, frozenset[str]]:
+_Pieces = dict[int, set[str]]
+
+
+def _pieces(secret: str) -> _Pieces:
     """By length: the pieces that tell that a text contains the secret."""
     # Of a long one (a token of 2000 characters) every third piece and so on:
     # they still cover all of it, for less time and memory.
-    step = min(1 + len(secret) // 512, 8)
-    found: dict[int, set[str]] = {}
+    step = min(1 + len(secret) // _LONG, 8)
+    found: _Pieces = {}
     for form in map(_lower, _forms(secret)):
         size = min(len(form), _PART)
         if size >= _SHORTEST:
@@ -315,22 +415,19 @@ def _pieces(secret: str) -> dict[int, frozenset[str]]:
             pieces.update(form[at : at + size] for at in range(0, last, step))
             pieces.add(form[last:])
     return {
-        size: frozenset(p for p in pieces if p not in _PUBLIC)
+        size: {p for p in pieces if p not in _PUBLIC}
         for size, pieces in found.items()
     }
 
 
-def _joined(
-    parts: Iterable[Mapping[int, frozenset[str]]],
-) -> dict[int, frozenset[str]]:
-    joined: dict[int, frozenset[str]] = {}
-    for part in parts:
-        for size, pieces in part.items():
-            joined[size] = joined.get(size, frozenset()) | pieces
-    return joined
+def _add(pieces: _Pieces, more: Iterable[_Pieces]) -> None:
+    for part in more:
+        for size, found in part.items():
+            pieces.setdefault(size, set()).update(found)
 
 
 def _forms(secret: str) -> set[str]:
+    """The spellings that no escape makes; those are undone in the text."""
     plain = {
         secret,
         # Not only ASCII: these may have other lengths.
@@ -338,45 +435,33 @@ def _forms(secret: str) -> set[str]:
         secret.lower(),
         unquote(secret),
         unquote_plus(secret),
-        html.unescape(secret),
     }
+    # Where it has what looks like an escape, that is undone as well.
+    plain |= {view.text for text in plain for view in _views(text)}
     # As error messages are put on one line.
     plain |= {_on_one_line(text) for text in plain}
-    forms = {spell(text) for text in plain for spell in _SPELLINGS}
-    for text in (secret, unquote(secret)):
-        coded = set(_base64_forms(text.encode("utf-8", "replace")))
-        forms |= {spell(text) for text in coded for spell in _SPELLINGS[:4]}
-        forms.add(text.encode("utf-8", "replace").hex())
+    forms = set(plain)
+    # Of a long one not in every case: that would take the loop's time.
+    short = len(secret) <= _LONG
+    for text in plain if short else {secret, unquote(secret)}:
+        data = text.encode("utf-8", "replace")
+        forms |= {*_base64_forms(data), data.hex()}
+        # A blank in URLs; and their escapes stand for bytes, those of JSON
+        # for units of UTF-16.
+        forms |= {text.replace(" ", "+"), data.decode("latin-1"), _units(text)}
     return forms
+
+
+def _units(text: str) -> str:
+    data = text.encode("utf-16-be", "surrogatepass")
+    pairs = zip(data[::2], data[1::2], strict=True)
+    return "".join(chr(high << 8 | low) for high, low in pairs)
 
 
 def _on_one_line(text: str) -> str:
     return " ".join(
         "".join(c if c.isprintable() else " " for c in text).split()
     )
-
-
-def _json(text: str) -> str:
-    return json.dumps(text)[1:-1]
-
-
-#: The first four are those that change base64.
-_SPELLINGS: tuple[Callable[[str], str], ...] = (
-    str,
-    lambda text: quote(text, "", errors="replace"),
-    lambda text: text.replace("/", "\\/"),
-    lambda text: quote(quote(text, "", errors="replace"), ""),
-    lambda text: quote(text, errors="replace"),
-    lambda text: quote(text, "!'()*", errors="replace"),
-    lambda text: quote_plus(text, errors="replace"),
-    _json,
-    lambda text: _json(text).replace("/", "\\/"),
-    lambda text: _json(_json(text)),
-    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-    lambda text: repr(text)[1:-1],
-    lambda text: text.replace("'", "\\'"),
-    html.escape,
-)
 
 
 def _base64_forms(data: bytes) -> Iterator[str]:
