@@ -8,17 +8,15 @@ owned by the extension; a secret that was known once stays hidden.
 from __future__ import annotations
 
 import contextlib
-import html
 import json
 import re
-import unicodedata
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 
 from .client_interface import WireTrace
+from .escapes import View, views
 from .realtime.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
 from .realtime.models import MODEL_NAMES
 
@@ -62,25 +60,6 @@ _SECRET_NAME = re.compile(
     r"|credential|cookie)s?",
     re.IGNORECASE,
 )
-#: A character that is escaped as in a URL, in JSON, JavaScript, Python or C,
-#: or in HTML; bytes of UTF-8 are characters of their own.
-_ESCAPE = re.compile(
-    r"(?:%|\\x)(?P<byte>[0-9a-fA-F]{2})"
-    r"|[%\\]u(?P<short>[0-9a-fA-F]{4})"
-    r"|\\u\{(?P<braced>[0-9a-fA-F]{1,8})\}"
-    r"|\\U(?P<long>[0-9a-fA-F]{8})"
-    r"|&#[xX](?P<html>[0-9a-fA-F]{1,12});?"
-    r"|&#(?P<decimal>[0-9]{1,12});?"
-    r"|\\(?P<octal>[0-7]{1,3})"
-    r"|\\N\{(?P<name>[A-Z0-9 -]{1,80})\}"
-    r"|\\(?P<control>[abfnrtv])"
-    r"|\\(?P<itself>[^\w\s&%])"
-    r"|&[a-zA-Z]{2,8};"
-)
-_CONTROLS = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
-_BASES = {"decimal": 10, "octal": 8}
-#: Escapes in escapes.
-_LEVELS = 3
 _KEY_NAMES = ("api_key", "key")
 _URL_NAMES = ("websocket_base_url", "base_url", "url")
 #: Headers whose values are no secret.
@@ -142,9 +121,7 @@ class Redactor:
     def known(self, text: str) -> str:
         """``text`` without the secrets that are known: for words that people
         said, which may look like anything."""
-        hidden = [
-            span for view in _views(text) for span in self._hidden(view)
-        ]
+        hidden = [span for view in views(text) for span in self._hidden(view)]
         if not hidden:
             return text
         shown: list[str] = []
@@ -155,7 +132,7 @@ class Redactor:
             end = max(end, stop)
         return "".join(shown) + text[end:]
 
-    def _hidden(self, view: _View) -> list[tuple[int, int]]:
+    def _hidden(self, view: View) -> list[tuple[int, int]]:
         """Where secrets are, in characters of the text that is viewed."""
         lower = _lower(view.text)
         return [
@@ -203,73 +180,6 @@ class Redactor:
             digits = f"{value:f}" if isinstance(value, float) else str(value)
             return value if self.known(digits) == digits else _MASK
         return value
-
-
-@dataclass(frozen=True)
-class _View:
-    """A text, and where each of its characters begins and ends in another
-    one, of which it is what the escapes mean."""
-
-    text: str
-    starts: Sequence[int]
-    stops: Sequence[int]
-
-    @classmethod
-    def of(cls, text: str) -> _View:
-        return cls(text, range(len(text)), range(1, len(text) + 1))
-
-    def unescaped(self) -> _View:
-        """With each escape undone once; itself where there is none."""
-        pieces: list[str] = []
-        starts: list[int] = []
-        stops: list[int] = []
-        done = 0
-        for match in _ESCAPE.finditer(self.text):
-            meant = _meant(match)
-            if not meant:
-                continue
-            begin, end = match.span()
-            pieces += [self.text[done:begin], meant]
-            starts += [*self.starts[done:begin], self.starts[begin]]
-            stops += [*self.stops[done:begin], self.stops[end - 1]]
-            done = end
-        if not pieces:
-            return self
-        pieces.append(self.text[done:])
-        starts += self.starts[done:]
-        stops += self.stops[done:]
-        return _View("".join(pieces), starts, stops)
-
-
-def _views(text: str) -> Iterator[_View]:
-    """The text as it is, and with its escapes undone more and more."""
-    view = _View.of(text)
-    for _ in range(_LEVELS):
-        yield view
-        inner = view.unescaped()
-        if inner is view:
-            return
-        view = inner
-    yield view
-
-
-def _meant(match: re.Match[str]) -> str:
-    """The character that an escape stands for, or "" where it is none."""
-    kind = match.lastgroup
-    if kind is None:
-        entity = html.unescape(match[0])
-        return entity if len(entity) == 1 else ""
-    found = match[kind]
-    if kind == "itself":
-        return found
-    if kind == "control":
-        return _CONTROLS[found]
-    try:
-        if kind == "name":
-            return unicodedata.lookup(found)
-        return chr(int(found, _BASES.get(kind, 16)))
-    except (KeyError, ValueError, OverflowError):
-        return ""
 
 
 class OverheardTrace:
@@ -437,7 +347,7 @@ def _forms(secret: str) -> set[str]:
         unquote_plus(secret),
     }
     # Where it has what looks like an escape, that is undone as well.
-    plain |= {view.text for text in plain for view in _views(text)}
+    plain |= {view.text for text in plain for view in views(text)}
     # As error messages are put on one line.
     plain |= {_on_one_line(text) for text in plain}
     forms = set(plain)

@@ -59,7 +59,7 @@ ESCAPES = [
     lambda c: f"&#{ord(c):09d};",
     lambda c: f"&{codepoint2name[ord(c)]};" if ord(c) in codepoint2name else c,
     lambda c: {"/": "&sol;", "+": "&plus;", "=": "&equals;"}.get(c, c),
-    lambda c: f"\\{c}" if c in "/.-+=&<>\"'" else c,
+    lambda c: f"\\{c}" if c in "/.-+=<>\"'" else c,
 ]
 
 
