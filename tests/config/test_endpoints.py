@@ -126,7 +126,7 @@ def test_base_urls_as_people_write_them(written, url):
         ("ws://127.0.0.1\n.evil.test", "control characters"),
         ("ws://127.0.0.1%00.evil.test", "is not a URL"),
         ("ws://localhost%2eevil.test", "is not a URL"),
-        ("ws://localhost。evil.test", "without TLS"),
+        ("ws://localhost。evil.test", "is not a URL"),
         ("ws://evil.test", "without TLS"),
         ("ws://127.1", "is not a URL"),
         ("ws://0x7f.1", "is not a URL"),
@@ -146,9 +146,7 @@ def test_a_url_that_could_lead_elsewhere_is_refused_unseen(written, part):
 @pytest.mark.parametrize(
     ("written", "host"),
     [
-        ("ws://１２７.0.0.1:80", "127.0.0.1:80"),
         ("ws://LOCALHOST.", "localhost."),
-        ("ws://a。localhost", "a.localhost"),
         ("ws://[::ffff:127.0.0.1]", "[::ffff:127.0.0.1]"),
     ],
 )
