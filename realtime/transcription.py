@@ -265,7 +265,7 @@ class Transcription(Connections):
         if self._resent >= RESEND or not self._held.complete:
             return False
         self._resent += 1
-        self._restart(now)
+        self._restart(now, self._backoff.next_delay())
         return True
 
     def _fail(
