@@ -396,6 +396,8 @@ def test_what_takes_back_one_that_waits_comes_after_it(server):
         server.start_listening()
         assert (await asked)[0] == 0
         assert (await back)[0] == 0
+        # Together they are no change, which is answered in the outage.
+        await server.until(lambda: server.sessions[-1].config)
 
     run_call(properties(server.url), script)
     request = server.sessions[-1].config["audio"]["input"]["transcription"]
