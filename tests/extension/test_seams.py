@@ -398,13 +398,16 @@ def test_what_takes_back_one_that_waits_comes_after_it(server):
         assert (await asked)[0] == 0
         assert (await back)[0] == 0
         # Together they are no change, which is answered in the outage.
-        await server.until(lambda: len(configured()) > 1)
+        await server.until(lambda: len(requests()) > 1)
 
-    def configured() -> list[Any]:
-        return [s.config for s in server.sessions if s.config]
+    def requests() -> list[Any]:
+        """Of the sessions that were told their settings."""
+        configs = [s.config for s in server.sessions if s.config]
+        found = [c["audio"]["input"]["transcription"] for c in configs]
+        return [request for request in found if request]
 
     run_call(properties(server.url), script)
-    request = configured()[-1]["audio"]["input"]["transcription"]
+    request = requests()[-1]
     assert request["prompt"] is None
 
 
