@@ -206,7 +206,7 @@ async def test_what_changes_before_the_opening_is_noticed(
     assert target.read_bytes() == b"precious"
 
 
-def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, caplog):
+def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, host_log):
     path = tmp_path / "x.pcm"
     path.with_suffix(".jsonl").write_bytes(b"somebody's")
     audio, _ = spoken([[1, 2]])
@@ -215,11 +215,10 @@ def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, caplog):
         await call.send(audio)
         await call.until_finalized("end")
 
-    caplog.set_level("INFO")
     call = run_call(dumping(server.url, path, log_level="INFO"), script)
     assert call.errors == []
     assert (tmp_path / "x-2.pcm").read_bytes() == audio.tobytes()
-    assert f"dump: {tmp_path / 'x-2.pcm'}" in caplog.text
+    assert f"dump: {tmp_path / 'x-2.pcm'}" in host_log.text
 
 
 async def test_a_socket_beside_the_audio_is_named(tmp_path):

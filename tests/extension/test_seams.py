@@ -448,7 +448,9 @@ def test_the_end_of_the_call_answers_an_update_under_way(server):
     assert len(answers) == 1
 
 
-def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(server, caplog):
+def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(
+    server, host_log
+):
     """And leaves no task of ours behind."""
 
     async def script(call: Call) -> None:
@@ -461,12 +463,12 @@ def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(server, caplog):
         await asyncio.sleep(0)
 
     run_call(properties(server.url, stop_timeout_ms=100), script)
-    assert caplog.text.count("refused: the call is over") == 5
-    assert "on_cmd" not in caplog.text
+    assert host_log.text.count("refused: the call is over") == 5
+    assert "on_cmd" not in host_log.text
 
 
 def test_the_end_answers_an_update_that_loads_a_detector(
-    server, monkeypatch, caplog
+    server, monkeypatch, host_log
 ):
     """Its model may take longer than the stop may."""
     loading, over = threading.Event(), threading.Event()
@@ -490,5 +492,5 @@ def test_the_end_answers_an_update_that_loads_a_detector(
         run_call(properties(server.url), script)
     finally:
         over.set()
-    assert "update_configs refused: the call is over" in caplog.text
-    assert "on_cmd" not in caplog.text
+    assert "update_configs refused: the call is over" in host_log.text
+    assert "on_cmd" not in host_log.text

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from ten_probe import standin_only
 
 from devkit.bootstrap import ensure_ten, register_package
 
@@ -83,7 +82,7 @@ def test_an_apps_own_packages_stay_importable(tmp_path: Path) -> None:
     assert _python(code, path=str(tmp_path)) == ["42"]
 
 
-@standin_only
+@pytest.mark.standin("an app's layout decides on TEN")
 def test_register_package(tmp_path: Path) -> None:
     register_package("probe_registered", _package(tmp_path / "x"))
     name = "ten_packages.extension.probe_registered"

@@ -56,12 +56,21 @@ class GraphApp(App):
         self.stages.append("deinit")
         ten_env.on_deinit_done()
 
-    def play(self) -> None:
-        """Run until somebody closes the app."""
-        thread = threading.Thread(target=self.run, args=[False], daemon=True)
-        thread.start()
-        thread.join(HANG_GUARD_S)
-        assert not thread.is_alive()
+
+def play(*graphs: dict[str, Any]) -> list[str]:
+    """Run an app until somebody closes it; returns its stages."""
+    stages: list[str] = []
+
+    def live() -> None:
+        app = GraphApp(list(graphs))
+        app.run(False)
+        stages.extend(app.stages)
+
+    thread = threading.Thread(target=live, daemon=True)
+    thread.start()
+    thread.join(HANG_GUARD_S)
+    assert not thread.is_alive()
+    return stages
 
 
 def _graph(name: str, *nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -100,17 +109,14 @@ def test_graphs_start_and_stop_on_command(tmp_path: Path) -> None:
         async def on_deinit(self, ten_env: AsyncTenEnv) -> None:
             notes.append("main ended")
 
-    app = GraphApp(
-        [
-            _graph("main", node("m", install(tmp_path, Main)), auto_start=True),
-            _graph("other", node("o", install(tmp_path, Other))),
-        ]
+    stages = play(
+        _graph("main", node("m", install(tmp_path, Main)), auto_start=True),
+        _graph("other", node("o", install(tmp_path, Other))),
     )
-    app.play()
     assert notes[0] is StatusCode.ERROR
     assert notes.index("other started") < notes.index("other ended")
     assert notes[-1] == "main ended"
-    assert app.stages == ["configure", "init", "deinit"]
+    assert stages == ["configure", "init", "deinit"]
 
 
 @pytest.mark.parametrize("sync_stop", [True, False])
@@ -140,7 +146,7 @@ def test_sync_stop_before_deinit(tmp_path: Path, sync_stop: bool) -> None:
         node("b", install(tmp_path, Slow)),
     ]
     more = {"auto_start": True, "sync_stop_before_deinit": sync_stop}
-    GraphApp([_graph("main", *nodes, **more)]).play()
+    play(_graph("main", *nodes, **more))
     order = notes.index("slow stopped") < notes.index("quick deinit")
     assert order is sync_stop
 

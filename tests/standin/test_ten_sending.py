@@ -84,7 +84,9 @@ def test_sending_twice_raises_here(tmp_path: Path) -> None:
         with pytest.raises(RuntimeError, match="already sent"):
             await ten_env.send_audio_frame(frame)
 
-    assert Probe(script).play(install(tmp_path, Echo)) is None
+    error = Probe(script).play(install(tmp_path, Echo))
+    assert error is not None
+    assert "already sent" in error.error_message()
 
 
 def test_audio_arrives_with_its_fields_and_bytes(tmp_path: Path) -> None:
@@ -349,7 +351,6 @@ def test_msg_conversion(tmp_path: Path) -> None:
     assert probe.seen == [("ping", {"to": 1, "fix": {"ed": "v"}})]
 
 
-@standin_only
 def test_close_app_ends_the_test_app(tmp_path: Path) -> None:
     class Closer(AsyncExtension):
         async def on_start(self, ten_env: AsyncTenEnv) -> None:

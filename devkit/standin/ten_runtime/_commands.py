@@ -99,12 +99,25 @@ class Commands:
             self._settle(leg, core)
 
     def abandon(self, node: Node) -> None:
-        """``node`` sends and waits no more: end what it still waits for."""
+        """``node`` sends and waits no more: end what it still waits for.
+
+        A tester is told nothing any more.
+        """
+        if node.is_tester:
+            with self._lock:
+                for cmd_id, leg in list(self._legs.items()):
+                    if leg.request.sender is node:
+                        del self._legs[cmd_id]
+            return
         self._fail_all(lambda leg: leg.request.sender is node)
 
     def node_closed(self, node: Node) -> None:
         """``node`` will answer no more."""
-        self._fail_all(lambda leg: leg.responder is node)
+        self._fail_all(
+            lambda leg: (
+                leg.responder is node and not leg.request.sender.is_tester
+            )
+        )
 
     def _fail_all(self, concerns: _Concerns) -> None:
         with self._lock:
