@@ -69,6 +69,12 @@ class SessionApp:
         if self._thread.is_alive():
             raise RuntimeError("the session's App did not end")
 
+    @property
+    def follows_log(self) -> bool:
+        """Whether the runtime logs as the App's property says. One that was
+        built without TEN's Rust part does not."""
+        return self.log_file is not None and self.log_file.exists()
+
     def log(self, text: str) -> None:
         """A line of the App's own in the runtime's log."""
         assert self._env is not None

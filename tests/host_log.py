@@ -8,7 +8,6 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,9 +92,7 @@ class HostLog:
         self._app = app
         self._capfd = capfd
         self._text = ""
-        self._file: Path | None = app.log_file
-        if self._file is None or not self._file.exists():
-            self._file = None
+        self._file = app.log_file if app.follows_log else None
         self._from = self._file.stat().st_size if self._file else 0
 
     @property

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from ten_packages.extension.openai_asr_python import call as call_module
+from ten_packages.extension.openai_asr_python.extension import (
+    OpenAIASRExtension,
+)
 from ten_runtime import AudioFrame, AudioFrameDataFmt
 
 from devkit.matrix.known_speech import KnownSpeechEngine, call_audio, call_words
@@ -448,8 +451,26 @@ def test_the_end_of_the_call_answers_an_update_under_way(server):
     assert len(answers) == 1
 
 
+@pytest.fixture
+def outcomes(monkeypatch) -> list[str]:
+    """How each command ended: a host cancels what is left at the end."""
+    ended: list[str] = []
+    real = OpenAIASRExtension.on_cmd
+
+    async def on_cmd(self, ten_env, cmd) -> None:
+        try:
+            await real(self, ten_env, cmd)
+        except BaseException as error:
+            ended.append(repr(error))
+            raise
+        ended.append("answered")
+
+    monkeypatch.setattr(OpenAIASRExtension, "on_cmd", on_cmd)
+    return ended
+
+
 def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(
-    server, host_log
+    server, host_log, outcomes
 ):
     """And leaves no task of ours behind."""
 
@@ -464,11 +485,13 @@ def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(
 
     run_call(properties(server.url, stop_timeout_ms=100), script)
     assert host_log.text.count("refused: the call is over") == 5
-    assert "on_cmd" not in host_log.text
+    assert outcomes == ["answered"] * 5
+    left = [line for line in host_log.lines if "left after on_deinit" in line]
+    assert "on_cmd" not in str(left)
 
 
 def test_the_end_answers_an_update_that_loads_a_detector(
-    server, monkeypatch, host_log
+    server, monkeypatch, host_log, outcomes
 ):
     """Its model may take longer than the stop may."""
     loading, over = threading.Event(), threading.Event()
@@ -493,4 +516,6 @@ def test_the_end_answers_an_update_that_loads_a_detector(
     finally:
         over.set()
     assert "update_configs refused: the call is over" in host_log.text
-    assert "on_cmd" not in host_log.text
+    assert outcomes == ["answered"]
+    left = [line for line in host_log.lines if "left after on_deinit" in line]
+    assert "on_cmd" not in str(left)

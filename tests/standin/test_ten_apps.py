@@ -85,6 +85,17 @@ async def _to_app(env: AsyncTenEnv, cmd: Cmd) -> StatusCode:
     return result.get_status_code()
 
 
+_sent: list[Any] = []
+
+
+async def _close_app(env: AsyncTenEnv) -> None:
+    """Not waited for: the result comes when all is over."""
+    cmd = Cmd.create("ten:close_app")
+    cmd.set_dests([Loc("")])
+    _sent.append(asyncio.ensure_future(env.send_cmd(cmd)))
+    await asyncio.sleep(0)
+
+
 def test_graphs_start_and_stop_on_command(tmp_path: Path) -> None:
     notes: list[Any] = []
 
@@ -95,7 +106,7 @@ def test_graphs_start_and_stop_on_command(tmp_path: Path) -> None:
 
         async def on_deinit(self, ten_env: AsyncTenEnv) -> None:
             notes.append("other ended")
-            await _to_app(ten_env, Cmd.create("ten:close_app"))
+            await _close_app(ten_env)
 
     class Main(AsyncExtension):
         async def on_start(self, ten_env: AsyncTenEnv) -> None:
@@ -126,7 +137,7 @@ def test_sync_stop_before_deinit(tmp_path: Path, sync_stop: bool) -> None:
 
     class Quick(AsyncExtension):
         async def on_start(self, ten_env: AsyncTenEnv) -> None:
-            await _to_app(ten_env, Cmd.create("ten:close_app"))
+            await _close_app(ten_env)
 
         async def on_stop(self, ten_env: AsyncTenEnv) -> None:
             notes.append("quick stopped")

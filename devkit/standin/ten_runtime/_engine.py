@@ -134,6 +134,7 @@ class Engine:
                 node.never_begin()
         self._wait_closed()
         unwatch(self._aborted)
+        self.commands.end_all()
         for node in self.nodes.values():
             if node.driver is not None:
                 node.driver.release()
@@ -177,7 +178,6 @@ class Engine:
 
     def node_closed(self, node: Node) -> None:
         """``node`` has reached its end."""
-        self.commands.node_closed(node)
         with self._changed:
             self._changed.notify_all()
 
@@ -304,8 +304,7 @@ class Engine:
         if self._app is not None:
             self._app.app_command(self, core)
         elif core.name == "ten:close_app":
-            self.commands.succeed(core.cmd_id, "")
-            self.close()
+            self.close()  # its result would come when all is over
         else:
             text = f"this app does not know the command {core.name!r}"
             self.commands.fail(core.cmd_id, text)

@@ -111,7 +111,6 @@ class Node(EnvOwner):
             self._entered = time.monotonic()
         if stage is Stage.DEINIT:
             self._shut_inbox()
-            self.engine.commands.abandon(self)
         assert self.driver is not None
         self.driver.enter(stage)
 
