@@ -7,6 +7,7 @@ keep an App for the whole session, and so does whoever runs testers here.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import threading
@@ -19,13 +20,14 @@ from devkit.bootstrap import ensure_ten
 if TYPE_CHECKING:
     from ten_runtime import TenEnv, TenError
 
-__all__ = ["SessionApp", "session_app"]
+__all__ = ["SessionApp", "keep_app", "session_app"]
 
 #: Seconds that the start and the end of an App without graphs may take.
 LIMIT_S = 60
 
 _lock = threading.Lock()
 _living: SessionApp | None = None
+_kept = contextlib.ExitStack()
 
 
 def file_log(path: Path) -> dict[str, object]:
@@ -45,10 +47,17 @@ class SessionApp:
     """An App without graphs in a thread of its own.
 
     ``error``: what the runtime said to the App's property; None is good.
+    ``log``: the log part of that property, in place of all lines to
+    ``log_file``.
     """
 
-    def __init__(self, log_file: Path | None = None) -> None:
+    def __init__(
+        self,
+        log_file: Path | None = None,
+        log: dict[str, object] | None = None,
+    ) -> None:
         self.log_file = log_file
+        self._log = file_log(log_file) if log_file and log is None else log
         self.error: TenError | None = None
         self._env: TenEnv | None = None
         self._ready = threading.Event()
@@ -90,8 +99,8 @@ class SessionApp:
         class _App(App):
             def on_configure(self, ten_env: TenEnv) -> None:
                 ten: dict[str, object] = {}
-                if session.log_file is not None:
-                    ten["log"] = file_log(session.log_file)
+                if session._log is not None:
+                    ten["log"] = session._log
                 session.error = ten_env.init_property_from_json(
                     json.dumps({"ten": ten})
                 )
@@ -130,3 +139,10 @@ def session_app(log_file: Path | None = None) -> Iterator[SessionApp]:
             with _lock:
                 _living = None
             app.stop()
+
+
+def keep_app() -> None:
+    """Have an App from now on until the process ends."""
+    if _living is None:
+        _kept.enter_context(session_app())
+        atexit.register(_kept.close)

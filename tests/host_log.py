@@ -107,7 +107,8 @@ class HostLog:
                 break
             pause.wait(0.01)
         else:
-            raise RuntimeError("the host does not write its log")
+            end = self._text[-2000:]
+            raise RuntimeError(f"{mark!r} is not in the host's log: …{end!r}")
         return _COLOURS.sub("", self._text)
 
     @property

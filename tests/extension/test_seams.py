@@ -451,13 +451,25 @@ def test_the_end_of_the_call_answers_an_update_under_way(server):
     assert len(answers) == 1
 
 
-@pytest.fixture
-def outcomes(monkeypatch) -> list[str]:
+class Outcomes(list[str]):
     """How each command ended: a host cancels what is left at the end."""
-    ended: list[str] = []
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+
+    async def until_begun(self, number: int) -> None:
+        """A host may take a message later than it was sent."""
+        for _ in range(number):
+            assert await asyncio.to_thread(self.begun.acquire, True, 20)
+
+
+@pytest.fixture
+def outcomes(monkeypatch) -> Outcomes:
+    ended = Outcomes()
     real = OpenAIASRExtension.on_cmd
 
     async def on_cmd(self, ten_env, cmd) -> None:
+        ended.begun.release()
         try:
             await real(self, ten_env, cmd)
         except BaseException as error:
@@ -481,7 +493,7 @@ def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(
             payload = json.dumps({"prompt": f"call {number}"})
             asked = call.command("update_configs", payload)
             asyncio.ensure_future(asked)  # noqa: RUF006
-        await asyncio.sleep(0)
+        await outcomes.until_begun(5)
 
     run_call(properties(server.url, stop_timeout_ms=100), script)
     assert host_log.text.count("refused: the call is over") == 5
