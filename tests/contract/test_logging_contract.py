@@ -7,6 +7,7 @@ import logging
 from asr_call import Call, properties, run_call, spoken
 from host_log import LogCall, log_calls
 from key_watch import KEYS, WATCH, KeyWatch
+from ten_runtime import LogLevel
 
 KEY = "sk-watched-0123456789"
 
@@ -77,3 +78,17 @@ def test_the_watch_sees_a_key():
     logger.addHandler(watch)
     logger.debug("> Authorization: Bearer %s", KEY)
     assert watch.found == {("loose", KEY)}
+
+
+def test_the_watch_hears_what_ten_is_told(server):
+    watch = KeyWatch()
+    watch.listen_to_ten()
+    try:
+        with log_calls(lambda call: None):  # nobody stands in another's way
+            play(server, "INFO")
+        assert watch.count
+        assert watch.found == set()
+        watch.hear(LogCall(LogLevel.INFO, "", f"a key: {KEY}"))
+    finally:
+        watch.ears.close()
+    assert watch.found == {("ten_env", KEY)}
