@@ -519,6 +519,8 @@ class Driver(AsyncExtensionTester):
                 await self.settle()
         except BaseException as error:
             self.error = error
+        # What a host has not delivered when it stops was never heard.
+        await ten_env.send_cmd(Cmd.create("are_you_there"))
         self.m.stopped_at = time.monotonic()
         self.m.note("stop")
         ten_env.stop_test()

@@ -47,7 +47,9 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def resolved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def resolved(
+    monkeypatch: pytest.MonkeyPatch, plain_loop: None
+) -> list[str]:
     """The names that were looked up on this machine."""
     names: list[str] = []
     real = socket.getaddrinfo
