@@ -16,7 +16,7 @@ from .audio.intake import Intake
 from .audio.levels import loud_span_finder
 from .audio.turns import Event, LocalTurnDetector, TurnStarted
 from .client_interface import AsrListener, ClientSettings, WireTrace
-from .config import FIXED_FIELDS, OpenAIASRConfig
+from .config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
 from .dialer import tls_context
 from .extension_log import ExtensionLog
 from .openai_asr_client import OpenAIASRClient
@@ -55,6 +55,8 @@ class Call:
         self._client = client
         self._intake = Intake(converter, wire, client.send_audio, self._on_turn)
         self._received_ms = 0
+        #: A change under way waits for no pause.
+        self._hurried = False
         #: Another detector that takes over in the next pause.
         self._next_detector: Callable[[], None] | None = None
         self._detector_changed = asyncio.Event()
@@ -156,6 +158,12 @@ class Call:
         self._client.finalize(token)
         self._change_detector()
 
+    def check(self, config: OpenAIASRConfig) -> None:
+        """Raise `ConfigError` for what cannot be changed while it runs."""
+        for name in FIXED_FIELDS if self.running else ():
+            if getattr(config, name) != getattr(self.config, name):
+                raise ConfigError(name, "cannot be changed during a call")
+
     async def change(
         self,
         config: OpenAIASRConfig,
@@ -165,13 +173,13 @@ class Call:
         """Work by another configuration without losing a word.
 
         Returns from when on it applies: ``at once``, ``next turn`` or ``new
-        session``.  Raises `Refused`, `MissingDetector` or `BadCaFile`; then
-        everything stays as it was.  ``hurried``: do not wait for a pause.
+        session``.  Raises `Refused`, `ConfigError`, `MissingDetector` or
+        `BadCaFile`; then everything stays as it was.  ``hurried``: do not wait
+        for a pause.
         """
+        self.check(config)
+        self._hurried = hurried
         old = self.config
-        for name in FIXED_FIELDS:
-            if getattr(config, name) != getattr(old, name):
-                raise Refused(f"{name}: cannot be changed during a call")
         if config.ca_file != old.ca_file:
             await _check_ca_file(config)
         listens_anew = config.turn_detection_changed(old)
@@ -179,7 +187,8 @@ class Call:
         change = asyncio.ensure_future(
             self._client.change(client_settings(config), within_s)
         )
-        if hurried:
+        if self._hurried:
+            # From the beginning, or while the detector was loaded.
             await asyncio.sleep(0)
             self.hurry()
         refused = await change
@@ -190,7 +199,7 @@ class Call:
         if not listens_anew:
             return applies
         self._next_detector = functools.partial(self._listen, detector, config)
-        if applies == "at once" and not hurried and self._speaking:
+        if applies == "at once" and not self._hurried and self._speaking:
             # It would end the turn, in the middle of a word perhaps.
             applies = "next turn"
             self._detector_changed.clear()
@@ -208,6 +217,7 @@ class Call:
 
     def hurry(self) -> None:
         """A change under way waits for no pause any more: another follows."""
+        self._hurried = True
         self._client.hurry()
         self._change_detector()
 

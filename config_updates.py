@@ -1,16 +1,29 @@
-"""What ``update_configs`` makes of the configuration, command by command.
+"""What ``update_configs`` makes of the configuration, and which commands are
+put in force together.
 
-Nothing here waits: `extension` asks the service, and tells how it went.
+Nothing here waits: `update_queue` asks the service, and tells how it went.
+
+The commands stand in one list, in the order in which they came.  In force is
+what the accepted ones make of the first configuration, one after the other in
+that order, whenever each was accepted; what is asked of the service is the
+same with those that are asked.  So in the end nobody can tell which commands
+were merged.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .config import LOCAL_FIELDS, OpenAIASRConfig
+from .config import LOCAL_FIELDS, ConfigError, OpenAIASRConfig
 from .config_loading import load_config, updated_properties
+
+#: A session may take so long to come about on a slow line, in seconds.
+_SESSION_S = 3.0
+_TOO_LATE = "update_configs: another one took all the time"
 
 
 @dataclass(frozen=True)
@@ -26,28 +39,79 @@ class Version:
         """Raises `ConfigError`."""
         return cls(properties, *load_config(properties))
 
-    def updated(self, payload: Mapping[str, Any]) -> Version:
-        """This one with ``payload`` over it; raises `ConfigError`."""
-        return Version.load(updated_properties(self.properties, payload))
+
+@dataclass(eq=False)
+class Command:
+    """One ``update_configs``, to be answered by ``deadline`` (in s).
+
+    ``accepted`` is None until it is answered; ``answer`` then tells from when
+    on it applies, or why nothing of it was changed.
+    """
+
+    payload: Mapping[str, Any]
+    deadline: float = math.inf
+    accepted: bool | None = None
+    answer: str = ""
+    #: With it and those before it, when that was last looked at: loading
+    #: takes half a millisecond.
+    version: Version | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A configuration to be put in force within so many seconds."""
+
+    config: OpenAIASRConfig
+    within_s: float
 
 
 class ConfigUpdates:
-    """The configuration in force, and the one that is asked for.
+    """The configuration in force, and the commands without an answer.
 
-    ``properties`` are those in force, valid or not.  ``waiting`` counts the
-    commands that wait for their turn.
+    ``check`` raises `ConfigError` where the call cannot work by a valid
+    configuration.
     """
 
-    def __init__(self) -> None:
-        self.properties: Mapping[str, Any] = {}
-        self.waiting = 0
+    def __init__(
+        self, check: Callable[[OpenAIASRConfig], None] = lambda _: None
+    ) -> None:
+        self._check = check
+        self._base: Mapping[str, Any] = {}
+        #: From the first one on that has no answer.
+        self._commands: deque[Command] = deque()
+        self._asked: list[Command] = []
         self._under_way: Version | None = None
-        self._overtaking: list[Mapping[str, Any]] = []
+        #: So many of the first that wait are asked for in parts, for they were
+        #: refused together; and has the service accepted any since then?
+        self._suspects = 0
+        self._accepts = True
+
+    def start(self, properties: Mapping[str, Any]) -> None:
+        """Those of the node, valid or not."""
+        self._base = properties
 
     @property
-    def place(self) -> int:
-        """Of a command that has to wait: what `begin` wants to know."""
-        return len(self._overtaking)
+    def properties(self) -> Mapping[str, Any]:
+        """Those in force, valid or not."""
+        return self._with(())
+
+    @property
+    def waiting(self) -> list[Command]:
+        """Those that the service is to be asked for yet."""
+        return [
+            command
+            for command in self._commands
+            if command.accepted is None and command not in self._asked
+        ]
+
+    def _with(self, asked: Collection[Command]) -> Mapping[str, Any]:
+        properties = self._base
+        for command in self._commands:
+            if command.accepted or command in asked:
+                properties = updated_properties(properties, command.payload)
+        return properties
+
+    # -- commands come ----------------------------------------------------
 
     def overtake(
         self, payload: Mapping[str, Any], config: OpenAIASRConfig
@@ -63,33 +127,135 @@ class ConfigUpdates:
             updated_properties({}, payload)["params"]
         ):
             return None
-        in_force = Version.load(self.properties).updated(payload)
-        asked, works_by_it = self._under_way, False
-        if asked is not None:
-            works_by_it = asked.config is config
-            asked = asked.updated(payload)
-        self.properties, self._under_way = in_force.properties, asked
-        if self.waiting or asked is not None:
-            self._overtaking.append(payload)
-        return asked if works_by_it else in_force
-
-    def begin(self, payload: Mapping[str, Any], place: int) -> Version:
-        """It is this command's turn; raises `ConfigError`.
-
-        What overtook it since ``place`` was asked for later, and holds.
-        """
         version = Version.load(updated_properties(self.properties, payload))
-        for later in self._overtaking[place:]:
-            version = version.updated(later)
-        self._under_way = version
+        command = Command(payload, accepted=True, answer="at once")
+        self._commands.append(command)
+        if self._under_way is not None and self._under_way.config is config:
+            # A call that begins anew works by what is asked for.
+            version = Version.load(self._with(self._asked))
+            self._under_way = version
+        self._forget_answered()
         return version
 
-    def end(self, applied: bool) -> Version:
-        """The answer to that is there; returns what it has become."""
-        version, self._under_way = self._under_way, None
-        assert version is not None
-        if not self.waiting:
-            self._overtaking.clear()
-        if applied:
-            self.properties = version.properties
+    def add(self, payload: Mapping[str, Any], deadline: float) -> Command:
+        """A command that waits for `begin`.
+
+        Raises `ConfigError` where it is wrong with and without those that
+        wait before it.
+        """
+        command = Command(payload, deadline)
+        valid = [
+            other
+            for other in self._commands
+            if other.accepted is None and other.version is not None
+        ]
+        try:
+            self._load(command, self._with(valid))
+        except ConfigError as problem:
+            try:
+                self._load(command, self.properties)
+            except ConfigError as alone:
+                if str(alone) == str(problem):
+                    raise
+            # It depends on what becomes of them.
+            command.version = None
+        self._commands.append(command)
+        return command
+
+    def _load(self, command: Command, before: Mapping[str, Any]) -> Version:
+        properties = updated_properties(before, command.payload)
+        version = command.version
+        if version is None or version.properties != properties:
+            version = Version.load(properties)
+        self._check(version.config)
+        command.version = version
         return version
+
+    def withdraw(self, command: Command) -> bool:
+        """Refuse it, for nobody can wait any longer; False where it is under
+        way or answered."""
+        if command.accepted is not None or command in self._asked:
+            return False
+        _refuse(command, _TOO_LATE)
+        self._forget_answered()
+        return True
+
+    # -- the service is asked for them --------------------------------------
+
+    def begin(self, now: float) -> Request | None:
+        """What to put in force next: all that wait, merged.
+
+        Of those that were refused together only half are asked for, until it
+        is known which one is to blame.  What needs no asking is answered here;
+        None where that is all.
+        """
+        waiting = self.waiting
+        asked = []
+        before = self.properties
+        for command in waiting[: (self._suspects + 1) // 2 or len(waiting)]:
+            if command.deadline <= now:
+                _refuse(command, _TOO_LATE)
+                continue
+            try:
+                before = self._load(command, before).properties
+            except ConfigError as problem:
+                _refuse(command, str(problem))
+            else:
+                asked.append(command)
+        self._forget_answered()
+        if not asked:
+            return None
+        version = Version.load(self._with(asked))
+        self._asked, self._under_way = asked, version
+        left = min(command.deadline for command in asked) - now
+        if len(asked) > 1:
+            # What is left is for its parts, should it be refused.
+            left = max(left / 2, min(left, _SESSION_S))
+        return Request(version.config, left)
+
+    def accept(self, applies: str) -> Version:
+        """All that was asked for is in force; returns what that makes."""
+        asked = self._end()
+        for command in asked:
+            command.accepted, command.answer = True, applies
+        self._suspects = max(self._suspects - len(asked), 0)
+        self._accepts = True
+        self._forget_answered()
+        return Version.load(self.properties)
+
+    def refuse(self, reason: str, *, divide: bool = True) -> None:
+        """Nothing of it is in force.  ``divide``: one of several may be to
+        blame, so ask for parts; else all of them are refused."""
+        asked = self._end()
+        if len(asked) > 1 and divide:
+            self._suspects, self._accepts = len(asked), False
+            return
+        for command in asked:
+            _refuse(command, reason)
+        # Where it accepts nothing the reason may be none of theirs: then the
+        # next one is asked for alone, for to merge and to divide again would
+        # only be a burden.
+        self._suspects = int(divide and not self._accepts)
+        self._forget_answered()
+
+    def put_back(self) -> None:
+        """What was asked for waits again: nobody will know how it went."""
+        self._end()
+
+    def _end(self) -> list[Command]:
+        asked, self._asked = self._asked, []
+        self._under_way = None
+        return asked
+
+    def _forget_answered(self) -> None:
+        commands = self._commands
+        while commands and commands[0].accepted is not None:
+            command = commands.popleft()
+            if command.accepted:
+                self._base = updated_properties(self._base, command.payload)
+        if not commands:
+            self._suspects, self._accepts = 0, True
+
+
+def _refuse(command: Command, reason: str) -> None:
+    command.accepted, command.answer = False, reason

@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -35,28 +33,22 @@ from ten_runtime import (
 
 from .asr_messages import VENDOR, AsrMessages
 from .audio_dumper import AudioDumper
-from .call import Call, MissingDetector, Refused
+from .call import Call, Refused
 from .config import ConfigError, OpenAIASRConfig
-from .config_updates import ConfigUpdates, Version
-from .connect_faults import kind_of
-from .dialer import BadCaFile
-from .realtime.change import ANSWER_S
+from .config_updates import Version
 from .realtime.endpoint import redacted_url
 from .realtime.faults import Fault
 from .realtime.results import DropCause
 from .redaction import OverheardTrace, proxy_secrets, secrets_in
+from .update_queue import UpdateQueue, reason
 
 #: How often a finalize looks whether the base class has handed over the
 #: frames that came before it; each look lets every other task run once.
 _DRAIN_LOOKS = 1000
 #: A limit in bytes that the base's own buffer never reaches.
 _NEVER_FULL = 1 << 40
-#: An update is answered within ten seconds, its way through TEN included.
-_UPDATE_S = ANSWER_S - 0.5
 #: After the end of the call commands are answered within this, in seconds.
 _LAST_ANSWERS_S = 1.0
-#: Their texts are ours, and say what is wrong.
-_EXPLAINED = (ConfigError, BadCaFile, MissingDetector, Refused)
 _FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 
 
@@ -65,10 +57,12 @@ class OpenAIASRExtension(AsrMessages):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self._updates = ConfigUpdates()
         #: Which call is there: held while that is decided, and while a change
         #: of its settings is under way.
         self._deciding = asyncio.Lock()
+        self._updates = UpdateQueue(
+            self._deciding, self._living, self._apply, self._show_update
+        )
         self._commands: set[asyncio.Task[Any]] = set()
         self._frame_errors = 0
         self._metadata_text = ""
@@ -96,16 +90,15 @@ class OpenAIASRExtension(AsrMessages):
         try:
             if error is not None:
                 raise ConfigError("properties", "cannot be read")
-            self._updates.properties = self._read("properties", text)
-            version = Version.load(self._updates.properties)
+            properties = self._read("properties", text)
+            self._updates.start(properties)
+            version = Version.load(properties)
             self._show_config(version)
             async with self._deciding:
                 self._call = await self._make(version.config)
-        except _EXPLAINED as problem:
-            await self._on_bad_config(str(problem))
         except Exception as problem:
             # An inert extension must say so, whatever the reason is.
-            await self._on_bad_config(f"internal error: {kind_of(problem)}")
+            await self._on_bad_config(reason(problem))
 
     def _read(self, name: str, text: str) -> dict[str, Any]:
         """Properties of TEN; what is secret in them is so from now on, valid
@@ -498,109 +491,63 @@ class OpenAIASRExtension(AsrMessages):
         if cmd.get_name() != "update_configs":
             await super().on_cmd(ten_env, cmd)
             return
-        refusal, applies = await self._update(cmd)
-        status = StatusCode.ERROR if refusal else StatusCode.OK
+        accepted, answer = await self._update(cmd)
+        status = StatusCode.OK if accepted else StatusCode.ERROR
         result = CmdResult.create(status, cmd)
-        result.set_property_int("code", -1 if refusal else 0)
-        message = self._redactor.text(refusal) or "applied"
+        result.set_property_int("code", 0 if accepted else -1)
+        message = "applied" if accepted else self._redactor.text(answer)
         result.set_property_string("message", message)
-        if not refusal:
-            result.set_property_string("applies", applies)
+        if accepted:
+            result.set_property_string("applies", answer)
         await ten_env.return_result(result)
 
-    async def _update(self, cmd: Cmd) -> tuple[str, str]:
-        """Carry out an ``update_configs``: why nothing was changed, or "" and
-        from when on it applies.  Takes at most `ANSWER_S`."""
-        deadline = asyncio.get_running_loop().time() + _UPDATE_S
-        applies = "at once"
+    async def _update(self, cmd: Cmd) -> tuple[bool, str]:
+        """Carry out an ``update_configs``: True and from when on it applies,
+        or False and why nothing was changed."""
         try:
             text, error = cmd.get_property_to_json("")
             if error is not None:
                 raise ConfigError("update_configs", "cannot be read")
             payload = self._read("update_configs", text)
-            if not self._overtake(payload):
-                place = self._updates.place
-                async with self._turn_to_decide(deadline):
-                    applies = await self._updated(payload, place, deadline)
-        except _EXPLAINED as problem:
-            refusal = str(problem)
+            return True, await self._updates.carry_out(payload)
         except asyncio.CancelledError:
             if not self.stopped:
                 raise
             refusal = "the call is over"
         except Exception as problem:
-            refusal = f"internal error: {kind_of(problem)}"
-        else:
-            return "", applies
+            refusal = reason(problem)
         self._log.warn(f"update_configs refused: {refusal}")
-        return refusal, ""
+        return False, refusal
 
-    def _overtake(self, payload: dict[str, Any]) -> bool:
-        """Apply a command at once that is no matter of the service."""
-        call = self._call
-        if call is None or self._gave_up() or self.stopped:
-            # It may begin a call anew, or is too late.
-            return False
-        version = self._updates.overtake(payload, call.config)
-        if version is None:
-            return False
-        call.adopt(version.config)
-        self._show_update(version)
-        return True
-
-    @asynccontextmanager
-    async def _turn_to_decide(self, deadline: float) -> AsyncIterator[None]:
-        """One change after the other; who waits hurries the one before."""
-        self._updates.waiting += 1
-        if self._call is not None:
-            self._call.hurry()
-        try:
-            left = deadline - asyncio.get_running_loop().time()
-            await asyncio.wait_for(self._deciding.acquire(), left)
-        except asyncio.TimeoutError:
-            raise ConfigError(
-                "update_configs", "another one took all the time"
-            ) from None
-        finally:
-            self._updates.waiting -= 1
-        try:
-            yield
-        finally:
-            self._deciding.release()
-
-    async def _updated(
-        self, payload: dict[str, Any], place: int, deadline: float
-    ) -> str:
-        """Apply a command; from when on it applies.  Raises `ConfigError`
-        where nothing was changed."""
-        version = self._updates.begin(payload, place)
-        applies = ""
-        try:
-            applies = await self._apply(version.config, deadline)
-        finally:
-            version = self._updates.end(applied=bool(applies))
-        assert self._call is not None
-        self._call.adopt(version.config)
-        self._show_update(version)
-        return applies
+    def _living(self) -> Call | None:
+        """The call, unless it is over or was given up."""
+        return None if self.stopped or self._gave_up() else self._call
 
     def _show_update(self, version: Version) -> None:
+        assert self._call is not None
+        self._call.adopt(version.config)
         self._note("config", config=version.config.shown())
         self._show_config(version)
 
-    async def _apply(self, config: OpenAIASRConfig, deadline: float) -> str:
+    async def _apply(
+        self, config: OpenAIASRConfig, within_s: float, hurried: bool
+    ) -> str:
+        """Put a configuration in force, as `UpdateQueue` wants it."""
+        deadline = asyncio.get_running_loop().time() + within_s
         call = self._call
         if self.stopped:
             raise Refused("the call is over")
-        left = deadline - asyncio.get_running_loop().time()
         if call is not None and call.running:
-            return await call.change(config, left, self._updates.waiting > 0)
+            return await call.change(config, within_s, hurried)
         # No call is under way: none began, or a fatal error ended it.
         gave_up = self._gave_up()
         if call is not None and gave_up:
             # Its last results still have its own place in time.
             await call.stop()
         made = await self._make(config)
+        if call is None:
+            # What the base has yet is counted as lost already.
+            await self._drain_frames()
         if self.stopped:
             raise Refused("the call is over")
         if call is not None and gave_up:

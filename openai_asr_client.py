@@ -523,11 +523,10 @@ class OpenAIASRClient:
             return
         try:
             fault = self._internal(error)
-            for connection in self._connections:
-                connection.socket.transport.abort()
-            for task in self._tasks - {self._dispatcher}:
-                if task is not asyncio.current_task():
-                    task.cancel()
+            # Attempts under way, too: the core will not expect them any more.
+            ours = {self._dispatcher, asyncio.current_task()}
+            for task in self._tasks - ours:
+                task.cancel()
             self.core.recover(fault, self._now())
             self._do_what_it_asks()
         except Exception as another:

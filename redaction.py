@@ -8,15 +8,15 @@ owned by the extension; a secret that was known once stays hidden.
 from __future__ import annotations
 
 import contextlib
-import html
 import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, quote_plus, unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus, urlsplit
 
 from .client_interface import WireTrace
+from .escapes import View, views
 from .realtime.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
 from .realtime.models import MODEL_NAMES
 
@@ -25,6 +25,8 @@ _MASK = "***"
 _SHORTEST = 8
 #: So many characters of a longer secret in a row are hidden as well.
 _PART = 12
+#: A token of 2000 characters, say, is looked at less closely.
+_LONG = 512
 #: Parts of these are no secret, wherever they stand.
 _PUBLIC = "\n".join((*MODEL_NAMES, "transcription", "application/json"))
 #: Of the ephemeral secrets that a server sends so many are remembered, so
@@ -69,19 +71,18 @@ class Redactor:
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         self._secrets: set[str] = set()
-        self._heard: dict[str, dict[int, frozenset[str]]] = {}
+        self._heard: dict[str, _Pieces] = {}
         self._heard_count = 0
         #: By length: lower-case pieces whose occurrence is a secret's.
-        self._pieces: dict[int, frozenset[str]] = {}
-        self._heard_pieces: dict[int, frozenset[str]] = {}
+        self._pieces: _Pieces = {}
+        self._heard_pieces: _Pieces = {}
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
         """Leave these out as well from now on."""
         new = {s for s in secrets if len(s) >= _SHORTEST} - self._secrets
-        if new:
-            self._secrets |= new
-            self._pieces = _joined([self._pieces, *map(_pieces, new)])
+        self._secrets |= new
+        _add(self._pieces, map(_pieces, new))
 
     def overhear(self, message: bytes | str) -> None:
         """Learn the ephemeral secrets in a message of the server."""
@@ -110,7 +111,8 @@ class Redactor:
             if len(self._heard) > _MOST_KEPT:
                 del self._heard[next(iter(self._heard))]
         if new:
-            self._heard_pieces = _joined(self._heard.values())
+            self._heard_pieces = {}
+            _add(self._heard_pieces, self._heard.values())
 
     def text(self, text: str) -> str:
         """``text`` without secrets, nor anything that looks like a key."""
@@ -119,15 +121,7 @@ class Redactor:
     def known(self, text: str) -> str:
         """``text`` without the secrets that are known: for words that people
         said, which may look like anything."""
-        lower = _lower(text)
-        hidden: list[tuple[int, int]] = []
-        for pieces in (self._pieces, self._heard_pieces):
-            for size, known in pieces.items():
-                hidden += [
-                    (at, at + size)
-                    for at in range(len(lower) - size + 1)
-                    if lower[at : at + size] in known
-                ]
+        hidden = [span for view in views(text) for span in self._hidden(view)]
         if not hidden:
             return text
         shown: list[str] = []
@@ -137,6 +131,18 @@ class Redactor:
                 shown += [text[end:start], _MASK]
             end = max(end, stop)
         return "".join(shown) + text[end:]
+
+    def _hidden(self, view: View) -> list[tuple[int, int]]:
+        """Where secrets are, in characters of the text that is viewed."""
+        lower = _lower(view.text)
+        return [
+            (view.starts[at], view.stops[at + size - 1])
+            for pieces in (self._pieces, self._heard_pieces)
+            # A copy, for another thread may learn of more.
+            for size, known in list(pieces.items())
+            for at in range(len(lower) - size + 1)
+            if lower[at : at + size] in known
+        ]
 
     def identifier(self, text: str) -> str:
         """`text` for an id, which may consist of hexadecimal digits."""
@@ -170,8 +176,9 @@ class Redactor:
             }
         if isinstance(value, (list, tuple)):
             return [self.value(entry, name) for entry in value]
-        if isinstance(value, int) and self.known(str(value)) != str(value):
-            return _MASK
+        if isinstance(value, (int, float)):
+            digits = f"{value:f}" if isinstance(value, float) else str(value)
+            return value if self.known(digits) == digits else _MASK
         return value
 
 
@@ -301,12 +308,15 @@ def proxy_secrets(environment: Mapping[str, str]) -> list[str]:
 # -- how they may be spelled ----------------------------------------------
 
 
-def _pieces(secret: str) -> dict[int, frozenset[str]]:
+_Pieces = dict[int, set[str]]
+
+
+def _pieces(secret: str) -> _Pieces:
     """By length: the pieces that tell that a text contains the secret."""
     # Of a long one (a token of 2000 characters) every third piece and so on:
     # they still cover all of it, for less time and memory.
-    step = min(1 + len(secret) // 512, 8)
-    found: dict[int, set[str]] = {}
+    step = min(1 + len(secret) // _LONG, 8)
+    found: _Pieces = {}
     for form in map(_lower, _forms(secret)):
         size = min(len(form), _PART)
         if size >= _SHORTEST:
@@ -315,22 +325,19 @@ def _pieces(secret: str) -> dict[int, frozenset[str]]:
             pieces.update(form[at : at + size] for at in range(0, last, step))
             pieces.add(form[last:])
     return {
-        size: frozenset(p for p in pieces if p not in _PUBLIC)
+        size: {p for p in pieces if p not in _PUBLIC}
         for size, pieces in found.items()
     }
 
 
-def _joined(
-    parts: Iterable[Mapping[int, frozenset[str]]],
-) -> dict[int, frozenset[str]]:
-    joined: dict[int, frozenset[str]] = {}
-    for part in parts:
-        for size, pieces in part.items():
-            joined[size] = joined.get(size, frozenset()) | pieces
-    return joined
+def _add(pieces: _Pieces, more: Iterable[_Pieces]) -> None:
+    for part in more:
+        for size, found in part.items():
+            pieces.setdefault(size, set()).update(found)
 
 
 def _forms(secret: str) -> set[str]:
+    """The spellings that no escape makes; those are undone in the text."""
     plain = {
         secret,
         # Not only ASCII: these may have other lengths.
@@ -338,45 +345,33 @@ def _forms(secret: str) -> set[str]:
         secret.lower(),
         unquote(secret),
         unquote_plus(secret),
-        html.unescape(secret),
     }
+    # Where it has what looks like an escape, that is undone as well.
+    plain |= {view.text for text in plain for view in views(text)}
     # As error messages are put on one line.
     plain |= {_on_one_line(text) for text in plain}
-    forms = {spell(text) for text in plain for spell in _SPELLINGS}
-    for text in (secret, unquote(secret)):
-        coded = set(_base64_forms(text.encode("utf-8", "replace")))
-        forms |= {spell(text) for text in coded for spell in _SPELLINGS[:4]}
-        forms.add(text.encode("utf-8", "replace").hex())
+    forms = set(plain)
+    # Of a long one not in every case: that would take the loop's time.
+    short = len(secret) <= _LONG
+    for text in plain if short else {secret, unquote(secret)}:
+        data = text.encode("utf-8", "replace")
+        forms |= {*_base64_forms(data), data.hex()}
+        # A blank in URLs; and their escapes stand for bytes, those of JSON
+        # for units of UTF-16.
+        forms |= {text.replace(" ", "+"), data.decode("latin-1"), _units(text)}
     return forms
+
+
+def _units(text: str) -> str:
+    data = text.encode("utf-16-be", "surrogatepass")
+    pairs = zip(data[::2], data[1::2], strict=True)
+    return "".join(chr(high << 8 | low) for high, low in pairs)
 
 
 def _on_one_line(text: str) -> str:
     return " ".join(
         "".join(c if c.isprintable() else " " for c in text).split()
     )
-
-
-def _json(text: str) -> str:
-    return json.dumps(text)[1:-1]
-
-
-#: The first four are those that change base64.
-_SPELLINGS: tuple[Callable[[str], str], ...] = (
-    str,
-    lambda text: quote(text, "", errors="replace"),
-    lambda text: text.replace("/", "\\/"),
-    lambda text: quote(quote(text, "", errors="replace"), ""),
-    lambda text: quote(text, errors="replace"),
-    lambda text: quote(text, "!'()*", errors="replace"),
-    lambda text: quote_plus(text, errors="replace"),
-    _json,
-    lambda text: _json(text).replace("/", "\\/"),
-    lambda text: _json(_json(text)),
-    lambda text: json.dumps(text, ensure_ascii=False)[1:-1],
-    lambda text: repr(text)[1:-1],
-    lambda text: text.replace("'", "\\'"),
-    html.escape,
-)
 
 
 def _base64_forms(data: bytes) -> Iterator[str]:

@@ -411,8 +411,6 @@ class Connections:
                 link.session.state = "over"
                 link.closing = True
         self.active = self.standby = self._attempt = None
-        if self._change is not None and self._change.stage == "tried":
-            self._change.stage = "wanted"
         self._lost(fault, now)
         self._settle(now)
 

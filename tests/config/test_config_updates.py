@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 from ten_packages.extension.openai_asr_python.config_loading import ConfigError
 from ten_packages.extension.openai_asr_python.config_updates import (
     ConfigUpdates,
+    Request,
     Version,
 )
 
 KEY = "sk-test-0123456789abcdef"
+NEVER = math.inf
 
 
 @pytest.fixture
 def updates() -> ConfigUpdates:
     found = ConfigUpdates()
-    found.properties = {"params": {"api_key": KEY}}
+    found.start({"params": {"api_key": KEY}})
     return found
+
+
+def begin(updates: ConfigUpdates, payload: dict[str, Any]) -> Request:
+    updates.add(payload, NEVER)
+    request = updates.begin(0.0)
+    assert request is not None
+    return request
 
 
 def in_force(updates: ConfigUpdates) -> Version:
@@ -29,40 +41,40 @@ def prompt_of(version: Version) -> str:
 
 def test_a_local_command_is_in_force_before_the_one_that_waits(updates):
     config = in_force(updates).config
-    updates.begin({"prompt": "x", "log_level": "WARN"}, updates.place)
+    begin(updates, {"prompt": "x", "log_level": "WARN"})
     found = updates.overtake({"log_level": "DEBUG"}, config)
     assert found is not None
     assert (prompt_of(found), found.config.log_level) == ("", "DEBUG")
-    both = updates.end(applied=True)
+    both = updates.accept("next turn")
     assert (prompt_of(both), both.config.log_level) == ("x", "DEBUG")
     assert in_force(updates).config == both.config
 
 
 def test_it_holds_where_the_one_that_waits_is_refused(updates):
     config = in_force(updates).config
-    updates.begin({"prompt": "x"}, updates.place)
+    begin(updates, {"prompt": "x"})
     updates.overtake({"log_level": "DEBUG"}, config)
-    updates.end(applied=False)
+    updates.refuse("no")
     now = in_force(updates)
     assert (prompt_of(now), now.config.log_level) == ("", "DEBUG")
 
 
 def test_a_call_that_begins_anew_works_by_what_is_asked_for(updates):
-    asked = updates.begin({"api_key": "sk-better"}, updates.place)
+    asked = begin(updates, {"api_key": "sk-better"})
     found = updates.overtake({"log_level": "DEBUG"}, asked.config)
     assert found is not None
     assert found.config.api_key.get_secret_value() == "sk-better"
-    assert updates.end(applied=True).config == found.config
+    assert updates.accept("next turn").config == found.config
 
 
 def test_one_in_the_queue_does_not_undo_what_was_asked_for_after_it(updates):
     config = in_force(updates).config
-    updates.begin({"prompt": "x"}, updates.place)
-    place, updates.waiting = updates.place, 1
+    begin(updates, {"prompt": "x"})
+    updates.add({"log_level": "WARN", "prompt": "y"}, NEVER)
     updates.overtake({"log_level": "DEBUG"}, config)
-    updates.end(applied=True)
-    updates.waiting = 0
-    later = updates.begin({"log_level": "WARN", "prompt": "y"}, place)
+    updates.accept("next turn")
+    assert updates.begin(0.0) is not None
+    later = updates.accept("next turn")
     assert (prompt_of(later), later.config.log_level) == ("y", "DEBUG")
 
 
@@ -79,9 +91,9 @@ def test_one_in_the_queue_does_not_undo_what_was_asked_for_after_it(updates):
 )
 def test_what_the_service_must_know_overtakes_nothing(updates, payload):
     config = in_force(updates).config
-    updates.begin({"prompt": "x"}, updates.place)
+    begin(updates, {"prompt": "x"})
     assert updates.overtake(payload, config) is None
-    assert prompt_of(updates.end(applied=True)) == "x"
+    assert prompt_of(updates.accept("next turn")) == "x"
 
 
 @pytest.mark.parametrize(
@@ -94,7 +106,7 @@ def test_what_the_service_must_know_overtakes_nothing(updates, payload):
 )
 def test_what_is_no_matter_of_the_service_overtakes(updates, payload):
     config = in_force(updates).config
-    updates.begin({"prompt": "x"}, updates.place)
+    begin(updates, {"prompt": "x"})
     assert updates.overtake(payload, config) is not None
 
 

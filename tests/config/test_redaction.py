@@ -6,6 +6,8 @@ import base64
 import random
 import string
 import sys
+import tracemalloc
+from html.entities import codepoint2name
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,72 @@ def test_every_form_is_found_in_any_text(seed, size, before, after):
         assert form not in redactor.text(f"{before}{form}{after}"), name
         shown = redactor.value({f"{before}{form}": [{"id": form + after}]})
         assert form not in str(next(iter(shown.items()))), name
+
+
+#: How one character may be written, needed or not.
+ESCAPES = [
+    lambda c: c,
+    lambda c: "".join(f"%{byte:02x}" for byte in c.encode()),
+    lambda c: "".join(f"%{byte:02X}" for byte in c.encode()),
+    lambda c: "".join(f"\\u{unit:04x}" for unit in units(c)),
+    lambda c: "".join(f"\\u{unit:04X}" for unit in units(c)),
+    lambda c: f"\\u{{{ord(c):x}}}",
+    lambda c: f"\\U{ord(c):08x}",
+    lambda c: f"\\x{ord(c):02x}" if ord(c) < 256 else c,
+    lambda c: f"\\{ord(c):03o}" if ord(c) < 256 else c,
+    lambda c: f"&#{ord(c)};",
+    lambda c: f"&#x{ord(c):X};",
+    lambda c: f"&#{ord(c):09d};",
+    lambda c: f"&{codepoint2name[ord(c)]};" if ord(c) in codepoint2name else c,
+    lambda c: {"/": "&sol;", "+": "&plus;", "=": "&equals;"}.get(c, c),
+    lambda c: f"\\{c}" if c in "/.-+=<>\"'" else c,
+]
+
+
+def units(text: str) -> list[int]:
+    data = text.encode("utf-16-be")
+    return [a << 8 | b for a, b in zip(data[::2], data[1::2], strict=True)]
+
+
+@given(
+    st.integers(0, 2**32),
+    st.integers(12, 60),
+    st.lists(st.integers(0, len(ESCAPES)), min_size=1, max_size=2),
+)
+def test_a_secret_is_found_whichever_characters_are_escaped(seed, size, how):
+    rng = random.Random(seed)
+    letters = [c for c in ALPHABET if c not in "\n\x07"]
+    secret = "".join(rng.choices(letters, k=size))
+    form = secret
+    for kind in how:
+        # One way for all, or for each its own; then what begins an escape is
+        # escaped as well, or nobody could read it.
+        form = "".join(
+            ESCAPES[kind](c)
+            if kind < len(ESCAPES)
+            else rng.choice(ESCAPES[1:5] if c in "\\%&" else ESCAPES)(c)
+            for c in form
+        )
+    assert Redactor([secret]).known(f"<{form}>") == "<***>"
+
+
+@given(st.text(alphabet="%\\u0041x&#;amp{}N AZ/", max_size=60))
+def test_escapes_without_a_secret_stay_as_they_are(text):
+    assert Redactor(["no such secret"]).known(text) == text
+
+
+def test_to_learn_one_more_takes_as_long_whatever_is_known():
+    def steps(redactor: Redactor, secret: str) -> int:
+        """New objects would be the sign of copies of all that is known."""
+        tracemalloc.start()
+        redactor.learn([secret])
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    few = Redactor(["some-secret-or-other"])
+    many = Redactor(f"secret-number-{n}-of-many" for n in range(200))
+    assert steps(many, "x" * 40) < 8 * steps(few, "x" * 40)
 
 
 @given(st.integers(0, 2**32), st.integers(24, 200), st.data())

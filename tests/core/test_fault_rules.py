@@ -211,6 +211,7 @@ def test_an_http_status_of_the_table(status, verdict, meaning):
         (b'{"errors": [], "message": "so"}', "so"),
         (b"<html><TITLE x=1>so &amp; so</title><p>no</p>", "so & so"),
         (b"<style>a</style><p>so</p><script>b</script> on", "so on"),
+        (b"<p>so 1 < 2", "so 1 < 2"),
         (b"caf\xc3\xa9 \xff", "caf\u00e9 \ufffd"),
         (b"a" * 201, "a" * 200),
         (b" " * 16_383 + b"ab", "unexpected answer"),

@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from ten_packages.extension.openai_asr_python import call as call_module
+from ten_packages.extension.openai_asr_python.config_updates import Version
 from ten_packages.extension.openai_asr_python.extension import (
     OpenAIASRExtension,
 )
+from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_runtime import AudioFrame, AudioFrameDataFmt
 
 from devkit.matrix.known_speech import KnownSpeechEngine, call_audio, call_words
@@ -251,6 +253,36 @@ def test_times_count_what_came_before_a_valid_configuration(server):
     assert call.texts == text_of([1, 2])
     expected = len(audio) // 16 + times[0][0]
     assert abs(call.finals[0]["start_ms"] - expected) <= 20
+
+
+async def test_frames_are_counted_once_as_the_call_begins(monkeypatch):
+    """They came before there was one, and the base has not looked at them."""
+    extension = OpenAIASRExtension("asr")
+    told = []
+
+    async def handle(*_: object) -> None:
+        assert extension._call is None
+
+    async def report(fault: Fault) -> None:
+        told.append(fault.message)
+
+    async def made(*_: object) -> object:
+        return object()
+
+    monkeypatch.setattr(extension, "_handle_audio_frame", handle)
+    monkeypatch.setattr(extension, "_report", report)
+    monkeypatch.setattr(extension, "_make", made)
+    extension.ten_env = None
+    extension.auto_connect = False
+    for _ in range(3):
+        frame = AudioFrame.create("pcm_frame")
+        frame.alloc_buf(320)
+        await extension.on_audio_frame(None, frame)
+    config = Version.load({"params": {"api_key": GOOD}}).config
+    assert await extension._apply(config, 9.0, False) == "at once"
+    assert extension.audio_frames_queue.empty()
+    [text] = told
+    assert "30 ms from 0 ms on" in text
 
 
 def test_a_revival_that_is_refused_again_says_so(server):

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -128,6 +129,80 @@ async def test_a_listener_that_fails_is_logged_with_the_place(server):
     assert "listener failed" in errors[0]
     assert " in fails" in errors[0]
     errors.clear()
+    await call.stop()
+
+
+def plant(call: Calling, name: str) -> Bug:
+    """The core's function ``name`` raises at its next call."""
+    bug = Bug("planted")
+    core = call.client.core
+    setattr(core, name, raising_once(core, name, bug=bug))
+    return bug
+
+
+async def test_an_attempt_under_way_is_no_more_expected_after_a_fault(server):
+    server.freeze()
+    call = Calling(server.url, server_turns=True)
+    await call.client.start()
+    await server.until(lambda: server.sessions)
+    plant(call, "take_connect")
+    call.client.hurry()
+    await server.until(lambda: len(server.sessions) == 2)
+    server.thaw()
+    call.say(2, 900)
+    call.finalize("end")
+    await call.until(lambda: call.listener.heard == [0, 1])
+    assert call.listener.count.sessions == 1
+    assert len(call.listener.count.errors) == 1
+    call.listener.count.errors.clear()
+    await call.stop()
+
+
+async def test_a_change_under_way_is_made_after_a_fault(server):
+    call = Calling(server.url, server_turns=True)
+    await call.connected()
+    server.freeze()
+    settings = call.client._settings
+    headers = {**settings.headers, "X-Other": "1"}
+    elsewhere = replace(settings, headers=headers)
+    change = asyncio.create_task(call.client.change(elsewhere))
+    await server.until(lambda: len(server.sessions) == 2)
+    plant(call, "take_connect")
+    call.client.hurry()
+    server.thaw()
+    with hang_guard(20):
+        assert await change is None
+    assert call.client._settings == elsewhere
+    call.say(2, 900)
+    call.finalize("end")
+    await call.until(lambda: call.listener.heard == [0, 1])
+    call.listener.count.errors.clear()
+    await call.stop()
+
+
+async def test_a_change_that_fails_does_not_block_the_next(server):
+    call = Calling(server.url)
+    await call.connected()
+    settings = call.client._settings
+    plant(call, "change")
+    with pytest.raises(Bug):
+        await call.client.change(settings)
+    with hang_guard(20):
+        assert await call.client.change(settings) is None
+    await call.stop()
+
+
+async def test_beginning_anew_is_tried_again(server):
+    call = Calling(server.url, server_turns=True)
+    await call.connected()
+    bug = plant(call, "recover")
+    plant(call, "receive")
+    call.say(2, 900)
+    call.finalize("end")
+    await call.until(lambda: call.listener.heard == [0, 1])
+    assert bug.__traceback__ is not None
+    assert len(call.listener.count.errors) == 2
+    call.listener.count.errors.clear()
     await call.stop()
 
 
