@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -53,16 +54,17 @@ def _told(host: str, outcome: tuple[str, str]) -> str:
 
 
 def report(standin: Run, ten: Run) -> str:
-    """Markdown: the counts, then the differences."""
+    """The counts, then the differences."""
     counts = {"standin": standin.count(), "ten": ten.count()}
-    lines = [
-        "| | " + " | ".join(HOSTS.values()) + " |",
-        "|---|---|---|",
-    ]
+    lines = [_row("", HOSTS.values())]
     for outcome in _ORDER:
-        numbers = " | ".join(str(counts[host][outcome]) for host in HOSTS)
-        lines.append(f"| {outcome} | {numbers} |")
+        numbers = [str(counts[host][outcome]) for host in HOSTS]
+        lines.append(_row(outcome, numbers))
     found = differences(standin, ten)
     lines += ["", f"{len(found)} of the tests ended differently."]
-    lines += [f"- `{test}`: {how}" for test, how in found.items()]
+    lines += [f"- {test}: {how}" for test, how in found.items()]
     return "\n".join(lines) + "\n"
+
+
+def _row(name: str, cells: Iterable[str]) -> str:
+    return f"{name:10}" + "".join(f"{cell:>10}" for cell in cells)

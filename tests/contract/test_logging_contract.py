@@ -7,7 +7,7 @@ import logging
 from asr_call import Call, properties, run_call, spoken
 from host_log import LogCall, log_calls
 from key_watch import KEYS, WATCH, KeyWatch
-from ten_runtime import LogLevel
+from ten_runtime import AsyncTenEnv, LogLevel
 
 KEY = "sk-watched-0123456789"
 
@@ -46,6 +46,32 @@ def test_prefixes_and_categories_of_ten(server, host_log):
         assert prefix in host_log.text
     assert not [line for line in host_log.lines if KEYS.search(line)]
     assert not [call for call in calls if KEYS.search(call.text)]
+
+
+def test_the_base_says_what_it_has_sent(server, monkeypatch):
+    """Not what it is about to send."""
+    order: list[str] = []
+    real = AsyncTenEnv.send_data
+
+    async def send_data(self, data, *rest):
+        name = data.get_name()
+        error = await real(self, data, *rest)
+        order.append(f"sent {name}")
+        return error
+
+    monkeypatch.setattr(AsyncTenEnv, "send_data", send_data)
+    with log_calls(lambda call: order.append(call.text)):
+        play(server, "INFO")
+    for name, line in (
+        ("asr_finalize_end", "send asr_finalize_end, finalize_id: a"),
+        ("error", "send asr_error: {"),
+        ("metrics", "send asr_metrics: id='' module='asr' vendor='openai' "),
+        ("asr_result", "send_asr_result: {"),
+    ):
+        sent = order.index(f"sent {name}")
+        said = [i for i, text in enumerate(order) if text.startswith(line)]
+        assert said, name
+        assert min(said) > sent, name
 
 
 def test_the_level_is_honoured(server, host_log):

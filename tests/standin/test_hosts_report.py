@@ -24,8 +24,9 @@ def test_what_ended_differently_is_told_with_its_reason() -> None:
     assert found["b"] == "stand-in: passed; TEN: skipped (no Rust)"
     assert "missing" in found["c"]
     lines = report(standin, ten).splitlines()
-    assert "| passed | 2 | 1 |" in lines
-    assert "| skipped | 0 | 1 |" in lines
+    assert lines[0].split() == ["stand-in", "TEN"]
+    assert ["passed", "2", "1"] in map(str.split, lines)
+    assert ["skipped", "0", "1"] in map(str.split, lines)
     assert "2 of the tests ended differently." in lines
 
 
