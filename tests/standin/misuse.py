@@ -25,6 +25,7 @@ from ten_runtime import (  # noqa: E402
     App,
     AsyncExtension,
     AsyncTenEnv,
+    AsyncTenEnvTester,
     AudioFrame,
     Cmd,
     CmdResult,
@@ -56,8 +57,8 @@ class Misuser(AsyncExtension):
 def _play(kind: type[AsyncExtension], asks: bool = False) -> None:
     """In single mode, until data comes that never will."""
 
-    async def ask(ten_env: object, probe: Probe) -> None:
-        await ten_env.send_cmd(Cmd.create("do"))  # type: ignore[attr-defined]
+    async def ask(ten_env: AsyncTenEnvTester, probe: Probe) -> None:
+        await ten_env.send_cmd(Cmd.create("do"))
 
     with tempfile.TemporaryDirectory() as directory, session_app():
         name = install(Path(directory), kind)
