@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,20 @@ def ten_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionApp]:
 
 
 @pytest.fixture
-def host_log(ten_app: SessionApp, capfd: pytest.CaptureFixture[str]) -> HostLog:
+def host_log(
+    ten_app: SessionApp, tmp_path_factory: pytest.TempPathFactory
+) -> HostLog:
     """What the host writes to its log in this test."""
-    return HostLog(ten_app, capfd)
+    return HostLog(ten_app, tmp_path_factory.mktemp("log") / "stderr")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(
+    pyfuncitem: pytest.Function,
+) -> Generator[None, object, object]:
+    """A test with `host_log` listens from its first line on."""
+    log = pyfuncitem.funcargs.get("host_log")
+    with contextlib.ExitStack() as stack:
+        if isinstance(log, HostLog):
+            stack.enter_context(log.listening())
+        return (yield)

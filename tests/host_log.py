@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -76,7 +78,7 @@ def _call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> LogCall:
 
 
 class HostLog:
-    """The lines that the host has written since this was made.
+    """The lines that the host has written since `listening` began.
 
     They come from the file that the session's App configures, and from the
     process's stderr where the host does not follow that configuration (one
@@ -86,14 +88,11 @@ class HostLog:
     #: Seconds until a line must be there that was logged.
     LIMIT_S = 30
 
-    def __init__(
-        self, app: SessionApp, capfd: pytest.CaptureFixture[str]
-    ) -> None:
+    def __init__(self, app: SessionApp, spare: Path) -> None:
+        """``spare`` is a file that this may write."""
         self._app = app
-        self._capfd = capfd
-        self._text = ""
-        self._file = app.log_file if app.follows_log else None
-        self._from = self._file.stat().st_size if self._file else 0
+        self._file = spare
+        self._from = 0
 
     @property
     def text(self) -> str:
@@ -103,13 +102,12 @@ class HostLog:
         self._app.log(mark)
         pause = threading.Event()
         for _ in range(self.LIMIT_S * 100):
-            if mark in self._read():
-                break
+            text = self._read()
+            if mark in text:
+                return _COLOURS.sub("", text)
             pause.wait(0.01)
-        else:
-            end = self._text[-2000:]
-            raise RuntimeError(f"{mark!r} is not in the host's log: …{end!r}")
-        return _COLOURS.sub("", self._text)
+        end = self._read()[-2000:]
+        raise RuntimeError(f"{mark!r} is not in the host's log: …{end!r}")
 
     @property
     def lines(self) -> list[str]:
@@ -117,10 +115,29 @@ class HostLog:
         return self.text.splitlines()
 
     def _read(self) -> str:
-        if self._file is None:
-            self._text += self._capfd.readouterr().err
-        else:
-            with self._file.open("rb") as file:
-                file.seek(self._from)
-                self._text = file.read().decode("utf-8", "replace")
-        return self._text
+        with self._file.open("rb") as file:
+            file.seek(self._from)
+            return file.read().decode("utf-8", "replace")
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """To be entered for the call of the test alone: between its phases
+        pytest puts its own capture in the place of stderr."""
+        if self._app.follows_log:
+            assert self._app.log_file is not None
+            self._file = self._app.log_file
+            self._from = self._file.stat().st_size
+            yield
+            return
+        # Not pytest's capfd: it empties its file when that is read, and with
+        # it what another thread writes at that moment.
+        stderr = os.dup(2)
+        into = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        os.dup2(into, 2)
+        os.close(into)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            with os.fdopen(stderr, "wb") as shown:
+                shown.write(self._file.read_bytes())
