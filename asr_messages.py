@@ -119,7 +119,7 @@ class AsrMessages(AsyncASRBaseExtension):
     async def on_asr_finalized(self, end: FinalizeEnd) -> None:
         """A finalize is answered, or its time is up."""
         if end.timed_out:
-            await self._report(
+            told = self._told(
                 Fault(
                     "report",
                     "finalize_timeout",
@@ -127,6 +127,8 @@ class AsrMessages(AsyncASRBaseExtension):
                     " it follows when the service answers",
                 )
             )
+            if told is not None:
+                await self._report(told)
         await self.send_vendor_metrics({"finalize_ms": end.waited_ms})
         self._finalizes_open -= 1
         if self._finalizes_open <= 0 and not end.timed_out:

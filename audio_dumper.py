@@ -15,7 +15,13 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from .private_files import NotOurs, make_directory, open_private, size_of
+from .private_files import (
+    NotOurs,
+    make_directory,
+    make_private,
+    open_private,
+    size_of,
+)
 from .realtime.shown import harmless
 from .redaction import Redactor
 from .session_log import SessionLog, is_header
@@ -260,7 +266,8 @@ class _Files:
         with contextlib.ExitStack() as opened:
             log = opened.enter_context(open_private(log_path))
             head = log.read(_HEADER_LIMIT)
-            if head and not is_header(head.partition(b"\n")[0]):
+            line = head.partition(b"\n")[0]
+            if head and not is_header(line, self.path.name):
                 return False
             audio = opened.enter_context(open_private(self.path))
             if not self._take(audio):
@@ -269,6 +276,7 @@ class _Files:
         self._audio, self._log = audio, log
         log.seek(0)
         for file in (audio, log):
+            make_private(file)
             file.truncate(0)
         return True
 

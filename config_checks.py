@@ -15,7 +15,17 @@ from .realtime.options import decide
 _SECTION = "input_audio_transcription"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: These make the connection what it is (RFC 6455).
-_OUR_HEADERS = ("host", "connection", "upgrade", "content-length")
+_OUR_HEADERS = (
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+)
 #: The knobs of turn detection that each owner of the turns has.
 _KNOBS = {
     "server_vad": {"threshold", "prefix_padding_ms", "silence_duration_ms"},
@@ -68,6 +78,7 @@ def _check_key(config: OpenAIASRConfig, paths: Paths) -> None:
 
 def _check_headers(config: OpenAIASRConfig, paths: Paths) -> None:
     path = paths.get("headers", "headers")
+    seen: set[str] = set()
     for name, secret in config.headers.items():
         value = secret.get_secret_value()
         field = f"{path}.{name}" if is_name(name) else path
@@ -79,6 +90,9 @@ def _check_headers(config: OpenAIASRConfig, paths: Paths) -> None:
             "sec-websocket-"
         ):
             raise ConfigError(field, "belongs to the connection; leave it out")
+        if name.lower() in seen:
+            raise ConfigError(field, "found twice, in upper and lower case")
+        seen.add(name.lower())
         if not value.isascii() or not value.isprintable():
             raise ConfigError(
                 field,

@@ -128,7 +128,8 @@ def _fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
     elif isinstance(error, asyncio.TimeoutError):
         problem = "gave no connection within the time limit"
     elif isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
-        problem = f"gave no connection: {_reason(error)}"
+        reason = _reason(error)
+        problem = "gave no connection" + (f": {reason}" if reason else "")
     else:
         # The other end has been reached, or its certificate has been seen.
         fault = fault_of_exception(error)

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.client import ClientProtocol
+from websockets.exceptions import ProtocolError
+from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from .client_interface import ClientSettings
@@ -22,11 +25,15 @@ from .realtime.shown import harmless
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
+#: Files of CAs are read within this, in seconds.
+_READ_S = 5.0
 #: No event of the service comes near this size, in bytes.
 _MAX_MESSAGE = 1024 * 1024
 #: Nor does the answer to a handshake, with the page of a gateway.  What comes
 #: in chunks takes `websockets` time that grows with the square of its length.
 _MAX_ANSWER = 64 * 1024
+#: One in 20 seconds is usual; in a second so many are an attack.
+_MOST_PINGS = 100
 _USER_AGENT = "openai_asr_python"
 
 # At DEBUG level websockets logs the request headers, key included; so it gets
@@ -45,9 +52,32 @@ class NotThisMachine(ValueError):
 
 
 class _Connection(ClientConnection):
-    """One whose peer cannot go on for ever before the handshake is done."""
+    """One whose peer cannot go on for ever before the handshake is done, nor
+    have us answer one PING after the other."""
 
     _answered = 0
+    _pings = 0
+    _pings_since = 0.0
+
+    def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
+        super().__init__(protocol, **options)
+        self._take_frame = protocol.recv_frame
+        protocol.recv_frame = self._on_frame  # type: ignore[method-assign]
+
+    def _on_frame(self, frame: Frame) -> None:
+        if frame.opcode in (Opcode.PING, Opcode.PONG):
+            now = self.loop.time()
+            if now - self._pings_since > 1:
+                self._pings_since, self._pings = now, 0
+            self._pings += 1
+            if self._pings > _MOST_PINGS:
+                raise ProtocolError("too many PINGs or PONGs")
+        self._take_frame(frame)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        # A proxy may end it before it has begun, which is told elsewhere.
+        if hasattr(self, "transport"):
+            super().connection_lost(error)
 
     def data_received(self, data: bytes) -> None:
         if self.response is None:
@@ -159,9 +189,15 @@ async def _socket_here(host: str, port: int) -> socket.socket:
 async def tls_context(ca_file: str) -> ssl.SSLContext:
     """What trusts the CAs of a PEM file, or the system's for "".
 
-    Raises `BadCaFile`.  The file is read in a thread: the loop is shared.
+    Raises `BadCaFile`.  The file is read in a thread: the loop is shared; and
+    a file system may keep it waiting for ever.
     """
-    return await asyncio.to_thread(_tls_context, ca_file)
+    reading = asyncio.to_thread(_tls_context, ca_file)
+    try:
+        return await asyncio.wait_for(reading, _READ_S)
+    except asyncio.TimeoutError:
+        problem = f"cannot be read within {_READ_S:.0f} s"
+        raise BadCaFile(_about_ca_file(ca_file, problem)) from None
 
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
@@ -176,5 +212,9 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no path of a file"
         problem = f"cannot be read: {reason}"
+    raise BadCaFile(_about_ca_file(ca_file, problem))
+
+
+def _about_ca_file(ca_file: str, problem: str) -> str:
     shown = json.dumps(ca_file, ensure_ascii=False)[:200]
-    raise BadCaFile(harmless(f"ca_file: {shown} {problem}"))
+    return harmless(f"ca_file: {shown} {problem}")

@@ -47,6 +47,11 @@ from .update_queue import UpdateQueue, reason
 _DRAIN_LOOKS = 1000
 #: A limit in bytes that the base's own buffer never reaches.
 _NEVER_FULL = 1 << 40
+#: Of a configuration, in characters; the keywords that the service takes may
+#: fill half of it.
+_MOST_CHARACTERS = 512 * 1024
+#: HTTP servers take no more headers, and none that is longer.
+_MOST_SECRETS, _LONGEST_SECRET = 200, 8192
 #: After the end of the call commands are answered within this, in seconds.
 _LAST_ANSWERS_S = 1.0
 _FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
@@ -103,11 +108,27 @@ class OpenAIASRExtension(AsrMessages):
     def _read(self, name: str, text: str) -> dict[str, Any]:
         """Properties of TEN; what is secret in them is so from now on, valid
         or not.  Raises `ConfigError`."""
+        if len(text) > _MOST_CHARACTERS:
+            # To look for secrets in them would hold the loop.
+            raise ConfigError(
+                name,
+                f"found {len(text)} characters; allowed: {_MOST_CHARACTERS}",
+            )
         try:
             properties = json.loads(text or "{}")
-            self._redactor.learn(secrets_in(properties))
+            secrets = set(secrets_in(properties))
         except (ValueError, RecursionError):
             raise ConfigError(name, "found no JSON that can be read") from None
+        if (
+            len(secrets) > _MOST_SECRETS
+            or max(map(len, secrets), default=0) > _LONGEST_SECRET
+        ):
+            raise ConfigError(
+                name,
+                f"found more than {_MOST_SECRETS} keys, headers and parameters,"
+                f" or one of more than {_LONGEST_SECRET} characters",
+            )
+        self._redactor.learn(secrets)
         if not isinstance(properties, dict):
             raise ConfigError(name, "allowed: an object")
         return properties

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import random
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -98,6 +97,8 @@ class OpenAIASRClient:
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = 0.0
+        #: To begin anew, where that failed.
+        self._again: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()
         self._stopped = asyncio.Event()
         self._ended = asyncio.Event()
@@ -157,6 +158,7 @@ class OpenAIASRClient:
         except Exception as error:
             self._tell(error)
         self._cancel_timer()
+        self._cancel_again()
         dispatcher = self._dispatcher
         try:
             closes = [self._spawn(self._hang_up(c)) for c in self._connections]
@@ -462,7 +464,10 @@ class OpenAIASRClient:
         if due is None:
             self._cancel_timer()
         elif self._timer is None or due < self._timer_at:
-            self._set_timer(due, self._on_timer)
+            self._cancel_timer()
+            self._timer_at = due
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(due, self._on_timer)
 
     def _on_timer(self) -> None:
         self._timer = None
@@ -474,11 +479,6 @@ class OpenAIASRClient:
             self._begin_anew(error)
         else:
             self._pump()
-
-    def _set_timer(self, at: float, call: Callable[[], None]) -> None:
-        self._cancel_timer()
-        self._timer_at = at
-        self._timer = asyncio.get_running_loop().call_at(at, call)
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -518,6 +518,7 @@ class OpenAIASRClient:
     def _begin_anew(self, error: BaseException) -> None:
         """Whatever state it left, or came from, goes with the connections;
         the audio is kept and sent again."""
+        self._cancel_again()
         if not self._running:
             self._tell(error)
             return
@@ -530,10 +531,15 @@ class OpenAIASRClient:
             self.core.recover(fault, self._now())
             self._do_what_it_asks()
         except Exception as another:
-            self._set_timer(
-                self._now() + _AFTER_FAULT_S,
-                functools.partial(self._begin_anew, another),
+            loop = asyncio.get_running_loop()
+            self._again = loop.call_later(
+                _AFTER_FAULT_S, self._begin_anew, another
             )
+
+    def _cancel_again(self) -> None:
+        if self._again is not None:
+            self._again.cancel()
+            self._again = None
 
     # -- results ----------------------------------------------------------
 

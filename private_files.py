@@ -43,7 +43,12 @@ def make_directory(path: Path) -> None:
         if path.parent == path:
             raise
         make_directory(path.parent)
-        os.mkdir(path, _DIRECTORY_MODE)
+        if not os.path.lexists(path):
+            # Otherwise it ends in "..".
+            make_directory(path)
+    else:
+        # The umask may take from the owner, too.
+        os.chmod(path, _DIRECTORY_MODE)
 
 
 def size_of(path: Path) -> int:
@@ -72,15 +77,23 @@ def open_private(path: Path) -> FileIO:
         number = os.open(path, _FLAGS)
     file = FileIO(number, "r+b")
     try:
-        status = os.fstat(number)
-        _require_file(path, status)
-        if stat.S_IMODE(status.st_mode) != _FILE_MODE:
-            # An older file, or an odd umask.
-            os.fchmod(number, _FILE_MODE)
+        # By its name, so that kind, owner and number of names are those of
+        # one moment: what was opened may have had another name then.
+        status = os.lstat(path)
+        if not os.path.samestat(status, os.fstat(number)):
+            raise NotOurs(errno.EPERM, "was replaced", str(path))
+        _require_ours(path, status)
     except OSError:
         file.close()
         raise
     return file
+
+
+def make_private(file: FileIO) -> None:
+    """Nobody else may open the file any more; for an older one, or one that
+    was made under an odd umask."""
+    if stat.S_IMODE(os.fstat(file.fileno()).st_mode) != _FILE_MODE:
+        os.fchmod(file.fileno(), _FILE_MODE)
 
 
 def require_file(path: Path) -> None:

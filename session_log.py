@@ -204,8 +204,9 @@ def _json(line: Mapping[str, Any]) -> str:
     return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def is_header(line: bytes) -> bool:
-    """Is this the first line of a log of ours, of whatever version?"""
+def is_header(line: bytes, audio: str) -> bool:
+    """Is this the first line of a log of ours, of whatever version, and of
+    the audio of this name?"""
     try:
         header = json.loads(line)
     except (ValueError, RecursionError):
@@ -214,6 +215,7 @@ def is_header(line: bytes) -> bool:
         isinstance(header, dict)
         and header.get("kind") == "session"
         and header.get("package") == _PACKAGE
+        and header.get("audio", audio) == audio
     )
 
 

@@ -94,6 +94,7 @@ or another, or from an HTTP body (JSON, text or page).
 | `1006` | 1000 | the connection broke off |
 | `no_answer` | 1000 | the server stopped answering or reading (`peer_timeout_ms`) |
 | `no_session_updated` | 1000 | the server did not confirm the settings within 3 s ([core.md](core.md), "A server that does not confirm") |
+| `internal` | 1000 | a fault of the extension's own, with its kind and place; the call goes on, and the connections are opened anew where they may be to blame |
 | `refused`, `network`, `timeout` | 1000 | no connection could be opened |
 | `tls`, `handshake` | 1000 | the other end is not the service, or its certificate is refused |
 | `url` | -1000 | `websocket_base_url` cannot be dialed, or is a name of this machine that leads to another one |
@@ -101,8 +102,10 @@ or another, or from an HTTP body (JSON, text or page).
 
 A failed turn (`transcription.failed`) is sent again once; if it fails again,
 it is reported with code 1000, the service's code, and where its audio lies in
-the call. In a long outage the 1st, 2nd, 4th, 8th … attempt is reported;
-dropped audio at once, then at growing distance, and every millisecond is in
+the call. In a long outage the 1st, 2nd, 4th, 8th … attempt is reported, and so
+are `error` events, internal errors and finalizes without an answer that say the
+same again and again (`… (8 times by now)`; what stayed away for a minute begins
+anew); dropped audio at once, then at growing distance, and every millisecond is in
 one report.
 """  # noqa: E501
 

@@ -36,6 +36,8 @@ from .settings import SessionSettings, needs_new_session
 CALL_OVER = Fault("report", "stopped", "the call is over")
 #: Silence that is no gap between two words any more, in ms.
 _PAUSE_MS = 300
+#: So much audio has to be delivered before the back-off begins anew, in ms.
+_PROGRESS_MS = 300
 #: Between attempts to open the session that follows, at least, in seconds.
 _SPARE_PAUSE_S = 1.0
 
@@ -76,6 +78,8 @@ class Connections:
         #: Of the session that follows a living one, which is another matter.
         self._spare_backoff = Backoff(rng)
         self._spare_refused = False
+        #: What was delivered when the back-off began anew.
+        self._progress_at = 0
         self._connect_at: float | None = None
         self._attempt: Attempt | None = None
         self._attempted_at = 0.0
@@ -446,6 +450,17 @@ class Connections:
             self._give_up_audio("given_up")
             self._answer_finalizes(now)
             self._end_change(fault, now)
+
+    def _on_progress(self) -> None:
+        """Audio is delivered: what was lost before has been made up for.
+
+        It takes some audio to say so: a server that ends each session with a
+        word or an error would be dialed without an end.
+        """
+        step = _PROGRESS_MS * self.settings.rate // 1000
+        if self._held.watermark - self._progress_at >= step:
+            self._progress_at = self._held.watermark
+            self._backoff.reset()
 
     def _spare_failed(self, fault: Fault, now: float) -> None:
         """The session that shall follow did not come about; the call goes on

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -197,7 +198,9 @@ def ascii_host(host: str) -> str:
     if ":" in host:
         ipaddress.IPv6Address(host)
         return host.lower()
-    # It turns other digits and dots, as １ and 。, into those of ASCII.
+    if unicodedata.normalize("NFKC", host) != host or "\u3002" in host:
+        # Other digits, dots and letters, as １ and 。: who reads them how?
+        raise ValueError("no name of a host")
     host = host.encode("idna").decode().lower()
     if not _NAME.fullmatch(host):
         raise ValueError("no name of a host")

@@ -265,7 +265,7 @@ class Transcription(Connections):
         if self._resent >= RESEND or not self._held.complete:
             return False
         self._resent += 1
-        self._restart(now)
+        self._restart(now, self._backoff.next_delay())
         return True
 
     def _fail(
@@ -281,12 +281,12 @@ class Transcription(Connections):
         session.finish(turn)
         self._resent = 0
         self._confusions = 0
-        self._backoff.reset()
         head = session.head()
         if head is not None:
             head.waiting_since = max(head.waiting_since, now)
         if turn.end is not None:
             self._held.advance(turn.end)
+            self._on_progress()
             session.clock.forget_before(self._held.watermark)
 
     # -- time -------------------------------------------------------------
@@ -376,7 +376,7 @@ class Transcription(Connections):
         quiet = position - self._lead_in
         session.boundary = max(session.boundary, quiet)
         self._held.advance(quiet)
-        self._backoff.reset()
+        self._on_progress()
 
     def _rollover_due(self, session: Session) -> float | None:
         """When to open the session that follows this one."""

@@ -76,12 +76,10 @@ class Recording:
 
     def audio(self) -> bytes:
         """The whole audio; raises `RecordingError`."""
-        try:
-            data = self.audio_path.read_bytes()
-        except OSError as error:
-            raise RecordingError(
-                f"{self.audio_path}: {_reason(error)}"
-            ) from None
+        if self.audio_path.is_symlink():
+            # It could lead to any file, and what is in it would be sent.
+            raise RecordingError(f"{self.audio_path}: is a symbolic link")
+        data = _read(self.audio_path)
         if len(data) < self.audio_bytes:
             raise RecordingError(
                 f"{self.audio_path}: is too short: {len(data)} bytes, the log"
@@ -92,10 +90,7 @@ class Recording:
 
 def read_recording(path: Path) -> Recording:
     """Read a log; raises `RecordingError`."""
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RecordingError(f"{path}: {_reason(error)}") from None
+    data = _read(path)
     if not data:
         raise RecordingError(f"{path}: is empty")
     *lines, rest = data.split(b"\n")
@@ -233,6 +228,16 @@ class _Reader:
 
     def _wrong(self, problem: str) -> RecordingError:
         return RecordingError(f"{self._where()}: {problem}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        # Of a pipe or a device there is no end.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise RecordingError(f"{path}: is no file")
+        return path.read_bytes()
+    except OSError as error:
+        raise RecordingError(f"{path}: {_reason(error)}") from None
 
 
 def _reason(error: OSError) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from asr_call import Call, properties, run_call
+from asr_call import Call, properties, run_call, spoken
 from raw_service import Manners, RawService
 from ten_packages.extension.openai_asr_python.report_pace import Repeats
 
@@ -65,6 +65,53 @@ class TestRepeats:
         # Long after them there is room again.
         assert repeats.count("new", 200.0) == 1
         assert repeats.count("newer", 200.0) == 1
+
+
+def test_finalizes_that_time_out_are_answered_each_and_told_ever_more_rarely():
+    async def script(call: Call) -> None:
+        await call.send(loud)
+        for number in range(20):
+            await call.finalize(str(number))
+        await call.until(lambda: len(call.ends) == 20)
+
+    loud, _ = spoken([[1]])
+    with RawService([Manners()]) as service:
+        config = properties(service.url, finalize_timeout_ms=1000)
+        call = run_call(config, script)
+    assert call.ends == [str(number) for number in range(20)]
+    told = [e for e in call.errors if "of a finalize" in e["message"]]
+    assert 1 <= len(told) < 20
+
+
+HUGE = "h" * 9000
+
+
+@pytest.mark.parametrize(
+    ("params", "problem"),
+    [
+        ({"input_audio_transcription": {"prompt": "p" * 600_000}}, "524288"),
+        ({"headers": {f"X-{n}": f"secret-{n:09d}" for n in range(300)}}, "200"),
+        ({"query": {f"x-{n}": f"secret-{n:09d}" for n in range(300)}}, "200"),
+        ({"session": {"token": [f"{n:09d}" for n in range(300)]}}, "200"),
+        ({"api_key": HUGE}, "8192"),
+        ({"headers": {"X": HUGE}}, "8192"),
+    ],
+)
+def test_a_configuration_that_would_hold_the_loop_is_refused(
+    server, params, problem
+):
+    async def script(call: Call) -> None:
+        result, error = await call.command(
+            "update_configs", json.dumps({"params": params})
+        )
+        assert error is None
+        assert result.get_property_int("code") == (-1, None)
+        message, _ = result.get_property_string("message")
+        assert problem in message
+        assert "secret" not in message
+        assert HUGE not in message
+
+    run_call(properties(server.url), script)
 
 
 def padded(size: int) -> str:

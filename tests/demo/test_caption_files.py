@@ -197,3 +197,11 @@ def test_a_report_is_harmless_and_keeps_its_meaning() -> None:
     text = json_text(body)
     assert json.loads(text) == body
     assert _harmful(text.replace("\n", "")) == []
+
+
+def test_no_player_is_given_orders(tmp_path: Path) -> None:
+    path = tmp_path / "call.srt"
+    text = r"<b>a</b> <FONT color=red>b {\an8}c <biscuits> {d}"
+    write(path, [Result("a", text, True, 0, 9000, "en")])
+    told = " ".join(path.read_text().split("\n")[2:]).strip()
+    assert told == (r"< b>a< /b> < FONT color=red>b { \an8}c <biscuits> {d}")

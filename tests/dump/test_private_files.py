@@ -46,7 +46,7 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-@pytest.mark.parametrize("mask", [0, 0o022, 0o077])
+@pytest.mark.parametrize("mask", [0, 0o022, 0o077, 0o177, 0o777])
 async def test_modes_do_not_depend_on_the_umask(tmp_path, umask, mask):
     old = tmp_path / "old"
     old.mkdir()
@@ -89,6 +89,8 @@ async def test_an_older_recording_that_all_may_read_is_closed(tmp_path):
         b"\n" + OURS,
         b'{"a":' * 5000,
         OURS[:20],
+        # Of another recording.
+        OURS.replace(b"}", b', "audio": "y.pcm"}'),
     ],
 )
 @pytest.mark.parametrize("audio", [None, b"", b"somebody's"])
@@ -96,8 +98,10 @@ async def test_a_log_that_is_not_ours_is_left_alone(tmp_path, content, audio):
     path = tmp_path / "x.pcm"
     log = path.with_suffix(".jsonl")
     log.write_bytes(content)
+    log.chmod(0o664)
     if audio is not None:
         path.write_bytes(audio)
+        path.chmod(0o664)
     before = sorted(tmp_path.iterdir())
     used, errors = await dump(path)
     assert errors == []
@@ -105,7 +109,10 @@ async def test_a_log_that_is_not_ours_is_left_alone(tmp_path, content, audio):
     assert used.read_bytes() == AUDIO
     assert lines_of(used)[0]["audio"] == "x-2.pcm"
     assert log.read_bytes() == content
-    assert audio is None or path.read_bytes() == audio
+    assert mode(log) == 0o664
+    if audio is not None:
+        assert path.read_bytes() == audio
+        assert mode(path) == 0o664
     # No empty file stands beside it either.
     new = {used, used.with_suffix(".jsonl")}
     assert set(tmp_path.iterdir()) == {*before, *new}
@@ -204,6 +211,43 @@ async def test_what_changes_before_the_opening_is_noticed(
     _, (error,) = await dump(path)
     assert "is a symbolic link" in error
     assert target.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("suffix", [".pcm", ".jsonl"])
+async def test_a_file_that_loses_a_name_while_it_is_opened(
+    tmp_path, monkeypatch, suffix
+):
+    """It is somebody's under another name, and had ours for a moment."""
+    path = tmp_path / "x.pcm"
+    for file in (path, path.with_suffix(".jsonl")):
+        file.write_bytes(OURS if file.suffix == ".jsonl" else b"")
+    target = tmp_path / "precious"
+    target.write_bytes(b"precious")
+    target.chmod(0o664)
+    attacked = path.with_suffix(suffix)
+    really = os.open
+
+    def swapping(name, flags, *more):
+        if Path(name) != attacked or flags & os.O_EXCL:
+            return really(name, flags, *more)
+        os.remove(attacked)
+        os.link(target, attacked)
+        number = really(name, flags, *more)
+        os.remove(attacked)
+        attacked.write_bytes(b"")
+        return number
+
+    monkeypatch.setattr(os, "open", swapping)
+    used, _ = await dump(path)
+    assert used == tmp_path / "x-2.pcm"
+    assert target.read_bytes() == b"precious"
+    assert mode(target) == 0o664
+
+
+async def test_a_directory_that_is_left_again_by_its_path(tmp_path):
+    path = tmp_path / "new" / ".." / "other" / "x.pcm"
+    assert await dump(path) == (path, [])
+    assert (tmp_path / "other" / "x.pcm").read_bytes() == AUDIO
 
 
 def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, host_log):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -151,6 +152,19 @@ def test_missing_and_short_audio_are_told(server, log, capsys):
     audio.unlink()
     assert main([str(log), "--server", server.url]) == 2
     assert capsys.readouterr().err == f"devkit.rerun: {audio}: no such file\n"
+    # The log may be somebody else's, who wants to hear another file.
+    other = log.with_name("other")
+    other.write_bytes(data)
+    audio.symlink_to(other)
+    assert main([str(log), "--server", server.url]) == 2
+    assert f"{audio}: is a symbolic link" in capsys.readouterr().err
+
+
+def test_a_pipe_is_no_log(server, log, capsys):
+    log.unlink()
+    os.mkfifo(log)
+    assert main([str(log), "--server", server.url]) == 2
+    assert capsys.readouterr().err == f"devkit.rerun: {log}: is no file\n"
 
 
 def test_the_command_itself(tmp_path):

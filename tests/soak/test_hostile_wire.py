@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from test_client_stop import HANG_S, Calling, nothing_left
@@ -88,6 +89,32 @@ async def test_stop_does_not_wait_for_a_body(length):
         with hang_guard(HANG_S):
             await answered.wait()
         await call.stop()
+
+
+@pytest.mark.parametrize("head", [b"\x89\x00", b"\x8a\x00"])
+async def test_a_flood_of_pings_costs_the_connection(head):
+    connections = 0
+
+    async def flood(connection: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        connection.transport.write(head * 50_000)
+        await connection.wait_closed()
+
+    async with nothing_left(), serve(flood, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        call = Calling(f"ws://127.0.0.1:{port}/v1")
+        losses: list[str] = []
+
+        async def on_error(problem: Any) -> None:
+            losses.append(problem.fault.message)
+
+        call.listener.on_asr_client_error = on_error  # type: ignore
+        await call.client.start()
+        await call.until(lambda: losses)
+        await call.until(lambda: connections > 1)
+        await call.stop()
+    assert losses[0] == "the server broke the rules of WebSocket"
 
 
 async def test_a_flood_of_messages_leaves_the_loop_to_others():

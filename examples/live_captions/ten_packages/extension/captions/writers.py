@@ -16,6 +16,8 @@ from .transcript import Result
 
 # Replacing "-->" alone would leave one of "--->".
 _ARROW = re.compile("-{2,}>")
+#: What begins a style in SubRip: HTML's for fonts, and those of SubStation.
+_STYLE = re.compile(r"<(?=\s*/?\s*(?:b|i|u|s|font)\b)|\{(?=\\)", re.I)
 
 
 def to_srt(finals: Sequence[Result]) -> str:
@@ -23,11 +25,17 @@ def to_srt(finals: Sequence[Result]) -> str:
     blocks = [
         f"{number}\n"
         f"{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n"
-        + "\n".join(_ARROW.sub("->", line) for line in cue.lines)
+        + "\n".join(map(_srt_text, cue.lines))
         + "\n"
         for number, cue in enumerate(cues(finals), 1)
     ]
     return "\n".join(blocks)
+
+
+def _srt_text(line: str) -> str:
+    """SubRip has no escapes, but players obey ``<b>`` and ``{\\an8}``."""
+    line = _ARROW.sub("->", line)
+    return _STYLE.sub(lambda match: match[0][0] + " ", line)
 
 
 def to_vtt(finals: Sequence[Result]) -> str:
