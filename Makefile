@@ -25,6 +25,8 @@ help:
 	@echo 'make demo     live captions of an audio file; options: AUDIO=FILE'
 	@echo '              SERVER=local|openai|URL OUTPUT=FILE.srt|.vtt|.json'
 	@echo '              TEXT=FILE SPEED=X MODEL=NAME PORT=N NO_COLOR=1'
+	@echo '              RUNTIME=ten|standin (default: TEN where it is'
+	@echo '              importable)'
 	@echo 'make test     all tests'
 	@echo 'make test-newer  those of the extension on the newer ten_ai_base'
 	@echo 'make test-lowest  those where packages matter, with the lowest version'
@@ -46,7 +48,7 @@ help:
 
 # The values reach the shell through the environment, so that spaces and
 # quotes in file names need no care.
-export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR
+export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME
 export COUNT RUNS SEED
 option = $(if $($(1)),--$(2) "$$$(1)")
 
@@ -60,6 +62,7 @@ demo: $(DEMO_READY)
 		$(call option,SPEED,speed) \
 		$(call option,MODEL,model) \
 		$(call option,PORT,port) \
+		$(call option,RUNTIME,runtime) \
 		$(if $(NO_COLOR),--no-color)
 
 .PHONY: test

@@ -1,5 +1,7 @@
 """Find a TEN runtime: the real one if it can be imported, else the stand-in.
 
+``DEVKIT_RUNTIME=ten|standin`` asks for one of them.
+
 Importable with the standard library alone, because it runs before anything
 else does. ``ensure_ten()`` must come before the first ``import ten_runtime``.
 """
@@ -7,6 +9,7 @@ else does. ``ensure_ten()`` must come before the first ``import ten_runtime``.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Sequence
 from importlib.abc import MetaPathFinder
@@ -15,7 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-__all__ = ["ensure_ten", "register_package"]
+__all__ = ["ensure_ten", "register_package", "runtime_is_importable"]
 
 EXTENSION_PACKAGE = "openai_asr_python"
 _STANDIN = Path(__file__).resolve().parent / "standin"
@@ -82,8 +85,13 @@ def ensure_ten(
     again is harmless.
     """
     if not _standin_is_active():
-        if _importable("ten_runtime"):
+        if _wanted() != "standin" and _importable("ten_runtime"):
             return "real"
+        if _wanted() == "ten":
+            raise ModuleNotFoundError(
+                "DEVKIT_RUNTIME=ten, but no TEN runtime is importable",
+                name="ten_runtime",
+            )
         sys.path.insert(0, str(_STANDIN))
         importlib.invalidate_caches()
     if package_root is not None:
@@ -104,6 +112,18 @@ def register_package(name: str, path: Path) -> None:
     _finder.packages[name] = Path(path).resolve()
     if _finder not in sys.meta_path:
         sys.meta_path.insert(0, _finder)
+
+
+def _wanted() -> str:
+    wanted = os.environ.get("DEVKIT_RUNTIME", "")
+    if wanted not in ("", "ten", "standin"):
+        raise ValueError(f"DEVKIT_RUNTIME={wanted}: must be ten or standin")
+    return wanted
+
+
+def runtime_is_importable() -> bool:
+    """Whether a real TEN runtime can be imported here."""
+    return not _standin_is_active() and _importable("ten_runtime")
 
 
 def _standin_is_active() -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,15 @@ import pytest
 from hypothesis import settings
 
 from devkit.bootstrap import ensure_ten
+from devkit.session_app import SessionApp, session_app
 
-ensure_ten()
+# A test that breaks TEN's rules is to fail on the stand-in, not to end the
+# whole run, as it would a process.
+os.environ.setdefault("TEN_STANDIN_EXIT", "0")
+
+RUNTIME = ensure_ten()
+
+from host_log import HostLog  # noqa: E402  (imports ten_runtime)
 
 # The same examples in every run; HYPOTHESIS_RANDOM=1 looks for new ones.
 settings.register_profile(
@@ -40,3 +49,52 @@ class _RootIsNoPackage:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())
+    config.addinivalue_line(
+        "markers",
+        "standin(reason): a test of the stand-in runtime itself; it is "
+        "skipped, with that reason, where the real one is",
+    )
+
+
+def pytest_report_header() -> str:
+    return f"ten runtime: {RUNTIME}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if RUNTIME == "stand-in":
+        return
+    for item in items:
+        mark = item.get_closest_marker("standin")
+        if mark is not None:
+            why = mark.args[0] if mark.args else "ends the process on TEN"
+            reason = f"of the stand-in itself: {why}"
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def ten_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SessionApp]:
+    """As in TEN's own suites: one App lives as long as the session."""
+    log = tmp_path_factory.mktemp("ten") / "ten.log"
+    with session_app(log) as app:
+        assert app.error is None, app.error
+        yield app
+
+
+@pytest.fixture
+def host_log(
+    ten_app: SessionApp, tmp_path_factory: pytest.TempPathFactory
+) -> HostLog:
+    """What the host writes to its log in this test."""
+    return HostLog(ten_app, tmp_path_factory.mktemp("log") / "stderr")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(
+    pyfuncitem: pytest.Function,
+) -> Generator[None, object, object]:
+    """A test with `host_log` listens from its first line on."""
+    log = pyfuncitem.funcargs.get("host_log")
+    with contextlib.ExitStack() as stack:
+        if isinstance(log, HostLog):
+            stack.enter_context(log.listening())
+        return (yield)

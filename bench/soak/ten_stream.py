@@ -18,6 +18,7 @@ from ten_runtime import (
 
 from devkit.script_audio import WORD_MS, encode_words, word_ids
 from devkit.server import Faults, ServerThread
+from devkit.session_app import keep_app
 
 from .stream import CHANCES, HANG_S, SCHEDULED, Count, Stream
 
@@ -73,6 +74,7 @@ class TenStream(Stream):
             config = json.dumps({"params": params})
             tester.set_test_mode_single(ADDON, config)
             tester.set_timeout(3_600 * 1_000_000)
+            keep_app()
             problem = tester.run()
         if problem is not None:
             self.listener.count.errors.append(problem.error_message())

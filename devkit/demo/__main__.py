@@ -16,6 +16,10 @@ from .arguments import ROOT, Job, UsageError, parse
 from .processes import DemoError, LocalServer, Signals, run_app
 from .word_error_rate import word_error_rate
 
+_HOSTS = {
+    "ten": "the TEN runtime",
+    "standin": "the stand-in for the TEN runtime",
+}
 APP = ROOT / "examples" / "live_captions"
 
 
@@ -65,11 +69,13 @@ def _tell_if_ended(server: LocalServer) -> None:
 
 
 def _run(job: Job, url: str, signals: Signals) -> int:
+    print(f"host    {_HOSTS[job.runtime]}")
     print(f"audio   {job.audio} ({job.audio_note})", end="\n\n", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         report_path = Path(directory) / "report.json"
         environment = {
             **job.environment,
+            "DEVKIT_RUNTIME": job.runtime,
             "LIVE_CAPTIONS_AUDIO": str(job.audio),
             "LIVE_CAPTIONS_SPEED": str(job.speed),
             "LIVE_CAPTIONS_SERVER": url,

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import soundfile  # type: ignore[import-untyped]
 
+from devkit.bootstrap import runtime_is_importable
+
 from .word_error_rate import words_of
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -33,7 +35,8 @@ class Job:
     """One run of the demo.
 
     `url` is None for the local server, which is then started on `port`
-    (0 = any free one). `key` is left out of the repr.
+    (0 = any free one). `runtime` is "ten" or "standin". `key` is left out of
+    the repr.
     """
 
     audio: Path
@@ -46,6 +49,7 @@ class Job:
     model: str
     language: str
     color: bool
+    runtime: str
     environment: Mapping[str, str]
 
     def __repr__(self) -> str:
@@ -83,6 +87,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
         model=options.model,
         language=options.language,
         color=not options.no_color,
+        runtime=_check_runtime(options.runtime),
         environment=_with_key(environment, url),
     )
 
@@ -145,6 +150,12 @@ def _parser() -> argparse.ArgumentParser:
         help="port of the local server (default: any free one)",
     )
     parser.add_argument(
+        "--runtime",
+        choices=("ten", "standin"),
+        help="run on TEN or on the devkit's stand-in for it (default: TEN "
+        "where it is importable)",
+    )
+    parser.add_argument(
         "--no-color", action="store_true", help="no colours (also: NO_COLOR)"
     )
     return parser
@@ -168,6 +179,14 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(
         f"must be a number from 1 to 65535, not {text!r}"
     )
+
+
+def _check_runtime(wanted: str | None) -> str:
+    """The one that runs: "ten" or "standin"."""
+    there = runtime_is_importable()
+    if wanted == "ten" and not there:
+        raise UsageError("--runtime: ten: no TEN runtime is importable")
+    return wanted or ("ten" if there else "standin")
 
 
 def _check_audio(path: Path, name: str) -> str:

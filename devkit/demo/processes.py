@@ -163,18 +163,24 @@ class Signals:
             self.child.send_signal(signal.SIGINT)
 
 
+_RUNNERS = {"ten": "devkit.demo.on_ten", "standin": "devkit.host"}
+
+
 def run_app(
     directory: Path, environment: Mapping[str, str], signals: Signals
 ) -> tuple[int, str]:
-    """Run a TEN app in the stand-in host: (exit status, its log).
+    """Run a TEN app: (exit status, its log).
+
+    On the runtime that DEVKIT_RUNTIME in the environment names.
 
     The app writes to our standard output. Its log (standard error) would
     tear the captions apart, so it is kept back; `TEN_LOG_LEVEL` in the
     environment lets it through.
     """
+    runner = _RUNNERS[environment.get("DEVKIT_RUNTIME", "standin")]
     with tempfile.TemporaryFile() as log:
         signals.child = process = subprocess.Popen(
-            [sys.executable, "-m", "devkit.host", str(directory)],
+            [sys.executable, "-m", runner, str(directory)],
             cwd=ROOT,
             env=dict(environment),
             stdin=subprocess.DEVNULL,

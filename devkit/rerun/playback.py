@@ -14,6 +14,8 @@ from ten_runtime import (
     Data,
 )
 
+from devkit.session_app import keep_app
+
 from .recording import Finalize, Recording
 
 ADDON = "openai_asr_python"
@@ -88,6 +90,7 @@ def play(
     config = node_property(recording, url, key)
     player.set_test_mode_single(ADDON, json.dumps(config))
     player.set_timeout(_WEEK_US)
+    keep_app()
     error = player.run()
     outcome = player.outcome
     if error is not None and not outcome.problem:

@@ -1,7 +1,7 @@
 """Starts the app on a real TEN runtime (see bin/start).
 
-The stand-in host needs no main program: `make demo` in the repository's
-root runs the same directory.
+`make demo` in the repository's root runs the same directory without it, on
+TEN or on the stand-in.
 """
 
 from ten_runtime import App

@@ -7,10 +7,12 @@ session where a key shows up.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 
 import pytest
+from host_log import LogCall, log_calls
 
 #: Keys in tests look like this; texts of the service that mask one do not.
 KEYS = re.compile(r"\b(?:sk|ek)-[A-Za-z]+-\d{6,}[A-Za-z0-9]*")
@@ -27,6 +29,8 @@ class KeyWatch(logging.Handler):
         self.count = 0
         #: The test's own WebSocket client is at work, which is not ours.
         self.foreign_client = False
+        self.ears = contextlib.ExitStack()
+        self._listens = False
 
     def emit(self, record: logging.LogRecord) -> None:
         self.count += 1
@@ -40,6 +44,18 @@ class KeyWatch(logging.Handler):
             text = f"{record.msg} {record.args}"
         for key in KEYS.findall(text):
             self.found.add((record.name, key))
+
+    def listen_to_ten(self) -> None:
+        """Once; until `ears` is closed."""
+        if not self._listens:
+            self._listens = True
+            self.ears.enter_context(log_calls(self.hear))
+
+    def hear(self, call: LogCall) -> None:
+        """TEN's own lines go to no logger of Python's."""
+        self.count += 1
+        for key in KEYS.findall(call.text):
+            self.found.add(("ten_env", key))
 
     def listen_everywhere(self) -> None:
         """What a host that logs everything would do."""
@@ -65,9 +81,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     # The tests of the local server talk to it with a bare client.
     WATCH.foreign_client = item.path.parent.name == "server"
     WATCH.listen_everywhere()
+    WATCH.listen_to_ten()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    WATCH.ears.close()
     if WATCH.found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 

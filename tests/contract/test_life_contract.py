@@ -94,7 +94,7 @@ def test_trigger_connect_twice_makes_one_session(server):
         "on_cmd",
     ],
 )
-async def test_what_the_base_raises_ends_in_the_log(name, monkeypatch, caplog):
+async def test_what_the_base_raises_ends_in_the_log(name, monkeypatch):
     async def broken(self, *arguments) -> None:
         raise RuntimeError("the base is broken")
 

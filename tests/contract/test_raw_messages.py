@@ -29,7 +29,9 @@ def test_broken_messages_over_a_real_socket(message):
             await call.until_finalized("alive")
 
         call = run_call(properties(service.url), script)
-    assert [e["vendor_info"]["code"] for e in call.errors] == ["marker"]
+    assert [e["vendor_info"]["code"] for e in call.errors] == ["marker"], (
+        call.errors
+    )
     assert service.connections == 1
 
 

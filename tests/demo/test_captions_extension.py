@@ -9,10 +9,7 @@ import pytest
 from ten_runtime import (
     AsyncExtensionTester,
     AsyncTenEnvTester,
-    Cmd,
-    CmdResult,
     Data,
-    StatusCode,
 )
 
 # Registers the addon, so that the tester finds it on any runtime.
@@ -26,6 +23,15 @@ DONE: Message = (
     {"position_ms": 4000, "duration_ms": 4000, "done": True},
 )
 END: Message = ("asr_finalize_end", {"finalize_id": "end-of-file"})
+SENT = (
+    "asr_finalize_end",
+    "asr_result",
+    "error",
+    "metrics",
+    "source_error",
+    "source_progress",
+    "unheard_of",
+)
 FATAL: Message = (
     "error",
     {"module": "asr", "code": -1000, "message": "no such key"},
@@ -49,12 +55,15 @@ def result(text: str, start_ms: int, *, final: bool = True) -> Message:
 
 
 class Caller(AsyncExtensionTester):
-    """Sends messages; ends when the extension closes the app."""
+    """Sends messages; ends when the extension closes the app.
+
+    In a graph, as the extension is to be used: alone with a tester it cannot
+    close the app.
+    """
 
     def __init__(self, messages: list[Message]) -> None:
         super().__init__()
         self.messages = messages
-        self.commands: list[str] = []
 
     async def on_start(self, ten_env_tester: AsyncTenEnvTester) -> None:
         for name, body in self.messages:
@@ -62,27 +71,61 @@ class Caller(AsyncExtensionTester):
             data.set_property_from_json("", json.dumps(body))
             await ten_env_tester.send_data(data)
 
-    async def on_cmd(self, ten_env_tester: AsyncTenEnvTester, cmd: Cmd) -> None:
-        self.commands.append(cmd.get_name())
-        await ten_env_tester.return_result(CmdResult.create(StatusCode.OK, cmd))
-        ten_env_tester.stop_test()
+
+def graph(properties: dict[str, Any]) -> dict[str, Any]:
+    """A tester in the place of the others, and the captions."""
+    return {
+        "nodes": [
+            {
+                "type": "extension",
+                "name": "caller",
+                "addon": "ten:test_extension",
+                "extension_group": "caller",
+            },
+            {
+                "type": "extension",
+                "name": "captions",
+                "addon": "captions",
+                "extension_group": "captions",
+                "property": properties,
+            },
+        ],
+        "connections": [
+            {
+                "extension": "caller",
+                "data": [
+                    {"name": name, "dest": [{"extension": "captions"}]}
+                    for name in SENT
+                ],
+            }
+        ],
+    }
 
 
 Show = Callable[..., dict[str, Any]]
+
+
+def run(report: Path, messages: list[Message], properties: Any) -> None:
+    caller = Caller(messages)
+    caller.set_test_mode_graph(
+        json.dumps(graph({"report_path": str(report), **properties}))
+    )
+    caller.set_timeout(60_000_000)
+    # Nobody else ends it before the time is over.
+    assert caller.run() is None
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """TEN says on stdout that it registers an addon, once."""
+    run(tmp_path_factory.mktemp("first") / "report.json", [DONE, END], {})
 
 
 @pytest.fixture
 def show(tmp_path: Path) -> Show:
     def call(*messages: Message, **properties: Any) -> dict[str, Any]:
         report = tmp_path / "report.json"
-        caller = Caller(list(messages))
-        caller.set_test_mode_single(
-            "captions",
-            json.dumps({"report_path": str(report), **properties}),
-        )
-        caller.set_timeout(60_000_000)
-        assert caller.run() is None
-        assert caller.commands == ["ten:close_app"]
+        run(report, list(messages), properties)
         read: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
         return read
 

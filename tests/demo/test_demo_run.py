@@ -16,10 +16,12 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from devkit.bootstrap import ensure_ten
 from devkit.script_audio import speak, word_text
 from devkit.server import ServerThread
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+STANDIN = ensure_ten() == "stand-in"
 RATE = 16000
 TURNS = [[1, 2], [3], [4, 5, 6]]
 TEXTS = [" ".join(map(word_text, turn)) for turn in TURNS]
@@ -76,6 +78,8 @@ def test_a_run_gives_captions_transcript_file_and_rate(
     lines = shown.splitlines()
     captions = [line for line in lines if line.startswith("[00:")]
     assert [line.split("] ", 1)[1] for line in captions] == TEXTS
+    host = "stand-in for the TEN runtime" if STANDIN else "TEN runtime"
+    assert f"host    the {host}" in lines
     start = lines.index("Transcript")
     assert [line.strip() for line in lines[start + 1 : start + 4]] == TEXTS
     assert lines[-1] == "word error rate: 0.00"
@@ -156,3 +160,18 @@ def test_a_lost_connection_is_seen_and_loses_no_word(call: Path) -> None:
     assert "✗ asr error 1000" in shown
     assert "✓ connected again" in shown
     assert shown.splitlines()[-1] == "word error rate: 0.00"
+
+
+def test_the_stand_in_can_be_asked_for(call: Path) -> None:
+    """On a machine with the real runtime, too."""
+    with (
+        ServerThread(engine="script") as server,
+        demo(
+            *("--server", server.url, "--audio", call, "--speed", "8"),
+            *("--runtime", "standin"),
+        ) as process,
+    ):
+        shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "host    the stand-in for the TEN runtime" in shown.splitlines()
+    assert TEXTS[0] in shown

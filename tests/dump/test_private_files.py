@@ -250,7 +250,7 @@ async def test_a_directory_that_is_left_again_by_its_path(tmp_path):
     assert (tmp_path / "other" / "x.pcm").read_bytes() == AUDIO
 
 
-def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, caplog):
+def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, host_log):
     path = tmp_path / "x.pcm"
     path.with_suffix(".jsonl").write_bytes(b"somebody's")
     audio, _ = spoken([[1, 2]])
@@ -259,11 +259,10 @@ def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, caplog):
         await call.send(audio)
         await call.until_finalized("end")
 
-    caplog.set_level("INFO")
     call = run_call(dumping(server.url, path, log_level="INFO"), script)
     assert call.errors == []
     assert (tmp_path / "x-2.pcm").read_bytes() == audio.tobytes()
-    assert f"dump: {tmp_path / 'x-2.pcm'}" in caplog.text
+    assert f"dump: {tmp_path / 'x-2.pcm'}" in host_log.text
 
 
 async def test_a_socket_beside_the_audio_is_named(tmp_path):

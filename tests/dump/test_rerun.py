@@ -34,6 +34,8 @@ def log(server, tmp_path):
         await call.send(np.repeat(wide, 2), 48000, 2)
         await call.until_finalized("two")
         await call.send(audio[:16000])
+        # What a host has not delivered when it stops was never heard.
+        await call.command("are_you_there")
 
     run_call(dumping(server.url, path), script)
     return path.with_suffix(".jsonl")

@@ -16,3 +16,10 @@ def server() -> Iterator[ServerThread]:
     """The local transcription server with the exact `script` engine."""
     with ServerThread(engine="script") as running:
         yield running
+
+
+@pytest.fixture
+def plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls run in asyncio's own event loop, also where TEN finds uvloop,
+    which asks a resolver of its own in place of `socket.getaddrinfo`."""
+    monkeypatch.setitem(sys.modules, "uvloop", None)

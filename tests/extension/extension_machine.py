@@ -33,12 +33,13 @@ from pathlib import Path
 from typing import Any
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    sys.path[:0] = map(str, Path(__file__).resolve().parents[1:3])
 
 from devkit.bootstrap import ensure_ten
 
-ensure_ten()
+RUNTIME = ensure_ten()
 
+from host_log import LogCall, log_calls  # noqa: E402
 from ten_runtime import (  # noqa: E402
     AsyncExtensionTester,
     AsyncTenEnvTester,
@@ -49,6 +50,7 @@ from ten_runtime import (  # noqa: E402
 
 from devkit.script_audio import speak, word_ids  # noqa: E402
 from devkit.server import ServerThread  # noqa: E402
+from devkit.session_app import keep_app  # noqa: E402
 
 ADDON = "openai_asr_python"
 RATE = 16000
@@ -520,6 +522,8 @@ class Driver(AsyncExtensionTester):
                 await self.settle()
         except BaseException as error:
             self.error = error
+        # What a host has not delivered when it stops was never heard.
+        await ten_env.send_cmd(Cmd.create("are_you_there"))
         self.m.stopped_at = time.monotonic()
         self.m.note("stop")
         ten_env.stop_test()
@@ -1079,6 +1083,15 @@ class _Lines(logging.Handler):
         self.bad: list[str] = []
         self.all: list[str] = []
 
+    def hear(self, call: LogCall) -> None:
+        """The real runtime writes no lines to Python's loggers."""
+        if RUNTIME == "real":
+            name = call.level.name.replace("WARN", "WARNING")
+            level = logging.getLevelName(name)
+            self.emit(
+                logging.LogRecord("ten", level, "", 0, call.text, None, None)
+            )
+
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage()
         if record.exc_info and record.exc_info[1] is not None:
@@ -1160,8 +1173,10 @@ def run(schedule: Schedule) -> Machine:
         driver.set_timeout(120_000_000)
         for logger in loggers:
             logger.addHandler(lines)
+        keep_app()
         try:
-            error = driver.run()
+            with log_calls(lines.hear):
+                error = driver.run()
         finally:
             for logger in loggers:
                 logger.removeHandler(lines)

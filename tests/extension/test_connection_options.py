@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 
 from asr_call import Call, properties, run_call, spoken, text_of
 
@@ -26,24 +25,21 @@ def test_an_expired_ephemeral_key_is_one_fatal_error_that_helps():
     assert "ek_stale" not in str(call.messages)
 
 
-def test_unknown_events_are_ignored_and_counted(caplog):
+def test_unknown_events_are_ignored_and_counted(host_log):
     audio, _ = spoken([[1, 2, 3]])
 
     async def script(call: Call) -> None:
         await call.send(audio)
         await call.until_finalized("end")
 
-    with (
-        caplog.at_level(logging.INFO),
-        ServerThread(faults=Faults(unknown_events=1)) as server,
-    ):
+    with ServerThread(faults=Faults(unknown_events=1)) as server:
         call = run_call(properties(server.url), script)
     assert call.texts == text_of([1, 2, 3])
     assert call.errors == []
-    assert "server messages ignored: " in caplog.text
+    assert "server messages ignored: " in host_log.text
 
 
-def test_an_update_does_not_say_a_warning_again(server, caplog):
+def test_an_update_does_not_say_a_warning_again(server, host_log):
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))
         for language in ("de", "fr"):
@@ -52,6 +48,5 @@ def test_an_update_does_not_say_a_warning_again(server, caplog):
             assert error is None
             assert result.get_property_int("code") == (0, None)
 
-    caplog.set_level(logging.INFO)
     run_call(properties(server.url), script)
-    assert caplog.text.count("shuts down on 2027-02-26") == 1
+    assert host_log.text.count("shuts down on 2027-02-26") == 1

@@ -53,7 +53,9 @@ class Resolver:
 
 
 @pytest.fixture
-def resolver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Resolver]:
+def resolver(
+    monkeypatch: pytest.MonkeyPatch, plain_loop: None
+) -> Iterator[Resolver]:
     fake = Resolver()
     monkeypatch.setattr(socket, "getaddrinfo", fake)
     yield fake

@@ -47,7 +47,7 @@ def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def resolved(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def resolved(monkeypatch: pytest.MonkeyPatch, plain_loop: None) -> list[str]:
     """The names that were looked up on this machine."""
     names: list[str] = []
     real = socket.getaddrinfo
@@ -121,7 +121,14 @@ def fault(call: Call, code: int, *parts: str) -> str:
     ["wss_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"],
 )
 def test_a_call_goes_by_the_proxy_of_the_environment(
-    variable, server, authority, ca_file, monkeypatch, resolved, caplog
+    variable,
+    server,
+    authority,
+    ca_file,
+    monkeypatch,
+    resolved,
+    caplog,
+    host_log,
 ):
     with in_tls(server, authority) as front:
         proxy = ConnectProxy(front)
@@ -136,7 +143,7 @@ def test_a_call_goes_by_the_proxy_of_the_environment(
     assert f"Proxy-Authorization: Basic {basic}\r\n" in request
     assert "Bearer" not in request, "the key is for the service"
     assert "asr.test" not in resolved
-    assert "hush" not in caplog.text
+    assert "hush" not in caplog.text + host_log.text
 
 
 @pytest.mark.parametrize(
@@ -255,7 +262,7 @@ def test_a_proxy_with_tls_is_checked_against_the_same_cas(
     ],
 )
 def test_a_proxy_that_refuses_is_named_and_not_gone_around(
-    answer, code, part, server, monkeypatch, caplog
+    answer, code, part, server, monkeypatch, caplog, host_log
 ):
     proxy = ConnectProxy(9, answer)
     with listening(proxy) as port:
@@ -267,7 +274,7 @@ def test_a_proxy_that_refuses_is_named_and_not_gone_around(
     named = f"the proxy http://127.0.0.1:{port} (https_proxy) "
     message = fault(call, code, named, part)
     assert server.sessions == []
-    for text in (message, str(call.messages), caplog.text):
+    for text in (message, str(call.messages), caplog.text, host_log.text):
         assert "hush" not in text
         assert "me%20too" not in text
 
@@ -326,12 +333,13 @@ def test_a_proxy_that_is_not_there_may_come(
     ],
 )
 def test_a_proxy_that_is_none_ends_the_call(
-    address, shown, server, monkeypatch, caplog
+    address, shown, server, monkeypatch, caplog, host_log
 ):
     monkeypatch.setenv("HTTPS_PROXY", address)
     call = attempt(plain_url(server))
     fault(call, FATAL, shown, "cannot be used")
-    assert "hush" not in str(call.messages) + caplog.text
+    logged = caplog.text + host_log.text
+    assert "hush" not in str(call.messages) + logged
     assert server.sessions == []
 
 
@@ -388,7 +396,7 @@ def test_tls_by_a_socks_proxy_that_knows_its_users(
     ],
 )
 def test_a_socks_proxy_that_refuses_is_named_and_not_gone_around(
-    manners, scheme, code, part, server, monkeypatch, caplog
+    manners, scheme, code, part, server, monkeypatch, caplog, host_log
 ):
     proxy = SocksProxy(9, **manners)
     with listening(proxy) as port:
@@ -397,7 +405,8 @@ def test_a_socks_proxy_that_refuses_is_named_and_not_gone_around(
         call = attempt(plain_url(server), connect_timeout_ms=limit_ms)
     shown = scheme.partition("u:")[0]
     fault(call, code, f"the proxy {shown}127.0.0.1:{port} (all_proxy) ", part)
-    assert "hush" not in str(call.messages) + caplog.text
+    logged = caplog.text + host_log.text
+    assert "hush" not in str(call.messages) + logged
     assert server.sessions == []
 
 

@@ -502,7 +502,39 @@ def test_the_end_of_the_call_answers_an_update_under_way(server):
     assert len(answers) == 1
 
 
-def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(server, caplog):
+class Outcomes(list[str]):
+    """How each command ended: a host cancels what is left at the end."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+
+    async def until_begun(self, number: int) -> None:
+        """A host may take a message later than it was sent."""
+        for _ in range(number):
+            assert await asyncio.to_thread(self.begun.acquire, True, 20)
+
+
+@pytest.fixture
+def outcomes(monkeypatch) -> Outcomes:
+    ended = Outcomes()
+    real = OpenAIASRExtension.on_cmd
+
+    async def on_cmd(self, ten_env, cmd) -> None:
+        ended.begun.release()
+        try:
+            await real(self, ten_env, cmd)
+        except BaseException as error:
+            ended.append(repr(error))
+            raise
+        ended.append("answered")
+
+    monkeypatch.setattr(OpenAIASRExtension, "on_cmd", on_cmd)
+    return ended
+
+
+def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(
+    server, host_log, outcomes
+):
     """And leaves no task of ours behind."""
 
     async def script(call: Call) -> None:
@@ -512,15 +544,17 @@ def test_the_end_of_the_call_answers_all_that_wait_in_an_outage(server, caplog):
             payload = json.dumps({"prompt": f"call {number}"})
             asked = call.command("update_configs", payload)
             asyncio.ensure_future(asked)  # noqa: RUF006
-        await asyncio.sleep(0)
+        await outcomes.until_begun(5)
 
     run_call(properties(server.url, stop_timeout_ms=100), script)
-    assert caplog.text.count("refused: the call is over") == 5
-    assert "on_cmd" not in caplog.text
+    assert host_log.text.count("refused: the call is over") == 5
+    assert outcomes == ["answered"] * 5
+    left = [line for line in host_log.lines if "left after on_deinit" in line]
+    assert "on_cmd" not in str(left)
 
 
 def test_the_end_answers_an_update_that_loads_a_detector(
-    server, monkeypatch, caplog
+    server, monkeypatch, host_log, outcomes
 ):
     """Its model may take longer than the stop may."""
     loading, over = threading.Event(), threading.Event()
@@ -544,5 +578,7 @@ def test_the_end_answers_an_update_that_loads_a_detector(
         run_call(properties(server.url), script)
     finally:
         over.set()
-    assert "update_configs refused: the call is over" in caplog.text
-    assert "on_cmd" not in caplog.text
+    assert "update_configs refused: the call is over" in host_log.text
+    assert outcomes == ["answered"]
+    left = [line for line in host_log.lines if "left after on_deinit" in line]
+    assert "on_cmd" not in str(left)

@@ -273,15 +273,13 @@ def test_what_was_said_is_delivered_when_the_call_stops(server):
     assert server.sessions[0].close_code == 1000
 
 
-def test_json_of_a_config_line_shows_no_key(server, caplog):
-    caplog.set_level("DEBUG")
-
+def test_json_of_a_config_line_shows_no_key(server, host_log):
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))
 
     config = properties(server.url, log_level="DEBUG")
     run_call(config, script)
-    logged = "\n".join(r.getMessage() for r in caplog.records)
+    logged = host_log.text
     assert "config: " in logged
     assert config["params"]["api_key"] not in logged
     assert json.dumps(config["params"]["base_url"]) in logged

@@ -29,12 +29,8 @@ from ten_runtime import (
     register_addon_as_extension,
 )
 
-from devkit.bootstrap import ensure_ten
-
 #: For what the real runtime answers by ending the process.
-standin_only = pytest.mark.skipif(
-    ensure_ten() == "real", reason="ends the process on the real runtime"
-)
+standin_only = pytest.mark.standin("ends the process on TEN")
 
 _numbers = itertools.count(1)
 Factory = Callable[[str], AsyncExtension | Extension]

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from ten_probe import standin_only
 
 from devkit.bootstrap import ensure_ten, register_package
 
@@ -26,18 +25,31 @@ print(package.__file__, VALUE)
 """
 
 
-def _python(*arguments: str, path: str = "") -> list[str]:
-    done = subprocess.run(
-        [sys.executable, "-c", *arguments],
+def _run(
+    *arguments: str | Path, path: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
         cwd=ROOT,
-        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin"},
+        env={"PYTHONPATH": path, "PATH": "/usr/bin:/bin", **more},
         capture_output=True,
         text=True,
         timeout=120,
         check=False,
     )
+
+
+def _python(*arguments: str, path: str = "", **more: str) -> list[str]:
+    done = _run("-c", *arguments, path=path, **more)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
+
+
+def _real(directory: Path) -> str:
+    """Something that looks like the real runtime, on a path of its own."""
+    (directory / "ten_runtime").mkdir()
+    (directory / "ten_runtime" / "__init__.py").write_text("REAL = True\n")
+    return str(directory)
 
 
 def _package(directory: Path) -> Path:
@@ -56,14 +68,47 @@ def test_a_checkout_of_any_name_is_the_extension(tmp_path: Path) -> None:
 
 
 def test_a_real_runtime_is_left_alone(tmp_path: Path) -> None:
-    (tmp_path / "ten_runtime").mkdir()
-    (tmp_path / "ten_runtime" / "__init__.py").write_text("REAL = True\n")
+    real = _real(tmp_path)
     code = (
         "import sys; from devkit.bootstrap import ensure_ten; "
         "path = list(sys.path); print(ensure_ten()); "
         "import ten_runtime; print(ten_runtime.REAL, path == sys.path)"
     )
-    assert _python(code, path=str(tmp_path)) == ["real", "True True"]
+    assert _python(code, path=real) == ["real", "True True"]
+
+
+def test_one_of_the_runtimes_can_be_asked_for(tmp_path: Path) -> None:
+    code = "from devkit.bootstrap import ensure_ten; print(ensure_ten())"
+    real = _real(tmp_path)
+    for wanted, said in (("standin", "stand-in"), ("ten", "real")):
+        given = {"DEVKIT_RUNTIME": wanted}
+        assert _python(code, path=real, **given) == [said]
+    missing = _run("-c", code, DEVKIT_RUNTIME="ten")
+    assert missing.returncode != 0
+    assert "no TEN runtime is importable" in missing.stderr
+    wrong = _run("-c", code, DEVKIT_RUNTIME="native")
+    assert "must be ten or standin" in wrong.stderr
+
+
+def test_the_stand_ins_host_leaves_the_real_runtime_its_apps(
+    tmp_path: Path,
+) -> None:
+    app = tmp_path / "an\tapp"
+    app.mkdir()
+    done = _run("-m", "devkit.host", app, path=_real(tmp_path))
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("devkit.host: ")
+    assert "an\\tapp: $: a real TEN runtime is importable" in line
+    assert "tman run start" in line
+
+
+def test_the_demo_takes_the_real_runtime_only_where_it_is() -> None:
+    done = _run("-m", "devkit.demo", "--runtime", "ten")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "devkit.demo: --runtime: ten: no TEN runtime is importable\n"
+    )
 
 
 def test_bootstrap_needs_the_standard_library_only() -> None:
@@ -83,7 +128,7 @@ def test_an_apps_own_packages_stay_importable(tmp_path: Path) -> None:
     assert _python(code, path=str(tmp_path)) == ["42"]
 
 
-@standin_only
+@pytest.mark.standin("an app's layout decides on TEN")
 def test_register_package(tmp_path: Path) -> None:
     register_package("probe_registered", _package(tmp_path / "x"))
     name = "ten_packages.extension.probe_registered"

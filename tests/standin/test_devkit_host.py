@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ten_probe import standin_only
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 GRAPH = ("ten", "predefined_graphs", 0, "graph")
 
-pytestmark = standin_only
+pytestmark = pytest.mark.standin("runs devkit.host, the stand-in's own")
 
 NODE_A: list[Any] = [{"type": "extension", "name": "a", "addon": "source"}]
 NODE_B: list[Any] = [

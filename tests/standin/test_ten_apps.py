@@ -56,12 +56,21 @@ class GraphApp(App):
         self.stages.append("deinit")
         ten_env.on_deinit_done()
 
-    def play(self) -> None:
-        """Run until somebody closes the app."""
-        thread = threading.Thread(target=self.run, args=[False], daemon=True)
-        thread.start()
-        thread.join(HANG_GUARD_S)
-        assert not thread.is_alive()
+
+def play(*graphs: dict[str, Any]) -> list[str]:
+    """Run an app until somebody closes it; returns its stages."""
+    stages: list[str] = []
+
+    def live() -> None:
+        app = GraphApp(list(graphs))
+        app.run(False)
+        stages.extend(app.stages)
+
+    thread = threading.Thread(target=live, daemon=True)
+    thread.start()
+    thread.join(HANG_GUARD_S)
+    assert not thread.is_alive()
+    return stages
 
 
 def _graph(name: str, *nodes: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -76,6 +85,17 @@ async def _to_app(env: AsyncTenEnv, cmd: Cmd) -> StatusCode:
     return result.get_status_code()
 
 
+_sent: list[Any] = []
+
+
+async def _close_app(env: AsyncTenEnv) -> None:
+    """Not waited for: the result comes when all is over."""
+    cmd = Cmd.create("ten:close_app")
+    cmd.set_dests([Loc("")])
+    _sent.append(asyncio.ensure_future(env.send_cmd(cmd)))
+    await asyncio.sleep(0)
+
+
 def test_graphs_start_and_stop_on_command(tmp_path: Path) -> None:
     notes: list[Any] = []
 
@@ -86,7 +106,7 @@ def test_graphs_start_and_stop_on_command(tmp_path: Path) -> None:
 
         async def on_deinit(self, ten_env: AsyncTenEnv) -> None:
             notes.append("other ended")
-            await _to_app(ten_env, Cmd.create("ten:close_app"))
+            await _close_app(ten_env)
 
     class Main(AsyncExtension):
         async def on_start(self, ten_env: AsyncTenEnv) -> None:
@@ -100,17 +120,14 @@ def test_graphs_start_and_stop_on_command(tmp_path: Path) -> None:
         async def on_deinit(self, ten_env: AsyncTenEnv) -> None:
             notes.append("main ended")
 
-    app = GraphApp(
-        [
-            _graph("main", node("m", install(tmp_path, Main)), auto_start=True),
-            _graph("other", node("o", install(tmp_path, Other))),
-        ]
+    stages = play(
+        _graph("main", node("m", install(tmp_path, Main)), auto_start=True),
+        _graph("other", node("o", install(tmp_path, Other))),
     )
-    app.play()
     assert notes[0] is StatusCode.ERROR
     assert notes.index("other started") < notes.index("other ended")
     assert notes[-1] == "main ended"
-    assert app.stages == ["configure", "init", "deinit"]
+    assert stages == ["configure", "init", "deinit"]
 
 
 @pytest.mark.parametrize("sync_stop", [True, False])
@@ -120,7 +137,7 @@ def test_sync_stop_before_deinit(tmp_path: Path, sync_stop: bool) -> None:
 
     class Quick(AsyncExtension):
         async def on_start(self, ten_env: AsyncTenEnv) -> None:
-            await _to_app(ten_env, Cmd.create("ten:close_app"))
+            await _close_app(ten_env)
 
         async def on_stop(self, ten_env: AsyncTenEnv) -> None:
             notes.append("quick stopped")
@@ -140,7 +157,7 @@ def test_sync_stop_before_deinit(tmp_path: Path, sync_stop: bool) -> None:
         node("b", install(tmp_path, Slow)),
     ]
     more = {"auto_start": True, "sync_stop_before_deinit": sync_stop}
-    GraphApp([_graph("main", *nodes, **more)]).play()
+    play(_graph("main", *nodes, **more))
     order = notes.index("slow stopped") < notes.index("quick deinit")
     assert order is sync_stop
 

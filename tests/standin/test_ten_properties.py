@@ -15,6 +15,7 @@ from ten_runtime import (
     Cmd,
     CmdResult,
     StatusCode,
+    TenErrorCode,
 )
 
 
@@ -149,6 +150,22 @@ def test_init_property_replaces_the_packages_defaults(tmp_path: Path) -> None:
 
     name = install(tmp_path, Init, properties={"package": True})
     assert _answer(name, {"b": 2}) == {"a": 1, "b": 2}
+
+
+@pytest.mark.standin("TEN's Rust part checks it where it is built in")
+@pytest.mark.parametrize("text", ["{nonsense", "[]"])
+def test_properties_that_are_no_json_are_refused(
+    tmp_path: Path, text: str
+) -> None:
+    errors: list[Any] = []
+
+    class Init(Reader):
+        async def on_configure(self, ten_env: AsyncTenEnv) -> None:
+            errors.append(await ten_env.init_property_from_json(text))
+
+    name = install(tmp_path, Init, properties={"package": True})
+    assert _answer(name, {"b": 2}) == {"package": True, "b": 2}
+    assert errors[0].error_code() == TenErrorCode.ErrorCodeInvalidJSON
 
 
 @standin_only

@@ -36,6 +36,7 @@ from .message import (
     ModuleError,
     ModuleErrorVendorInfo,
     ModuleMetricKey,
+    ModuleMetrics,
     ModuleType,
 )
 from .struct import ASRResult
@@ -144,7 +145,7 @@ class AsyncASRBaseExtension(AsyncExtension):
 
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         """Start the periodic metrics, and connect."""
-        ten_env.log_info("asr extension: on_start")
+        ten_env.log_info("on_start")
         self.audio_actual_send_metrics_task = asyncio.create_task(
             self._send_audio_actual_send_metrics_task(),
             name="ten_ai_base:actual_send_metrics",
@@ -154,6 +155,7 @@ class AsyncASRBaseExtension(AsyncExtension):
 
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
         """Disconnect and send the last metrics."""
+        ten_env.log_info("on_stop")
         self.stopped = True
         await self.stop_connection()
         if self.audio_actual_send_metrics_task is not None:
@@ -174,15 +176,29 @@ class AsyncASRBaseExtension(AsyncExtension):
         name = data.get_name()
         if name == DATA_IN_ASR_FINALIZE:
             if not self._safe_is_connected():
-                ten_env.log_warn("asr_finalize: service not connected")
+                ten_env.log_warn(
+                    "asr_finalize: service not connected.",
+                    category=LOG_CATEGORY_KEY_POINT,
+                )
             finalize_id, error = data.get_property_string("finalize_id")
             if error is not None:
-                ten_env.log_error(f"asr_finalize without finalize_id: {error}")
+                ten_env.log_error(
+                    f"asr_finalize: failed to get finalize_id: {error}",
+                    category=LOG_CATEGORY_KEY_POINT,
+                )
                 return
+            ten_env.log_info(
+                f"asr_finalize: finalize_id: {finalize_id}",
+                category=LOG_CATEGORY_KEY_POINT,
+            )
             self.finalize_id = finalize_id
             self.last_finalize_time = asyncio.get_running_loop().time()
             await self.finalize(self.session_id)
         elif name == DATA_IN_TRIGGER_CONNECT:
+            ten_env.log_info(
+                "trigger_connect: initiating connection.",
+                category=LOG_CATEGORY_KEY_POINT,
+            )
             await self._ensure_connection()
 
     async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
@@ -274,10 +290,10 @@ class AsyncASRBaseExtension(AsyncExtension):
         if asr_result.final:
             await self._send_metrics_ttlw()
         payload = asr_result.model_dump()
+        await self._send("asr_result", payload)
         self.ten_env.log_info(
             f"send_asr_result: {payload}", category=LOG_CATEGORY_KEY_POINT
         )
-        await self._send("asr_result", payload)
         if asr_result.final:
             self.uuid = self._get_uuid()
 
@@ -297,10 +313,11 @@ class AsyncASRBaseExtension(AsyncExtension):
             "vendor_info": {} if info is None else info.model_dump(),
             "metadata": self._error_metadata(),
         }
-        self.ten_env.log_info(
-            f"send_asr_error: {payload}", category=LOG_CATEGORY_KEY_POINT
-        )
         await self._send("error", payload)
+        self.ten_env.log_info(
+            f"send asr_error: {json.dumps(payload)}",
+            category=LOG_CATEGORY_KEY_POINT,
+        )
 
     @final
     async def send_asr_finalize_end(self) -> None:
@@ -309,10 +326,11 @@ class AsyncASRBaseExtension(AsyncExtension):
             "finalize_id": self.finalize_id,
             "metadata": self.metadata or {},
         }
-        self.ten_env.log_info(
-            f"send_asr_finalize_end: {payload}", category=LOG_CATEGORY_KEY_POINT
-        )
         await self._send(DATA_OUT_ASR_FINALIZE_END, payload)
+        self.ten_env.log_info(
+            f"send asr_finalize_end, finalize_id: {self.finalize_id}",
+            category=LOG_CATEGORY_KEY_POINT,
+        )
 
     @final
     async def send_connect_delay_metrics(self, connect_delay: int) -> None:
@@ -341,10 +359,14 @@ class AsyncASRBaseExtension(AsyncExtension):
             "metrics": metrics,
             "metadata": self._metrics_metadata(),
         }
-        self.ten_env.log_info(
-            f"send_metrics: {payload}", category=LOG_CATEGORY_KEY_POINT
-        )
         await self._send(DATA_OUT_METRICS, payload)
+        # 0.7.41 shows its model as it was before id and metadata came in.
+        shown = ModuleMetrics(
+            module=ModuleType.ASR.value, vendor=self.vendor(), metrics=metrics
+        )
+        self.ten_env.log_info(
+            f"send asr_metrics: {shown}", category=LOG_CATEGORY_KEY_POINT
+        )
 
     def _metrics_metadata(self) -> dict[str, Any]:
         return self.metadata or {}

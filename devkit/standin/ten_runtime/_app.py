@@ -182,8 +182,7 @@ class AppCore:
         answer: Callable[[int, str], None] = engine.commands.succeed
         detail = ""
         if core.name == "ten:close_app":
-            engine.commands.succeed(core.cmd_id, detail)
-            self.close()
+            self.close()  # its result would come when all is over
             return
         if core.name == "ten:start_graph":
             try:

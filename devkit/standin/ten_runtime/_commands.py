@@ -44,6 +44,7 @@ class Commands:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
+        self._over = False
         self._legs: dict[int, _Leg] = {}
 
     def request(
@@ -98,17 +99,12 @@ class Commands:
             core.status = int(StatusCode.OK)
             self._settle(leg, core)
 
-    def abandon(self, node: Node) -> None:
-        """``node`` sends and waits no more: end what it still waits for."""
-        self._fail_all(lambda leg: leg.request.sender is node)
-
-    def node_closed(self, node: Node) -> None:
-        """``node`` will answer no more."""
-        self._fail_all(lambda leg: leg.responder is node)
-
-    def _fail_all(self, concerns: _Concerns) -> None:
+    def end_all(self) -> None:
+        """All nodes have ended. Only now do open commands, too: who waits
+        for them in on_stop waits in vain."""
         with self._lock:
-            ids = [i for i, leg in self._legs.items() if concerns(leg)]
+            ids = list(self._legs)
+        self._over = True
         for cmd_id in ids:
             self.fail(cmd_id, "the graph closed before there was a result")
 
@@ -140,15 +136,13 @@ class Commands:
             core.cmd_id = request.parent_id
             core.cmd_name = request.name
         sender = request.sender
-        if sender.driver is not None and not sender.closed:
+        driver = sender.driver
+        if driver is None:
+            return
+        # A coroutine may still wait when its extension has ended.
+        if not sender.closed or (self._over and driver.has_coroutines):
             result = CmdResult._wrap(core)
-            sender.driver.call(lambda: request.handler(result, None))
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    _Concerns = Callable[[_Leg], bool]
+            driver.call(lambda: request.handler(result, None))
 
 
 def _error_result(cmd_id: int, detail: str) -> ResultCore:

@@ -35,6 +35,8 @@ _CALLBACKS = {
 class Driver(Protocol):
     """Runs callbacks where their owner wants them."""
 
+    has_coroutines: bool
+
     def enter(self, stage: Stage) -> None:
         """Call the stage's callback; its end is reported to the node."""
 
@@ -50,6 +52,8 @@ class Driver(Protocol):
 
 class AsyncDriver:
     """Each callback is a task of its own; tasks start in arrival order."""
+
+    has_coroutines = True
 
     def __init__(
         self,
@@ -105,6 +109,8 @@ class SyncDriver:
 
     The callback ends a stage itself, with ``ten_env.on_*_done()``.
     """
+
+    has_coroutines = False
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
+from ._abort import native_abort, process_ends, unwatch, watch
 from ._commands import Commands
 from ._core import CmdCore, CoreT, MsgCore
 from ._graph import Destination, Graph
@@ -27,6 +28,10 @@ from .log_level import LogLevel
 CLOSE_LIMIT_S = 30.0
 #: ... and after an exception escaped, when the node may be in any state.
 FATAL_CLOSE_LIMIT_S = 5.0
+
+
+#: Only an app knows them; a tester in single mode gets all commands.
+APP_COMMANDS = ("ten:close_app", "ten:start_graph", "ten:stop_graph")
 
 
 class AppServices(Protocol):
@@ -103,7 +108,8 @@ class Engine:
 
     def fatal(self, text: str) -> None:
         """The real runtime would have ended the process."""
-        if os.environ.get("TEN_STANDIN_EXIT") == "1":
+        if process_ends():
+            sys.stdout.flush()
             sys.stderr.flush()
             os._exit(1)
         self.failed = True
@@ -114,7 +120,12 @@ class Engine:
             self._deadline = min(self._deadline, limit)
             self._changed.notify_all()
 
+    def _aborted(self, text: str) -> None:
+        log_line(LogLevel.ERROR, text)
+        self.fatal(text)
+
     def _run(self) -> None:
+        watch(self._aborted)
         created = self._create_nodes()
         for node in self.nodes.values():
             if created:
@@ -122,6 +133,8 @@ class Engine:
             else:
                 node.never_begin()
         self._wait_closed()
+        unwatch(self._aborted)
+        self.commands.end_all()
         for node in self.nodes.values():
             if node.driver is not None:
                 node.driver.release()
@@ -165,7 +178,6 @@ class Engine:
 
     def node_closed(self, node: Node) -> None:
         """``node`` has reached its end."""
-        self.commands.node_closed(node)
         with self._changed:
             self._changed.notify_all()
 
@@ -214,6 +226,9 @@ class Engine:
         self, node: Node, core: CmdCore, handler: ResultHandler, each: bool
     ) -> TenError | None:
         """Deliver a command; its results go to ``handler``."""
+        if self._implicit and core.name in APP_COMMANDS:
+            text = f"{core.name!r} reaches the tester of a single extension"
+            raise native_abort(text)
         if self._is_for_app(core):
             request = self.commands.request(node, core, handler, each)
             self.commands.open(request, core, None, None)
@@ -289,8 +304,7 @@ class Engine:
         if self._app is not None:
             self._app.app_command(self, core)
         elif core.name == "ten:close_app":
-            self.commands.succeed(core.cmd_id, "")
-            self.close()
+            self.close()  # its result would come when all is over
         else:
             text = f"this app does not know the command {core.name!r}"
             self.commands.fail(core.cmd_id, text)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ._abort import NativeAbort, native_abort
 from ._core import CmdCore, MsgCore, ResultCore
 from ._driver import Driver
 from ._files import ConfigError, find_nulls
@@ -15,7 +16,7 @@ from ._log import log_line
 from ._owner import EnvOwner, Stage
 from ._package import Package
 from ._placeholder import UnresolvedPlaceholder, resolve
-from ._tree import NativeAbort, Tree, merge
+from ._tree import Tree, merge
 from .cmd_result import CmdResult
 from .error import TenError, closed_error
 from .loc import Loc
@@ -46,6 +47,7 @@ class Node(EnvOwner):
         self.driver: Driver | None = None
         self.source = Loc("", engine.graph_id, spec.name)
         self.open_inbox = False
+        self.is_tester = spec.addon == TEST_ADDON
         self._waiting: deque[MsgCore] = deque()
         self._stopping = False
         self._entered = 0.0
@@ -109,7 +111,6 @@ class Node(EnvOwner):
             self._entered = time.monotonic()
         if stage is Stage.DEINIT:
             self._shut_inbox()
-            self.engine.commands.abandon(self)
         assert self.driver is not None
         self.driver.enter(stage)
 
@@ -130,7 +131,7 @@ class Node(EnvOwner):
     def _warn_if_slow(self, stage: Stage) -> None:
         took = time.monotonic() - self._entered
         # Testers play whole scenarios in a stage.
-        if took > SLOW_STAGE_S and self.spec.addon != TEST_ADDON:
+        if took > SLOW_STAGE_S and not self.is_tester:
             name = f"on_{stage.name.lower()}"
             self.log(LogLevel.WARN, f"{name} took {took * 1000:.0f} ms")
 
@@ -163,7 +164,7 @@ class Node(EnvOwner):
                 self._stopping = True
 
     def _merged(self) -> Tree:
-        initial = self.init_tree()
+        initial = self.init_tree
         base = self.package.properties if initial is None else initial
         nulls = find_nulls(base, "$") + find_nulls(self.spec.properties, "$")
         if nulls:
@@ -221,7 +222,7 @@ class Node(EnvOwner):
     def _take(self, message: Msg) -> MsgCore:
         core = message._core
         if core is None:
-            raise NativeAbort("sending a message that was already sent")
+            raise native_abort("sending a message that was already sent")
         message._core = None
         core.source = self.source
         return core

@@ -6,11 +6,11 @@ import threading
 from enum import IntEnum
 from typing import Any
 
-from ._files import decode_json
+from ._abort import native_abort
+from ._files import ConfigError, Problem, decode_json
 from ._log import log_line
 from ._schema import Api, ValueSchema
 from ._tree import (
-    NativeAbort,
     Tree,
     bad_path,
     check_path_type,
@@ -48,7 +48,9 @@ class EnvOwner:
         self.stage = Stage.CREATED
         self.api = Api()
         self.props: Tree | None = None
-        self.init_json: str | None = None
+        #: What ``set_init_json`` took over, and what it did not.
+        self.init_tree: Tree | None = None
+        self.refused: ConfigError | None = None
         self._lock = threading.RLock()
 
     @property
@@ -115,7 +117,7 @@ class EnvOwner:
         """Set from JSON; raises ``ValueError`` if ``text`` is none."""
         value = parse_json(text)
         if not path:
-            raise NativeAbort("set_property_from_json() needs a path")
+            raise native_abort("set_property_from_json() needs a path")
         check_path_type(path)
         return self._set(path, value)
 
@@ -147,7 +149,7 @@ class EnvOwner:
     def set_init_json(self, text: str) -> TenError | None:
         """Replace the package's property.json; only in on_configure.
 
-        Text that is not JSON is found out after on_configure.
+        What is refused is not taken over.
         """
         if self.closed:
             return closed_error()
@@ -157,15 +159,21 @@ class EnvOwner:
             )
         if not isinstance(text, str):
             raise ValueError("the JSON text must be a str")
-        self.init_json = text
+        where = f"init_property_from_json of {self.name}"
+        try:
+            tree = decode_json(text, where)
+            if not isinstance(tree, dict):
+                problem = Problem("$", "must be a JSON object")
+                raise ConfigError(where, [problem])
+            self.check_init(tree)
+        except ConfigError as error:
+            self.refused = error
+            self.log(LogLevel.ERROR, str(error))
+            return TenError.create(
+                TenErrorCode.ErrorCodeInvalidJSON, str(error)
+            )
+        self.init_tree = tree
         return None
 
-    def init_tree(self) -> Tree | None:
-        """What ``set_init_json`` gave; raises ``ConfigError``."""
-        if self.init_json is None:
-            return None
-        where = f"init_property_from_json of {self.name}"
-        tree = decode_json(self.init_json, where)
-        if not isinstance(tree, dict):
-            raise NativeAbort(f"{where}: must be a JSON object")
-        return tree
+    def check_init(self, tree: Tree) -> None:
+        """Raise ``ConfigError`` if these cannot be the properties."""

@@ -13,6 +13,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NoReturn
 
+from ._abort import native_abort
 from .error import TenError, TenErrorCode, not_found_error
 
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
@@ -21,13 +22,6 @@ UINT64_MAX = 2**64 - 1
 _PATH = re.compile(r"(?:^|\.)([^.\[\]]+)|\[(\d+)\]")
 
 Tree = dict[str, Any]
-
-
-class NativeAbort(RuntimeError):
-    """The native runtime would have aborted the process here."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__(f"{text} (the native TEN runtime aborts here)")
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -63,9 +57,9 @@ def _printable(value: Any) -> Any:
     if isinstance(value, (bytes, bytearray)):
         return None
     if isinstance(value, float) and not math.isfinite(value):
-        raise NativeAbort(f"{value} cannot be written as JSON")
+        raise native_abort(f"{value} cannot be written as JSON")
     if type(value) is int and not INT64_MIN <= value <= INT64_MAX:
-        raise NativeAbort(f"{value} is no int64 and cannot be written as JSON")
+        raise native_abort(f"{value} is no int64 and cannot be written as JSON")
     return value
 
 
@@ -226,8 +220,8 @@ def check_path_type(path: object) -> None:
 def check_setter(path: object, value: object, kind: type) -> Any:
     """Check a typed setter's arguments; return the value to store.
 
-    Raises ``ValueError`` for types that the binding refuses and
-    :class:`NativeAbort` for the empty path.
+    Raises ``ValueError`` for types that the binding refuses; the empty path
+    ends the process.
     """
     check_path_type(path)
     accepted: dict[type, tuple[type, ...]] = {
@@ -244,7 +238,7 @@ def check_setter(path: object, value: object, kind: type) -> Any:
     if kind is int and not INT64_MIN <= int(value) <= INT64_MAX:  # type: ignore[call-overload]
         raise ValueError("value does not fit into an int64")
     if path == "":
-        raise NativeAbort("a typed property setter needs a path")
+        raise native_abort("a typed property setter needs a path")
     return kind(value)
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from . import _apps
+from ._abort import native_abort
 from ._app import AppCore, read_app_config
 from ._files import ConfigError, Problem
 from ._log import log_line
+from ._log_config import LogConfig
 from ._owner import EnvOwner, Stage
+from ._tree import Tree
 from .log_level import LogLevel
 from .ten_env import TenEnv
 
@@ -20,10 +24,16 @@ class App:
         self._owner = _AppOwner()
         self._core = AppCore()
         self._thread: threading.Thread | None = None
+        self._made_in = threading.get_ident()
         self._close_requested = threading.Event()
 
     def run(self, run_in_background: bool) -> None:
-        """Run until :meth:`close`; False blocks the caller."""
+        """Run until :meth:`close`; False blocks the caller.
+
+        Only in the thread that made the App.
+        """
+        if threading.get_ident() != self._made_in:
+            raise native_abort("an App run in another thread than made it")
         if self._thread is not None:
             raise RuntimeError("an App can run once")
         self._thread = threading.Thread(
@@ -56,6 +66,10 @@ class App:
         ten_env.on_deinit_done()
 
     def _run(self) -> None:
+        with _apps.living():
+            self._live()
+
+    def _live(self) -> None:
         env = TenEnv(self._owner)
         try:
             self._owner.run_stage(
@@ -79,14 +93,20 @@ class App:
             self._core.close()
         finally:
             self._owner.stage = Stage.CLOSED
+            self._owner.log_config.close()
 
     def _load(self) -> None:
-        tree = self._owner.init_tree() or {}
+        # Not the runtime's own manner: an App that goes on without what it
+        # asked for would only be noticed by who looks at the error.
+        if self._owner.refused is not None:
+            raise self._owner.refused
+        tree = self._owner.init_tree or {}
         self._owner.props = tree
         problems: list[Problem] = []
         self._core.config = read_app_config(tree, problems)
         if problems:
             raise ConfigError("app property", problems)
+        self._owner.log_config.open()
 
 
 class _AppOwner(EnvOwner):
@@ -95,6 +115,7 @@ class _AppOwner(EnvOwner):
     def __init__(self) -> None:
         super().__init__("app")
         self._done = threading.Event()
+        self.log_config = LogConfig()
 
     def run_stage(self, stage: Stage, call: Callable[[], None]) -> None:
         self._done.clear()
@@ -105,3 +126,10 @@ class _AppOwner(EnvOwner):
     def stage_done(self, stage: Stage) -> None:
         if stage is self.stage:
             self._done.set()
+
+    def check_init(self, tree: Tree) -> None:
+        ten = tree.get("ten")
+        if isinstance(ten, dict) and "log" in ten:
+            problems = self.log_config.read(ten["log"], "$.ten.log")
+            if problems:
+                raise ConfigError("app property", problems)

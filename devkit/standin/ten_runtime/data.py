@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ._abort import native_abort
 from ._buffer import check_size, check_view
 from ._core import DataCore
-from ._tree import NativeAbort
 from .msg import Msg
 
 
@@ -30,7 +30,7 @@ class Data(Msg):
         core = self._data("alloc_buf()")
         check_size(size)
         if core.buf is not None:
-            raise NativeAbort("a second alloc_buf() on a Data")
+            raise native_abort("a second alloc_buf() on a Data")
         core.alloc(size)
 
     def lock_buf(self) -> memoryview:

@@ -29,7 +29,7 @@ class TenError:
     _message: str
 
     def __init__(self) -> None:
-        raise NotImplementedError("use TenError.create()")
+        raise ValueError("use TenError.create()")
 
     @classmethod
     def create(

@@ -21,7 +21,7 @@ class Extension:
         return super().__new__(cls)
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        """TEN keeps the name to itself: there is no ``self.name``."""
 
     def on_configure(self, ten_env: TenEnv) -> None:
         """First stage; graph properties are not there yet."""

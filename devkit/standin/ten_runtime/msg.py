@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from ._abort import native_abort
 from ._core import MsgCore
 from ._tree import (
-    NativeAbort,
     Tree,
     bad_json,
     check_path_type,
@@ -29,7 +29,7 @@ class Msg:
     _core: MsgCore | None
 
     def __init__(self) -> None:
-        raise NotImplementedError(f"use {type(self).__name__}.create()")
+        raise ValueError(f"use {type(self).__name__}.create()")
 
     @classmethod
     def _wrap(cls: type[MsgT], core: MsgCore) -> MsgT:
@@ -45,7 +45,7 @@ class Msg:
     def _native(self, what: str) -> MsgCore:
         """The core, for calls that abort on a message already sent."""
         if self._core is None:
-            raise NativeAbort(f"{what} on a message that was already sent")
+            raise native_abort(f"{what} on a message that was already sent")
         return self._core
 
     def _clone(self: MsgT) -> MsgT:
@@ -103,7 +103,7 @@ class Msg:
         if path:
             return _store(core, path, value)
         if not isinstance(value, dict):
-            raise NativeAbort("all properties together must be a JSON object")
+            raise native_abort("all properties together must be a JSON object")
         core.props = value
         return None
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from . import _apps
+from ._abort import native_abort
 from ._creation import create_extension
 from ._engine import Engine
 from ._files import ConfigError
 from ._graph import TEST_ADDON, Graph, NodeSpec, graph_from_json
 from ._log import log_line
 from ._node import Node
-from ._tree import NativeAbort, parse_json
+from ._tree import parse_json
 from .error import TenError, TenErrorCode
 from .log_level import LogLevel
 
@@ -46,9 +48,9 @@ class TesterBase:
                 properties = parse_json(property_json_str)
             except ValueError as error:
                 text = f"property_json_str is not JSON: {error}"
-                raise NativeAbort(text) from error
+                raise native_abort(text) from error
             if not isinstance(properties, dict):
-                raise NativeAbort("property_json_str must be a JSON object")
+                raise native_abort("property_json_str must be a JSON object")
         nodes = {
             TESTER_NODE: NodeSpec(TESTER_NODE, TEST_ADDON),
             addon_name: NodeSpec(addon_name, addon_name, properties=properties),
@@ -78,14 +80,18 @@ class TesterBase:
     def run(self) -> TenError | None:
         """Run to the end; None, or the error given to ``stop_test``."""
         if self._ran:
-            raise NativeAbort("a second run() of one tester")
+            raise native_abort("a second run() of one tester")
         self._ran = True
         if self._graph_error is not None:
             log_line(LogLevel.ERROR, self._graph_error.error_message())
             return self._graph_error
         if self._graph is None:
-            raise NativeAbort("run() without a test mode")
-        engine = Engine(self._graph, self._create, implicit=self._implicit)
+            raise native_abort("run() without a test mode")
+        with _apps.tester():
+            return self._run(self._graph)
+
+    def _run(self, graph: Graph) -> TenError | None:
+        engine = Engine(graph, self._create, implicit=self._implicit)
         timer = threading.Timer(
             self._timeout_us / 1e6, lambda: engine.close(_timeout_error())
         )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from enum import IntEnum
 
+from ._abort import native_abort
 from ._buffer import check_view
 from ._core import VideoCore
-from ._tree import NativeAbort
 from .msg import Msg
 
 
@@ -44,7 +44,7 @@ class VideoFrame(Msg):
         """Allocate ``size`` bytes."""
         core = self._video("alloc_buf()")
         if not isinstance(size, int) or size <= 0:
-            raise NativeAbort("VideoFrame.alloc_buf() without a positive size")
+            raise native_abort("VideoFrame.alloc_buf() without a positive size")
         core.alloc(size)
 
     def lock_buf(self) -> memoryview:
@@ -64,7 +64,7 @@ class VideoFrame(Msg):
         """A copy of the pixels."""
         buf = self._video("get_buf()").buf
         if buf is None:
-            raise NativeAbort("VideoFrame.get_buf() without a buffer")
+            raise native_abort("VideoFrame.get_buf() without a buffer")
         return bytearray(buf)
 
     def get_width(self) -> int:
