@@ -24,12 +24,16 @@ ABORTS = -signal.SIGABRT
 
 
 def _run(name: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return _python(str(HERE / "misuse.py"), name, **more)
+
+
+def _python(*arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     path = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path), **more}
     if not more:
         env.pop("TEN_STANDIN_EXIT", None)
     return subprocess.run(
-        [sys.executable, str(HERE / "misuse.py"), name],
+        [sys.executable, *arguments],
         cwd=ROOT,
         env=env,
         capture_output=True,
@@ -93,20 +97,7 @@ def test_an_escaped_exception_ends_the_process() -> None:
         "    name = install(Path(d), test_misuse._Failing)\n"
         "    Probe(script, until=1).play(name)\n"
     )
-    env = {**os.environ}
-    env.pop("TEN_STANDIN_EXIT", None)
-    path = [str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    env["PYTHONPATH"] = os.pathsep.join(path)
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(HERE)],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        timeout=120,
-        check=False,
-    )
+    done = _python("-c", code, str(HERE))
     assert done.returncode == 1
     assert "LookupError" in done.stderr
     assert "nobody catches this" in done.stderr
