@@ -15,16 +15,16 @@ from io import FileIO
 from pathlib import Path
 from typing import Any
 
-from .private_files import (
+from .realtime.shown import harmless
+from .recording.session_log import SessionLog, is_header
+from .safety.private_files import (
     NotOurs,
     make_directory,
     make_private,
     open_private,
     size_of,
 )
-from .realtime.shown import harmless
-from .redaction import Redactor
-from .session_log import SessionLog, is_header
+from .safety.redaction import Redactor
 
 #: Pending bytes at which the writer is woken; else it looks by itself.
 _WAKE_AT = 64 * 1024

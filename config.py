@@ -1,6 +1,6 @@
 """The node's properties and what the rest of the extension needs of them.
 
-`config_loading` reads and checks them.
+`properties` reads and checks them.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from pydantic import (
     SecretStr,
 )
 
-from .realtime.endpoint import (
+from .realtime.faults import Fault
+from .realtime.limits import Limits
+from .realtime.settings import Delay, Dialect, Include, SessionSettings
+from .realtime.shown import harmless
+from .service.endpoint import (
     DEFAULT_BASE_URL,
     Endpoint,
     endpoint,
     is_azure,
     redacted_url,
 )
-from .realtime.faults import Fault
-from .realtime.limits import Limits
-from .realtime.models import DEFAULT_MODEL, ModelProfile, profile_of
-from .realtime.options import Request, fit, keyword_style
-from .realtime.settings import Delay, Dialect, Include, SessionSettings
-from .realtime.shown import harmless
+from .service.models import DEFAULT_MODEL, ModelProfile, profile_of
+from .service.options import Request, fit, keyword_style
 
 if TYPE_CHECKING:
     from openai.types.realtime.realtime_transcription_session_audio_input_param import (  # noqa: E501

@@ -1,7 +1,7 @@
 """The TEN side: frames, finalizes and commands in.
 
 What is sent to the service and when is decided in `realtime`; `call` puts the
-parts together and `asr_messages` translates their results.  No exception may
+parts together and `contract` translates their results.  No exception may
 leave a callback: the runtime would end the process.
 """
 
@@ -31,16 +31,17 @@ from ten_runtime import (
     StatusCode,
 )
 
-from .asr_messages import VENDOR, AsrMessages
 from .audio_dumper import AudioDumper
-from .call import Call, Refused
+from .call.call import Call, Refused
+from .call.update_queue import UpdateQueue, reason
 from .config import ConfigError, OpenAIASRConfig
-from .config_updates import Version
-from .realtime.endpoint import redacted_url
+from .connection.trace import OverheardTrace
+from .contract.messages import VENDOR, AsrMessages
+from .properties.updates import Version
 from .realtime.faults import Fault
 from .realtime.results import DropCause
-from .redaction import OverheardTrace, proxy_secrets, secrets_in
-from .update_queue import UpdateQueue, reason
+from .safety.redaction import proxy_secrets, secrets_in
+from .service.endpoint import redacted_url
 
 #: How often a finalize looks whether the base class has handed over the
 #: frames that came before it; each look lets every other task run once.
@@ -170,7 +171,7 @@ class OpenAIASRExtension(AsrMessages):
                 self._on_dump_open,
             )
         trace = OverheardTrace(self._redactor, self._dumper)
-        return await Call.create(config, self, self._log, trace)
+        return await Call.create(config, self, self._log.error, trace)
 
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         await self._guarded("on_start", super().on_start(ten_env))

@@ -18,9 +18,10 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
-from .client_interface import AsrListener, ClientSettings, WireTrace
-from .connect_faults import fault_of_exception, kind_of, place_of
-from .dialer import CLOSE_S, Dialer
+from .connection.dialer import CLOSE_S, Dialer
+from .connection.faults import fault_of_exception, kind_of, place_of
+from .connection.interface import AsrListener, ClientSettings
+from .connection.trace import WireTrace
 from .realtime.change import ANSWER_S
 from .realtime.faults import NO_CLOSE_FRAME, Fault
 from .realtime.held_audio import FindSpeech

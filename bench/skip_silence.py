@@ -29,7 +29,6 @@ ensure_ten()
 from ten_packages.extension.openai_asr_python.audio.converter import (
     FrameConverter,
 )
-from ten_packages.extension.openai_asr_python.audio.intake import Intake
 from ten_packages.extension.openai_asr_python.audio.levels import (
     loud_span_finder,
 )
@@ -38,6 +37,7 @@ from ten_packages.extension.openai_asr_python.audio.turns import (
     LocalTurnDetector,
     TurnStarted,
 )
+from ten_packages.extension.openai_asr_python.call.intake import Intake
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.settings import (

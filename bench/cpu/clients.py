@@ -66,14 +66,16 @@ class Ours:
         self._ready = asyncio.Event()
 
     async def start(self) -> None:
-        from ten_packages.extension.openai_asr_python.call import Call
-        from ten_packages.extension.openai_asr_python.config_loading import (
-            load_config,
-        )
-        from ten_packages.extension.openai_asr_python.extension_log import (
+        from ten_packages.extension.openai_asr_python.call.call import Call
+        from ten_packages.extension.openai_asr_python.contract.log import (
             ExtensionLog,
         )
-        from ten_packages.extension.openai_asr_python.redaction import Redactor
+        from ten_packages.extension.openai_asr_python.properties.loading import (  # noqa: E501
+            load_config,
+        )
+        from ten_packages.extension.openai_asr_python.safety.redaction import (
+            Redactor,
+        )
 
         params = {
             "api_key": "sk-local",
@@ -83,7 +85,7 @@ class Ours:
         }
         config, _ = load_config({"params": params})
         self._call = await Call.create(
-            config, self, ExtensionLog(Redactor()), None
+            config, self, ExtensionLog(Redactor()).error, None
         )
         await self._call.start()
         await self._ready.wait()

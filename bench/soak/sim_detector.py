@@ -1,4 +1,4 @@
-"""A simulated local turn detector: what `audio.intake` tells the core."""
+"""A simulated local turn detector: what `call.intake` tells the core."""
 
 from __future__ import annotations
 

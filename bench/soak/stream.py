@@ -15,14 +15,11 @@ from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.levels import (
     loud_span_finder,
 )
-from ten_packages.extension.openai_asr_python.client_interface import (
+from ten_packages.extension.openai_asr_python.connection.interface import (
     ClientSettings,
 )
 from ten_packages.extension.openai_asr_python.openai_asr_client import (
     OpenAIASRClient,
-)
-from ten_packages.extension.openai_asr_python.realtime.endpoint import (
-    realtime_url,
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.results import (
@@ -37,6 +34,9 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
+)
+from ten_packages.extension.openai_asr_python.service.endpoint import (
+    realtime_url,
 )
 
 from devkit.script_audio import WORD_MS, encode_words, word_ids

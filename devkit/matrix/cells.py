@@ -6,7 +6,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ten_packages.extension.openai_asr_python.realtime.models import (
+from ten_packages.extension.openai_asr_python.service.models import (
     MODEL_NAMES,
     ServerTurns,
     profile_of,

@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from textwrap import fill
 
-from ten_packages.extension.openai_asr_python.realtime.languages import (
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    MAX_PROMPT,
+    Dialect,
+)
+from ten_packages.extension.openai_asr_python.service.languages import (
     LANGUAGE_CODES,
     LANGUAGES_CODES,
 )
-from ten_packages.extension.openai_asr_python.realtime.models import (
+from ten_packages.extension.openai_asr_python.service.models import (
     MODEL_NAMES,
     profile_of,
 )
-from ten_packages.extension.openai_asr_python.realtime.options import (
+from ten_packages.extension.openai_asr_python.service.options import (
     MAX_KEYWORD,
     MAX_KEYWORDS,
     OPTIONS,
     decide,
-)
-from ten_packages.extension.openai_asr_python.realtime.settings import (
-    MAX_PROMPT,
-    Dialect,
 )
 
 from .cells import (
@@ -53,8 +53,8 @@ _HEAD = """\
 # Compatibility
 
 Written by `make matrix` (`python -m devkit.matrix`): the tables of abilities
-and codes from the code (`realtime/models.py`, `realtime/options.py`,
-`realtime/languages.py`), the others from calls over real sockets to the server
+and codes from the code (`service/models.py`, `service/options.py`,
+`service/languages.py`), the others from calls over real sockets to the server
 in `devkit/server`. That one keeps to every rule of the service that is known
 from OpenAI's documents, recorded sessions and published measurements; OpenAI's
 own was not called. Sources of the abilities: OpenAI's guides, model and

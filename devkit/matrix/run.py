@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
-from ten_packages.extension.openai_asr_python.call import Call, Refused
+from ten_packages.extension.openai_asr_python.call.call import Call, Refused
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.config_loading import load_config
-from ten_packages.extension.openai_asr_python.extension_log import ExtensionLog
+from ten_packages.extension.openai_asr_python.contract.log import ExtensionLog
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     FinalizeEnd,
@@ -23,7 +25,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     TurnFailed,
     TurnResult,
 )
-from ten_packages.extension.openai_asr_python.redaction import Redactor
+from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 from devkit.server.local import LocalServer
 
@@ -154,7 +156,9 @@ async def run_cell(cell: AnyCell, server: LocalServer) -> Outcome:
     listener = _Listener()
     outcome = listener.outcome
     outcome.warnings = warnings
-    call = await Call.create(config, listener, ExtensionLog(Redactor()), None)
+    call = await Call.create(
+        config, listener, ExtensionLog(Redactor()).error, None
+    )
     await call.start()
     if isinstance(cell, UpdateCell):
         after = cell.changed_properties(server.url, name)

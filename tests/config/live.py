@@ -11,14 +11,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import trustme
-from ten_packages.extension.openai_asr_python.call import Call
-from ten_packages.extension.openai_asr_python.config_loading import load_config
-from ten_packages.extension.openai_asr_python.extension_log import ExtensionLog
+from ten_packages.extension.openai_asr_python.call.call import Call
+from ten_packages.extension.openai_asr_python.contract.log import ExtensionLog
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionLost,
 )
-from ten_packages.extension.openai_asr_python.redaction import Redactor
+from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 KEY = "sk-test-0123456789"
 _HANG_GUARD_S = 30
@@ -58,7 +60,9 @@ async def try_to_connect(**params: Any) -> Listener:
     """One attempt with this configuration: ready, or why not."""
     config, _ = load_config({"params": {"api_key": KEY, **params}})
     listener = Listener()
-    call = await Call.create(config, listener, ExtensionLog(Redactor()), None)
+    call = await Call.create(
+        config, listener, ExtensionLog(Redactor()).error, None
+    )
     await call.start()
     await asyncio.wait_for(listener.decided.wait(), _HANG_GUARD_S)
     await call.stop()

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.config_loading import (
+from ten_packages.extension.openai_asr_python.connection.faults import (
+    fault_of_exception,
+)
+from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
     updated_properties,
 )
-from ten_packages.extension.openai_asr_python.connect_faults import (
-    fault_of_exception,
-)
-from ten_packages.extension.openai_asr_python.realtime.endpoint import (
+from ten_packages.extension.openai_asr_python.service.endpoint import (
     endpoint,
     redacted_url,
 )

@@ -6,8 +6,10 @@ import math
 from typing import Any
 
 import pytest
-from ten_packages.extension.openai_asr_python.config_loading import ConfigError
-from ten_packages.extension.openai_asr_python.config_updates import (
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    ConfigError,
+)
+from ten_packages.extension.openai_asr_python.properties.updates import (
     ConfigUpdates,
     Request,
     Version,

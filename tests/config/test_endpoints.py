@@ -15,15 +15,17 @@ import trustme
 from hypothesis import example, given
 from hypothesis import strategies as st
 from live import KEY, port_of, tls_front, try_to_connect
-from ten_packages.extension.openai_asr_python import dialer
-from ten_packages.extension.openai_asr_python.call import Call
+from ten_packages.extension.openai_asr_python.call.call import Call
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.config_loading import load_config
-from ten_packages.extension.openai_asr_python.dialer import (
+from ten_packages.extension.openai_asr_python.connection import dialer
+from ten_packages.extension.openai_asr_python.connection.dialer import (
     BadCaFile,
     tls_context,
 )
-from ten_packages.extension.openai_asr_python.realtime.endpoint import (
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
+from ten_packages.extension.openai_asr_python.service.endpoint import (
     ascii_host,
     endpoint,
     is_azure,

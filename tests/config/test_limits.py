@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
 

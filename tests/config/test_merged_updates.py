@@ -16,10 +16,10 @@ from ten_packages.extension.openai_asr_python.config import (
     ConfigError,
     OpenAIASRConfig,
 )
-from ten_packages.extension.openai_asr_python.config_loading import (
+from ten_packages.extension.openai_asr_python.properties.loading import (
     updated_properties,
 )
-from ten_packages.extension.openai_asr_python.config_updates import (
+from ten_packages.extension.openai_asr_python.properties.updates import (
     Command,
     ConfigUpdates,
     Version,

@@ -8,28 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.config_loading import (
+from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
     updated_properties,
 )
 from ten_packages.extension.openai_asr_python.realtime.client_events import (
     session_update,
 )
-from ten_packages.extension.openai_asr_python.realtime.languages import (
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    MAX_PROMPT,
+)
+from ten_packages.extension.openai_asr_python.service.languages import (
     LANGUAGE_CODES,
     LANGUAGES_CODES,
 )
-from ten_packages.extension.openai_asr_python.realtime.models import (
+from ten_packages.extension.openai_asr_python.service.models import (
     MODEL_NAMES,
     profile_of,
 )
-from ten_packages.extension.openai_asr_python.realtime.options import (
+from ten_packages.extension.openai_asr_python.service.options import (
     MAX_KEYWORD,
     OPTIONS,
     decide,
-)
-from ten_packages.extension.openai_asr_python.realtime.settings import (
-    MAX_PROMPT,
 )
 
 from devkit.server.errors import ApiError

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
-from ten_packages.extension.openai_asr_python import proxies
-from ten_packages.extension.openai_asr_python.proxies import (
+from ten_packages.extension.openai_asr_python.connection import proxies
+from ten_packages.extension.openai_asr_python.connection.proxies import (
     BadProxy,
     choose_proxy,
 )

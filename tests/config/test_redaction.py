@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ten_packages.extension.openai_asr_python.redaction import (
+from ten_packages.extension.openai_asr_python.safety.redaction import (
     Redactor,
     proxy_secrets,
     secrets_in,

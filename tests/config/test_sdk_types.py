@@ -20,17 +20,19 @@ from openai.types.realtime import (
     RealtimeTranscriptionSessionCreateRequestParam,
 )
 from pydantic import TypeAdapter
-from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
 from ten_packages.extension.openai_asr_python.realtime.client_events import (
     session_update,
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
-from ten_packages.extension.openai_asr_python.realtime.models import (
-    MODEL_NAMES,
-    profile_of,
-)
 from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
+)
+from ten_packages.extension.openai_asr_python.service.models import (
+    MODEL_NAMES,
+    profile_of,
 )
 
 KEY = "sk-test-0123456789"

@@ -18,7 +18,7 @@ from ten_packages.extension.openai_asr_python.config import (
     TranscriptionConfig,
     TurnDetectionConfig,
 )
-from ten_packages.extension.openai_asr_python.config_loading import (
+from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
     updated_properties,
 )

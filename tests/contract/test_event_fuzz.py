@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_values import TEXTS, VALUES, quick
-from ten_packages.extension.openai_asr_python.confidence import confidence
+from ten_packages.extension.openai_asr_python.contract.confidence import (
+    confidence,
+)
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.results import (

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
-from ten_packages.extension.openai_asr_python.call import Call as Parts
+from ten_packages.extension.openai_asr_python.call.call import Call as Parts
 from ten_packages.extension.openai_asr_python.extension import (
     OpenAIASRExtension,
 )

@@ -8,8 +8,12 @@ import math
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from scripted import answered
-from ten_packages.extension.openai_asr_python.config_loading import load_config
-from ten_packages.extension.openai_asr_python.languages import result_tag
+from ten_packages.extension.openai_asr_python.contract.language_tags import (
+    result_tag,
+)
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
 
 from devkit.server import Faults, ServerThread
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import pytest
-from ten_packages.extension.openai_asr_python.realtime.languages import (
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    MAX_PROMPT,
+    prompt_with,
+)
+from ten_packages.extension.openai_asr_python.service.languages import (
     names_language_of,
     parse_tag,
     service_code,
 )
-from ten_packages.extension.openai_asr_python.realtime.models import (
+from ten_packages.extension.openai_asr_python.service.models import (
     MODEL_NAMES,
     profile_of,
 )
-from ten_packages.extension.openai_asr_python.realtime.options import (
+from ten_packages.extension.openai_asr_python.service.options import (
     MAX_KEYWORD,
     MAX_KEYWORDS,
     Request,
@@ -20,10 +24,6 @@ from ten_packages.extension.openai_asr_python.realtime.options import (
     decide,
     fit,
     keyword_style,
-)
-from ten_packages.extension.openai_asr_python.realtime.settings import (
-    MAX_PROMPT,
-    prompt_with,
 )
 
 LIVE = "gpt-live-transcribe"

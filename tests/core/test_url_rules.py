@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ten_packages.extension.openai_asr_python.realtime.endpoint import (
+from ten_packages.extension.openai_asr_python.service.endpoint import (
     endpoint,
     is_azure,
     is_loopback,

@@ -12,7 +12,7 @@ import pytest
 from dumped_call import SlowDisk, lines_of, logged_bytes, of_kind
 from ten_packages.extension.openai_asr_python import audio_dumper
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
-from ten_packages.extension.openai_asr_python.redaction import Redactor
+from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 
 class Dump:

@@ -14,7 +14,7 @@ from asr_call import Call, run_call, spoken
 from dumped_call import dumping, lines_of
 from ten_packages.extension.openai_asr_python import audio_dumper
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
-from ten_packages.extension.openai_asr_python.redaction import Redactor
+from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 AUDIO = b"\1\2" * 100
 HEADER = {"t": 0.0, "kind": "session", "package": "openai_asr_python"}

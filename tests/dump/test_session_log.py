@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 from asr_call import Call, run_call, spoken, text_of
 from dumped_call import dumping, lines_of, logged_bytes, of_kind
-from ten_packages.extension.openai_asr_python.redaction import Redactor
-from ten_packages.extension.openai_asr_python.session_log import SessionLog
+from ten_packages.extension.openai_asr_python.recording.session_log import (
+    SessionLog,
+)
+from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 TURNS = [[1, 2, 3], [4, 5]]
 KEY = "sk-test-0123456789"

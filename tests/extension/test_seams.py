@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
-from ten_packages.extension.openai_asr_python import call as call_module
-from ten_packages.extension.openai_asr_python import update_queue
-from ten_packages.extension.openai_asr_python.config_updates import Version
+from ten_packages.extension.openai_asr_python.call import call as call_module
+from ten_packages.extension.openai_asr_python.call import update_queue
 from ten_packages.extension.openai_asr_python.extension import (
     OpenAIASRExtension,
 )
+from ten_packages.extension.openai_asr_python.properties.updates import Version
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_runtime import AudioFrame, AudioFrameDataFmt
 

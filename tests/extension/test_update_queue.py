@@ -7,16 +7,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from ten_packages.extension.openai_asr_python import (
-    call as call_module,
+from ten_packages.extension.openai_asr_python.call import call as call_module
+from ten_packages.extension.openai_asr_python.call import update_queue
+from ten_packages.extension.openai_asr_python.call.call import Call, Refused
+from ten_packages.extension.openai_asr_python.call.update_queue import (
+    UpdateQueue,
 )
-from ten_packages.extension.openai_asr_python import (
-    update_queue,
-)
-from ten_packages.extension.openai_asr_python.call import Call, Refused
 from ten_packages.extension.openai_asr_python.config import OpenAIASRConfig
-from ten_packages.extension.openai_asr_python.config_updates import Version
-from ten_packages.extension.openai_asr_python.update_queue import UpdateQueue
+from ten_packages.extension.openai_asr_python.properties.updates import Version
 
 FIRST = {"params": {"api_key": "sk-test-0123456789", "model": "whisper-1"}}
 

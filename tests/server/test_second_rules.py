@@ -9,7 +9,9 @@ import pytest
 from random_updates import raw_updates, user_configs
 from second_rules import Rules
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.config_loading import load_config
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
 from ten_packages.extension.openai_asr_python.realtime.client_events import (
     session_update,
 )

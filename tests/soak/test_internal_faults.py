@@ -9,8 +9,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from ten_packages.extension.openai_asr_python import connect_faults
 from ten_packages.extension.openai_asr_python import openai_asr_client as client
+from ten_packages.extension.openai_asr_python.connection import (
+    faults as connect_faults,
+)
 from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
 )

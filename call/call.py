@@ -1,6 +1,6 @@
 """The parts of one call, put together by its configuration; no TEN.
 
-Frames go through `audio.intake` (wire format, local detector) to the client,
+Frames go through `intake` (wire format, local detector) to the client,
 which owns the connection and the core.
 """
 
@@ -11,17 +11,17 @@ import contextlib
 import functools
 from collections.abc import Callable
 
-from .audio.converter import FrameConverter
-from .audio.intake import Intake
-from .audio.levels import loud_span_finder
-from .audio.turns import Event, LocalTurnDetector, TurnStarted
-from .client_interface import AsrListener, ClientSettings, WireTrace
-from .config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
-from .dialer import tls_context
-from .extension_log import ExtensionLog
-from .openai_asr_client import OpenAIASRClient
-from .realtime.change import ANSWER_S, PATIENCE_S
-from .realtime.faults import Fault
+from ..audio.converter import FrameConverter
+from ..audio.levels import loud_span_finder
+from ..audio.turns import Event, LocalTurnDetector, TurnStarted
+from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
+from ..connection.dialer import tls_context
+from ..connection.interface import AsrListener, ClientSettings
+from ..connection.trace import WireTrace
+from ..openai_asr_client import OpenAIASRClient
+from ..realtime.change import ANSWER_S, PATIENCE_S
+from ..realtime.faults import Fault
+from .intake import Intake
 
 
 class MissingDetector(Exception):
@@ -67,7 +67,7 @@ class Call:
         cls,
         config: OpenAIASRConfig,
         listener: AsrListener,
-        log: ExtensionLog,
+        log_error: Callable[[str], None],
         trace: WireTrace | None,
     ) -> Call:
         """Put the parts together; raises `MissingDetector` or `BadCaFile`."""
@@ -77,7 +77,7 @@ class Call:
             client_settings(config),
             listener,
             loud_span_finder(session.wire_format, session.rate),
-            log.error,
+            log_error,
             trace=trace,
         )
         return cls(config, client, await make_detector(config))

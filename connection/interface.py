@@ -1,14 +1,14 @@
-"""What the client is given: settings, a listener, an onlooker."""
+"""What the client is given: settings and a listener."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
-from .realtime.handshake import Protocol as Dialect
-from .realtime.limits import Limits
-from .realtime.results import (
+from ..realtime.handshake import Protocol as Dialect
+from ..realtime.limits import Limits
+from ..realtime.results import (
     AudioDropped,
     FinalizeEnd,
     InternalFault,
@@ -18,7 +18,7 @@ from .realtime.results import (
     TurnFailed,
     TurnResult,
 )
-from .realtime.settings import SessionSettings
+from ..realtime.settings import SessionSettings
 
 
 class AsrListener(Protocol):
@@ -49,16 +49,6 @@ class AsrListener(Protocol):
     ) -> None:
         """The connection was lost or refused, something of ours failed, or
         audio had to be dropped."""
-
-
-class WireTrace(Protocol):
-    """Who looks on, for a log; `AudioDumper` does."""
-
-    def message(self, kind: str, connection: int, message: bytes | str) -> None:
-        """A WebSocket message was ``sent`` or ``received``."""
-
-    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """A connection was opened or closed, or could not be opened."""
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,11 @@ from ten_ai_base.message import (
     ModuleType,
 )
 
-from .audio_dumper import AudioDumper
-from .call import Call
-from .confidence import confidence
-from .connect_faults import kind_of, place_of
-from .extension_log import ExtensionLog
-from .languages import result_tag
-from .realtime.faults import Fault
-from .realtime.results import (
+from ..audio_dumper import AudioDumper
+from ..call.call import Call
+from ..connection.faults import kind_of, place_of
+from ..realtime.faults import Fault
+from ..realtime.results import (
     AudioDropped,
     FinalizeEnd,
     InternalFault,
@@ -34,8 +31,11 @@ from .realtime.results import (
     TurnFailed,
     TurnResult,
 )
-from .redaction import Redactor
-from .report_pace import DropReport, Repeats, is_told
+from ..safety.redaction import Redactor
+from .confidence import confidence
+from .language_tags import result_tag
+from .log import ExtensionLog
+from .pace import DropReport, Repeats, is_told
 
 VENDOR = "openai"
 #: A session that lived this long ends an outage, in seconds; one that is lost

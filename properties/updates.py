@@ -18,8 +18,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .config import LOCAL_FIELDS, ConfigError, OpenAIASRConfig
-from .config_loading import load_config, updated_properties
+from ..config import LOCAL_FIELDS, ConfigError, OpenAIASRConfig
+from .loading import load_config, updated_properties
 
 #: A session may take so long to come about on a slow line, in seconds.
 _SESSION_S = 3.0

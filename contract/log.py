@@ -6,8 +6,8 @@ import contextlib
 
 from ten_runtime import AsyncTenEnv
 
-from .realtime.shown import harmless
-from .redaction import Redactor
+from ..realtime.shown import harmless
+from ..safety.redaction import Redactor
 
 _LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
 

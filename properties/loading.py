@@ -17,9 +17,9 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from .config import ConfigError, OpenAIASRConfig, TranscriptionConfig
-from .config_checks import advice, check, is_name
-from .realtime.settings import WireFormat
+from ..config import ConfigError, OpenAIASRConfig, TranscriptionConfig
+from ..realtime.settings import WireFormat
+from .checks import advice, check, is_name
 
 _ALIASES = {
     "key": "api_key",

@@ -17,11 +17,11 @@ from websockets.exceptions import ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
-from .client_interface import ClientSettings
-from .private_files import require_file
+from ..realtime.shown import harmless
+from ..safety.private_files import require_file
+from ..service.endpoint import is_loopback_address, is_loopback_host
+from .interface import ClientSettings
 from .proxies import ProxyFailed, choose_proxy
-from .realtime.endpoint import is_loopback_address, is_loopback_host
-from .realtime.shown import harmless
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
@@ -108,7 +108,7 @@ class Dialer:
     async def open(self, settings: ClientSettings) -> ClientConnection:
         """Connect within ``connect_timeout_ms``.
 
-        Raises what `connect_faults` explains.
+        Raises what `faults` explains.
         """
         target = parse_uri(settings.url)
         here = is_loopback_host(target.host)

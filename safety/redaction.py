@@ -15,10 +15,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import unquote, unquote_plus, urlsplit
 
-from .client_interface import WireTrace
+from ..service.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
+from ..service.models import MODEL_NAMES
 from .escapes import View, views
-from .realtime.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
-from .realtime.models import MODEL_NAMES
 
 _MASK = "***"
 #: Shorter texts are not searched for: they are found in ordinary words.
@@ -180,26 +179,6 @@ class Redactor:
             digits = f"{value:f}" if isinstance(value, float) else str(value)
             return value if self.known(digits) == digits else _MASK
         return value
-
-
-class OverheardTrace:
-    """Shows a redactor what the server says, on its way to another trace."""
-
-    def __init__(self, redactor: Redactor, trace: WireTrace | None) -> None:
-        self._redactor = redactor
-        self._trace = trace
-
-    def message(self, kind: str, connection: int, message: bytes | str) -> None:
-        """A WebSocket message was ``sent`` or ``received``."""
-        if kind == "received":
-            self._redactor.overhear(message)
-        if self._trace is not None:
-            self._trace.message(kind, connection, message)
-
-    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """A connection was opened or closed, or could not be opened."""
-        if self._trace is not None:
-            self._trace.note(kind, fields)
 
 
 # -- where secrets are ----------------------------------------------------

@@ -15,9 +15,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from .languages import service_code
-from .models import ModelProfile, ServerTurns
-from .settings import (
+from ..realtime.settings import (
     MAX_PROMPT,
     Delay,
     Dialect,
@@ -25,6 +23,8 @@ from .settings import (
     KeywordStyle,
     prompt_with,
 )
+from .languages import service_code
+from .models import ModelProfile, ServerTurns
 
 Option = Literal[
     "language",

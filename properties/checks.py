@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from .config import ConfigError, OpenAIASRConfig
-from .realtime.endpoint import is_azure, is_loopback, is_openai, is_plain
-from .realtime.models import MODEL_NAMES
-from .realtime.options import decide
+from ..config import ConfigError, OpenAIASRConfig
+from ..service.endpoint import is_azure, is_loopback, is_openai, is_plain
+from ..service.models import MODEL_NAMES
+from ..service.options import decide
 
 _SECTION = "input_audio_transcription"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

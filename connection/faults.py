@@ -20,15 +20,15 @@ from websockets.exceptions import (
     ProxyError,
 )
 
-from .dialer import BadCaFile, NotThisMachine
-from .proxies import BadProxy, Proxy, ProxyFailed
-from .realtime.faults import (
+from ..realtime.faults import (
     Fault,
     Verdict,
     clean_message,
     fault_of_http,
     retry_after_s,
 )
+from .dialer import BadCaFile, NotThisMachine
+from .proxies import BadProxy, Proxy, ProxyFailed
 
 
 def fault_of_exception(error: Exception) -> Fault:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .realtime.results import DropCause
+from ..realtime.results import DropCause
 
 #: The second report comes after so many more ms, the next after twice that.
 _FIRST_STEP_MS = 1000

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .realtime.shown import harmless
-from .redaction import Redactor
+from ..realtime.shown import harmless
+from ..safety.redaction import Redactor
 
 FORMAT_VERSION = 1
 _PACKAGE = "openai_asr_python"

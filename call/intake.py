@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .converter import FrameConverter, Wire
-from .g711 import Law, decode
-from .turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
+from ..audio.converter import FrameConverter, Wire
+from ..audio.g711 import Law, decode
+from ..audio.turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
 
 
 class Intake:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .realtime.languages import names_language_of, parse_tag, service_code
+from ..service.languages import names_language_of, parse_tag, service_code
 
 #: What a result says when neither the service nor the configuration names a
 #: language.

@@ -19,7 +19,7 @@ from websockets import proxy as websockets_proxy
 from websockets.exceptions import InvalidProxy
 from websockets.uri import parse_uri
 
-from .realtime.endpoint import ascii_host, with_port
+from ..service.endpoint import ascii_host, with_port
 
 #: In the order of `websockets` (RFC 6455, 4.1); ``all_proxy`` is for the rest.
 _VARIABLES = {

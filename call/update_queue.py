@@ -1,8 +1,8 @@
 """``update_configs`` commands that wait for the service, and their answers.
 
 One change is made at a time; those that come meanwhile are merged into the
-next one.  Which these are, and what is then in force, `config_updates` knows;
-how a change is made, the extension.
+next one.  Which these are, and what is then in force, `properties.updates`
+knows; how a change is made, the extension.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from ..config import ConfigError, OpenAIASRConfig
+from ..connection.dialer import BadCaFile
+from ..connection.faults import kind_of
+from ..properties.updates import Command, ConfigUpdates, Version
+from ..realtime.change import ANSWER_S
 from .call import Call, MissingDetector, Refused
-from .config import ConfigError, OpenAIASRConfig
-from .config_updates import Command, ConfigUpdates, Version
-from .connect_faults import kind_of
-from .dialer import BadCaFile
-from .realtime.change import ANSWER_S
 
 #: An update is answered within ten seconds, its way through TEN included.
 _UPDATE_S = ANSWER_S - 0.5

@@ -1,0 +1,7 @@
+"""How the service is reached, and what it means when it is not.
+
+In this order: ``interface`` (what the client is given), ``proxies``,
+``dialer`` (opens connections), ``faults`` (what an exception means),
+``trace`` (who looks on).  Whether and when to connect is decided in
+`realtime`.
+"""
