@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from .audio_buffer import AudioBuffer, Span
 from .faults import Fault
-from .held_audio import HeldAudio, Span
-from .items import Turn
 from .results import (
     AudioDropped,
     DropCause,
@@ -18,6 +17,7 @@ from .results import (
 )
 from .session import Session
 from .settings import SessionSettings
+from .turn import Turn
 
 #: How much of the last turn's speech is kept to compare with, in ms.
 _VOICE_SAMPLE_MS = 300
@@ -32,10 +32,10 @@ class Delivery:
     cut short by the turn before) the audio itself is looked at.
     """
 
-    def __init__(self, held: HeldAudio, settings: SessionSettings) -> None:
+    def __init__(self, buffer: AudioBuffer, settings: SessionSettings) -> None:
         self.results: deque[Result] = deque()
         self.dropped = 0
-        self._held = held
+        self._buffer = buffer
         self._rate = settings.rate
         self.configure(settings)
         self._spoken_to = 0
@@ -50,15 +50,18 @@ class Delivery:
         self._settings = settings
 
     def _padding(self, turn: Turn) -> int:
-        settings = turn.settings or self._settings
-        return self._samples(settings.prefix_padding_ms)
+        return self.samples(turn.settings.prefix_padding_ms)
 
     def _silence(self, turn: Turn) -> int:
-        settings = turn.settings or self._settings
-        return self._samples(settings.silence_duration_ms)
+        return self.samples(turn.settings.silence_duration_ms)
 
-    def _samples(self, ms: int) -> int:
+    def samples(self, ms: int) -> int:
+        """A length in ms as a number of samples."""
         return ms * self._rate // 1000
+
+    def tell(self, result: Result) -> None:
+        """Something that is no text."""
+        self.results.append(result)
 
     def ms(self, samples: int) -> int:
         """A number of samples in ms, rounded down."""
@@ -67,18 +70,18 @@ class Delivery:
     def final(self, turn: Turn) -> None:
         """Report the last word of a settled turn."""
         if not self._is_noise_tail(turn):
-            text = (turn.transcript or "").strip()
+            text = turn.transcript.strip()
             result = self._result(turn, text, turn.end)
             self.results.append(Final(result))
             if turn.from_server and text:
                 stop = self._spoken_to
-                sample = self._samples(_VOICE_SAMPLE_MS)
-                self._voice = self._held.read(stop - sample, stop)
+                sample = self.samples(_VOICE_SAMPLE_MS)
+                self._voice = self._buffer.read(stop - sample, stop)
         self._next_turn()
 
     def failed(self, turn: Turn, fault: Fault) -> None:
         """Report that a turn's audio is given up."""
-        if turn.begin < self._held.start:
+        if turn.begin < self._buffer.start:
             # Whether its padding was silence cannot be seen any more.
             turn.start = max(turn.begin, self._spoken_to)
         result = self._result(turn, "", turn.end)
@@ -86,7 +89,7 @@ class Delivery:
             TurnFailed(turn.item_id, result.start_ms, result.duration_ms, fault)
         )
         if turn.end is not None:
-            self.dropped += max(turn.end - self._held.watermark, 0)
+            self.dropped += max(turn.end - self._buffer.watermark, 0)
         self._next_turn()
 
     def _next_turn(self) -> None:
@@ -101,7 +104,7 @@ class Delivery:
         A session may have had the audio before a stretch that gave way; when
         it is lost, only that is news.
         """
-        watermark = self._held.watermark
+        watermark = self._buffer.watermark
         self._gaps = [gap for gap in self._gaps if gap[1] > watermark]
         for gap_start, gap_stop in self._gaps:
             if start < gap_start:
@@ -133,7 +136,7 @@ class Delivery:
 
         Later turns wait, so that their texts do not mix.
         """
-        turn = session.head()
+        turn = session.turns.head()
         if turn is None or turn.settled:
             return
         text = turn.text.strip()
@@ -162,16 +165,16 @@ class Delivery:
             self._settings.turn_owner == "server"
             and not turn.from_server
             and turn.end is not None
-            and turn.begin >= self._held.start
-            and not self._held.stands_out(self._voice, turn.begin, turn.end)
+            and turn.begin >= self._buffer.start
+            and not self._buffer.stands_out(self._voice, turn.begin, turn.end)
         )
 
     def _is_early_guess(self, turn: Turn, end: int) -> bool:
         """Is this text for audio in which nothing was said yet?"""
         return (
             self._settings.turn_owner == "client"
-            and turn.begin >= self._held.start
-            and not self._held.has_speech(turn.begin, end)
+            and turn.begin >= self._buffer.start
+            and not self._buffer.has_speech(turn.begin, end)
         )
 
     def _result(self, turn: Turn, text: str, end: int | None) -> TurnResult:
@@ -179,11 +182,11 @@ class Delivery:
             end = turn.begin
         start = self._speech_start(turn, end)
         # A turn is reported with 1 ms at least.
-        stop = max(self._speech_end(turn, end), start + self._samples(1))
+        stop = max(self._speech_end(turn, end), start + self.samples(1))
         if turn.settled:
             self._spoken_to = stop
         start_ms = self.ms(start)
-        settings = turn.settings or self._settings
+        settings = turn.settings
         return TurnResult(
             turn.item_id,
             text,
@@ -204,20 +207,20 @@ class Delivery:
         if (
             shown is not None
             and turn.begin < shown[1]
-            and self._held.watermark <= shown[0] <= end
+            and self._buffer.watermark <= shown[0] <= end
         ):
             # A replayed turn keeps the start that was already reported, also
             # where the server now hears it begin later.
             turn.start = shown[0]
             return turn.start
         # The server's times are whole ms.
-        edge = max(self._spoken_to, self._held.watermark) + self._samples(1)
+        edge = max(self._spoken_to, self._buffer.watermark) + self.samples(1)
         cut_short = turn.begin <= edge
         padding = self._padding(turn) if turn.from_server else 0
         if padding and not cut_short:
             start = turn.begin + padding
         else:
-            span = self._held.span(turn.begin, end)
+            span = self._buffer.span(turn.begin, end)
             start = turn.begin if span is None else span[0]
             if padding:
                 start = min(start, turn.begin + padding)
@@ -227,8 +230,8 @@ class Delivery:
     def _speech_end(self, turn: Turn, end: int) -> int:
         if not turn.closed:
             return end
-        silence = self._silence(turn) if turn.stopped else 0
+        silence = self._silence(turn) if turn.has_silence else 0
         if silence:
             return end - silence
-        span = self._held.span(turn.begin, end)
+        span = self._buffer.span(turn.begin, end)
         return end if span is None else span[1]

@@ -24,9 +24,9 @@ from collections import deque
 from typing import Literal
 
 from .client_events import session_update_event
+from .errors import ErrorInfo
 from .events import ServerEvent
 from .faults import (
-    ErrorInfo,
     Fault,
     fault_of_error,
     fault_of_refused_settings,
@@ -34,9 +34,8 @@ from .faults import (
 )
 from .habits import ServerHabits
 from .limits import Limits
-from .settings import Dialect, SessionSettings
+from .settings import Dialect, ProtocolChoice, SessionSettings
 
-Protocol = Literal["auto", "ga", "beta"]
 #: ``waiting``: for the server's first event.  ``asking``: for the answer to
 #: our settings.  ``trial``: it did not come, audio goes out all the same.
 Stage = Literal["waiting", "asking", "trial", "done"]
@@ -58,14 +57,13 @@ class Handshake:
 
     ``outbox``: where its messages go.  ``dialect`` is a guess until the
     server spoke.  ``failure``: why the attempt is over, once it is.
-    ``notices``: what to tell the user.  ``audio_sent``: audio went out.
     ``trial_since``: when the trial began, or was extended.
     """
 
     def __init__(
         self,
         settings: SessionSettings,
-        protocol: Protocol,
+        protocol: ProtocolChoice,
         limits: Limits,
         habits: ServerHabits,
         outbox: deque[bytes],
@@ -79,8 +77,8 @@ class Handshake:
         self.dialect: Dialect = "beta" if protocol == "beta" else "ga"
         self.stage: Stage = "waiting"
         self.failure: Fault | None = None
-        self.notices: list[Fault] = []
-        self.audio_sent = False
+        self._notices: list[Fault] = []
+        self._audio_sent = False
         self.trial_since = now
         self._created = False
         self._update_id = ""
@@ -109,6 +107,19 @@ class Handshake:
         self.stage = "trial"
         self.trial_since = now
 
+    def audio_goes_out(self) -> None:
+        """Whether its settings are in force or not."""
+        self._audio_sent = True
+
+    def extend_trial(self, now: float) -> None:
+        """Nothing was said that it could have told about."""
+        self.trial_since = now
+
+    def take_notices(self) -> list[Fault]:
+        """What is to be told to the user, once."""
+        notices, self._notices = self._notices, []
+        return notices
+
     # -- what the server says ----------------------------------------------
 
     def receive(self, event: ServerEvent, now: float) -> bool:
@@ -131,7 +142,7 @@ class Handshake:
         self._created = True
         if self._problem is not None:
             # It was no refusal.
-            self.notices.append(fault_of_error(self._problem[1]))
+            self._notices.append(fault_of_error(self._problem[1]))
             self._problem = None
         spoke_first = self.stage == "waiting"
         if self._may_be_beta and _is_beta(event) and self.dialect == "ga":
@@ -142,7 +153,7 @@ class Handshake:
 
     def _on_updated(self, now: float) -> None:
         habits = self._habits
-        if self.stage == "trial" and self.audio_sent:
+        if self.stage == "trial" and self._audio_sent:
             habits.answers_in_s = now - self._since
             self.failure = Fault(
                 "at_once",
@@ -210,7 +221,7 @@ class Handshake:
             f"no session.updated came within {now - self._since:.0f} s of"
             " session.update; audio is kept"
         )
-        self.notices.append(Fault("report", NOT_CONFIRMED, text))
+        self._notices.append(Fault("report", NOT_CONFIRMED, text))
 
 
 def _is_beta(event: ServerEvent) -> bool:

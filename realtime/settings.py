@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 WireFormat = Literal["pcm16", "g711_ulaw", "g711_alaw"]
 Dialect = Literal["ga", "beta"]
+#: ``auto``: the one that the server speaks.
+ProtocolChoice = Literal["auto", "ga", "beta"]
 #: How words are put into a prompt; "" where the model takes no prompt.
 KeywordStyle = Literal["", "list", "sentence"]
 TurnOwner = Literal["server", "client"]

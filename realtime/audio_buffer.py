@@ -6,6 +6,7 @@ the call.
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections.abc import Callable
 from typing import TypeAlias
@@ -17,7 +18,7 @@ Span: TypeAlias = tuple[int, int]
 FindSpeech = Callable[[bytes], "Span | None"]
 
 
-class HeldAudio:
+class AudioBuffer:
     """A bounded, contiguous stretch of audio from the watermark on.
 
     ``start`` is the position of the oldest sample kept, ``end`` the position
@@ -53,6 +54,18 @@ class HeldAudio:
         elif self.detected is None:
             self.detected = []
             self.heard_from = self.end
+
+    def speech_started(self, onset: int) -> None:
+        """The local detector, if there is one, heard speech from ``onset``
+        on; open-ended until it ends."""
+        if self.detected is not None:
+            self.detected.append([onset, sys.maxsize])
+
+    def speech_ended(self, end: int) -> None:
+        """The speech that began last ended at ``end``."""
+        if self.detected:
+            span = self.detected[-1]
+            span[1] = max(min(span[1], end), span[0] + 1)
 
     @property
     def complete(self) -> bool:
@@ -103,6 +116,10 @@ class HeldAudio:
         index = bisect_right(self.marks, position)
         if index == 0 or self.marks[index - 1] != position:
             self.marks.insert(index, position)
+
+    def unmark(self, position: int) -> None:
+        """No commit belongs at the mark ``position`` after all."""
+        self.marks.remove(position)
 
     def next_mark(self, after: int) -> int | None:
         """The first mark beyond the position ``after``."""

@@ -1,25 +1,33 @@
-"""Where a session's audio time lies in the call."""
+"""What a session was sent, and where its audio time lies in the call."""
 
 from __future__ import annotations
 
 
-class SessionClock:
-    """Translates a session's audio time to positions of the call.
+class SentAudio:
+    """The audio of one session, in samples of the call.
 
-    A session counts the audio appended to it, from 0 with each connection.
-    Where audio had to be skipped, a further anchor is kept.
+    ``end``: everything before it was sent, or skipped as silence.
+    ``samples``: those of all append messages.  A session counts the audio
+    appended to it, from 0 with each connection; where audio was skipped, a
+    further anchor is kept.
     """
 
     def __init__(self, rate: int) -> None:
+        self.end = 0
+        self.samples = 0
         self._rate = rate
-        self._sent = 0
         self._anchors: list[tuple[int, int]] = []
 
-    def sent(self, position: int, samples: int) -> None:
-        """``samples`` from ``position`` on were appended to the session."""
-        if not self._anchors or self.position(self._sent) != position:
-            self._anchors.append((self._sent, position))
-        self._sent += samples
+    def skip_to(self, position: int) -> None:
+        """The next audio is that from ``position`` on."""
+        self.end = position
+
+    def append(self, samples: int) -> None:
+        """The next ``samples`` were appended to the session."""
+        if not self._anchors or self.position(self.samples) != self.end:
+            self._anchors.append((self.samples, self.end))
+        self.samples += samples
+        self.end += samples
 
     def position(self, session_sample: int) -> int:
         """The call's position of a sample of the session."""
@@ -36,7 +44,7 @@ class SessionClock:
         A time beyond what was sent is a server's mistake and is taken as the
         end of what was sent.
         """
-        sample = min(session_ms * self._rate // 1000, self._sent)
+        sample = min(session_ms * self._rate // 1000, self.samples)
         for anchor, _ in self._anchors:
             if sample < anchor < sample + self._rate // 1000:
                 # Whole ms are rounded down: it may be the first of a stretch.
