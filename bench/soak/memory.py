@@ -14,9 +14,9 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-from .random_call import CODES
-from .sim_call import OWNERS, Call
-from .sim_server import Faults, SimServer
+from devkit.sim.call import OWNERS, Call
+from devkit.sim.random_call import CODES
+from devkit.sim.server import Faults, SimServer
 
 _CORE = str(Path(__file__).resolve().parents[2] / "realtime" / "*")
 #: Less than this is a matter of the moment, in bytes.

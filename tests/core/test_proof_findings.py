@@ -1,4 +1,4 @@
-"""What the random calls of `bench.soak` found, one small case each."""
+"""What the random calls of `devkit.sim` found, one small case each."""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
 )
 
-from .sim_detector import SimDetector
-from .sim_server import Faults, SimConnection, SimServer
+from .detector import SimDetector
+from .server import Faults, SimConnection, SimServer
 from .watch import Watch, demand
 from .words import NOISE, RATE, SILENCE, WORD_SAMPLES, find_speech, ms
 from .words import word_audio as audio_of

@@ -9,8 +9,8 @@ from typing import Any
 
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
-from .sim_call import OWNERS, Call
-from .sim_server import Faults, SimServer
+from .call import OWNERS, Call
+from .server import Faults, SimServer
 from .words import WORD_SAMPLES, ms
 
 #: Close codes that do not end the call for good.

@@ -26,7 +26,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 from .words import TINY, WORD_SAMPLES, Piece, ms, parse
 
 if TYPE_CHECKING:
-    from .sim_call import Call
+    from .call import Call
 
 #: One frame of audio as TEN sends it, in ms: how true times must be.
 FRAME_MS = 10
