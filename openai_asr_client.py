@@ -22,9 +22,9 @@ from .connection.dialer import CLOSE_S, Dialer
 from .connection.faults import fault_of_exception, kind_of, place_of
 from .connection.interface import AsrListener, ClientSettings
 from .connection.trace import WireTrace
+from .realtime.audio_buffer import FindSpeech
 from .realtime.change import ANSWER_S
 from .realtime.faults import NO_CLOSE_FRAME, Fault
-from .realtime.held_audio import FindSpeech
 from .realtime.link import Link
 from .realtime.results import (
     Final,
@@ -143,7 +143,7 @@ class OpenAIASRClient:
             return
         self._stopping = True
         try:
-            if self._running and self.core.undelivered and not mine:
+            if self._running and self.core.progress.undelivered and not mine:
                 self.core.finalize(_STOP, self._now())
                 self._pump()
                 await self._within_bound(self._stopped.wait(), 0.0)
@@ -155,7 +155,7 @@ class OpenAIASRClient:
         in which the listener has called."""
         self._running = False
         try:
-            self.core.end(self._now())
+            self.core.stop(self._now())
         except Exception as error:
             self._tell(error)
         self._cancel_timer()
@@ -218,7 +218,7 @@ class OpenAIASRClient:
     def passed_over(self, position: int | None) -> None:
         """The local detector is sure that no turn is open at a sample."""
         if position is not None:
-            self.core.passed_over(position)
+            self.core.quiet_to(position)
 
     def finalize(self, token: object) -> None:
         """Deliver everything received so far; `on_asr_finalized` follows."""
@@ -284,7 +284,7 @@ class OpenAIASRClient:
         core = self.core
         rate = core.settings.rate
         return {
-            "reconnects": core.reconnects,
+            "reconnects": core.connections.reconnects,
             "replayed_ms": core.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
         }
@@ -383,14 +383,14 @@ class OpenAIASRClient:
         with contextlib.suppress(ConnectionClosed):
             while True:
                 message = self.core.next_message(link, self._now())
-                if message is None or link.want_ping:
+                if message is None or link.wants_ping:
                     self._after()
                 if message is not None:
                     self._show("sent", connection, message)
                     await socket.send(message, text=True)
-                if link.want_ping:
+                if link.wants_ping:
                     # Here, so that it keeps its place among the audio.
-                    link.want_ping = False
+                    link.take_ping()
                     pong = await socket.ping()
                     self._spawn(self._await_pong(link, pong))
                 elif message is None:
@@ -445,12 +445,12 @@ class OpenAIASRClient:
         if not self._running:
             self._news.set()
             return
-        while (attempt := self.core.take_connect(self._now())) is not None:
+        while (attempt := self.core.next_attempt(self._now())) is not None:
             settings = attempt.address
             assert isinstance(settings, ClientSettings)
             self._spawn(self._connect_once(settings))
         for connection in self._connections:
-            if connection.link.closing and not connection.closing:
+            if connection.link.must_close and not connection.closing:
                 connection.closing = True
                 self._spawn(self._hang_up(connection))
             connection.wake.set()

@@ -147,7 +147,7 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     )
     core.detect_locally(True, _PADDING_MS if skip else None)
     core.start(0.0)
-    core.take_connect(0.0)
+    core.next_attempt(0.0)
     link = core.opened(0.0, 0.0)
     service = Service(core, link)
     service.listen()
@@ -173,7 +173,7 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
         frame = scene.samples[start : start + size]
         intake.push(frame.tobytes(), scene.rate, 1, 2)
         if count % 100 == 0 and intake.quiet_to is not None:
-            core.passed_over(intake.quiet_to)
+            core.quiet_to(intake.quiet_to)
         service.listen()
     intake.finalize()
     core.finalize("end", 0.0)

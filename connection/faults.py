@@ -20,10 +20,10 @@ from websockets.exceptions import (
     ProxyError,
 )
 
+from ..realtime.errors import clean_message
 from ..realtime.faults import (
     Fault,
     Verdict,
-    clean_message,
     fault_of_http,
     retry_after_s,
 )

@@ -66,7 +66,7 @@ def package_size(client: OpenAIASRClient) -> int:
         for pattern in ("realtime/*", "*.py")
     ]
     snapshot = tracemalloc.take_snapshot().filter_traces(wanted)
-    audio = getattr(client.core._held, "_data", b"")
+    audio = getattr(client.core._buffer, "_data", b"")
     return sum(trace.size for trace in snapshot.traces) - sys.getsizeof(audio)
 
 

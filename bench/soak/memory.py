@@ -29,7 +29,7 @@ def core_size(call: Call) -> int:
     gc.collect()
     snapshot = tracemalloc.take_snapshot()
     kept = snapshot.filter_traces([tracemalloc.Filter(True, _CORE)])
-    held = getattr(call.core._held, "_data", b"")
+    held = getattr(call.core._buffer, "_data", b"")
     return sum(trace.size for trace in kept.traces) - sys.getsizeof(held)
 
 

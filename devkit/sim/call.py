@@ -259,7 +259,7 @@ class Call:
     def stop(self) -> None:
         """The call is over, whatever is still open."""
         self.stopped = True
-        self.core.end(self.now)
+        self.core.stop(self.now)
         self.settle()
 
     # -- the network -------------------------------------------------------
@@ -355,7 +355,7 @@ class Call:
         while busy:
             busy = self._round()
         self.peak_held = max(
-            self.peak_held, self.core.received - self.core._held.start
+            self.peak_held, self.core.received - self.core._buffer.start
         )
         self.watch.step()
 
@@ -365,7 +365,7 @@ class Call:
         if due is not None and due <= self.now and not self.stopped:
             # As the client does it: at the deadline, and not before.
             self.core.tick(self.now)
-        while self.core.take_connect(self.now):
+        while self.core.next_attempt(self.now):
             self.watch.attempt(self.now)
             self.attempts.append(self.now + self.rng.random() * self.connect_s)
         for at in [at for at in self.attempts if at <= self.now]:
@@ -408,9 +408,9 @@ class Call:
         if self.refuses_spare and core.active is not None:
             # The key is revoked while a session lives.
             self.faults_done += 1
-            attempt = core._attempt
+            attempt = core.connections.attempt
             wanted = attempt is not None and attempt.change is None
-            if wanted and not core._is_stale(attempt):
+            if wanted and not core._in_force.is_stale(attempt):
                 self.watch.refused_spare(core.active)
             core.failed(Fault("fatal", "invalid_api_key", "no"), self.now)
             return
@@ -428,13 +428,13 @@ class Call:
         link = connection.link
         if not connection.open:
             return False
-        if link.closing:
+        if link.must_close:
             self._close(connection, 1000, "")
             return True
         message: bytes | None = b""
-        while message is not None or link.want_ping:
-            if link.want_ping:
-                link.want_ping = False
+        while message is not None or link.wants_ping:
+            if link.wants_ping:
+                link.take_ping()
                 self.pongs.append((connection.pong_at(self.now), connection))
             message = self.core.next_message(link, self.now)
             busy |= message is not None

@@ -57,7 +57,7 @@ class SimDetector:
         if self._position // RATE > self._second:
             self._second = self._position // RATE
             if not self._open:
-                self._core.passed_over(self._position)
+                self._core.quiet_to(self._position)
 
     def finalize(self) -> None:
         """End the open turn here and now."""

@@ -22,6 +22,9 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SettingsChanged,
     TurnFailed,
 )
+from ten_packages.extension.openai_asr_python.realtime.session import (
+    SessionState,
+)
 
 from .words import TINY, WORD_SAMPLES, Piece, ms, parse
 
@@ -132,8 +135,8 @@ class Watch:
         """The call has settled: what must hold now?"""
         core = self._call.core
         self._note_progress()
-        if not core._held.complete:
-            self._holes_to = core._held.start
+        if not core._buffer.complete:
+            self._holes_to = core._buffer.start
         self._pass_words()
         self._check_liveness()
         self._check_change()
@@ -162,17 +165,16 @@ class Watch:
         if call.stopped or core.fatal is not None:
             return
         demand(self._refusals_to_tell == 0, "a lasting refusal is told once")
-        spare, link = core.standby, core.active
+        spare, link = core.connections.standby, core.active
         demand(
-            link is not None or spare is None or spare.session.state != "ready",
+            link is not None or spare is None or not spare.session.ready,
             "a session stands ready and none is active",
         )
-        if link is None or link.closing:
+        if link is None or link.must_close:
             return
         session = link.session
-        waits = session.confused or session.updating is not None
         demand(
-            waits or not core._feed.has_packet(link),
+            session.stuck or not core._feed.has_packet(link),
             "a packet waits that could go out",
         )
 
@@ -226,7 +228,8 @@ class Watch:
             return
         session = core.active.session
         demand(
-            session.updating is not None or session.settings == call.settings,
+            session.state is SessionState.UPDATING
+            or session.settings == call.settings,
             f"the session works by {session.settings}",
         )
 
@@ -471,7 +474,7 @@ class Watch:
 
     def _check_bounds(self) -> None:
         core = self._call.core
-        held = core._held
+        held = core._buffer
         limit = ms(self._call.limits.max_buffer_ms)
         demand(
             held.end - held.start <= limit,
@@ -481,18 +484,18 @@ class Watch:
         demand(len(held.marks) <= _MANY, "many marks")
         demand(len(held.detected or ()) <= _MANY, "many detected stretches")
         demand(not core.results, "results left")
-        for link in (core.active, core.standby):
+        for link in (core.active, core.connections.standby):
             if link is None:
                 continue
             session = link.session
             for name, count in (
                 ("turns", len(session.turns)),
-                ("commits", len(session.commits)),
+                ("commits", len(session.turns.commits)),
                 ("messages", len(session.outbox)),
                 ("problems", len(session.problems)),
-                ("finished items", len(session._finished_set)),
+                ("finished items", len(session.turns.finished)),
                 ("PONGs", len(link._heard)),
-                ("anchors", len(session.clock._anchors)),
+                ("anchors", len(session.audio._anchors)),
             ):
                 demand(count <= _MANY, f"many {name}: {count}")
 

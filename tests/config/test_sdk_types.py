@@ -137,7 +137,7 @@ def test_the_other_events_are_what_the_sdk_describes():
         rng=random.Random(1),
     )
     core.start(0)
-    core.take_connect(0)
+    core.next_attempt(0)
     link = core.opened(0, 0)
     sent: list[dict[str, Any]] = []
 

@@ -114,7 +114,7 @@ class Driven:
 
     def connect(self, ready: bool = True) -> None:
         for _ in range(50):
-            if self.core.take_connect(self.now):
+            if self.core.next_attempt(self.now):
                 break
             self.now += 1.0
         else:
@@ -143,13 +143,13 @@ class Driven:
         """Let time pass, as the client does."""
         self.now += seconds
         self.core.tick(self.now)
-        if self.link is not None and self.link.closing:
+        if self.link is not None and self.link.must_close:
             self.core.closed(self.link, 1000, "", self.now)
             self.link = None
         if self.link is None:
             self.connect()
-        if self.link is not None and self.link.want_ping:
-            self.link.want_ping = False
+        if self.link is not None and self.link.wants_ping:
+            self.link.take_ping()
             self.core.pong(self.link, self.now)
         self.drain()
 
@@ -158,10 +158,10 @@ class Driven:
             return
         session = self.link.session
         assert len(session.turns) <= 300
-        assert len(session.commits) <= 300
+        assert len(session.turns.commits) <= 300
         assert len(session.problems) <= 100
         assert len(session.outbox) <= 100
-        for turn in session.turns.values():
+        for turn in session.turns:
             assert len(turn.text) <= 100_000
             assert len(turn.transcript or "") <= 100_000
             assert len(turn.logprobs) <= 20_000

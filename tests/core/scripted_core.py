@@ -69,7 +69,7 @@ class ScriptedCore:
 
     def connect(self) -> None:
         """The attempt that is due succeeds; ``sent`` begins anew."""
-        assert self.core.take_connect(self.now)
+        assert self.core.next_attempt(self.now)
         self.link = self.core.opened(self.now, WALL)
         self.sent = []
         self.look()
@@ -102,14 +102,14 @@ class ScriptedCore:
     def look(self) -> None:
         """Do what the client does after every input."""
         link = self.link
-        if link is not None and not link.closing:
+        while link is not None and not link.must_close:
             while (message := self.core.next_message(link, self.now)) is not (
                 None
             ):
                 self.sent.append(json.loads(message))
-            if link.want_ping and self.answers_pings:
-                link.want_ping = False
-                self.core.pong(link, self.now)
+            if not (self.answers_pings and link.take_ping()):
+                break
+            self.core.pong(link, self.now)
         while self.core.results:
             self.results.append(self.core.results.popleft())
 
@@ -123,9 +123,8 @@ class ScriptedCore:
             self.now = max(self.now, due)
             self.core.tick(self.now)
             self.look()
-            if self.core._connect_at is not None and (
-                self.core._connect_at <= self.now
-            ):
+            due_at = self.core.connections.due_at()
+            if due_at is not None and due_at <= self.now:
                 # Whoever tests it connects by himself.
                 break
         self.now = until

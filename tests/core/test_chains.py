@@ -93,7 +93,7 @@ def test_a_gap_in_a_chain_that_held_is_a_lost_event():
     # The notice of "b" was lost.
     core.committed("c", "b")
     core.wait(0.1)
-    assert core.link.closing
+    assert core.link.must_close
     core.session()
     assert core.core.watermark > 0
     for number, (item, before) in enumerate([("d", None), ("e", "d")]):

@@ -60,7 +60,7 @@ class Wire:
             rng=random.Random(1),
         )
         self.core.start(0.0)
-        assert self.core.take_connect(0.0)
+        assert self.core.next_attempt(0.0)
         self.link = self.core.opened(0.0, 1e9)
         self.drain()
         self.say(type="session.created", session={"id": "s"})
@@ -188,7 +188,7 @@ def test_silence_during_an_outage_is_let_go_by_the_local_detector():
     wire.core.closed(wire.link, 1006, "", 0.2)
     for second in range(300):
         wire.core.audio(bytes(2 * RATE))
-        wire.core.passed_over((second + 1) * RATE)
+        wire.core.quiet_to((second + 1) * RATE)
     assert wire.core.dropped == 0
     held = wire.core.received - wire.core.watermark
     assert held <= 3 * RATE

@@ -108,14 +108,14 @@ def test_audio_goes_out_only_so_far_ahead_of_the_last_pong():
     call.core.audio(word_audio(1) * 500)
     ahead, answers = [], 0
     while True:
-        before = link.session.appended
+        before = link.session.audio.samples
         while call.core.next_message(link, call.now) is not None:
             pass
-        if not link.want_ping:
+        if not link.wants_ping:
             break
-        assert link.session.appended - before <= ms(8000 + 1000)
-        ahead.append(link.session.appended - before)
-        link.want_ping = False
+        assert link.session.audio.samples - before <= ms(8000 + 1000)
+        ahead.append(link.session.audio.samples - before)
+        link.take_ping()
         call.core.pong(link, call.now)
         answers += 1
     assert call.core.received - link.session.sent < ms(100)

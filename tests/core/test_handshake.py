@@ -65,7 +65,7 @@ def test_an_error_in_place_of_a_session_is_told_before_any_timeout():
     for word in ("failed to load model x", "server_error", "model_load_error"):
         assert word in fault.message
     assert fault.verdict == "retry"
-    assert core.link.closing
+    assert core.link.must_close
 
 
 @pytest.mark.parametrize(

@@ -60,12 +60,12 @@ class Line:
 
     def pong(self, now: float) -> None:
         """The PING that was asked for goes out, and is answered."""
-        assert self.link.want_ping
-        self.link.want_ping = False
+        assert self.link.wants_ping
+        self.link.take_ping()
         self.core.pong(self.link, now)
 
     def connect(self) -> None:
-        assert self.core.take_connect(self.now)
+        assert self.core.next_attempt(self.now)
         self.link = self.core.opened(self.now, 1e9)
         self.sent()
         self.event("session.updated")
@@ -293,7 +293,7 @@ def test_a_turn_that_really_does_not_end_is_bounded():
     line.started("a", 0)
     line.talk(10_000)
     assert "commit" not in line.sent()
-    assert line.link.want_ping
+    assert line.link.wants_ping
     line.pong(0.1)
     line.now = 10.0
     line.core.tick(line.now)
@@ -320,11 +320,11 @@ def test_nothing_connects_after_the_end():
     line.talk(1000)
     line.sent()
     line.started("a", 0)
-    line.core.end(line.now)
+    line.core.stop(line.now)
     line.event(
         TRANSCRIPTION + "failed", item_id="a", error={"type": "server_error"}
     )
-    assert not line.core.take_connect(line.now + 100)
+    assert not line.core.next_attempt(line.now + 100)
 
 
 def test_an_item_that_comes_after_its_commit_was_given_up_shifts_no_text():
@@ -358,7 +358,7 @@ def quiet_seconds(line: Line, seconds: int, answers: bool = True) -> None:
         line.core.audio(SILENCE * ms(1000))
         line.sent()
         line.core.tick(line.now)
-        if line.link.want_ping and answers:
+        if line.link.wants_ping and answers:
             line.pong(line.now)
 
 
@@ -366,9 +366,9 @@ def test_silence_is_let_go_only_when_the_server_lived_on():
     """It may have died between the PONG and what its detector said."""
     line = Line()
     quiet_seconds(line, 3)
-    assert not line.link.want_ping  # The first PING is answered.
+    assert not line.link.wants_ping  # The first PING is answered.
     quiet_seconds(line, 5, answers=False)
-    assert line.link.want_ping
+    assert line.link.wants_ping
     assert line.core.watermark == 0
     line.pong(line.now)
     assert line.core.watermark > ms(1000)

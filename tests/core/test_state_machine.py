@@ -253,7 +253,7 @@ class OneCall(RuleBasedStateMachine):
         call.wait(60)
         assert call.watch.answered == len(call.asked)
         if call.core.fatal is not None and not call.stopped:
-            assert call.core.watermark == call.core._held.end
+            assert call.core.watermark == call.core._buffer.end
 
 
 TestOneCall = OneCall.TestCase

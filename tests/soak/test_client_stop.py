@@ -452,7 +452,7 @@ async def test_a_connection_that_comes_after_the_end_for_good_is_closed(server):
         url = settings.url.replace(server.url, other.url)
         settings = replace(settings, url=url)
         change = asyncio.ensure_future(call.client.change(settings))
-        await call.until(lambda: call.client.core._attempt)
+        await call.until(lambda: call.client.core.connections.attempt)
         for connection in server._open.values():
             connection.close(4000, "invalid_request_error.missing_model")
         with hang_guard(HANG_S):
