@@ -39,10 +39,12 @@ class Calling:
             limits=replace(LIMITS, **limits),
             log_error=self.listener.count.errors.append,
         )
-        self.client.core.address = replace(
-            self.client._settings,
-            stop_timeout_ms=STOP_MS,
-            connect_timeout_ms=NEVER_MS,
+        self.client.core.readdress(
+            replace(
+                self.client._settings,
+                stop_timeout_ms=STOP_MS,
+                connect_timeout_ms=NEVER_MS,
+            )
         )
         self.words = 0
 
@@ -174,8 +176,8 @@ async def test_the_turn_that_is_spoken_is_delivered_before(
     server, server_turns
 ):
     call = Calling(server.url, server_turns=server_turns)
-    call.client.core.address = replace(
-        call.client._settings, stop_timeout_ms=NEVER_MS
+    call.client.core.readdress(
+        replace(call.client._settings, stop_timeout_ms=NEVER_MS)
     )
     await call.connected()
     call.say(3)
@@ -199,7 +201,7 @@ async def test_during_back_off(server):
     await call.connected()
     server.stop_listening()
     server.drop_connections()
-    await call.until(lambda: call.client.core._backoff.attempt >= 2)
+    await call.until(lambda: call.client.core.connections._backoff.attempt >= 2)
     call.say(2)
     call.finalize("f")
     await call.stop()
@@ -276,7 +278,7 @@ async def test_a_change_under_way_is_answered(server, by_session):
         call.client.change(replace(settings, session=session))
     )
     second = asyncio.ensure_future(call.client.change(settings))
-    await call.until(lambda: call.client.core._change)
+    await call.until(lambda: call.client.core._in_force._change)
     await call.stop()
     with hang_guard(HANG_S):
         refused, later = await change, await second
@@ -407,8 +409,8 @@ async def test_the_listener_itself_may_stop_the_call(server):
 async def test_a_stop_that_is_cancelled_leaves_nothing(server):
     server.inject(never_completed="always")
     call = Calling(server.url)
-    call.client.core.address = replace(
-        call.client._settings, stop_timeout_ms=NEVER_MS
+    call.client.core.readdress(
+        replace(call.client._settings, stop_timeout_ms=NEVER_MS)
     )
     await call.connected()
     call.say(2)
