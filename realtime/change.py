@@ -26,12 +26,11 @@ class ChangeState(Enum):
 
 
 _C = ChangeState
-_ENDS = frozenset({_C.MADE, _C.REFUSED})
 CHANGE_MOVES = {
-    _C.WAITS: _ENDS | {_C.SENT, _C.WANTED},
-    _C.SENT: _ENDS | {_C.WAITS, _C.WANTED},
-    _C.WANTED: _ENDS | {_C.TRIED},
-    _C.TRIED: _ENDS | {_C.WANTED},
+    _C.WAITS: frozenset({_C.SENT, _C.WANTED, _C.REFUSED}),
+    _C.SENT: frozenset({_C.WAITS, _C.WANTED, _C.MADE, _C.REFUSED}),
+    _C.WANTED: frozenset({_C.TRIED, _C.REFUSED}),
+    _C.TRIED: frozenset({_C.WANTED, _C.MADE, _C.REFUSED}),
     _C.MADE: frozenset[ChangeState](),
     _C.REFUSED: frozenset[ChangeState](),
 }

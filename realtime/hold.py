@@ -18,7 +18,8 @@ class HoldState(Enum):
 
 _H = HoldState
 HOLD_MOVES = {
-    _H.READING: frozenset({_H.SETTLING, _H.OVER}),
+    # Without that PONG the connection is given up.
+    _H.READING: frozenset({_H.SETTLING}),
     _H.SETTLING: frozenset({_H.DECIDING, _H.OVER}),
     _H.DECIDING: frozenset({_H.OVER}),
     _H.OVER: frozenset({_H.OVER}),
