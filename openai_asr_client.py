@@ -285,7 +285,7 @@ class OpenAIASRClient:
         rate = core.settings.rate
         return {
             "reconnects": core.connections.reconnects,
-            "replayed_ms": core.replayed * 1000 // rate,
+            "replayed_ms": core.exchange.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
         }
 
@@ -297,7 +297,7 @@ class OpenAIASRClient:
         except Exception as error:
             fault = self._explained(error)
             self._note("connect_failed", code=fault.code, reason=fault.message)
-            self.core.failed(fault, self._now())
+            self.core.exchange.failed(fault, self._now())
             self._pump()
             return
         try:
@@ -317,7 +317,7 @@ class OpenAIASRClient:
         if not self._running or self.core.fatal is not None:
             await socket.close()
             return
-        link = self.core.opened(self._now(), time.time())
+        link = self.core.exchange.opened(self._now(), time.time())
         self._opened += 1
         connection = _Connection(socket, link, self._opened)
         self._note("opened", connection=connection.number)
@@ -334,7 +334,7 @@ class OpenAIASRClient:
                 code=socket.close_code or code,
                 reason=socket.close_reason or reason,
             )
-        self.core.closed(link, code, reason, self._now())
+        self.core.exchange.closed(link, code, reason, self._now())
         self._pump()
 
     async def _read_and_write(self, connection: _Connection) -> tuple[int, str]:
@@ -362,7 +362,7 @@ class OpenAIASRClient:
                 message = await socket.recv(decode=False)
                 begin = self._now()
                 self._show("received", connection, message)
-                self.core.receive(link, message, begin)
+                self.core.exchange.receive(link, message, begin)
                 self._pump()
                 busy_s += self._now() - begin
                 if busy_s > _READS_FOR_S:
@@ -382,7 +382,7 @@ class OpenAIASRClient:
         socket, link, wake = connection.socket, connection.link, connection.wake
         with contextlib.suppress(ConnectionClosed):
             while True:
-                message = self.core.next_message(link, self._now())
+                message = self.core.exchange.next_message(link, self._now())
                 if message is None or link.wants_ping:
                     self._after()
                 if message is not None:
@@ -400,7 +400,7 @@ class OpenAIASRClient:
     async def _await_pong(self, link: Link, pong: Awaitable[float]) -> None:
         with contextlib.suppress(ConnectionClosed):
             await pong
-            self.core.pong(link, self._now())
+            self.core.exchange.pong(link, self._now())
             self._pump()
 
     def _show(self, kind: str, connection: _Connection, message: bytes) -> None:
@@ -445,7 +445,9 @@ class OpenAIASRClient:
         if not self._running:
             self._news.set()
             return
-        while (attempt := self.core.next_attempt(self._now())) is not None:
+        while (
+            attempt := self.core.exchange.next_attempt(self._now())
+        ) is not None:
             settings = attempt.address
             assert isinstance(settings, ClientSettings)
             self._spawn(self._connect_once(settings))
@@ -461,7 +463,7 @@ class OpenAIASRClient:
             self._news.set()
         if not self._running:
             return
-        due = self.core.deadline()
+        due = self.core.exchange.deadline()
         if due is None:
             self._cancel_timer()
         elif self._timer is None or due < self._timer_at:
@@ -475,7 +477,7 @@ class OpenAIASRClient:
         if not self._running:
             return
         try:
-            self.core.tick(self._now())
+            self.core.exchange.tick(self._now())
         except Exception as error:
             self._begin_anew(error)
         else:
@@ -529,7 +531,7 @@ class OpenAIASRClient:
             ours = {self._dispatcher, asyncio.current_task()}
             for task in self._tasks - ours:
                 task.cancel()
-            self.core.recover(fault, self._now())
+            self.core.exchange.recover(fault, self._now())
             self._do_what_it_asks()
         except Exception as another:
             loop = asyncio.get_running_loop()

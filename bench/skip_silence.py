@@ -99,12 +99,12 @@ class Service:
 
     def tell(self, kind: str, **fields: object) -> None:
         event = {"type": kind, **fields}
-        self._core.receive(self._link, json.dumps(event), 0.0)
+        self._core.exchange.receive(self._link, json.dumps(event), 0.0)
 
     def listen(self) -> None:
         """Take what the core wants to send now."""
         while True:
-            message = self._core.next_message(self._link, 0.0)
+            message = self._core.exchange.next_message(self._link, 0.0)
             if message is None:
                 return
             event = json.loads(message)
@@ -147,8 +147,8 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     )
     core.detect_locally(True, _PADDING_MS if skip else None)
     core.start(0.0)
-    core.next_attempt(0.0)
-    link = core.opened(0.0, 0.0)
+    core.exchange.next_attempt(0.0)
+    link = core.exchange.opened(0.0, 0.0)
     service = Service(core, link)
     service.listen()
     service.tell("session.created", session={})

@@ -115,7 +115,7 @@ class Call:
     def ignored(self) -> int:
         """Server messages that meant nothing here."""
         core = self._client.core
-        return core.connections.habits.unknown_events + core.malformed
+        return core.connections.habits.unknown_events + core.exchange.malformed
 
     # -- life -------------------------------------------------------------
 
@@ -226,7 +226,7 @@ class Call:
     @property
     def _speaking(self) -> bool:
         heard = self._intake.speaking
-        return self._client.core.progress.speaking if heard is None else heard
+        return self._client.core.speaking if heard is None else heard
 
     def _change_detector(self) -> None:
         change, self._next_detector = self._next_detector, None

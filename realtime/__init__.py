@@ -22,8 +22,7 @@ One session:
 ``handshake``      from the first event to confirmed settings
 ``sent_audio``     what was sent, and where its time lies in the call
 ``turn``           one turn of speech
-``commits``        commits of ours without an answer
-``turn_list``      the turns in spoken order
+``turn_list``      the turns in spoken order, and our open commits
 ``chain``          was the notice of an item lost?
 ``item_events``    what events mean for the turns
 ``problems``       errors that are no answer to anything
@@ -42,7 +41,6 @@ The whole call:
 ``finalizes``      those that wait for their end signal
 ``progress``       what is delivered, sent again, or given up
 ``in_force``       the settings in force, and how they change
-``sessions``       what it means that a session comes or goes
-``exchange``       what goes over the connections, and when
-``transcription``  the parts put together
+``exchange``       the service's side: what comes over the connections
+``transcription``  the user's side; the parts put together
 """

@@ -164,6 +164,15 @@ class AudioBuffer:
         """
         return self._speech(start, stop) is not None
 
+    def has_unmarked_speech(self, least: int) -> bool:
+        """Is there speech for which no commit is asked yet?  A mark that comes
+        less than ``least`` samples after the one before is none."""
+        begin = self.watermark
+        for mark in self.marks:
+            if mark - begin >= least:
+                begin = mark
+        return self.has_speech(begin, self.end)
+
     def next_speech(self, position: int) -> int | None:
         """The onset of the first speech that a local detector heard and that
         does not end before ``position``."""

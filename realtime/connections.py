@@ -111,6 +111,11 @@ class Connections:
         planned = self.next_state is not NextState.NONE
         return None if planned else self.active.session.rollover_at
 
+    def times(self) -> list[float]:
+        """When something of the above becomes due."""
+        both = (self.due_at(), self.rollover_at())
+        return [time for time in both if time is not None]
+
     # -- opening ------------------------------------------------------------
 
     def plan(self, at: float) -> None:

@@ -1,50 +1,123 @@
-"""What goes over the connections of a call, and when."""
+"""The service's side of a call: what comes over the connections, and when.
+
+Every input, of the service or of the user, ends in `Exchange.settle`, which
+does what the state of things allows, whatever led there.
+"""
 
 from __future__ import annotations
 
-from .audio_buffer import AudioBuffer
+from .change import Attempt
 from .connections import Connections
 from .delivery import Delivery
 from .events import MalformedEvent, parse_event
-from .faults import Fault, fault_of_error
+from .faults import Fault, fault_of_close, fault_of_error
 from .feed import Feed
-from .handshake import NOT_CONFIRMED
 from .in_force import SettingsInForce
 from .limits import Limits
 from .link import Link
 from .progress import Progress
-from .results import ServerProblem, TurnCommitted
-from .session import Session, SessionState
-from .sessions import Sessions
+from .results import ServerProblem, SessionLost, SessionReady, TurnCommitted
+from .session import SessionState
 
 
 class Exchange:
-    """Feeds the links, reads what comes over them, and looks at the time.
+    """Opens, feeds, reads and loses sessions.
 
+    ``replayed``: samples that were sent to more than one session.
     ``malformed``: messages that were no events.
     """
 
     def __init__(
         self,
-        buffer: AudioBuffer,
+        connections: Connections,
         feed: Feed,
         delivery: Delivery,
-        connections: Connections,
         progress: Progress,
         in_force: SettingsInForce,
-        sessions: Sessions,
         limits: Limits,
     ) -> None:
+        self.replayed = 0
         self.malformed = 0
-        self._buffer = buffer
+        self._connections = connections
         self._feed = feed
         self._delivery = delivery
-        self._connections = connections
         self._progress = progress
         self._in_force = in_force
-        self._sessions = sessions
         self._grace = limits.close_grace_ms / 1000
-        self._turn_timeout = limits.turn_timeout_ms / 1000
+
+    # -- connections ------------------------------------------------------
+
+    def next_attempt(self, now: float) -> Attempt | None:
+        """The connection that the client shall open, once; or None."""
+        due_at = self._connections.due_at()
+        if due_at is None or now < due_at:
+            return None
+        attempt = self._in_force.attempt(now)
+        self._connections.dial(attempt)
+        return attempt
+
+    def opened(self, now: float, wall: float) -> Link:
+        """The WebSocket handshake is done; ``wall`` is unix time in s."""
+        connections = self._connections
+        stale = self._in_force.is_stale(connections.attempt)
+        link = connections.opened(now, wall, not (stale or connections.over))
+        if stale:
+            self._connect_again(now)
+        self.settle(now)
+        return link
+
+    def failed(self, fault: Fault, now: float) -> None:
+        """No connection came about."""
+        attempt = self._connections.not_opened()
+        if self._in_force.is_stale(attempt):
+            self._connect_again(now)
+        else:
+            self._lost(attempt, fault, now)
+        self.settle(now)
+
+    def _connect_again(self, now: float) -> None:
+        if self._connections.active is None:
+            self._connections.plan(now)
+
+    def closed(
+        self, link: Link, close_code: int, reason: str, now: float
+    ) -> None:
+        """The connection of ``link`` is over.
+
+        ``close_code`` 1006 stands for an end without a CLOSE frame;
+        ``reason`` then says what happened.
+        """
+        behind = link.session.problems.behind(close_code, now)
+        self._broke(link, fault_of_close(close_code, reason, behind), now)
+        self.settle(now)
+
+    def _broke(self, link: Link, fault: Fault, now: float) -> None:
+        """The connection of ``link`` is over; it is closed if it is not."""
+        if self._connections.remove(link):
+            self._lost(link.attempt, fault, now)
+
+    def recover(self, fault: Fault, now: float) -> None:
+        """Something of ours went wrong, in here or around it.
+
+        Whatever state that has left goes with the connections, which the
+        client has broken off; what is undelivered is sent again.
+        """
+        self._connections.remove_all()
+        self._in_force.forget_attempt()
+        self._lost(None, fault, now)
+        self.settle(now)
+
+    def _lost(self, attempt: Attempt | None, fault: Fault, now: float) -> None:
+        """A session, or an attempt at one, ended."""
+        if self._in_force.attempt_failed(attempt, fault, now):
+            return
+        told = self._connections.lost(fault, now)
+        if told is not None:
+            self._delivery.tell(told)
+        if isinstance(told, SessionLost) and told.fault.fatal:
+            self._progress.give_up("given_up")
+            self._progress.answer_finalizes(now)
+            self._in_force.refuse(fault, now)
 
     # -- messages -----------------------------------------------------------
 
@@ -83,7 +156,7 @@ class Exchange:
                 self._progress.deliver(now)
             if session.items.chain.broken:
                 self._progress.replay_broken_chain(session, now)
-        self._sessions.settle(now)
+        self.settle(now)
 
     def _look_at_handshake(self, link: Link, now: float) -> None:
         """Tell what there is to tell about it; the connection may end."""
@@ -91,7 +164,7 @@ class Exchange:
         for fault in handshake.take_notices():
             self._delivery.tell(ServerProblem(fault))
         if handshake.failure is not None:
-            self._sessions.broke(link, handshake.failure, now)
+            self._broke(link, handshake.failure, now)
 
     def pong(self, link: Link, now: float) -> None:
         """The PONG for the PING that was asked for arrived."""
@@ -99,7 +172,7 @@ class Exchange:
         quiet = link.take_quiet()
         if quiet is not None and link is self._connections.active:
             self._progress.on_server_quiet(link, quiet)
-        self._sessions.settle(now)
+        self.settle(now)
 
     # -- time -----------------------------------------------------------------
 
@@ -107,7 +180,7 @@ class Exchange:
         """Do what is due."""
         for link in self._connections.links:
             self._tick_link(link, now)
-        self._sessions.settle(now)
+        self.settle(now)
 
     def _tick_link(self, link: Link, now: float) -> None:
         session = link.session
@@ -120,44 +193,20 @@ class Exchange:
         for info in session.problems.take(now - self._grace):
             self._delivery.tell(ServerProblem(fault_of_error(info)))
         fault = link.tick(now)
+        if fault is None and link is self._connections.active:
+            fault = self._progress.check_answers(session, now)
         if fault is not None:
-            self._sessions.broke(link, fault, now)
-        elif link is self._connections.active:
-            if session.handshake.stage == "trial":
-                self._tick_trial(link, now)
-            else:
-                self._progress.check_answers(session, now)
-            rollover_at = self._connections.rollover_at()
-            if rollover_at is not None and now >= rollover_at:
-                self._connections.plan(now)
-
-    def _tick_trial(self, link: Link, now: float) -> None:
-        """A server that confirmed nothing must say something about speech."""
-        session = link.session
-        if now < self._trial_due(session):
-            return
-        if self._buffer.has_speech(self._buffer.watermark, session.sent):
-            text = "the server sent no session.updated, nor a word about audio"
-            self._sessions.broke(link, Fault("retry", NOT_CONFIRMED, text), now)
-        else:
-            session.handshake.extend_trial(now)
-
-    def _trial_due(self, session: Session) -> float:
-        return session.handshake.trial_since + self._turn_timeout
+            self._broke(link, fault, now)
+        rollover_at = self._connections.rollover_at()
+        if rollover_at is not None and now >= rollover_at:
+            self._connections.plan(now)
 
     def deadline(self) -> float | None:
         """When `tick` or `next_attempt` has something to do next."""
-        connections = self._connections
-        times = self._in_force.times()
-        for link in connections.links:
+        times = [*self._in_force.times(), *self._connections.times()]
+        times += self._progress.finalizes.times()
+        for link in self._connections.links:
             times += self._times_of(link)
-        for time in (
-            connections.due_at(),
-            connections.rollover_at(),
-            self._progress.finalizes.deadline,
-        ):
-            if time is not None:
-                times.append(time)
         return min(times, default=None)
 
     def _times_of(self, link: Link) -> list[float]:
@@ -168,11 +217,51 @@ class Exchange:
         told = [at + self._grace for at in session.problems.oldest_at()]
         times = told + link.times()
         if link is self._connections.active:
-            if session.handshake.stage == "trial":
-                times.append(self._trial_due(session))
-            else:
-                times += self._progress.answer_times(session)
+            times += self._progress.answer_times(session)
             spare, switch_at = self._connections.ready, session.switch_at
             if spare is not None and switch_at is not None:
                 times.append(switch_at)
         return times
+
+    # -- whatever led there ---------------------------------------------------
+
+    def settle(self, now: float) -> None:
+        """If this is so, do that."""
+        if not self._connections.stopped:
+            self._take_over(now)
+            self._in_force.pursue(now)
+            # It may have left the active session.
+            self._take_over(now)
+        self._progress.answer_finalizes(now)
+
+    def _take_over(self, now: float) -> None:
+        """Make a ready session the active one when the moment is right.
+
+        While another session is alive that is a moment when nothing is
+        undelivered, or the last one before that session expires.
+        """
+        connections = self._connections
+        connections.look_at_next()
+        link, old = connections.ready, connections.active
+        if link is None:
+            return
+        if old is not None and not self._in_force.forces(link, now):
+            switch_at = old.session.switch_at
+            forced = switch_at is not None and now >= switch_at
+            busy = self._progress.undelivered or old.hold is not None
+            if busy and not forced:
+                return
+        recovered = connections.take_over()
+        # By whose settings silence is kept.
+        self._in_force.taken_over(link)
+        replayed = self._progress.begin_replay(link)
+        self.replayed += replayed
+        session = link.session
+        self._delivery.tell(
+            SessionReady(
+                session.id,
+                round((session.ready_at - link.attempt.at) * 1000),
+                recovered,
+                self._delivery.ms(replayed),
+            )
+        )

@@ -246,7 +246,8 @@ class Feed:
             session.sent - self._pause, session.sent
         ):
             return
-        if session.turns.commits.last_end > start:
+        commits = session.turns.commits
+        if commits and commits[-1].end > start:
             return
         if self._client_turns and not self._buffer.has_speech(
             start, session.sent

@@ -77,7 +77,6 @@ class FinalizeQueue:
         """Up to where those that still wait want the audio delivered."""
         return [entry.position for entry in self._waiting]
 
-    @property
-    def deadline(self) -> float | None:
+    def times(self) -> list[float]:
         """When the oldest must be answered at the latest."""
-        return self._waiting[0].deadline if self._waiting else None
+        return [entry.deadline for entry in (*self._waiting,)[:1]]

@@ -13,6 +13,7 @@ from .errors import describe
 from .faults import Fault, fault_of_error
 from .feed import Feed
 from .finalizes import FinalizeQueue
+from .handshake import NOT_CONFIRMED
 from .limits import Limits
 from .link import Link
 from .results import DropCause
@@ -25,8 +26,6 @@ RESEND = 1
 #: is not what it seems; more where it mostly was.
 TRUST = 5
 MOST_TRUST = 20
-#: Silence that is no gap between two words any more, in ms.
-_PAUSE_MS = 300
 #: So much audio has to be delivered before the back-off begins anew, in ms.
 _PROGRESS_MS = 300
 
@@ -67,23 +66,6 @@ class Progress:
         if link is not None and link.session.turns.pending:
             return True
         return buffer.has_speech(buffer.watermark, buffer.end)
-
-    @property
-    def speaking(self) -> bool:
-        """Was something said just now, by its sound?"""
-        end = self._buffer.end
-        pause = self._delivery.samples(_PAUSE_MS)
-        return self._buffer.has_speech(end - pause, end)
-
-    def has_unmarked_speech(self, least_ms: int) -> bool:
-        """Is there speech for which no commit is asked yet?  A mark that is
-        too early to be one, by less than ``least_ms``, does not count."""
-        buffer = self._buffer
-        begin = buffer.watermark
-        for mark in buffer.marks:
-            if mark - begin >= self._delivery.samples(least_ms):
-                begin = mark
-        return buffer.has_speech(begin, buffer.end)
 
     def covers(self, position: int) -> bool:
         """Is everything said before ``position`` delivered, or given up?"""
@@ -183,18 +165,23 @@ class Progress:
 
     def answer_times(self, session: Session) -> list[float]:
         """Until when the server should have answered, in seconds."""
+        if session.handshake.stage == "trial":
+            return [session.handshake.trial_since + self._turn_timeout]
         return session.turns.answer_times(self._turn_timeout)
 
-    def check_answers(self, session: Session, now: float) -> None:
-        """A turn without an answer: send it again once, then report it."""
+    def check_answers(self, session: Session, now: float) -> Fault | None:
+        """What no answer comes to: a turn is sent again once, then reported; a
+        session on trial is given up, for the reason that is returned."""
         if now < min(self.answer_times(session), default=now + 1):
-            return
+            return None
+        if session.handshake.stage == "trial":
+            return self._check_trial(session, now)
         if self._resend(now):
-            return
+            return None
         fault = Fault("report", "no_result", "the server sent no result")
         turn = session.turns.head()
         if turn is None:
-            commit = session.turns.commits.give_up()
+            commit = session.turns.commits.popleft()
             turn = Turn("", commit.begin, session.settings, commit.end)
         unsure = not turn.item_id or turn.end is None
         self._fail(session, turn, fault, now)
@@ -203,6 +190,15 @@ class Progress:
             # for the next turn's.
             self._connections.drop_active(now)
         self.deliver(now)
+        return None
+
+    def _check_trial(self, session: Session, now: float) -> Fault | None:
+        """A server that confirmed nothing must say something about speech."""
+        if self._buffer.has_speech(self._buffer.watermark, session.sent):
+            text = "the server sent no session.updated, nor a word about audio"
+            return Fault("retry", NOT_CONFIRMED, text)
+        session.handshake.extend_trial(now)
+        return None
 
     def _fail(
         self, session: Session, turn: Turn, fault: Fault, now: float

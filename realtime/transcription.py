@@ -8,11 +8,11 @@ are forgotten and the next session is fed from the watermark on, with the same
 commits of ours at the same positions.  So nothing is delivered twice and
 nothing is skipped.
 
-The user's audio and wishes, the server's messages and the time go in.  After
-every input but ``audio``: ``next_attempt`` tells what to connect,
-``next_message`` of each open link what to send, ``results`` what happened,
-``deadline`` when to call ``tick``.  All times are seconds on any monotonic
-clock.
+The user's audio and wishes go into `Transcription`, the server's messages and
+the time into its ``exchange``.  After every input but ``audio``:
+``exchange.next_attempt`` tells what to connect, ``next_message`` of each open
+link what to send, ``deadline`` when to call ``tick``, ``results`` what
+happened.  All times are seconds on any monotonic clock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import random
 from collections import deque
 
 from .audio_buffer import AudioBuffer, FindSpeech
-from .change import ANSWER_S, Attempt
+from .change import ANSWER_S
 from .connections import Connections
 from .delivery import Delivery
 from .exchange import Exchange
@@ -33,14 +33,17 @@ from .link import Link
 from .progress import Progress
 from .results import Result
 from .session import MIN_COMMIT_MS
-from .sessions import Sessions
 from .settings import ProtocolChoice, SessionSettings
+
+#: Silence that is no gap between two words any more, in ms.
+_PAUSE_MS = 300
 
 
 class Transcription:
     """The state of one call, put together from its parts.
 
-    ``connections`` and ``progress`` are there to be looked at.
+    ``exchange``: the service's side.  ``connections`` and ``progress`` are
+    there to be looked at.
     """
 
     def __init__(
@@ -70,17 +73,12 @@ class Transcription:
             self._delivery,
             self.progress,
         )
-        self._sessions = Sessions(
-            self.connections, self._delivery, self.progress, self._in_force
-        )
-        self._exchange = Exchange(
-            self._buffer,
+        self.exchange = Exchange(
+            self.connections,
             self._feed,
             self._delivery,
-            self.connections,
             self.progress,
             self._in_force,
-            self._sessions,
             limits,
         )
 
@@ -112,11 +110,6 @@ class Transcription:
         return self.connections.active
 
     @property
-    def replayed(self) -> int:
-        """Samples that were sent to more than one session."""
-        return self._sessions.replayed
-
-    @property
     def received(self) -> int:
         """Samples of the call so far."""
         return self._buffer.end
@@ -132,9 +125,10 @@ class Transcription:
         return self._delivery.dropped
 
     @property
-    def malformed(self) -> int:
-        """Messages that were no events."""
-        return self._exchange.malformed
+    def speaking(self) -> bool:
+        """Was something said just now, by its sound?"""
+        pause = self._delivery.samples(_PAUSE_MS)
+        return self._buffer.has_speech(self.received - pause, self.received)
 
     # -- from the user ----------------------------------------------------
 
@@ -165,7 +159,8 @@ class Transcription:
         """
         # What was said so far belongs to whoever listened until now: its turn
         # ends here, if it is ours to end.
-        spoken = self.progress.has_unmarked_speech(MIN_COMMIT_MS)
+        least = self._delivery.samples(MIN_COMMIT_MS)
+        spoken = self._buffer.has_unmarked_speech(least)
         self._buffer.listen(on)
         if spoken and self.settings.turn_owner == "client":
             self.commit()
@@ -191,7 +186,7 @@ class Transcription:
         """Deliver everything received so far, then say so with `token`."""
         self.progress.finalizes.ask(token, self.received, now)
         self.commit()
-        self._sessions.settle(now)
+        self.exchange.settle(now)
 
     def change(
         self,
@@ -210,7 +205,7 @@ class Transcription:
         ``by_session``; else the running one is updated.  One change at a time.
         """
         self._in_force.begin(settings, address, now, within_s, by_session)
-        self._sessions.settle(now)
+        self.exchange.settle(now)
 
     def readdress(self, address: object) -> None:
         """An equal address; but the client may have more in it than that."""
@@ -219,7 +214,7 @@ class Transcription:
     def hurry(self, now: float) -> None:
         """A change under way waits for no pause any more."""
         self._in_force.hurry(now)
-        self._sessions.settle(now)
+        self.exchange.settle(now)
 
     def start(self, now: float) -> None:
         """Ask for the first connection."""
@@ -240,48 +235,4 @@ class Transcription:
             self.progress.give_up("stopped")
         self.connections.stop()
         self._in_force.refuse(CALL_OVER, now)
-        self._sessions.settle(now)
-
-    # -- from the service -------------------------------------------------
-
-    def next_attempt(self, now: float) -> Attempt | None:
-        """The connection that the client shall open, once; or None."""
-        return self._sessions.next_attempt(now)
-
-    def opened(self, now: float, wall: float) -> Link:
-        """The WebSocket handshake is done; ``wall`` is unix time in s."""
-        return self._sessions.opened(now, wall)
-
-    def failed(self, fault: Fault, now: float) -> None:
-        """No connection came about."""
-        self._sessions.failed(fault, now)
-
-    def closed(
-        self, link: Link, close_code: int, reason: str, now: float
-    ) -> None:
-        """The connection is over; 1006 stands for an end without CLOSE."""
-        self._sessions.closed(link, close_code, reason, now)
-
-    def recover(self, fault: Fault, now: float) -> None:
-        """Something of ours went wrong; all connections are broken off."""
-        self._sessions.recover(fault, now)
-
-    def next_message(self, link: Link, now: float) -> bytes | None:
-        """The next message to send on this connection, or None for now."""
-        return self._exchange.next_message(link, now)
-
-    def receive(self, link: Link, message: str | bytes, now: float) -> None:
-        """Take one message from the server."""
-        self._exchange.receive(link, message, now)
-
-    def pong(self, link: Link, now: float) -> None:
-        """The PONG for the PING that was asked for arrived."""
-        self._exchange.pong(link, now)
-
-    def tick(self, now: float) -> None:
-        """Do what is due; call at `deadline`, or any time before."""
-        self._exchange.tick(now)
-
-    def deadline(self) -> float | None:
-        """When `tick` or `next_attempt` has something to do next."""
-        return self._exchange.deadline()
+        self.exchange.settle(now)

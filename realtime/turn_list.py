@@ -5,9 +5,10 @@ What the server's events mean for them is decided in `item_events`.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from .commits import Commit, OpenCommits
 from .sent_audio import SentAudio
 from .settings import SessionSettings
 from .turn import Turn
@@ -17,6 +18,16 @@ MAX_TURNS = 256
 #: How many finished items are remembered to tell a repeated event from a new
 #: one (about one in ten items was completed twice in OpenWhispr#790).
 _REMEMBERED_ITEMS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Commit:
+    """A commit of ours, of what began at ``begin``, without an answer yet."""
+
+    begin: int
+    end: int
+    event_id: str
+    sent_at: float
 
 
 class TurnList:
@@ -30,7 +41,7 @@ class TurnList:
     def __init__(self, settings: SessionSettings, audio: SentAudio) -> None:
         self.settings = settings
         self.boundary = 0
-        self.commits = OpenCommits()
+        self.commits: deque[Commit] = deque()
         self._settings_before = settings
         self._settings_from = 0
         self._audio = audio
@@ -102,9 +113,16 @@ class TurnList:
     def commit(self, event_id: str, now: float) -> None:
         """A commit of what was sent so far goes out."""
         end = self._audio.end
-        self.commits.add(Commit(self.boundary, end, event_id, now))
+        self.commits.append(Commit(self.boundary, end, event_id, now))
         if self.by_client:
             self.boundary = end
+
+    def drop_commit(self, event_id: str) -> None:
+        """The server found nothing to commit; ``event_id`` may be ""."""
+        for commit in self.commits:
+            if event_id in (commit.event_id, ""):
+                self.commits.remove(commit)
+                return
 
     def drop_open(self) -> None:
         """Its audio is discarded; it will get another item."""
@@ -132,7 +150,7 @@ class TurnList:
             begin = self.boundary
             if self.by_client and self.commits and not self.open_turn():
                 # Not announced, but a commit is waiting for its item.
-                begin = self.commits.first.begin
+                begin = self.commits[0].begin
             turn = Turn(item_id, begin, self._settings_at(begin))
             self._turns[item_id] = turn
         return turn
@@ -157,9 +175,12 @@ class TurnList:
         rounding = self.settings.rate // 1000
         limit = self._end_of_open(turn)
         if turn.from_server:
-            self.commits.forget_before(turn.begin + rounding)
-        commit = self.commits.answer(limit + rounding)
-        if commit is not None:
+            # Whatever answers to earlier commits there were are lost.
+            begin = turn.begin + rounding
+            while self.commits and self.commits[0].end <= begin:
+                self.commits.popleft()
+        if self.commits and self.commits[0].end <= limit + rounding:
+            commit = self.commits.popleft()
             turn.end = commit.end
             if self.by_client:
                 # The boundary moved on when the commit was sent.

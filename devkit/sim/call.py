@@ -312,7 +312,7 @@ class Call:
 
     def _close(self, connection: SimConnection, code: int, reason: str) -> None:
         connection.open = False
-        self.core.closed(connection.link, code, reason, self.now)
+        self.core.exchange.closed(connection.link, code, reason, self.now)
 
     def wait(self, seconds: float) -> None:
         """Let virtual time pass."""
@@ -332,7 +332,7 @@ class Call:
         self.settle()
 
     def _times(self) -> Iterator[float]:
-        due = self.core.deadline()
+        due = self.core.exchange.deadline()
         if due is not None and not self.stopped:
             yield due
         yield from self.attempts
@@ -361,11 +361,11 @@ class Call:
 
     def _round(self) -> bool:
         busy = False
-        due = self.core.deadline()
+        due = self.core.exchange.deadline()
         if due is not None and due <= self.now and not self.stopped:
             # As the client does it: at the deadline, and not before.
-            self.core.tick(self.now)
-        while self.core.next_attempt(self.now):
+            self.core.exchange.tick(self.now)
+        while self.core.exchange.next_attempt(self.now):
             self.watch.attempt(self.now)
             self.attempts.append(self.now + self.rng.random() * self.connect_s)
         for at in [at for at in self.attempts if at <= self.now]:
@@ -377,7 +377,7 @@ class Call:
         for entry in [e for e in self.pongs if e[0] <= self.now]:
             self.pongs.remove(entry)
             if entry[1].open and not (entry[1].frozen or entry[1].deaf):
-                self.core.pong(entry[1].link, self.now)
+                self.core.exchange.pong(entry[1].link, self.now)
                 self.watch.pong(self.now)
                 busy = True
         if busy:
@@ -402,7 +402,7 @@ class Call:
             return  # the client closes such a socket
         if not self.reachable:
             self.faults_done += 1
-            self.core.failed(Fault("retry", "refused", "no"), self.now)
+            self.core.exchange.failed(Fault("retry", "refused", "no"), self.now)
             return
         core = self.core
         if self.refuses_spare and core.active is not None:
@@ -412,15 +412,17 @@ class Call:
             wanted = attempt is not None and attempt.change is None
             if wanted and not core._in_force.is_stale(attempt):
                 self.watch.refused_spare(core.active)
-            core.failed(Fault("fatal", "invalid_api_key", "no"), self.now)
+            core.exchange.failed(
+                Fault("fatal", "invalid_api_key", "no"), self.now
+            )
             return
         if self.refusals:
-            self.core.failed(self.refusals.pop(0), self.now)
+            self.core.exchange.failed(self.refusals.pop(0), self.now)
             return
         self.opened += 1
         self.server.count += 1
         wall = SimServer.wall(self.now) + self.wall_error_s
-        link = self.core.opened(self.now, wall)
+        link = self.core.exchange.opened(self.now, wall)
         self.connections.append(SimConnection(self.server, link, self.now))
 
     def _serve(self, connection: SimConnection) -> bool:
@@ -436,14 +438,14 @@ class Call:
             if link.wants_ping:
                 link.take_ping()
                 self.pongs.append((connection.pong_at(self.now), connection))
-            message = self.core.next_message(link, self.now)
+            message = self.core.exchange.next_message(link, self.now)
             busy |= message is not None
             # What a peer does not read lies in the buffers on the way.
             if message and not (connection.frozen or connection.deaf):
                 connection.receive(message, self.now)
         while (event := connection.pop_due(self.now)) is not None:
             busy = True
-            self.core.receive(link, event, self.now)
+            self.core.exchange.receive(link, event, self.now)
         close = connection.close_at
         expired = connection.expires_at
         if expired is not None and self.now >= expired:

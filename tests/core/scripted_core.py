@@ -69,8 +69,8 @@ class ScriptedCore:
 
     def connect(self) -> None:
         """The attempt that is due succeeds; ``sent`` begins anew."""
-        assert self.core.next_attempt(self.now)
-        self.link = self.core.opened(self.now, WALL)
+        assert self.core.exchange.next_attempt(self.now)
+        self.link = self.core.exchange.opened(self.now, WALL)
         self.sent = []
         self.look()
 
@@ -78,7 +78,7 @@ class ScriptedCore:
         """The server's words."""
         for event in events:
             text = event if isinstance(event, str) else json.dumps(event)
-            self.core.receive(self.link, text, self.now)
+            self.core.exchange.receive(self.link, text, self.now)
             self.look()
 
     def committed(self, item: str, previous: str | None) -> None:
@@ -101,15 +101,13 @@ class ScriptedCore:
 
     def look(self) -> None:
         """Do what the client does after every input."""
-        link = self.link
+        link, exchange = self.link, self.core.exchange
         while link is not None and not link.must_close:
-            while (message := self.core.next_message(link, self.now)) is not (
-                None
-            ):
+            while message := exchange.next_message(link, self.now):
                 self.sent.append(json.loads(message))
             if not (self.answers_pings and link.take_ping()):
                 break
-            self.core.pong(link, self.now)
+            exchange.pong(link, self.now)
         while self.core.results:
             self.results.append(self.core.results.popleft())
 
@@ -117,11 +115,13 @@ class ScriptedCore:
         """Let time pass."""
         until = self.now + seconds
         spins = 0
-        while (due := self.core.deadline()) is not None and due <= until:
+        while (
+            due := self.core.exchange.deadline()
+        ) is not None and due <= until:
             spins = spins + 1 if due <= self.now else 0
             assert spins < 20, "its deadline does not move on"
             self.now = max(self.now, due)
-            self.core.tick(self.now)
+            self.core.exchange.tick(self.now)
             self.look()
             due_at = self.core.connections.due_at()
             if due_at is not None and due_at <= self.now:

@@ -61,31 +61,31 @@ def appended(core: ScriptedCore) -> int:
 def test_a_connection_for_a_change_that_is_over_is_not_used():
     core = ScriptedCore()
     core.core.change(OTHER, core.now, address="there", within_s=2.0)
-    attempt = core.core.next_attempt(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert (attempt.settings, attempt.address) == (OTHER, "there")
     core.wait(2.1)
     [answer] = core.of(SettingsChanged)
     assert answer.refused.code == "timeout"
-    link = core.core.opened(core.now, 1.7e9)
+    link = core.core.exchange.opened(core.now, 1.7e9)
     assert link.must_close
     assert link.session.state is SessionState.OVER
-    core.core.receive(link, '{"type": "session.updated"}', core.now)
+    core.core.exchange.receive(link, '{"type": "session.updated"}', core.now)
     assert not core.core.results
-    attempt = core.core.next_attempt(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert (attempt.settings, attempt.address) == (SETTINGS, None)
 
 
 def test_an_attempt_for_a_change_that_is_over_fails_in_silence():
     core = ScriptedCore()
     core.core.change(OTHER, core.now, within_s=2.0)
-    assert core.core.next_attempt(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.wait(2.1)
-    core.core.failed(FATAL, core.now)
+    core.core.exchange.failed(FATAL, core.now)
     assert core.core.fatal is None
     assert core.of(SessionLost) == []
-    assert core.core.next_attempt(core.now).settings == SETTINGS
+    assert core.core.exchange.next_attempt(core.now).settings == SETTINGS
     # That one counts.
-    core.core.failed(FATAL, core.now)
+    core.core.exchange.failed(FATAL, core.now)
     assert core.core.fatal == FATAL
 
 
@@ -94,35 +94,35 @@ def test_a_spare_one_for_settings_that_were_replaced_is_not_used():
     core.connect()
     core.say(created(100), UPDATED)
     core.wait(90.1)
-    assert core.core.next_attempt(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.core.change(OTHER, core.now)
     core.look()
     core.say(UPDATED)
     [answer] = core.of(SettingsChanged)
     assert answer.refused is None
     assert core.core.settings == OTHER
-    spare = core.core.opened(core.now, 1.7e9)
+    spare = core.core.exchange.opened(core.now, 1.7e9)
     assert spare.must_close
     assert core.core.connections.standby is None
     core.wait(0.1)
-    assert core.core.next_attempt(core.now).settings == OTHER
+    assert core.core.exchange.next_attempt(core.now).settings == OTHER
 
 
 def test_a_stale_connection_does_not_end_the_one_there_is():
     core = ScriptedCore()
     core.session()
     core.core.change(OTHER, core.now, by_session=True, within_s=2.0)
-    assert core.core.next_attempt(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.wait(2.1)
     [answer] = core.of(SettingsChanged)
     assert answer.refused == Fault(
         "report", "timeout", "the service did not answer in time"
     )
-    late = core.core.opened(core.now, 1.7e9)
+    late = core.core.exchange.opened(core.now, 1.7e9)
     assert late.must_close
     assert core.core.active is core.link
     assert not core.link.must_close
-    assert not core.core.next_attempt(core.now + 60)
+    assert not core.core.exchange.next_attempt(core.now + 60)
 
 
 # -- finalizes after a hand-over ----------------------------------------------
@@ -159,7 +159,7 @@ def test_a_finalize_is_repeated_by_the_next_session():
     core.hear(SPEECH)
     core.core.finalize("f", core.now)
     core.look()
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.hear(SPEECH)
     core.session()
     assert core.types.count(COMMIT) == 1
@@ -169,7 +169,7 @@ def test_a_finalize_is_repeated_by_the_next_session():
     [ready] = core.of(SessionReady)[1:]
     assert ready.recovered
     assert ready.replayed_ms == 300
-    assert core.core.replayed == ms(300)
+    assert core.core.exchange.replayed == ms(300)
     assert core.core.connections.reconnects == 1
 
 
@@ -216,8 +216,8 @@ def test_quiet_that_was_let_go_ends_the_back_off():
     core = ScriptedCore(SERVER)
     for _ in range(3):
         core.now += 60.0
-        assert core.core.next_attempt(core.now)
-        core.core.failed(RETRY, core.now)
+        assert core.core.exchange.next_attempt(core.now)
+        core.core.exchange.failed(RETRY, core.now)
     core.now += 60.0
     core.session()
     assert [lost.attempt for lost in core.of(SessionLost)] == [1, 2, 3]
@@ -225,7 +225,7 @@ def test_quiet_that_was_let_go_ends_the_back_off():
         core.hear(SILENCE * ms(1000))
         core.wait(1.0)
     assert core.core.watermark > ms(2000)
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
     lost = core.of(SessionLost)[-1]
     assert (lost.attempt, lost.retry_ms) == (1, 0)
@@ -365,7 +365,7 @@ def test_what_is_held_at_a_fatal_fault_is_reported_as_given_up():
     core.hear(SPEECH)
     core.core.change(OTHER, core.now)
     core.core.finalize("f", core.now)
-    core.core.closed(core.link, 3000, "", core.now)
+    core.core.exchange.closed(core.link, 3000, "", core.now)
     core.look()
     [dropped] = core.of(AudioDropped)
     assert dropped.cause == "given_up"
@@ -383,7 +383,7 @@ def test_a_gap_is_reported_with_its_cause_on_both_sides():
     core = ScriptedCore(max_buffer_ms=1000)
     core.session()
     core.hear(SPEECH * 2)
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.hear(SPEECH * 3)
     core.look()
     assert core.of(AudioDropped) == [AudioDropped(0, 500, "overflow")]
@@ -417,15 +417,15 @@ def test_a_refused_spare_session_is_told_once():
     core.connect()
     core.say(created(100), UPDATED)
     core.wait(90.1)
-    assert core.core.next_attempt(core.now)
-    core.core.failed(FATAL, core.now)
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(FATAL, core.now)
     core.look()
     [told] = core.of(ServerProblem)
     assert told.fault.verdict == "report"
     assert told.fault.message == "the next session is refused: " + FATAL.message
     assert told.fault.code == "no"
     assert core.core.fatal is None
-    assert not core.core.next_attempt(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
 
 
 def test_a_spare_session_that_fails_is_tried_with_pauses():
@@ -433,13 +433,13 @@ def test_a_spare_session_that_fails_is_tried_with_pauses():
     core.connect()
     core.say(created(100), UPDATED)
     core.wait(90.1)
-    assert core.core.next_attempt(core.now)
-    core.core.failed(RETRY, core.now)
-    assert not core.core.next_attempt(core.now + 0.9)
-    assert core.core.next_attempt(core.now + 1.3)
-    core.core.failed(replace(RETRY, retry_after=4.0), core.now)
-    assert not core.core.next_attempt(core.now + 3.9)
-    assert core.core.next_attempt(core.now + 5.1)
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(RETRY, core.now)
+    assert not core.core.exchange.next_attempt(core.now + 0.9)
+    assert core.core.exchange.next_attempt(core.now + 1.3)
+    core.core.exchange.failed(replace(RETRY, retry_after=4.0), core.now)
+    assert not core.core.exchange.next_attempt(core.now + 3.9)
+    assert core.core.exchange.next_attempt(core.now + 5.1)
     assert core.of(SessionLost) == []
 
 
@@ -452,11 +452,11 @@ def test_a_change_that_changes_nothing_stays_here():
     [answer] = core.of(SettingsChanged)
     assert (answer.refused, answer.applies) == (None, "at once")
     assert core.sent == []
-    assert not core.core.next_attempt(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
     core.core.change(SETTINGS, core.now, address="there")
-    assert core.core.next_attempt(core.now).address == "there"
-    core.core.opened(core.now, 1.7e9)
-    core.core.receive(
+    assert core.core.exchange.next_attempt(core.now).address == "there"
+    core.core.exchange.opened(core.now, 1.7e9)
+    core.core.exchange.receive(
         core.core.connections.standby, '{"type": "session.updated"}', 101.0
     )
     core.link = core.core.active
@@ -473,14 +473,14 @@ def test_a_change_that_is_refused_half_way_leaves_the_old_session():
     core.session()
     first = core.link
     core.core.change(OTHER, core.now, by_session=True)
-    assert core.core.next_attempt(core.now)
-    core.core.failed(FATAL, core.now)
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(FATAL, core.now)
     core.look()
     [answer] = core.of(SettingsChanged)
     assert answer.refused == FATAL
     assert core.core.active is first
     assert core.core.settings == SETTINGS
-    assert not core.core.next_attempt(core.now + 60)
+    assert not core.core.exchange.next_attempt(core.now + 60)
     core.hear(SPEECH, commit=True)
     assert core.types[-1] == COMMIT
 
@@ -512,7 +512,7 @@ def test_an_update_without_an_answer_takes_a_new_session():
     [answer] = core.of(SettingsChanged)
     assert answer.refused.code == "timeout"
     assert core.link.must_close
-    assert core.core.next_attempt(core.now).settings == SETTINGS
+    assert core.core.exchange.next_attempt(core.now).settings == SETTINGS
 
 
 def test_a_session_that_dies_during_an_update_is_followed_by_one_with_it():
@@ -520,11 +520,11 @@ def test_a_session_that_dies_during_an_update_is_followed_by_one_with_it():
     core.session()
     core.core.change(OTHER, core.now)
     core.look()
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
-    attempt = core.core.next_attempt(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert attempt.settings == OTHER
-    core.link = core.core.opened(core.now, 1.7e9)
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
     core.say(CREATED, UPDATED)
     [answer] = core.of(SettingsChanged)
     assert (answer.refused, answer.applies) == (None, "new session")
@@ -560,14 +560,14 @@ def test_a_second_session_for_a_change_waits_for_a_pause_and_no_longer():
     began = core.now
     core.session()
     assert core.core.active is first
-    while (due := core.core.deadline()) <= began + 5.1:
+    while (due := core.core.exchange.deadline()) <= began + 5.1:
         assert core.core.active is first
         core.now = max(core.now, due)
-        core.core.tick(core.now)
+        core.core.exchange.tick(core.now)
         for link in {first, core.link}:
             if link.wants_ping:
                 link.take_ping()
-                core.core.pong(link, core.now)
+                core.core.exchange.pong(link, core.now)
         if core.core.active is core.link:
             break
     assert core.now == began + 5.0
@@ -585,7 +585,7 @@ def test_one_of_two_sessions_that_dies_is_replaced_by_the_other():
     core.wait(90.1)
     core.session()
     assert core.core.active is first
-    core.core.closed(first, 3000, "", core.now)
+    core.core.exchange.closed(first, 3000, "", core.now)
     core.look()
     [lost] = core.of(SessionLost)
     assert lost.replaced

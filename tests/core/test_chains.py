@@ -71,7 +71,7 @@ def test_nor_does_it_after_a_reconnect_with_turns_to_send_again(name, before):
         core.hear(TURN, commit=True)
     core.committed("b", "a")
     assert core.core.active is not None
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.session()
     for item, before in ("c", name.format(2)), ("d", "c"):
         core.committed(item, before)

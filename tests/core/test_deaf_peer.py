@@ -109,14 +109,14 @@ def test_audio_goes_out_only_so_far_ahead_of_the_last_pong():
     ahead, answers = [], 0
     while True:
         before = link.session.audio.samples
-        while call.core.next_message(link, call.now) is not None:
+        while call.core.exchange.next_message(link, call.now) is not None:
             pass
         if not link.wants_ping:
             break
         assert link.session.audio.samples - before <= ms(8000 + 1000)
         ahead.append(link.session.audio.samples - before)
         link.take_ping()
-        call.core.pong(link, call.now)
+        call.core.exchange.pong(link, call.now)
         answers += 1
     assert call.core.received - link.session.sent < ms(100)
     assert ahead[0] >= ms(8000 - 3000)
@@ -131,6 +131,6 @@ def test_a_full_window_does_not_wake_the_sender():
     assert link is not None
     call.connections.clear()
     assert call.core.audio(SILENCE * ms(9000))
-    while call.core.next_message(link, call.now) is not None:
+    while call.core.exchange.next_message(link, call.now) is not None:
         pass
     assert not call.core.audio(SILENCE * ms(9000))

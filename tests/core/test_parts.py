@@ -140,16 +140,16 @@ def test_a_whole_ms_before_a_jump_is_before_it():
 
 def test_finalizes_are_answered_in_order_and_in_time():
     queue = FinalizeQueue(5000)
-    assert queue.deadline is None
+    assert queue.times() == []
     queue.ask("a", 100, 10.0)
     queue.ask("b", 200, 11.0)
     assert queue.positions == [100, 200]
-    assert queue.deadline == 15.0
+    assert queue.times() == [15.0]
     assert list(queue.answers(lambda at: at >= 200, 12.0)) == []
     assert list(queue.answers(lambda at: at <= 100, 12.0)) == [
         FinalizeEnd("a", 2000, False)
     ]
-    assert queue.deadline == 16.0
+    assert queue.times() == [16.0]
     assert list(queue.answers(lambda at: False, 15.999)) == []
     assert list(queue.answers(lambda at: False, 16.0)) == [
         FinalizeEnd("b", 5000, True)
@@ -308,9 +308,9 @@ def test_an_error_is_told_once_no_close_can_follow():
 
 def test_how_long_it_took_to_be_ready():
     core = ScriptedCore()
-    assert core.core.next_attempt(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.now += 0.25
-    core.link = core.core.opened(core.now, 1.7e9)
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
     core.now += 0.5
     core.say(CREATED, UPDATED)
     assert core.of(SessionReady) == [SessionReady("s", 750)]
@@ -543,7 +543,7 @@ def test_a_replayed_turn_keeps_its_start():
     core.say({"type": start, "item_id": "a", "audio_start_ms": 700})
     core.transcribed("delta", "a", delta="o")
     assert turns(core, Interim) == [(1000, 600)]
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
     [lost] = core.of(SessionLost)
     assert (lost.retry_ms, lost.attempt, lost.was_ready) == (0, 1, True)
@@ -560,7 +560,7 @@ def test_interims_that_nobody_took_give_way_to_the_next():
     for delta in ("a", "b"):
         kind = "conversation.item.input_audio_transcription.delta"
         event = {"type": kind, "item_id": "i", "delta": delta}
-        core.core.receive(core.link, json.dumps(event), core.now)
+        core.core.exchange.receive(core.link, json.dumps(event), core.now)
     assert [r.turn.text for r in core.core.results] == ["ab"]
 
 
@@ -572,17 +572,17 @@ def test_a_ready_spare_session_takes_over_before_the_other_expires():
     first, began = core.link, core.now
     core.hear(WORD * 10, commit=True)
     core.wait(89.0)
-    assert not core.core.next_attempt(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
     core.wait(1.1)
     core.session()
     assert core.core.active is first
     for when, active in ((97.4, first), (97.6, core.link)):
-        while (due := core.core.deadline()) <= began + when:
+        while (due := core.core.exchange.deadline()) <= began + when:
             core.now = max(due, core.now)
-            core.core.tick(core.now)
+            core.core.exchange.tick(core.now)
             for each in {first, core.link}:
                 if each.take_ping():
-                    core.core.pong(each, core.now)
+                    core.core.exchange.pong(each, core.now)
         assert core.core.active is active
     assert first.must_close
 

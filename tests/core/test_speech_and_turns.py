@@ -216,7 +216,7 @@ def test_live_audio_goes_out_in_packets_and_a_replay_in_larger_ones():
         ms(160),
     ]
     core.hear(SILENCE * ms(161))
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.session()
     sizes = [len(base64.b64decode(e["audio"])) for e in core.sent[1:]]
     assert sizes == [ms(200), ms(151)]
@@ -342,7 +342,7 @@ def test_what_means_nothing_is_counted():
     core.session()
     core.say("{", "[]", {"type": "odd"}, {"type": "odd.too"})
     core.transcribed("completed", "a", transcript="one")
-    assert core.core.malformed == 2
+    assert core.core.exchange.malformed == 2
     assert core.core.connections.habits.unknown_events == 3
     assert core.of(Final) == []
 
@@ -370,9 +370,9 @@ def test_an_error_of_a_session_that_goes_on_is_told_after_a_moment():
     core = ScriptedCore(**WIDE)
     core.session()
     core.say({"type": "error", "error": {"code": "c", "message": "so"}})
-    core.core.tick(core.now)
+    core.core.exchange.tick(core.now)
     core.wait(0.45)
-    core.core.tick(core.now)
+    core.core.exchange.tick(core.now)
     core.look()
     assert core.of(ServerProblem) == []
     core.wait(0.1)
@@ -426,7 +426,7 @@ def test_the_session_that_follows_opens_before_the_hour_is_over():
     core.say({**CREATED, "session": soon}, UPDATED)
     first = core.link
     core.wait(939.9)
-    assert not core.core.next_attempt(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
     core.wait(0.2)
     core.session()
     # Nothing is undelivered: it takes over at once.

@@ -85,7 +85,7 @@ def update_overtaken() -> None:
     core.session()
     core.core.change(OTHER, core.now)
     core.core.hurry(core.now)
-    core.core.closed(first, 1006, "", core.now)
+    core.core.exchange.closed(first, 1006, "", core.now)
 
 
 def test_nothing_is_allowed_that_never_happens(monkeypatch):

@@ -45,7 +45,7 @@ def test_without_audio_there_is_no_progress(says, closes):
             if not closes:
                 # It is content with this session.
                 break
-            core.core.closed(core.link, 1000, "", core.now)
+            core.core.exchange.closed(core.link, 1000, "", core.now)
         due = core.core.connections.due_at()
         assert due is not None
         core.now = max(core.now, due)
@@ -65,5 +65,5 @@ def test_after_some_audio_the_next_attempt_is_made_at_once():
         core.hear(LOUD)
         core.wait(1.0)
         core.say(committed(f"i{number}"), word(f"i{number}"))
-        core.core.closed(core.link, 1000, "", core.now)
+        core.core.exchange.closed(core.link, 1000, "", core.now)
         assert core.core.connections.due_at() == core.now, number
