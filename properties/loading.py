@@ -34,6 +34,8 @@ _KNOWN = {
     *_ALIASES,
     *_REQUEST_KEYS,
 }
+#: What TEN and its base class read at the top level.
+_NOT_OURS = ("params", "ten", "auto_connect")
 #: GA and short names of the wire formats.
 _FORMATS: Mapping[str, WireFormat] = {
     "audio/pcm": "pcm16",
@@ -68,7 +70,7 @@ def load_config(
             if key not in _KNOWN:
                 if prefix:
                     raise _unknown(prefix + key, _KNOWN)
-                if key not in ("params", "ten", "auto_connect"):
+                if key not in _NOT_OURS:
                     warnings.append(f"{key}: unknown property, ignored")
                 continue
             if value is None or (isinstance(value, str) and not value.strip()):
@@ -251,7 +253,8 @@ def updated_properties(
 ) -> dict[str, Any]:
     """``old`` with ``new`` merged over it, whatever spelling each uses.
 
-    Objects are merged; a blank text takes a value back to its default.
+    Objects are merged; a blank text takes a value back to its default; what
+    is unknown in ``old`` outside of ``params`` is left out.
     Raises `ConfigError` where ``params`` is no object.
     """
     merged: dict[str, Any] = {}
@@ -261,7 +264,10 @@ def updated_properties(
             raise _no_params(params)
         for scope in (source, params):
             for key, value in scope.items():
-                if key in ("params", "ten", "auto_connect"):
+                if key in _NOT_OURS:
+                    continue
+                if scope is old and key not in _KNOWN:
+                    # It had a warning; no update is to fail over it.
                     continue
                 name = _ALIASES.get(key, key)
                 if name in _REQUEST_KEYS:

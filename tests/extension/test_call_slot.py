@@ -67,8 +67,10 @@ def test_each_state_has_a_sentence_and_a_line_in_the_table():
 @pytest.mark.parametrize(
     ("first", "then"),
     # What is given up, the core decides; nothing leads back to INERT.
-    itertools.product(
-        SlotState, [SlotState.IDLE, SlotState.RUNNING, SlotState.OVER]
+    list(
+        itertools.product(
+            SlotState, [SlotState.IDLE, SlotState.RUNNING, SlotState.OVER]
+        )
     ),
 )
 async def test_the_table_is_what_the_methods_keep_to(first, then):
