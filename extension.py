@@ -24,7 +24,7 @@ from typing_extensions import override
 
 from .call.call import Call
 from .call.lifecycle import CallLifecycle
-from .call.slot import CallSlot
+from .call.slot import CallSlot, SlotState
 from .call.update_queue import UpdateQueue, reason
 from .config import ConfigError, OpenAIASRConfig
 from .connection.trace import OverheardTrace
@@ -132,7 +132,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         guard = self._errors.guard
         await guard("on_stop", self._frames.drain())
         await guard("on_stop", super().on_stop(ten_env))
-        await guard("on_stop", self._commands.end())
+        await guard("on_stop", self._commands.finish())
         await guard("on_stop", self._dump.stop())
         # What went wrong at the end is still to be told.
         await guard("on_stop", self._errors.flush(_LAST_ERRORS_S))
@@ -229,11 +229,12 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         """Begin to connect; returns at once."""
         if not await self._lifecycle.connect():
             # Newer bases reported "connecting" as this was entered.
+            over = self._slot.state is SlotState.OVER
             await call_newer_base(
                 self,
                 "on_disconnected",
-                code=0 if self.stopped else FATAL,
-                message="stopped" if self.stopped else "nothing to connect to",
+                code=0 if over else FATAL,
+                message="stopped" if over else "nothing to connect to",
             )
 
     @override
@@ -256,7 +257,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     async def _on_audio_frame(
         self, ten_env: AsyncTenEnv, frame: AudioFrame
     ) -> None:
-        if self._frames.receive(frame):
+        if self._frames.inspect(frame):
             await super().on_audio_frame(ten_env, frame)
             self._frames.evict()
 
@@ -293,15 +294,17 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     async def _ask_to_finalize(self, token: str | None) -> bool:
         """False: there is no call that will answer."""
         self._dump.note("finalize", finalize_id=token)
-        if self._slot.call is None or self.stopped:
+        if self._slot.state in (SlotState.INERT, SlotState.OVER):
             return False
         await self._frames.drain()
         if not self._slot.running and not self.buffered_frames.empty():
             # A finalize may come before on_start, or with auto_connect off;
             # who finalizes wants the text.
             await self.start_connection()
-        if not self._slot.running:
+        # An update may have put another one there meanwhile.
+        call = self._slot.call
+        if call is None or not call.running:
             return False
-        self._slot.call.finalize(token)
+        call.finalize(token)
         self._handlers.expect_finalized()
         return True

@@ -21,7 +21,7 @@ class EarlyFrames(Protocol):
     def hand_over(self) -> None:
         """Give them to the call, which runs."""
 
-    def let_go(self) -> None:
+    def write_off(self) -> None:
         """Count them as lost, for no call will take them."""
 
     async def drain(self) -> None:
@@ -68,7 +68,7 @@ class CallLifecycle:
 
     async def _connect(self) -> bool:
         if self._slot.state is not SlotState.IDLE:
-            return self._slot.running
+            return self._slot.state is SlotState.RUNNING
         # No other task may run until the early frames are handed over: what
         # came or gave way in between would put the times out.
         self._early.evict()
@@ -123,7 +123,7 @@ class CallLifecycle:
 
     async def stop(self) -> None:
         """Deliver what was said, within a bound, and close."""
-        self._slot.end()
+        self._slot.close()
         call = self._slot.call
         if call is None:
             return
@@ -132,7 +132,7 @@ class CallLifecycle:
             self._slot.audio.skip_call(call)
             await self._report_lost("given_up")
             return
-        self._early.let_go()
+        self._early.write_off()
         if not call.received_ms:
             await self._report_lost("stopped")
 

@@ -133,7 +133,7 @@ class CallSlot:
         assert self._call is not None
         await self._call.start()
 
-    def end(self) -> None:
+    def close(self) -> None:
         """From now on nothing begins."""
         self.settle("the call is over")
         self._enter(SlotState.OVER)

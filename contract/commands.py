@@ -101,7 +101,7 @@ class UpdateCommands:
         self._log.warn(f"update_configs refused: {refusal}")
         return False, refusal
 
-    async def end(self) -> None:
+    async def finish(self) -> None:
         """The call is over, which has answered them; the answers go out."""
         if self._open:
             await asyncio.wait(self._open, timeout=_LAST_ANSWERS_S)

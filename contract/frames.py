@@ -65,8 +65,9 @@ class IncomingFrames:
 
     # -- before the base has it -------------------------------------------
 
-    def receive(self, frame: AudioFrame) -> bool:
-        """Look at a frame that came; False: the base can do nothing with it."""
+    def inspect(self, frame: AudioFrame) -> bool:
+        """Look at a frame that came; False: the base can do nothing with
+        it."""
         text, error = frame.get_property_to_json("metadata")
         if error is None and text and text != self._known_metadata:
             self._read_metadata(frame, text)
@@ -173,7 +174,7 @@ class IncomingFrames:
                 now = asyncio.get_running_loop().time()
                 self._base.first_audio_time = now
 
-    def let_go(self) -> None:
+    def write_off(self) -> None:
         """Count what no call will take as lost."""
         for frame in self._buffered():
             self._lose(frame)

@@ -43,7 +43,7 @@ async def slot_in(state: SlotState) -> CallSlot:
     if state is SlotState.GAVE_UP:
         call.fatal = "refused"
     if state is SlotState.OVER:
-        slot.end()
+        slot.close()
     assert slot.state is state
     return slot
 
@@ -55,7 +55,7 @@ async def go(slot: CallSlot, state: SlotState) -> None:
     elif state is SlotState.RUNNING:
         await slot.start()
     else:
-        slot.end()
+        slot.close()
 
 
 def test_each_state_has_a_sentence_and_a_line_in_the_table():
