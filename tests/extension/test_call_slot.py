@@ -120,3 +120,24 @@ def test_the_next_call_begins_behind_one_that_was_given_up():
     assert audio.skip_lost() == (70, 41)
     assert audio.position_ms(0) == 111
     assert audio.skip_lost() == (111, 0)
+
+
+async def test_a_finalize_goes_to_the_call_that_an_update_put_there(
+    monkeypatch,
+):
+    """Meanwhile: while it waited for the frames that came before."""
+    extension = OpenAIASRExtension("asr")
+    asked: list[tuple[str, object]] = []
+
+    def stub(name: str) -> Any:
+        return StubCall(finalize=lambda token: asked.append((name, token)))
+
+    async def drain() -> None:
+        extension._slot.put(stub("second"))
+        await extension._slot.start()
+
+    extension._slot.put(stub("first"))
+    monkeypatch.setattr(extension._frames, "drain", drain)
+    extension.finalize_id = "end"
+    await extension.finalize(None)
+    assert asked == [("second", "end")]
