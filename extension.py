@@ -109,9 +109,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             await self._lifecycle.begin(version.config)
         except Exception as problem:
             # An inert extension must say so, whatever the reason is.
-            problem_text = f"invalid property: {reason(problem)}"
-            self._log.error(problem_text, LOG_CATEGORY_KEY_POINT)
-            await self._errors.send(Fault("fatal", "", problem_text))
+            text = f"invalid property: {reason(problem)}"
+            self._log.error(text, LOG_CATEGORY_KEY_POINT)
+            await self._errors.send(Fault("fatal", "", text))
 
     async def _make_call(self, config: OpenAIASRConfig) -> Call:
         """A call that works by ``config``; raises `MissingDetector` or

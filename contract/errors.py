@@ -52,8 +52,7 @@ class ErrorMessages:
         self._on_their_way: set[asyncio.Future[None]] = set()
 
     async def send(self, fault: Fault | None) -> None:
-        """Send one message; none for None, which is what `paced` makes of
-        most faults in a flood."""
+        """Send one message; None is what need not be told."""
         if fault is None:
             return
         code = severity(fault)
@@ -99,15 +98,11 @@ class ErrorMessages:
         self, start_ms: int, duration_ms: int, cause: DropCause
     ) -> None:
         """Positions in all the audio of the node."""
-        await self._send_drops(self._drops.add(start_ms, duration_ms, cause))
+        await self.send(self._drops.add(start_ms, duration_ms, cause))
 
     async def rest_of_drops(self) -> None:
         """Tell what `audio_dropped` has kept for a later report."""
-        await self._send_drops(self._drops.rest())
-
-    async def _send_drops(self, text: str) -> None:
-        if text:
-            await self.send(Fault("report", "audio_dropped", text))
+        await self.send(self._drops.rest())
 
     # -- faults of our own ------------------------------------------------
 
