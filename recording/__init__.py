@@ -1,2 +1,5 @@
-"""What is kept of a call: all that was said on the wire, as ``session_log``
-writes it.  The thread that writes, and the audio, are `audio_dumper`'s."""
+"""What is kept of a call: its audio, and all that was said on the wire.
+
+``session_log`` makes the lines, ``dump_files`` puts both on disk.  The thread
+that does so is `audio_dumper`'s.
+"""

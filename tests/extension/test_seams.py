@@ -267,7 +267,7 @@ async def test_frames_are_counted_once_as_the_call_begins(monkeypatch):
     told = []
 
     async def handle(*_: object) -> None:
-        assert extension._call is None
+        assert extension._slot.call is None
 
     async def report(fault: Fault) -> None:
         told.append(fault.message)
@@ -276,8 +276,8 @@ async def test_frames_are_counted_once_as_the_call_begins(monkeypatch):
         return object()
 
     monkeypatch.setattr(extension, "_handle_audio_frame", handle)
-    monkeypatch.setattr(extension, "_report", report)
-    monkeypatch.setattr(extension, "_make", made)
+    monkeypatch.setattr(extension._errors, "send", report)
+    monkeypatch.setattr(extension._lifecycle, "_make", made)
     extension.ten_env = None
     extension.auto_connect = False
     for _ in range(3):
@@ -285,7 +285,7 @@ async def test_frames_are_counted_once_as_the_call_begins(monkeypatch):
         frame.alloc_buf(320)
         await extension.on_audio_frame(None, frame)
     config = Version.load({"params": {"api_key": GOOD}}).config
-    assert await extension._apply(config, 9.0, False) == "at once"
+    assert await extension._lifecycle.apply(config, 9.0, False) == "at once"
     assert extension.audio_frames_queue.empty()
     [text] = told
     assert "30 ms from 0 ms on" in text
