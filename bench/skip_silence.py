@@ -36,7 +36,7 @@ from ten_packages.extension.openai_asr_python.audio.turns import (
     LocalTurnDetector,
 )
 from ten_packages.extension.openai_asr_python.call.intake import (
-    Heard,
+    ClientInput,
     Intake,
     SpeechStarted,
 )
@@ -156,7 +156,7 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     service.tell("session.created", session={})
     service.tell("session.updated", session={})
 
-    def take(parts: Iterable[Heard]) -> None:
+    def take(parts: Iterable[ClientInput]) -> None:
         for part in parts:
             if isinstance(part, bytes):
                 core.audio(part)

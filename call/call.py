@@ -24,7 +24,7 @@ from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
 from ..realtime.faults import Fault
 from .detector import make_detector
-from .intake import Heard, Intake, SpeechEnded, SpeechStarted
+from .intake import ClientInput, Intake, SpeechEnded, SpeechStarted
 
 
 class Refused(ValueError):
@@ -153,8 +153,8 @@ class Call:
                 self._client.quiet_up_to(quiet_to)
         return self._received_ms - before
 
-    def _take(self, heard: Iterable[Heard]) -> None:
-        for part in heard:
+    def _take(self, parts: Iterable[ClientInput]) -> None:
+        for part in parts:
             match part:
                 case bytes():
                     self._client.send_audio(part)

@@ -27,8 +27,8 @@ class SpeechEnded:
     boundary: int
 
 
-#: Wire audio, or what the detector found in the audio before.
-Heard = bytes | SpeechStarted | SpeechEnded
+#: Wire audio, or what the detector found in that before.
+ClientInput = bytes | SpeechStarted | SpeechEnded
 
 
 class Intake:
@@ -66,7 +66,7 @@ class Intake:
         channels: int,
         width: int,
         interleaved: bool = True,
-    ) -> Iterable[Heard]:
+    ) -> Iterable[ClientInput]:
         """Take one frame; 0 stands for the configured rate (Hz), channels
         and bytes per sample.  Raises ``ValueError`` naming the field."""
         wire = self._converter.push(
@@ -74,7 +74,7 @@ class Intake:
         )
         return self._hear(wire) if wire else ()
 
-    def finalize(self) -> Iterable[Heard]:
+    def finalize(self) -> Iterable[ClientInput]:
         """All there is, with what the resampler holds back; then the turn
         that is open ends."""
         wire = self._converter.flush()
@@ -107,7 +107,7 @@ class Intake:
             return None
         return self._detector_start + self._detector.position
 
-    def _hear(self, wire: bytes) -> Iterator[Heard]:
+    def _hear(self, wire: bytes) -> Iterator[ClientInput]:
         # Before the detector has heard it: should that fail, no sound is lost.
         yield wire
         if self._detector is None:

@@ -13,6 +13,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
+from ten_packages.extension.openai_asr_python.openai_asr_client import (
+    TRANSITIONS,
+    IllegalTransition,
+    State,
+)
 
 from bench.soak.guard import hang_guard
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
@@ -78,6 +83,7 @@ class Calling:
         assert not client._driver.tasks
         assert not client._driver.wires
         assert not dispatching(client)
+        assert client._state is State.ENDED
         assert client._driver._timer is None
         assert timers_of(client) == []
         assert listener.ends == listener.asked
@@ -129,6 +135,20 @@ async def test_never_started(server):
     await call.client.start()
     assert not call.client.running
     assert server.sessions == []
+
+
+def test_a_state_is_entered_only_from_those_that_lead_there():
+    for state, following in TRANSITIONS.items():
+        for other in State:
+            client = Calling("ws://127.0.0.1:9").client
+            client._state = state
+            if other in following:
+                client._enter(other)
+                assert client._state is other
+            else:
+                with pytest.raises(IllegalTransition, match=state.name):
+                    client._enter(other)
+                assert client._state is state
 
 
 async def test_while_the_handshake_hangs(server):
