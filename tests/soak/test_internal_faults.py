@@ -125,6 +125,45 @@ async def test_a_fault_while_connecting_is_a_failed_attempt(
     await call.stop()
 
 
+async def test_a_fault_while_connecting_leaves_the_other_session_alone(server):
+    call = Calling(server.url)
+    await call.connected()
+    driver = call.client._driver
+    [wire] = driver.wires
+    broken = raising_once(driver._dialer, "open")
+    driver._dialer.open = broken  # type: ignore[method-assign]
+    settings = call.client.settings
+    elsewhere = replace(settings, headers={**settings.headers, "X-Other": "1"})
+    change = asyncio.create_task(call.client.change(elsewhere))
+    errors = call.listener.count.errors
+    await call.until(lambda: errors or change.done())
+    await asyncio.sleep(0)
+    assert wire in driver.wires
+    call.say(2)
+    call.finalize("end")
+    await call.until(lambda: call.listener.heard == [0, 1])
+    with hang_guard(20):
+        await change
+    errors.clear()
+    await call.stop()
+
+
+async def test_a_trace_that_fails_costs_nothing(server):
+    call = Calling(server.url)
+    driver, trace = call.client._driver, Trace()
+    driver._trace = GuardedTrace(trace, call.client._dispatcher.tell)
+    for name in ("message", "note"):
+        setattr(trace, name, raising_once(trace, name))
+    await call.connected()
+    call.say(2)
+    call.finalize("end")
+    await call.until(lambda: call.listener.heard == [0, 1])
+    assert driver.opened == 1
+    assert len(call.listener.count.errors) == 2
+    call.listener.count.errors.clear()
+    await call.stop()
+
+
 async def test_a_listener_that_fails_is_logged_with_the_place(server):
     call = Calling(server.url, server_turns=True)
 
