@@ -42,10 +42,11 @@ class Driver:
         #: From `start` to `close`; nothing that the core asks for is done
         #: before and after.
         self._active = False
+        #: Connections in use, and how many there were so far.
         self.wires: set[Wire] = set()
-        self.tasks: set[asyncio.Task[None]] = set()
-        #: How many connections were opened.
         self.opened = 0
+        #: Whatever runs for this call, but the dispatcher.
+        self.tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
