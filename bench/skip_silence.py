@@ -33,11 +33,13 @@ from ten_packages.extension.openai_asr_python.audio.levels import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.audio.turns import (
-    Event,
     LocalTurnDetector,
-    TurnStarted,
 )
-from ten_packages.extension.openai_asr_python.call.intake import Intake
+from ten_packages.extension.openai_asr_python.call.intake import (
+    ClientInput,
+    Intake,
+    SpeechStarted,
+)
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.settings import (
@@ -154,28 +156,25 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     service.tell("session.created", session={})
     service.tell("session.updated", session={})
 
-    def on_turn(event: Event) -> None:
-        if isinstance(event, TurnStarted):
-            core.speech_started(event.onset_sample)
-        else:
-            end = event.end_of_speech_sample
-            core.speech_ended(end, end if event.cut else event.at_sample)
+    def take(parts: Iterable[ClientInput]) -> None:
+        for part in parts:
+            if isinstance(part, bytes):
+                core.audio(part)
+            elif isinstance(part, SpeechStarted):
+                core.speech_started(part.onset)
+            else:
+                core.speech_ended(part.end, part.boundary)
 
-    def on_audio(data: bytes) -> None:
-        core.audio(data)
-
-    intake = Intake(
-        FrameConverter("pcm16", scene.rate), "pcm16", on_audio, on_turn
-    )
+    intake = Intake(FrameConverter("pcm16", scene.rate), "pcm16")
     intake.listen(LocalTurnDetector(settings.rate, max_turn_ms=30_000))
     size = scene.rate // 100
     for count, start in enumerate(range(0, len(scene.samples), size)):
         frame = scene.samples[start : start + size]
-        intake.push(frame.tobytes(), scene.rate, 1, 2)
+        take(intake.push(frame.tobytes(), scene.rate, 1, 2))
         if count % 100 == 0 and intake.quiet_to is not None:
             core.quiet_to(intake.quiet_to)
         service.listen()
-    intake.finalize()
+    take(intake.finalize())
     core.finalize("end", 0.0)
     service.listen()
     return service.heard

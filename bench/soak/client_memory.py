@@ -63,7 +63,7 @@ def package_size(client: OpenAIASRClient) -> int:
     gc.collect()
     wanted = [
         tracemalloc.Filter(True, str(ROOT / pattern))
-        for pattern in ("realtime/*", "*.py")
+        for pattern in ("realtime/*", "connection/*", "*.py")
     ]
     snapshot = tracemalloc.take_snapshot().filter_traces(wanted)
     audio = getattr(client.core._buffer, "_data", b"")

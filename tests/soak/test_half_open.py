@@ -106,7 +106,7 @@ async def test_a_peer_that_reads_no_more_never_blocks_the_call(fill_sockets):
     limits = replace(limits, max_buffer_ms=3_600_000)
     async with LocalServer("script") as server:
         client, listener = await call_on(server, limits=limits)
-        [connection] = client._connections
+        [wire] = client._driver.wires
         for open_connection in server._open.values():
             open_connection.stop_reading()
         chatter = {"type": "chatter", "event_id": "event_x"}
@@ -114,7 +114,7 @@ async def test_a_peer_that_reads_no_more_never_blocks_the_call(fill_sockets):
         sound = np.concatenate((audio_of(0, 3), silence))
         times = await fill_sockets(
             client,
-            connection,
+            wire,
             sound.tobytes(),
             lambda: server.send(chatter),
         )
@@ -125,8 +125,8 @@ async def test_a_peer_that_reads_no_more_never_blocks_the_call(fill_sockets):
         await until(lambda: listener.ends)
         await client.stop()
         assert listener.heard == [0, 1, 2] * times
-        assert not client._tasks
-        assert not client._connections
+        assert not client._driver.tasks
+        assert not client._driver.wires
 
 
 async def test_a_finalize_that_waits_for_a_pong_has_its_ping_sent_at_once():
