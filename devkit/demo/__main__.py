@@ -14,7 +14,7 @@ from devkit.shown import harmless_lines, one_line
 
 from .arguments import ROOT, Job, UsageError, parse
 from .processes import DemoError, LocalServer, Signals, run_app
-from .word_error_rate import word_error_rate
+from .word_error_rate import word_error_rate, word_errors
 
 _HOSTS = {
     "ten": "the TEN runtime",
@@ -108,7 +108,10 @@ def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
     if signals.stopped:
         return _fail("stopped", 130)
     if job.reference is not None:
-        rate = word_error_rate(job.reference, " ".join(turns))
+        transcript = " ".join(turns)
+        for said, heard in word_errors(job.reference, transcript):
+            print(f"word error: said {said!r}, heard {heard!r}")
+        rate = word_error_rate(job.reference, transcript)
         print(f"word error rate: {rate:.2f}")
     sys.stdout.flush()
     return _fail(problem, 1) if problem else 0
