@@ -60,13 +60,12 @@ def cues(results: Iterable[Result]) -> list[SSAEvent]:
         for part in parts[:-1]:
             words += len(" ".join(part).split())
             cells += cell_len("".join(part))
-            start = (
-                result.start_ms + result.duration_ms * cells // text.cell_len
-            )
+            passed_ms = result.duration_ms * cells // text.cell_len
+            start = result.start_ms + passed_ms
             if timed:
                 start = result.words[words].start_ms
             starts.append(max(starts[-1] + 1, start))
-        ends = [*starts[1:], result.start_ms + result.duration_ms]
+        ends = [*starts[1:], result.end_ms]
         events += [
             SSAEvent(start, max(start + 1, end), "\n".join(part))
             for start, end, part in zip(starts, ends, parts, strict=False)

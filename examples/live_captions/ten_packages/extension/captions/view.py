@@ -1,7 +1,8 @@
 """Captions on a terminal, or as plain lines where there is none."""
 
 import contextlib
-from typing import IO, TextIO, cast
+import io
+from typing import TextIO
 
 from rich.console import Console
 from rich.control import Control
@@ -22,7 +23,7 @@ class View:
 
     def __init__(self, stream: TextIO, *, color: bool) -> None:
         self.console = Console(
-            file=cast(IO[str], _Output(stream)),
+            file=_Output(stream),
             force_terminal=not stream.closed and stream.isatty(),
             color_system="auto" if color else None,
         )
@@ -116,22 +117,22 @@ class View:
         return Text(f"  ({self._repeats} more time{s})", "red")
 
 
-class _Output:
-    """A stream whose reader may go away or know no Unicode."""
+class _Output(io.StringIO):
+    """Passes text on to a stream that may be gone or know no Unicode."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream, self.encoding = stream, stream.encoding or "utf-8"
+        super().__init__()
+        self._stream = stream
 
-    def write(self, text: str) -> None:
-        if not self.encoding.lower().startswith("utf"):
+    def write(self, text: str) -> int:
+        encoding = self._stream.encoding or "utf-8"
+        if not encoding.lower().startswith("utf"):
             text = text.translate(_ASCII)
-        data = text.encode(self.encoding, "backslashreplace")
+        data = text.encode(encoding, "backslashreplace")
         with contextlib.suppress(OSError, ValueError):
-            self._stream.write(data.decode(self.encoding))
-
-    def flush(self) -> None:
-        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(data.decode(encoding))
             self._stream.flush()
+        return len(text)
 
 
 def clock(ms: int) -> str:

@@ -26,11 +26,9 @@ class Settings(BaseModel):
     @classmethod
     def read(cls, text: str) -> "Settings":
         """Blank means not given; a ValueError names what is wrong."""
-        properties = json.loads(text or "{}").items()
+        properties = json.loads(text or "{}")
         try:
-            return cls(
-                **{name: value for name, value in properties if value != ""}
-            )
+            return cls(**{k: v for k, v in properties.items() if v != ""})
         except ValidationError as error:
             first = error.errors()[0]
             raise ValueError(f"{first['loc'][0]}: {first['msg']}") from None
