@@ -38,10 +38,10 @@ class Captions(View):
         self.update(*self._live_text)
 
     def final(self, text: str) -> None:
-        self.line(TIMES, text, "cyan")
+        self.line(TIMES, text, style="cyan")
 
     def error(self, text: str) -> None:
-        self.line("✗", text, "red", "red")
+        self.line("✗", text, style="red")
         self.show()
 
 
@@ -173,7 +173,7 @@ def test_the_same_error_is_counted_not_repeated() -> None:
         "✗ asr error 1000: connection refused",
         "  (3 more times)",
     ]
-    view.line("✓", "connected again", "green", "green")
+    view.line("✓", "connected again", style="green")
     view.show()
     assert screen.lines() == [
         "✗ asr error 1000: connection refused",

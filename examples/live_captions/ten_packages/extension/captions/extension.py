@@ -84,7 +84,7 @@ class CaptionsExtension(AsyncExtension):
 
     def _handle(self, name: str, body: dict[str, Any]) -> None:
         if self._state.message(name, body, time.monotonic()):
-            self._view.line("✓", "connected again", "green", "green")
+            self._view.line("✓", "connected again", style="green")
         if name == "asr_result":
             given = {k: v for k, v in body.items() if v is not None}
             result = Result(**given)
@@ -92,7 +92,7 @@ class CaptionsExtension(AsyncExtension):
             self._draw()  # first, so that no text is seen twice
             if said:
                 start, end = clock(result.start_ms), clock(result.end_ms)
-                self._view.line(f"[{start} – {end}]", result.text, "cyan")
+                self._view.line(f"[{start} – {end}]", result.text, style="cyan")
         elif name == "source_progress":
             self._position_ms = int(body.get("position_ms") or 0)
             self._duration_ms = int(body.get("duration_ms") or 0)
@@ -100,7 +100,7 @@ class CaptionsExtension(AsyncExtension):
         elif name == "source_error":
             self._fail(str(body.get("message") or "no audio"))
         elif name == "error":
-            self._view.line("✗", error_text(body), "red", "red")
+            self._view.line("✗", error_text(body), style="red")
 
     def _draw(self) -> None:
         interim = self._transcript.interim_text
@@ -114,7 +114,7 @@ class CaptionsExtension(AsyncExtension):
         while ending is None:
             await asyncio.sleep(0.1)
             if self._state.waiting and hint:
-                self._view.line("…", hint, "dim", "dim")
+                self._view.line("…", hint, style="dim")
                 hint = ""
             self._draw()  # the window may have changed
             interim = bool(self._transcript.interim_text)
@@ -156,7 +156,7 @@ class CaptionsExtension(AsyncExtension):
 
     def _fail(self, problem: str) -> None:
         self._problem = one_line(problem)
-        self._view.line("✗", problem, "red", "red")
+        self._view.line("✗", problem, style="red")
 
 
 def error_text(body: dict[str, Any]) -> str:

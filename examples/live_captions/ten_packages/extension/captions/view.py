@@ -39,22 +39,22 @@ class View:
         if self.console.is_interactive:
             self._live.start()
 
-    def line(self, label: str, text: str, *styles: str) -> None:
+    def line(self, label: str, text: str, *, style: str) -> None:
         """Show a finished line; the same again is counted on a terminal.
 
-        `styles` are those of the label and of the text.
+        A mark, such as "✗", shares its style with the text.
         """
         if self._live.is_started and self._last == (label, text):
             self._repeats += 1
             return
         self._end_repeats()
         self._last = (label, text)
-        rest = Text(one_line(text), *styles[1:])
+        rest = Text(one_line(text), style if len(label) == 1 else "")
         if self._live.is_started:
             indent = len(label) + 1
             lines = rest.wrap(self.console, max(2, self._width() - indent))
             rest = Text("\n" + " " * indent).join(lines)
-        self._print(Text.assemble((label, styles[0]), " ", rest))
+        self._print(Text.assemble((label, style), " ", rest))
 
     def update(self, interim: str, position_ms: int, duration_ms: int) -> None:
         """Set what stays below; also follows changes of the window."""
