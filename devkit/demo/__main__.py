@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -110,11 +111,15 @@ def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
     if job.reference is not None:
         transcript = " ".join(turns)
         for said, heard in word_errors(job.reference, transcript):
-            print(f"word error: said {said!r}, heard {heard!r}")
+            print(f"word error: said {_short(said)}, heard {_short(heard)}")
         rate = word_error_rate(job.reference, transcript)
         print(f"word error rate: {rate:.2f}")
     sys.stdout.flush()
     return _fail(problem, 1) if problem else 0
+
+
+def _short(words: str) -> str:
+    return repr(textwrap.shorten(words, 60, placeholder=" …"))
 
 
 def _problem(report: dict[str, Any]) -> str:
