@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from devkit.shown import harmless_lines, one_line
 
 from .arguments import ROOT, Job, UsageError, parse
 from .processes import DemoError, LocalServer, Signals, run_app
-from .word_error_rate import word_error_rate
+from .word_error_rate import word_error_rate, word_errors
 
 _HOSTS = {
     "ten": "the TEN runtime",
@@ -108,10 +109,17 @@ def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
     if signals.stopped:
         return _fail("stopped", 130)
     if job.reference is not None:
-        rate = word_error_rate(job.reference, " ".join(turns))
+        transcript = " ".join(turns)
+        for said, heard in word_errors(job.reference, transcript):
+            print(f"word error: said {_short(said)}, heard {_short(heard)}")
+        rate = word_error_rate(job.reference, transcript)
         print(f"word error rate: {rate:.2f}")
     sys.stdout.flush()
     return _fail(problem, 1) if problem else 0
+
+
+def _short(words: str) -> str:
+    return repr(textwrap.shorten(words, 60, placeholder=" …"))
 
 
 def _problem(report: dict[str, Any]) -> str:

@@ -197,7 +197,8 @@ def _check_audio(path: Path, name: str) -> str:
         raise UsageError(f"--audio: {name}: is a directory, not a file")
     try:
         info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, OSError, TypeError) as error:
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
+        # ValueError: a name that is no UTF-8.
         reason = getattr(error, "error_string", "") or str(error)
         reason = " ".join(str(reason).split()).rstrip(".")
         raise UsageError(

@@ -1,46 +1,24 @@
-"""Cells, wrapping, and the transcript's bookkeeping."""
+"""The transcript's bookkeeping, and how messages are read."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from examples.live_captions.ten_packages.extension.captions.cells import (
-    text_width,
-    truncate,
-    wrap,
-)
 from examples.live_captions.ten_packages.extension.captions.transcript import (
     Result,
     Transcript,
 )
 
 
-@pytest.mark.parametrize(
-    ("text", "cells"),
-    [("abc", 3), ("日本", 4), ("é", 1), ("ｱ", 1), ("👍", 2), ("", 0)],
-)
-def test_text_width(text: str, cells: int) -> None:
-    assert text_width(text) == cells
-
-
-@given(st.text(), st.integers(2, 50))
-def test_wrapping_keeps_all_and_fits(text: str, width: int) -> None:
-    lines = wrap(text, width)
-    assert all(text_width(line) <= width for line in lines)
-    assert "".join("".join(lines).split()) == "".join(text.split())
-
-
-@given(st.text(), st.integers(1, 50))
-def test_truncation_fits(text: str, width: int) -> None:
-    cut = truncate(text, width)
-    assert text_width(cut) <= width
-    assert cut == text if text_width(text) <= width else cut[-1] == "…"
-
-
 def result(
     key: str, text: str, final: bool, start_ms: int, duration_ms: int = 100
 ) -> Result:
-    return Result(key, text, final, start_ms, duration_ms)
+    return Result(
+        id=key,
+        text=text,
+        final=final,
+        start_ms=start_ms,
+        duration_ms=duration_ms,
+    )
 
 
 def test_an_interim_is_replaced_by_its_final() -> None:
@@ -81,9 +59,9 @@ def test_an_empty_final_is_no_line() -> None:
 
 
 def test_messages_are_read_with_defaults() -> None:
-    read = Result.from_message({"text": "x", "words": None, "final": True})
-    assert read == Result("", "x", True, 0, 0)
-    with pytest.raises(ValueError, match="asr_result"):
-        Result.from_message({"start_ms": "soon"})
-    with pytest.raises(ValueError, match="asr_result"):
-        Result.from_message({"words": [{"word": "x"}]})
+    read = Result.model_validate({"text": "x", "final": True})
+    assert read == Result(text="x", final=True)
+    assert (read.start_ms, read.duration_ms, read.words) == (0, 0, [])
+    for bad in ({"start_ms": "soon"}, {"words": [{"word": "x"}]}):
+        with pytest.raises(ValidationError):
+            Result.model_validate(bad)

@@ -229,6 +229,7 @@ def test_a_source_error_is_shown_and_reported(
         {"output_path": "call.doc"},
         {"finalize_wait_ms": "soon"},
         {"color": "blue"},
+        {"output_path": "call.srt.txt"},
     ],
 )
 def test_bad_properties_end_the_app(
@@ -246,7 +247,7 @@ def test_messages_that_cannot_be_read_are_left_out(show: Show) -> None:
         ("asr_result", {"text": "x", "words": [1]}),
         ("metrics", {"metrics": "none"}),
         ("unheard_of", {}),
-        result("Hello.", 0),
+        ("asr_result", {**result("Hello.", 0)[1], "words": None}),
         DONE,
         END,
     )

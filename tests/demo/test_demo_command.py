@@ -183,9 +183,21 @@ def test_help_names_every_option_and_status(run: Run) -> None:
 
 
 def test_suffixes_are_those_the_captions_write() -> None:
-    from examples.live_captions.ten_packages.extension.captions import writers
+    from examples.live_captions.ten_packages.extension.captions.extension import (  # noqa: E501
+        Settings,
+    )
 
-    assert set(SUFFIXES) == set(writers.FORMATS)
+    for suffix in SUFFIXES:
+        assert Settings(output_path=f"call{suffix.upper()}").output_path
+    with pytest.raises(ValueError, match="output_path"):
+        Settings(output_path="call.ass")
+
+
+def test_a_name_that_is_no_text(run: Run, tmp_path: Path) -> None:
+    name = os.fsdecode(b"call\xff.wav")
+    soundfile.write(tmp_path / "call.wav", np.zeros(9, np.int16), 16000)
+    (tmp_path / "call.wav").rename(tmp_path / name)
+    expect_usage_error(run("--audio", name), "not an audio file")
 
 
 def test_a_transcript_cannot_move_the_cursor(

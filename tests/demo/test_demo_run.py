@@ -100,7 +100,10 @@ def test_a_text_that_differs_shows_in_the_rate(
         ) as process,
     ):
         shown, _ = process.communicate(timeout=60)
-    assert shown.splitlines()[-1] == "word error rate: 0.25"
+    assert shown.splitlines()[-2:] == [
+        "word error: said 'and more', heard ''",
+        "word error rate: 0.25",
+    ]
 
 
 def test_a_key_that_is_refused_fails_the_run(call: Path) -> None:

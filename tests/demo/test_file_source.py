@@ -18,9 +18,8 @@ from ten_runtime import (
 # Registers the addon, so that the tester finds it on any runtime.
 import examples.live_captions.ten_packages.extension.file_source as package
 from examples.live_captions.ten_packages.extension.file_source import (
-    audio_file,
-    pacing,
-    settings,
+    audio,
+    extension,
 )
 
 assert package
@@ -186,52 +185,77 @@ def test_bad_properties_are_reported_by_name(play: Play) -> None:
 
 
 def test_numbers_may_be_strings() -> None:
-    read = settings.Settings.from_properties(
-        {"path": "/x.wav", "speed": "2.5", "frame_ms": "20"}
+    read = extension.Settings.read(
+        json.dumps({"path": "/x.wav", "speed": "2.5", "frame_ms": "20"})
     )
     assert (read.speed, read.frame_ms) == (2.5, 20)
     assert read.tail_silence_ms == 1000
-    with pytest.raises(ValueError, match="session_id: must be a string"):
-        settings.Settings.from_properties({"path": "/x", "session_id": 1})
+    with pytest.raises(ValueError, match=r"^session_id: .* string$"):
+        extension.Settings.read('{"path": "/x", "session_id": 1}')
 
 
 def test_a_relative_path_is_also_looked_up_in_the_app(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    read = settings.Settings.from_properties({"path": "../../samples/call.wav"})
-    assert read.path.is_file()
+    with audio.open_audio("../../samples/call.wav") as file:
+        assert file.frames > 0
 
 
-async def test_pacing_does_not_drift() -> None:
+def test_pacing_does_not_drift(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "call.wav"
+    soundfile.write(path, ramp(16000 * 11), 16000)
     now = 100.0
     woke: list[float] = []
 
     async def sleep(seconds: float) -> None:
         nonlocal now
         now += seconds + 0.003  # every wake-up is late
+        woke.append(now)
+        if len(woke) == 1000:
+            now += 1.0  # a stall
 
-    pacer = pacing.Pacer(2.0, clock=lambda: now, sleep=sleep)
-    await pacer.until(0)
-    for frame in range(1, 1001):
-        await pacer.until(frame * 10)
-        woke.append(now - 100.0 - frame * 0.005)
-    assert max(woke) < 0.007
-    now += 1.0  # a stall
-    before = now
-    for frame in range(1001, 1101):
-        await pacer.until(frame * 10)
-    assert now - before < 100 * 0.005, "frames that are due follow at once"
+    monkeypatch.setattr(extension, "sleep", sleep)
+    monkeypatch.setattr(extension, "monotonic", lambda: now)
+    play(path, speed=2, tail_silence_ms=0)
+    assert len(woke) == 1100
+    due = [100.0 + frame * 0.005 for frame in range(1, 1101)]
+    late = [after - before for after, before in zip(woke, due, strict=True)]
+    assert max(late[:1000]) < 0.007
+    assert min(late) >= 0, "no frame is early"
+    assert woke[-1] - woke[999] < 1 + 100 * 0.005, "due frames follow at once"
 
 
 def test_frames_are_cut_at_exact_times(tmp_path: Path) -> None:
     path = tmp_path / "odd.wav"
     wave = ramp(11025 * 5 // 2)
     soundfile.write(path, wave, 11025)
-    with audio_file.AudioFile(path) as file:
-        blocks = list(file.blocks(10))
-    frames = [frame for block in blocks for frame in block]
-    assert len(blocks) == 3
-    assert len(frames) == 250
-    assert b"".join(frame.pcm for frame in frames) == wave.tobytes()
-    assert sum(frame.samples for frame in frames[:100]) == 11025
+    pieces = list(audio.pcm_frames(audio.open_audio(str(path)), 10, 0))
+    assert len(pieces) == 250
+    assert b"".join(pieces) == wave.tobytes()
+    for seconds in (1, 2):
+        pcm = b"".join(pieces[: 100 * seconds])
+        assert len(pcm) == 2 * 11025 * seconds
+
+
+def test_frames_of_less_than_a_sample_end_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "slow.wav"
+    wave = ramp(400)
+    soundfile.write(path, wave, 800)
+    pieces = list(audio.pcm_frames(audio.open_audio(str(path)), 1, 0))
+    assert b"".join(pieces) == wave.tobytes()
+
+
+def test_a_file_that_is_damaged_is_reported(play: Play, tmp_path: Path) -> None:
+    path = tmp_path / "call.flac"
+    soundfile.write(path, ramp(16000 * 20), 16000)
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2 :] = bytes(len(whole) - len(whole) // 2)
+    path.write_bytes(whole)
+    heard = play(path, speed=1000)
+    (error,) = heard.all("source_error")
+    assert f"{path}: damaged (" in error["message"]
+    assert heard.frames
+    assert heard.all("asr_finalize") == []

@@ -1,137 +1,90 @@
 """When the captions are complete and the app may end.
 
-Pure: messages and the time (seconds, monotonic) go in, a reason to end
-comes out. The normal end is "the source is done and the ASR extension
-answered `asr_finalize`". If the connection is down at that moment, the
-ASR extension still holds audio, so the app waits (bounded) until it is
-up again and no more text comes.
+The normal end: the source is done and `asr_finalize` was answered. If the
+connection is down then, the ASR extension still holds audio: so the app
+waits (bounded) until it is up again and no more text comes.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from .notices import is_fatal
-
-Ending = Literal[
-    "finished",
-    "finalize_timeout",
-    "disconnected",
-    "fatal_error",
-    "source_error",
-    "bad_settings",
-    "stopped",
-]
+from dataclasses import dataclass, field
+from typing import Any
 
 # A message on its way when the module stopped may explain more.
 _FATAL_GRACE_S = 0.3
-# Quiet after a late reconnect that means "nothing more to come". Longer
-# than the transcription of a replayed turn takes.
+# Longer than the transcription of a replayed turn takes.
 _SETTLED_S = 5.0
 
 
 @dataclass
 class RunState:
-    """Follows one run; `ending(now)` says whether it is over.
-
-    Args:
-        finalize_wait_s: how long the answer to `asr_finalize` may take.
-        reconnect_wait_s: how long to wait for a lost connection once the
-            source is done.
-    """
+    """Follows one run by its messages; times are monotonic seconds."""
 
     finalize_wait_s: float
     reconnect_wait_s: float
     lost: bool = False
-    fatal_error: Mapping[str, Any] | None = None
-    last_error: Mapping[str, Any] | None = None
-    errors: int = 0
-    _done_at: float | None = None
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    fatal_error: dict[str, Any] | None = None
+    bad_settings: bool = False
+    _source_failed: bool = False
+    _has_status: bool = False  # of the connection: newer base classes
     _finalized: bool = False
     _settling: bool = False
-    _fatal_at: float | None = None
+    _done_at: float | None = None
+    _fatal_at: float = 0.0
     _active_at: float = 0.0
-    _source_failed: bool = False
-    _status_known: bool = False
 
-    def source_done(self, now: float) -> None:
-        """The source has sent its last frame and `asr_finalize`."""
-        if self._done_at is None:
+    def message(self, name: str, body: dict[str, Any], now: float) -> bool:
+        """Take a message in; True if a lost connection is up again."""
+        was_lost, status = self.lost, body.get("current")
+        if name == "source_error":
+            self._source_failed = True
+        elif name == "source_progress" and body.get("done"):
             self._done_at = now
-
-    def source_failed(self) -> None:
-        """The source has nothing to send."""
-        self._source_failed = True
-
-    def finalize_ended(self) -> None:
-        """`asr_finalize_end` came."""
-        self._finalized = True
-        self._settling = self.lost
-
-    def result(self, now: float) -> None:
-        """Any `asr_result` came: so the connection works."""
-        self._active_at = now
-        if not self._status_known:
-            self.lost = False
-
-    def connected(self, now: float) -> bool:
-        """The connection is up; True if it had been down before."""
-        self._active_at = now
-        was_lost, self.lost = self.lost, False
-        return was_lost
-
-    def error(self, message: Mapping[str, Any], now: float) -> None:
-        """An `error` of the ASR extension came."""
-        self.errors += 1
-        self.last_error = message
-        if is_fatal(message):
-            if self._fatal_at is None:
-                self._fatal_at, self.fatal_error = now, message
-        elif not self._status_known:
-            # Not every error is a lost connection, but what comes next
-            # (a result, a connect) tells.
-            self.lost = True
-
-    def status(self, current: str, now: float) -> bool:
-        """`connection_status_changed` (newer base classes) came.
-
-        Returns whether a lost connection is up again.
-        """
-        self._status_known = True
-        if current == "connected":
-            return self.connected(now)
-        if current == "disconnected":
-            self.lost = True
-        return False
+        elif name == "asr_finalize_end":
+            self._finalized, self._settling = True, self.lost
+        elif name == "asr_result":
+            self._active_at, self.lost = now, self.lost and self._has_status
+        elif name == "error":
+            self.errors.append(body)
+            if not is_fatal(body):
+                # Perhaps no lost connection, but what comes next tells.
+                self.lost = self.lost or not self._has_status
+            elif not self.fatal_error:
+                self._fatal_at, self.fatal_error = now, body
+        elif name == "connection_status_changed":
+            self._has_status = True
+            self.lost = self.lost or status == "disconnected"
+        up = status == "connected" or "connect_delay" in body.get("metrics", "")
+        if up:
+            self._active_at, self.lost = now, False
+        return up and was_lost
 
     @property
     def waiting(self) -> bool:
         """The audio is over but the connection is down."""
         return self._done_at is not None and self.lost
 
-    def ending(self, now: float, *, interim: bool = False) -> Ending | None:
-        """Why the run is over at `now`, or None while it is not.
-
-        `interim` says that text is on display that is not final yet.
-        """
+    def ending(self, now: float, *, interim: bool = False) -> str | None:
+        """Why the run is over; `interim`: text on display is not final."""
+        if self.bad_settings:
+            return "bad_settings"
         if self._source_failed:
             return "source_error"
-        if self._fatal_at is not None:
-            over = now >= self._fatal_at + _FATAL_GRACE_S
-            return "fatal_error" if over else None
-        if self._done_at is None:
+        if self.fatal_error:
+            why, at = "fatal_error", self._fatal_at + _FATAL_GRACE_S
+        elif self._done_at is None:
             return None
-        waited = now - self._done_at
-        if self.lost:
-            over = waited >= self.reconnect_wait_s
-            return "disconnected" if over else None
-        if not self._finalized:
-            over = waited >= self.finalize_wait_s
-            return "finalize_timeout" if over else None
-        if self._settling:
-            quiet = now - self._active_at >= _SETTLED_S and not interim
-            return "finished" if quiet or waited >= self._limit() else None
-        return "finished"
+        elif self.lost:
+            why, at = "disconnected", self._done_at + self.reconnect_wait_s
+        elif not self._finalized:
+            why, at = "finalize_timeout", self._done_at + self.finalize_wait_s
+        else:
+            longest = max(self.finalize_wait_s, self.reconnect_wait_s)
+            why, at = "finished", self._done_at + longest * self._settling
+            if not interim:
+                at = min(at, self._active_at + _SETTLED_S)
+        return why if now >= at else None
 
-    def _limit(self) -> float:
-        return max(self.finalize_wait_s, self.reconnect_wait_s)
+
+def is_fatal(error: dict[str, Any]) -> bool:
+    """Whether a TEN `error` says that its module has stopped."""
+    return str(error.get("code")) == "-1000"
