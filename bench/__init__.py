@@ -1,0 +1,1 @@
+"""Measurements behind the documents; not shipped."""
