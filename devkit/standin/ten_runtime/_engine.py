@@ -9,11 +9,11 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ._abort import native_abort, process_ends, unwatch, watch
 from ._commands import Commands
-from ._core import CmdCore, CoreT, MsgCore
+from ._core import CmdCore, MsgCore
 from ._graph import Destination, Graph
 from ._log import log_line
 from ._node import Node, ResultHandler
@@ -22,6 +22,8 @@ from .error import TenError, TenErrorCode, generic_error
 from .global_thread_manager import WorkerThread
 from .loc import Loc
 from .log_level import LogLevel
+
+CoreT = TypeVar("CoreT", bound=MsgCore)
 
 #: Seconds that all on_stop/on_deinit together may take before the stand-in
 #: gives up. The real runtime would wait for ever.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
+
+from typing_extensions import Self
 
 from ._abort import native_abort
 from ._core import MsgCore
@@ -20,8 +22,6 @@ from ._tree import (
 from .error import TenError, TenErrorCode
 from .loc import Loc, problem_of
 
-MsgT = TypeVar("MsgT", bound="Msg")
-
 
 class Msg:
     """A handle on a message. It is empty once the message was sent."""
@@ -32,7 +32,7 @@ class Msg:
         raise ValueError(f"use {type(self).__name__}.create()")
 
     @classmethod
-    def _wrap(cls: type[MsgT], core: MsgCore) -> MsgT:
+    def _wrap(cls, core: MsgCore) -> Self:
         message = cls.__new__(cls)
         message._core = core
         return message
@@ -48,7 +48,8 @@ class Msg:
             raise native_abort(f"{what} on a message that was already sent")
         return self._core
 
-    def _clone(self: MsgT) -> MsgT:
+    def clone(self) -> Self:
+        """A deep copy; of a command, one that is answered by itself."""
         return self._wrap(self._native("clone()").clone())
 
     def get_name(self) -> str:
