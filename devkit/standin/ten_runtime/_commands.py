@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ._conversion import Conversion
 from ._core import CmdCore, ResultCore
+from ._driver import Driver
 from ._log import log_line
+from ._schema import Api
 from .cmd_result import CmdResult, StatusCode
 from .error import TenError, generic_error
 from .log_level import LogLevel
 
-if TYPE_CHECKING:
-    from ._node import Node, ResultHandler
+ResultHandler = Callable[[CmdResult | None, TenError | None], None]
+
+
+class Party(Protocol):
+    """Who sends or answers a command."""
+
+    name: str
+    api: Api
+    driver: Driver | None
+
+    @property
+    def closed(self) -> bool:
+        """Whether its on_deinit is over."""
 
 
 @dataclass
 class _Request:
     """One ``send_cmd``, however many nodes it went to."""
 
-    sender: Node
+    sender: Party
     handler: ResultHandler
     each: bool
     name: str
@@ -35,7 +49,7 @@ class _Leg:
     """One destination of a request."""
 
     request: _Request
-    responder: Node | None
+    responder: Party | None
     conversion: Conversion | None
 
 
@@ -48,7 +62,7 @@ class Commands:
         self._legs: dict[int, _Leg] = {}
 
     def request(
-        self, sender: Node, core: CmdCore, handler: ResultHandler, each: bool
+        self, sender: Party, core: CmdCore, handler: ResultHandler, each: bool
     ) -> _Request:
         """A request to which legs are added with :meth:`open`."""
         return _Request(sender, handler, each, core.name, core.cmd_id)
@@ -57,7 +71,7 @@ class Commands:
         self,
         request: _Request,
         core: CmdCore,
-        responder: Node | None,
+        responder: Party | None,
         conversion: Conversion | None,
     ) -> None:
         """``core`` (which gets a new id) is about to go to ``responder``."""
@@ -66,7 +80,7 @@ class Commands:
             request.open_ids.add(core.cmd_id)
             self._legs[core.cmd_id] = _Leg(request, responder, conversion)
 
-    def answer(self, node: Node, core: ResultCore) -> TenError | None:
+    def answer(self, node: Party, core: ResultCore) -> TenError | None:
         """A result that ``node`` returned.
 
         Results for commands that are answered already are swallowed.
@@ -85,18 +99,16 @@ class Commands:
 
     def fail(self, cmd_id: int, detail: str) -> None:
         """Answer a command with an ERROR result of the runtime's own."""
-        with self._lock:
-            leg = self._legs.get(cmd_id)
-        if leg is not None:
-            self._settle(leg, _error_result(cmd_id, detail))
+        self._conclude(_own_result(StatusCode.ERROR, cmd_id, detail))
 
     def succeed(self, cmd_id: int, detail: str) -> None:
         """Answer a command that the runtime carried out."""
+        self._conclude(_own_result(StatusCode.OK, cmd_id, detail))
+
+    def _conclude(self, core: ResultCore) -> None:
         with self._lock:
-            leg = self._legs.get(cmd_id)
+            leg = self._legs.get(core.cmd_id)
         if leg is not None:
-            core = _error_result(cmd_id, detail)
-            core.status = int(StatusCode.OK)
             self._settle(leg, core)
 
     def end_all(self) -> None:
@@ -118,7 +130,7 @@ class Commands:
             "cmd_out", request.name, core.props
         )
         if problem is not None:
-            core = _error_result(core.cmd_id, problem)
+            core = _own_result(StatusCode.ERROR, core.cmd_id, problem)
         with self._lock:
             if core.final:
                 self._legs.pop(core.cmd_id, None)
@@ -145,9 +157,7 @@ class Commands:
             driver.call(lambda: request.handler(result, None))
 
 
-def _error_result(cmd_id: int, detail: str) -> ResultCore:
-    core = ResultCore()
-    core.cmd_id = cmd_id
-    core.status = int(StatusCode.ERROR)
-    core.props = {"detail": detail}
-    return core
+def _own_result(status: StatusCode, cmd_id: int, detail: str) -> ResultCore:
+    return ResultCore(
+        cmd_id=cmd_id, status=int(status), props={"detail": detail}
+    )

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from ._abort import native_abort, process_ends, unwatch, watch
-from ._commands import Commands
+from ._commands import Commands, ResultHandler
 from ._core import CmdCore, MsgCore
 from ._graph import Destination, Graph
 from ._log import log_line
-from ._node import Node, ResultHandler
+from ._node import Node
 from ._owner import Stage
 from .error import TenError, TenErrorCode, generic_error
 from .global_thread_manager import WorkerThread
@@ -178,8 +178,8 @@ class Engine:
                     f"on_{stage} of {node.name!r} did not end",
                 )
 
-    def node_closed(self, node: Node) -> None:
-        """``node`` has reached its end."""
+    def node_closed(self) -> None:
+        """A node has reached its end."""
         with self._changed:
             self._changed.notify_all()
 

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from ._node import Node
+from ._owner import Stage
 from .audio_frame import AudioFrame
 from .cmd import Cmd
 from .cmd_result import CmdResult
@@ -140,7 +141,23 @@ class AsyncSending(TenEnvBase):
 
 
 class SyncSending(TenEnvBase):
-    """The sending half of ``TenEnv`` and ``TenEnvTester``."""
+    """What ``TenEnv`` and ``TenEnvTester`` have in common."""
+
+    def on_init_done(self) -> None:
+        """on_init is over."""
+        self._owner.stage_done(Stage.INIT)
+
+    def on_start_done(self) -> None:
+        """on_start is over."""
+        self._owner.stage_done(Stage.START)
+
+    def on_stop_done(self) -> None:
+        """on_stop is over."""
+        self._owner.stage_done(Stage.STOP)
+
+    def on_deinit_done(self) -> None:
+        """on_deinit is over; nothing works after it."""
+        self._owner.stage_done(Stage.DEINIT)
 
     def _sender(self) -> Node:
         if not isinstance(self._owner, Node):

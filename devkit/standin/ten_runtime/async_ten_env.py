@@ -26,7 +26,9 @@ class AsyncTenEnv(AsyncSending):
         await asyncio.sleep(0)
         return self._owner.set_json(path, json_str)
 
-    async def _get(self, path: str, kind: type, default: Any) -> Any:
+    async def _get(
+        self, path: str, kind: type, default: Any
+    ) -> tuple[Any, TenError | None]:
         await asyncio.sleep(0)
         return self._owner.get(path, kind, default)
 
@@ -38,8 +40,7 @@ class AsyncTenEnv(AsyncSending):
 
     async def get_property_int(self, path: str) -> tuple[int, TenError | None]:
         """An integer; ``(0, error)`` if missing or of another type."""
-        value: tuple[int, TenError | None] = await self._get(path, int, 0)
-        return value
+        return await self._get(path, int, 0)
 
     async def set_property_int(self, path: str, value: int) -> TenError | None:
         """Set an int64."""
@@ -49,8 +50,7 @@ class AsyncTenEnv(AsyncSending):
         self, path: str
     ) -> tuple[str, TenError | None]:
         """A string; ``("", error)`` if missing or of another type."""
-        value: tuple[str, TenError | None] = await self._get(path, str, "")
-        return value
+        return await self._get(path, str, "")
 
     async def set_property_string(
         self, path: str, value: str
@@ -62,8 +62,7 @@ class AsyncTenEnv(AsyncSending):
         self, path: str
     ) -> tuple[bool, TenError | None]:
         """A bool; ``(False, error)`` if missing or of another type."""
-        value: tuple[bool, TenError | None] = await self._get(path, bool, False)
-        return value
+        return await self._get(path, bool, False)
 
     async def set_property_bool(
         self, path: str, value: bool
@@ -75,8 +74,7 @@ class AsyncTenEnv(AsyncSending):
         self, path: str
     ) -> tuple[float, TenError | None]:
         """A real; ``(0.0, error)`` if missing or of another type."""
-        value: tuple[float, TenError | None] = await self._get(path, float, 0.0)
-        return value
+        return await self._get(path, float, 0.0)
 
     async def set_property_float(
         self, path: str, value: float

@@ -8,6 +8,7 @@ from typing_extensions import Self
 
 from ._abort import native_abort
 from ._core import MsgCore
+from ._properties import TypedProperties
 from ._tree import (
     Tree,
     bad_json,
@@ -23,7 +24,7 @@ from .error import TenError, TenErrorCode
 from .loc import Loc, problem_of
 
 
-class Msg:
+class Msg(TypedProperties):
     """A handle on a message. It is empty once the message was sent."""
 
     _core: MsgCore | None
@@ -107,38 +108,6 @@ class Msg:
             raise native_abort("all properties together must be a JSON object")
         core.props = value
         return None
-
-    def get_property_int(self, path: str) -> tuple[int, TenError | None]:
-        """An integer; ``(0, error)`` if missing or of another type."""
-        return self._get(path, int, 0)
-
-    def set_property_int(self, path: str, value: int) -> TenError | None:
-        """Set an int64."""
-        return self._set(path, value, int)
-
-    def get_property_string(self, path: str) -> tuple[str, TenError | None]:
-        """A string; ``("", error)`` if missing or of another type."""
-        return self._get(path, str, "")
-
-    def set_property_string(self, path: str, value: str) -> TenError | None:
-        """Set a string."""
-        return self._set(path, value, str)
-
-    def get_property_bool(self, path: str) -> tuple[bool, TenError | None]:
-        """A bool; ``(False, error)`` if missing or of another type."""
-        return self._get(path, bool, False)
-
-    def set_property_bool(self, path: str, value: int) -> TenError | None:
-        """Set a bool (any int counts)."""
-        return self._set(path, value, bool)
-
-    def get_property_float(self, path: str) -> tuple[float, TenError | None]:
-        """A real; ``(0.0, error)`` if missing or of another type."""
-        return self._get(path, float, 0.0)
-
-    def set_property_float(self, path: str, value: float) -> TenError | None:
-        """Set a float64."""
-        return self._set(path, value, float)
 
     def get_property_buf(self, path: str) -> tuple[bytearray, TenError | None]:
         """A copy of a buffer property; empty with an error if there is none."""
