@@ -8,12 +8,12 @@ from typing import Any
 
 from ten_runtime._app import AppConfig, PredefinedGraph, read_app_config
 from ten_runtime._files import (
+    Checker,
     ConfigError,
     Problem,
     find_nulls,
     one_line,
     read_json_object,
-    unknown_keys,
 )
 from ten_runtime._graph import NodeSpec
 from ten_runtime._manifest import ManifestReader
@@ -165,18 +165,19 @@ class _Loader:
         except ConfigError as error:
             self._add(error)
             return
-        problems = find_nulls(tree, "$")
+        check = Checker()
+        check.problems += find_nulls(tree, "$")
         ten = tree.get("ten")
         if isinstance(ten, dict):
-            problems += unknown_keys(ten, TEN_KEYS, "$.ten")
-        self.app.config = read_app_config(tree, problems, self.app.directory)
+            check.keys(ten, TEN_KEYS, "$.ten")
+        self.app.config = read_app_config(tree, check, self.app.directory)
         known = ", ".join(sorted(self.app.packages)) or "none"
         for predefined in self.app.config.graphs.values():
             for node in predefined.graph.nodes.values():
                 if know_packages and node.addon not in self.app.packages:
                     text = f"unknown addon {node.addon!r}; the app has {known}"
-                    problems.append(Problem(f"{node.json_path}.addon", text))
-        for problem in problems:
+                    check.complain(f"{node.json_path}.addon", text)
+        for problem in check.problems:
             self.complain(self.properties, problem.json_path, problem.text)
 
     def _select(self, name: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from ._core import CmdCore
 from ._creation import create_extension
 from ._engine import Engine
-from ._files import ConfigError, Problem, read_json_object, unknown_keys
+from ._files import Checker, ConfigError, Problem, read_json_object
 from ._graph import Graph, graph_from_json, read_graph
 from ._node import Node
 
@@ -41,21 +41,14 @@ class AppConfig:
 
 
 def read_app_config(
-    tree: dict[str, Any], problems: list[Problem], app_dir: Path | None = None
+    tree: dict[str, Any], check: Checker, app_dir: Path | None = None
 ) -> AppConfig:
-    """Read an app's properties, adding what is wrong to ``problems``."""
+    """Read an app's properties; ``check`` gets to know what is wrong."""
     config = AppConfig()
     ten = tree.get("ten", {})
-    if not isinstance(ten, dict):
-        problems.append(Problem("$.ten", "must be an object"))
-        return config
-    listed = ten.get("predefined_graphs", [])
-    if not isinstance(listed, list):
-        problems.append(Problem("$.ten.predefined_graphs", "must be an array"))
-        return config
-    for index, item in enumerate(listed):
-        path = f"$.ten.predefined_graphs[{index}]"
-        _read_predefined(item, path, config, problems, app_dir)
+    if check.is_object(ten, "$.ten"):
+        for path, item in check.items(ten, "predefined_graphs", "$.ten"):
+            _read_predefined(item, path, config, check, app_dir)
     return config
 
 
@@ -63,50 +56,45 @@ def _read_predefined(
     item: Any,
     path: str,
     config: AppConfig,
-    problems: list[Problem],
+    check: Checker,
     app_dir: Path | None,
 ) -> None:
-    if not isinstance(item, dict):
-        problems.append(Problem(path, "must be an object"))
+    if not check.is_object(item, path, PREDEFINED_KEYS):
         return
-    problems += unknown_keys(item, PREDEFINED_KEYS, path)
-    name = item.get("name")
-    if not isinstance(name, str) or not name:
-        text = "required, must be a non-empty string"
-        problems.append(Problem(f"{path}.name", text))
+    name = check.text(item, "name", path)
+    if name is None:
         return
     if name in config.graphs:
         text = f"duplicate graph {name!r}; graph names must differ"
-        problems.append(Problem(f"{path}.name", text))
+        check.complain(f"{path}.name", text)
         return
     for key in ("auto_start", "singleton", "sync_stop_before_deinit"):
         if not isinstance(item.get(key, False), bool):
-            problems.append(Problem(f"{path}.{key}", "must be true or false"))
+            check.complain(f"{path}.{key}", "must be true or false")
     if "graph" not in item:
-        problems.append(Problem(f"{path}.graph", "required, must be an object"))
+        check.complain(f"{path}.graph", "required, must be an object")
         return
-    graph = _read_graph(item["graph"], f"{path}.graph", problems, app_dir)
+    graph = _read_graph(item["graph"], f"{path}.graph", check, app_dir)
     graph.sync_stop = item.get("sync_stop_before_deinit") is True
     auto_start = item.get("auto_start") is True
     config.graphs[name] = PredefinedGraph(name, graph, auto_start)
 
 
 def _read_graph(
-    value: Any, path: str, problems: list[Problem], app_dir: Path | None
+    value: Any, path: str, check: Checker, app_dir: Path | None
 ) -> Graph:
     if isinstance(value, dict) and "import_uri" in value:
-        uri = value["import_uri"]
+        uri, where = value["import_uri"], f"{path}.import_uri"
         if len(value) > 1 or not isinstance(uri, str):
             text = "import_uri must be a string and the only key"
-            problems.append(Problem(f"{path}.import_uri", text))
+            check.complain(where, text)
             return Graph()
-        file = (app_dir or Path()) / uri
         try:
-            value = read_json_object(file)
+            value = read_json_object((app_dir or Path()) / uri)
         except ConfigError as error:
-            problems.append(Problem(f"{path}.import_uri", str(error)))
+            check.complain(where, str(error))
             return Graph()
-    return read_graph(value, path, problems)
+    return read_graph(value, path, check)
 
 
 class AppCore:

@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 from ._abort import native_abort, process_ends, unwatch, watch
 from ._commands import Commands, ResultHandler
 from ._core import CmdCore, MsgCore
-from ._graph import Destination, Graph
+from ._graph import Graph
 from ._log import log_line
 from ._node import Node
 from ._owner import Stage
@@ -220,8 +220,7 @@ class Engine:
         if error is not None:
             return error
         for end, each in zip(ends, self._copies(core, len(ends)), strict=True):
-            self._convert(end, each)
-            self.nodes[end.node].deliver(each)
+            self.nodes[end].deliver(each)
         return None
 
     def route_cmd(
@@ -233,7 +232,7 @@ class Engine:
             raise native_abort(text)
         if self._is_for_app(core):
             request = self.commands.request(node, core, handler, each)
-            self.commands.open(request, core, None, None)
+            self.commands.open(request, core)
             self._app_command(core)
             return None
         error, ends = self._departure(node, core)
@@ -241,18 +240,16 @@ class Engine:
             return error
         request = self.commands.request(node, core, handler, each)
         copies = self._copies(core, len(ends))
-        # All legs first: an early answer must not look like the last one.
+        # All of them first: an early answer must not look like the last one.
+        for copy in copies:
+            self.commands.open(request, copy)
         for end, copy in zip(ends, copies, strict=True):
-            responder = self.nodes[end.node]
-            self.commands.open(request, copy, responder, end.conversion)
-        for end, copy in zip(ends, copies, strict=True):
-            self._convert(end, copy)
-            self.nodes[end.node].deliver(copy)
+            self.nodes[end].deliver(copy)
         return None
 
     def _departure(
         self, node: Node, core: MsgCore
-    ) -> tuple[TenError | None, list[Destination]]:
+    ) -> tuple[TenError | None, list[str]]:
         problem = node.api.check_message(
             f"{core.kind}_out", core.name, core.props
         )
@@ -279,14 +276,12 @@ class Engine:
             [],
         )
 
-    def _destinations(self, node: Node, core: MsgCore) -> list[Destination]:
+    def _destinations(self, node: Node, core: MsgCore) -> list[str]:
         if self._implicit:
-            return [
-                Destination(name) for name in self.nodes if name != node.name
-            ]
+            return [name for name in self.nodes if name != node.name]
         if core.dests:
             return [
-                Destination(loc.extension_name)
+                loc.extension_name
                 for loc in core.dests
                 if self._is_here(loc)
                 and loc.extension_name is not None
@@ -313,10 +308,5 @@ class Engine:
 
     @staticmethod
     def _copies(core: CoreT, number: int) -> list[CoreT]:
-        return [core, *(core.clone() for _ in range(number - 1))]
-
-    @staticmethod
-    def _convert(end: Destination, core: MsgCore) -> None:
         core.dests = []
-        if end.conversion is not None:
-            core.props, core.name = end.conversion.apply(core.props, core.name)
+        return [core, *(core.clone() for _ in range(number - 1))]

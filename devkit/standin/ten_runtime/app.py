@@ -8,7 +8,7 @@ from collections.abc import Callable
 from . import _apps
 from ._abort import native_abort
 from ._app import AppCore, read_app_config
-from ._files import ConfigError, Problem
+from ._files import Checker, ConfigError
 from ._log import log_line
 from ._log_config import LogConfig
 from ._owner import EnvOwner, Stage
@@ -102,10 +102,10 @@ class App:
             raise self._owner.refused
         tree = self._owner.init_tree or {}
         self._owner.props = tree
-        problems: list[Problem] = []
-        self._core.config = read_app_config(tree, problems)
-        if problems:
-            raise ConfigError("app property", problems)
+        check = Checker()
+        self._core.config = read_app_config(tree, check)
+        if check.problems:
+            raise ConfigError("app property", check.problems)
         self._owner.log_config.open()
 
 
