@@ -13,6 +13,7 @@ import asyncio
 import gc
 import sys
 import tracemalloc
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,10 +27,9 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 
 from devkit.script_audio import encode_words, word_ids
 
-from .guard import hang_guard
 from .sockets import rss_mb
 from .speech import ServerProcess, free_port
-from .stream import HANG_S, RATE, Listener, client_for
+from .stream import RATE, Listener, client_for
 
 ROOT = Path(__file__).resolve().parents[2]
 _PAUSE = np.zeros(900 * RATE // 1000, np.int16)
@@ -52,6 +52,10 @@ class CountingListener(Listener):
                 self.count.errors.append(f"{word} instead of {self.words}")
             self.words += 1
         self.changed.set()
+
+    def has_heard(self, words: int) -> bool:
+        """So many words of the call, or more."""
+        return self.words >= words
 
     async def on_asr_finalized(self, end: object) -> None:
         """Nothing is kept."""
@@ -90,10 +94,7 @@ async def feed(
         client.send_audio(audio)
         if not server_turns:
             client.finalize("turn")
-        with hang_guard(HANG_S):
-            while listener.words < first:
-                listener.changed.clear()
-                await listener.changed.wait()
+        await listener.until(partial(listener.has_heard, first))
         if (first + _TURN) % (words // 10) < _TURN:
             sizes.append((package_size(client), rss_mb()))
     await client.stop()

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 
-from bench.soak.guard import hang_guard
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
+from devkit.guard import hang_guard
 from devkit.script_audio import encode_words
 from devkit.server import LocalServer
 

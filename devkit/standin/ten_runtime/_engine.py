@@ -65,7 +65,6 @@ class Engine:
     ) -> None:
         self.graph_id = str(uuid.uuid4())
         self.error: TenError | None = None
-        self.failed = False
         self.commands = Commands()
         self._graph = graph
         self._create = create
@@ -114,7 +113,6 @@ class Engine:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(1)
-        self.failed = True
         self.close(generic_error(text))
         with self._changed:
             assert self._deadline is not None
