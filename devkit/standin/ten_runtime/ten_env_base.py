@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partialmethod
 from typing import Any
 
 from ._owner import EnvOwner
@@ -40,8 +39,42 @@ class TenEnvBase:
                 )
         return self._owner.log(level, msg, category)
 
-    #: ``log`` with the level given: ``log_info(msg, category=None, ...)``.
-    log_debug = partialmethod(log, LogLevel.DEBUG)
-    log_info = partialmethod(log, LogLevel.INFO)
-    log_warn = partialmethod(log, LogLevel.WARN)
-    log_error = partialmethod(log, LogLevel.ERROR)
+    def log_debug(
+        self,
+        msg: str,
+        category: str | None = None,
+        fields: Fields = None,
+        option: LogOption = DefaultLogOption,
+    ) -> TenError | None:
+        """Log at level DEBUG."""
+        return self.log(LogLevel.DEBUG, msg, category, fields, option)
+
+    def log_info(
+        self,
+        msg: str,
+        category: str | None = None,
+        fields: Fields = None,
+        option: LogOption = DefaultLogOption,
+    ) -> TenError | None:
+        """Log at level INFO."""
+        return self.log(LogLevel.INFO, msg, category, fields, option)
+
+    def log_warn(
+        self,
+        msg: str,
+        category: str | None = None,
+        fields: Fields = None,
+        option: LogOption = DefaultLogOption,
+    ) -> TenError | None:
+        """Log at level WARN."""
+        return self.log(LogLevel.WARN, msg, category, fields, option)
+
+    def log_error(
+        self,
+        msg: str,
+        category: str | None = None,
+        fields: Fields = None,
+        option: LogOption = DefaultLogOption,
+    ) -> TenError | None:
+        """Log at level ERROR."""
+        return self.log(LogLevel.ERROR, msg, category, fields, option)
