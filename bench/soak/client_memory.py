@@ -21,9 +21,7 @@ from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.openai_asr_client import (
     OpenAIASRClient,
 )
-from ten_packages.extension.openai_asr_python.realtime.results import (
-    TurnResult,
-)
+from ten_packages.extension.openai_asr_python.realtime.results import TurnResult
 
 from devkit.script_audio import encode_words, word_ids
 

@@ -7,11 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ten_runtime import (
-    AsyncExtensionTester,
-    AsyncTenEnvTester,
-    Data,
-)
+from ten_runtime import AsyncExtensionTester, AsyncTenEnvTester, Data
 
 from devkit.calls import finalize_request, pcm_frame
 from devkit.session_app import keep_app

@@ -176,10 +176,7 @@ class Connection:
         return strikes
 
     def _send_session(self, state: str) -> None:
-        common = {
-            "id": self.record.session_id,
-            "expires_at": self._expires_at,
-        }
+        common = {"id": self.record.session_id, "expires_at": self._expires_at}
         if self._beta:
             self._outbox.send(
                 f"transcription_session.{state}",
@@ -327,10 +324,7 @@ class Connection:
         any_model = self._context.policy.azure
         if self._beta:
             new = beta.updated(
-                self._settings,
-                session,
-                any_model=any_model,
-                rules=self._rules,
+                self._settings, session, any_model=any_model, rules=self._rules
             )
         else:
             new = self._settings.updated(
@@ -376,9 +370,7 @@ class Connection:
 
     # --- faults at a place in the audio ------------------------------------
 
-    def _plan_audio_faults(
-        self,
-    ) -> list[tuple[float, str, Callable[[], None]]]:
+    def _plan_audio_faults(self) -> list[tuple[float, str, Callable[[], None]]]:
         faults, number = self._context.faults, self.record.number
         if not self._context.strikes("audio_faults_on", number):
             return []

@@ -8,9 +8,4 @@ from .dumper import Dumper
 from .message import ModuleType
 from .reconnect_manager import ReconnectManager
 
-__all__ = [
-    "AsyncASRBaseExtension",
-    "Dumper",
-    "ModuleType",
-    "ReconnectManager",
-]
+__all__ = ["AsyncASRBaseExtension", "Dumper", "ModuleType", "ReconnectManager"]

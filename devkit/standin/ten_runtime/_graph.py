@@ -12,12 +12,7 @@ from ._tree import Tree
 TEST_ADDON = "ten:test_extension"
 FLOW_KINDS = ("cmd", "data", "audio_frame", "video_frame")
 NODE_KEYS = ("type", "name", "addon", "extension_group", "app", "property")
-GRAPH_KEYS = (
-    "nodes",
-    "connections",
-    "exposed_messages",
-    "exposed_properties",
-)
+GRAPH_KEYS = ("nodes", "connections", "exposed_messages", "exposed_properties")
 
 
 @dataclass(frozen=True)

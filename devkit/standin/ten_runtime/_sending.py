@@ -230,9 +230,7 @@ class SyncSending(TenEnvBase):
         return self._send(video_frame, VideoFrame, error_handler)
 
     def return_result(
-        self,
-        cmd_result: CmdResult,
-        error_handler: ErrorCallback | None = None,
+        self, cmd_result: CmdResult, error_handler: ErrorCallback | None = None
     ) -> TenError | None:
         """Answer a command; the handler gets ``(ten_env, error)``."""
         _check(cmd_result, CmdResult)
