@@ -140,7 +140,7 @@ class LocalServer:
         self.stop_listening()
         await asyncio.gather(*self._starting, return_exceptions=True)
         for connection in list(self._open.values()):
-            connection.close(1001, "")
+            connection.outbox.close(1001, "")
         for ws in list(self._handshakes.pending):
             ws.transport.abort()
         for listener in self._listeners:
@@ -216,7 +216,7 @@ class LocalServer:
             if abort:
                 connection.reset()
             else:
-                connection.close(1001, "")
+                connection.outbox.close(1001, "")
         if abort:
             for ws in self._handshakes.pending:
                 reset_connection(ws)
@@ -257,13 +257,13 @@ class LocalServer:
     def send(self, event: dict[str, Any]) -> None:
         """Send any JSON object on all open sessions."""
         for connection in self._open.values():
-            connection.send_raw(event)
+            connection.outbox.send_raw(event)
 
     @_on_the_loop
     def send_error(self, error: ApiError) -> None:
         """Send an ``error`` (and CLOSE if it has a close code) to all."""
         for connection in self._open.values():
-            connection.send_error(error)
+            connection.outbox.send_error(error)
 
     @_on_the_loop
     def freeze(self) -> None:

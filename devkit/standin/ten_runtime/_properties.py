@@ -2,46 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from .error import TenError
 
+T = TypeVar("T")
+Getter = Callable[[Any, str], tuple[T, TenError | None]]
+Setter = Callable[[Any, str, T], TenError | None]
+
+
+def typed_property(kind: type[T], default: T) -> tuple[Getter[T], Setter[T]]:
+    """``get_property_*`` and ``set_property_*`` of one type.
+
+    The getter gives the default and an error for what is missing or of
+    another type; nothing converts. The setter takes any int for a bool, and
+    an int for a float.
+    """
+
+    def get_property(
+        self: TypedProperties, path: str
+    ) -> tuple[T, TenError | None]:
+        return self._get(path, kind, default)
+
+    def set_property(
+        self: TypedProperties, path: str, value: T
+    ) -> TenError | None:
+        return self._set(path, value, kind)
+
+    return get_property, set_property
+
 
 class TypedProperties:
-    """Getters give a default and an error for what is missing or of another
-    type; nothing converts."""
+    """The accessors by type; who has the properties defines the rest."""
 
-    def get_property_int(self, path: str) -> tuple[int, TenError | None]:
-        """An integer, else 0."""
-        return self._get(path, int, 0)
-
-    def set_property_int(self, path: str, value: int) -> TenError | None:
-        """Set an int64."""
-        return self._set(path, value, int)
-
-    def get_property_string(self, path: str) -> tuple[str, TenError | None]:
-        """A string, else an empty one."""
-        return self._get(path, str, "")
-
-    def set_property_string(self, path: str, value: str) -> TenError | None:
-        """Set a string."""
-        return self._set(path, value, str)
-
-    def get_property_bool(self, path: str) -> tuple[bool, TenError | None]:
-        """A bool, else False."""
-        return self._get(path, bool, False)
-
-    def set_property_bool(self, path: str, value: int) -> TenError | None:
-        """Set a bool (any int counts)."""
-        return self._set(path, value, bool)
-
-    def get_property_float(self, path: str) -> tuple[float, TenError | None]:
-        """A real, else 0.0."""
-        return self._get(path, float, 0.0)
-
-    def set_property_float(self, path: str, value: float) -> TenError | None:
-        """Set a float64."""
-        return self._set(path, value, float)
+    get_property_int, set_property_int = typed_property(int, 0)
+    get_property_string, set_property_string = typed_property(str, "")
+    get_property_bool, set_property_bool = typed_property(bool, False)
+    get_property_float, set_property_float = typed_property(float, 0.0)
 
     def _get(
         self, path: str, kind: type, default: Any

@@ -103,7 +103,11 @@ class AsyncSending(TenEnvBase):
     async def _send(
         self, message: Msg, options: SendOptions | None
     ) -> TenError | None:
-        error = self._node.send(message)
+        return await self._tell(self._node.send(message), options)
+
+    async def _tell(
+        self, error: TenError | None, options: SendOptions | None
+    ) -> TenError | None:
         if waits(options):
             await asyncio.sleep(0)  # the real one crosses a thread here
         return _reportable(error, options)
@@ -134,10 +138,7 @@ class AsyncSending(TenEnvBase):
     ) -> TenError | None:
         """Answer a command."""
         _check(cmd_result, CmdResult)
-        error = self._node.return_result(cmd_result)
-        if waits(options):
-            await asyncio.sleep(0)
-        return _reportable(error, options)
+        return await self._tell(self._node.return_result(cmd_result), options)
 
 
 class SyncSending(TenEnvBase):
@@ -199,8 +200,13 @@ class SyncSending(TenEnvBase):
         self, message: Msg, kind: type[Msg], handler: ErrorCallback | None
     ) -> TenError | None:
         _check(message, kind)
+        return self._tell(self._sender().send(message), handler)
+
+    def _tell(
+        self, error: TenError | None, handler: ErrorCallback | None
+    ) -> TenError | None:
+        """The handler hears of the error in the place of the caller."""
         node = self._sender()
-        error = node.send(message)
         if handler is None or node.closed:
             return _reportable(error, None)
         assert node.driver is not None
@@ -234,10 +240,5 @@ class SyncSending(TenEnvBase):
     ) -> TenError | None:
         """Answer a command; the handler gets ``(ten_env, error)``."""
         _check(cmd_result, CmdResult)
-        node = self._sender()
-        error = node.return_result(cmd_result)
-        if error_handler is None or node.closed:
-            return _reportable(error, None)
-        assert node.driver is not None
-        node.driver.call(lambda: error_handler(self, error))
-        return None
+        error = self._sender().return_result(cmd_result)
+        return self._tell(error, error_handler)
