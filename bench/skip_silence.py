@@ -20,12 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
-
-from devkit.bootstrap import ensure_ten
-
-ensure_ten()
-
-# ruff: noqa: E402
 from ten_packages.extension.openai_asr_python.audio.converter import (
     FrameConverter,
 )
