@@ -98,6 +98,10 @@ class Service:
     def listen(self) -> None:
         """Take what the core wants to send now."""
         while True:
+            if self._link.want_ping:
+                # Without its PONG the core would soon wait.
+                self._link.want_ping = False
+                self._core.pong(self._link, 0.0)
             message = self._core.next_message(self._link, 0.0)
             if message is None:
                 return
