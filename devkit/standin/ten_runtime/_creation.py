@@ -47,13 +47,13 @@ def create_extension(
 
 def _attach(engine: Engine, node: Node, instance: object) -> None:
     if isinstance(instance, AsyncExtension):
-        thread = thread_manager.acquire(node.name)
+        thread = thread_manager.acquire()
         node.driver = AsyncDriver(
             node,
             instance,
             AsyncTenEnv(node),
             thread,
-            lambda: thread_manager.release(thread),
+            thread_manager.release,
         )
     elif isinstance(instance, Extension):
         worker = engine.worker(node.spec.group)
