@@ -29,7 +29,7 @@ _RESULT_LIMIT = 1024 * 1024
 #: Events of the service that hold what was said, and their fields that do.
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 _WORDS = ("transcript", "delta", "text", "logprobs")
-_MANIFEST = Path(__file__).with_name("manifest.json")
+_MANIFEST = Path(__file__).parents[1] / "manifest.json"
 
 
 @dataclass
