@@ -170,7 +170,7 @@ class _Loader:
         ten = tree.get("ten")
         if isinstance(ten, dict):
             check.keys(ten, TEN_KEYS, "$.ten")
-        self.app.config = read_app_config(tree, check, self.app.directory)
+        self.app.config = read_app_config(tree, check)
         known = ", ".join(sorted(self.app.packages)) or "none"
         for predefined in self.app.config.graphs.values():
             for node in predefined.graph.nodes.values():

@@ -11,7 +11,7 @@ from typing import Any
 from ._core import CmdCore
 from ._creation import create_extension
 from ._engine import Engine
-from ._files import Checker, ConfigError, Problem, read_json_object
+from ._files import Checker, ConfigError, Problem
 from ._graph import Graph, graph_from_json, read_graph
 from ._node import Node
 
@@ -40,24 +40,18 @@ class AppConfig:
     graphs: dict[str, PredefinedGraph] = field(default_factory=dict)
 
 
-def read_app_config(
-    tree: dict[str, Any], check: Checker, app_dir: Path | None = None
-) -> AppConfig:
+def read_app_config(tree: dict[str, Any], check: Checker) -> AppConfig:
     """Read an app's properties; ``check`` gets to know what is wrong."""
     config = AppConfig()
     ten = tree.get("ten", {})
     if check.is_object(ten, "$.ten"):
         for path, item in check.items(ten, "predefined_graphs", "$.ten"):
-            _read_predefined(item, path, config, check, app_dir)
+            _read_predefined(item, path, config, check)
     return config
 
 
 def _read_predefined(
-    item: Any,
-    path: str,
-    config: AppConfig,
-    check: Checker,
-    app_dir: Path | None,
+    item: Any, path: str, config: AppConfig, check: Checker
 ) -> None:
     if not check.is_object(item, path, PREDEFINED_KEYS):
         return
@@ -74,27 +68,10 @@ def _read_predefined(
     if "graph" not in item:
         check.complain(f"{path}.graph", "required, must be an object")
         return
-    graph = _read_graph(item["graph"], f"{path}.graph", check, app_dir)
+    graph = read_graph(item["graph"], f"{path}.graph", check)
     graph.sync_stop = item.get("sync_stop_before_deinit") is True
     auto_start = item.get("auto_start") is True
     config.graphs[name] = PredefinedGraph(name, graph, auto_start)
-
-
-def _read_graph(
-    value: Any, path: str, check: Checker, app_dir: Path | None
-) -> Graph:
-    if isinstance(value, dict) and "import_uri" in value:
-        uri, where = value["import_uri"], f"{path}.import_uri"
-        if len(value) > 1 or not isinstance(uri, str):
-            text = "import_uri must be a string and the only key"
-            check.complain(where, text)
-            return Graph()
-        try:
-            value = read_json_object((app_dir or Path()) / uri)
-        except ConfigError as error:
-            check.complain(where, str(error))
-            return Graph()
-    return read_graph(value, path, check)
 
 
 class AppCore:

@@ -49,11 +49,7 @@ def _attach(engine: Engine, node: Node, instance: object) -> None:
     if isinstance(instance, AsyncExtension):
         thread = thread_manager.acquire()
         node.driver = AsyncDriver(
-            node,
-            instance,
-            AsyncTenEnv(node),
-            thread,
-            thread_manager.release,
+            node, instance, AsyncTenEnv(node), thread, thread_manager.release
         )
     elif isinstance(instance, Extension):
         worker = engine.worker(node.spec.group)
