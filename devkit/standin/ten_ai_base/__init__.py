@@ -4,8 +4,6 @@ See :mod:`ten_ai_base._generation` for the two generations it can play.
 """
 
 from .asr import AsyncASRBaseExtension
-from .dumper import Dumper
 from .message import ModuleType
-from .reconnect_manager import ReconnectManager
 
-__all__ = ["AsyncASRBaseExtension", "Dumper", "ModuleType", "ReconnectManager"]
+__all__ = ["AsyncASRBaseExtension", "ModuleType"]
