@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,32 +33,31 @@ class PredefinedGraph:
     auto_start: bool = False
 
 
-@dataclass
-class AppConfig:
-    """What an app's property.json says."""
-
-    graphs: dict[str, PredefinedGraph] = field(default_factory=dict)
+Graphs = dict[str, PredefinedGraph]
 
 
-def read_app_config(tree: dict[str, Any], check: Checker) -> AppConfig:
-    """Read an app's properties; ``check`` gets to know what is wrong."""
-    config = AppConfig()
+def read_graphs(tree: dict[str, Any], check: Checker) -> Graphs:
+    """The graphs in an app's property.json, by name.
+
+    ``check`` gets to know what is wrong with them.
+    """
+    graphs: Graphs = {}
     ten = tree.get("ten", {})
     if check.is_object(ten, "$.ten"):
         for path, item in check.items(ten, "predefined_graphs", "$.ten"):
-            _read_predefined(item, path, config, check)
-    return config
+            _read_predefined(item, path, graphs, check)
+    return graphs
 
 
 def _read_predefined(
-    item: Any, path: str, config: AppConfig, check: Checker
+    item: Any, path: str, graphs: Graphs, check: Checker
 ) -> None:
     if not check.is_object(item, path, PREDEFINED_KEYS):
         return
     name = check.text(item, "name", path)
     if name is None:
         return
-    if name in config.graphs:
+    if name in graphs:
         text = f"duplicate graph {name!r}; graph names must differ"
         check.complain(f"{path}.name", text)
         return
@@ -71,7 +70,7 @@ def _read_predefined(
     graph = read_graph(item["graph"], f"{path}.graph", check)
     graph.sync_stop = item.get("sync_stop_before_deinit") is True
     auto_start = item.get("auto_start") is True
-    config.graphs[name] = PredefinedGraph(name, graph, auto_start)
+    graphs[name] = PredefinedGraph(name, graph, auto_start)
 
 
 class AppCore:
@@ -82,11 +81,11 @@ class AppCore:
 
     def __init__(
         self,
-        config: AppConfig | None = None,
+        graphs: Graphs | None = None,
         app_dir: Path | None = None,
         ends_with_graphs: bool = False,
     ) -> None:
-        self.config = config or AppConfig()
+        self.graphs = graphs or {}
         self.errors: list[str] = []
         self._app_dir = app_dir
         self._ends_with_graphs = ends_with_graphs
@@ -166,10 +165,10 @@ class AppCore:
     def _wanted(self, core: CmdCore) -> Graph:
         if core.graph_json:
             graph = graph_from_json(core.graph_json, "ten:start_graph")
-        elif core.graph_name in self.config.graphs:
-            graph = self.config.graphs[core.graph_name].graph
+        elif core.graph_name in self.graphs:
+            graph = self.graphs[core.graph_name].graph
         else:
-            known = ", ".join(self.config.graphs) or "none"
+            known = ", ".join(self.graphs) or "none"
             text = f"no graph {core.graph_name!r}; the graphs are {known}"
             raise ConfigError("ten:start_graph", [Problem("$", text)])
         graph.sync_stop = graph.sync_stop or core.sync_stop

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from . import _apps
 from ._abort import native_abort
-from ._app import AppCore, read_app_config
+from ._app import AppCore, read_graphs
 from ._files import Checker, ConfigError
 from ._log import log_line
 from ._log_config import LogConfig
@@ -78,7 +78,7 @@ class App:
             self._load()
             self._owner.run_stage(Stage.INIT, lambda: self.on_init(env))
             self._owner.stage = Stage.RUNNING
-            for predefined in self._core.config.graphs.values():
+            for predefined in self._core.graphs.values():
                 if predefined.auto_start:
                     self._core.start(predefined.graph)
             self._core.wait()
@@ -103,7 +103,7 @@ class App:
         tree = self._owner.init_tree or {}
         self._owner.props = tree
         check = Checker()
-        self._core.config = read_app_config(tree, check)
+        self._core.graphs = read_graphs(tree, check)
         if check.problems:
             raise ConfigError("app property", check.problems)
         self._owner.log_config.open()
