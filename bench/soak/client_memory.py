@@ -10,26 +10,21 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import sys
 import tracemalloc
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
-from ten_packages.extension.openai_asr_python.openai_asr_client import (
-    OpenAIASRClient,
-)
 from ten_packages.extension.openai_asr_python.realtime.results import TurnResult
 
 from devkit.script_audio import encode_words, word_ids
 
+from .memory import held_size
 from .sockets import rss_mb
 from .speech import ServerProcess, free_port
 from .stream import RATE, Listener, client_for
 
-ROOT = Path(__file__).resolve().parents[2]
 _PAUSE = np.zeros(900 * RATE // 1000, np.int16)
 _TURN = 4
 #: Less than this is a matter of the moment, in bytes.
@@ -60,18 +55,6 @@ class CountingListener(Listener):
         self.changed.set()
 
 
-def package_size(client: OpenAIASRClient) -> int:
-    """Bytes that the package's modules hold, without the audio."""
-    gc.collect()
-    wanted = [
-        tracemalloc.Filter(True, str(ROOT / pattern))
-        for pattern in ("realtime/*", "*.py")
-    ]
-    snapshot = tracemalloc.take_snapshot().filter_traces(wanted)
-    audio = getattr(client.core._held, "_data", b"")
-    return sum(trace.size for trace in snapshot.traces) - sys.getsizeof(audio)
-
-
 async def feed(
     url: str, words: int, *, server_turns: bool
 ) -> list[tuple[int, float]]:
@@ -94,7 +77,9 @@ async def feed(
             client.finalize("turn")
         await listener.until(partial(listener.has_heard, first))
         if (first + _TURN) % (words // 10) < _TURN:
-            sizes.append((package_size(client), rss_mb()))
+            sizes.append(
+                (held_size(client.core, "realtime/*", "*.py"), rss_mb())
+            )
     await client.stop()
     if listener.count.errors:
         raise RuntimeError(listener.count.errors[0])
