@@ -27,6 +27,8 @@ from .stream import RATE, Listener, client_for
 
 _PAUSE = np.zeros(900 * RATE // 1000, np.int16)
 _TURN = 4
+#: Where the client's code lies.
+_PATTERNS = ("realtime/*", "connection/*", "*.py")
 #: Less than this is a matter of the moment, in bytes.
 _MOMENT = 50_000
 
@@ -77,9 +79,7 @@ async def feed(
             client.finalize("turn")
         await listener.until(partial(listener.has_heard, first))
         if (first + _TURN) % (words // 10) < _TURN:
-            sizes.append(
-                (held_size(client.core, "realtime/*", "*.py"), rss_mb())
-            )
+            sizes.append((held_size(client.core, *_PATTERNS), rss_mb()))
     await client.stop()
     if listener.count.errors:
         raise RuntimeError(listener.count.errors[0])
