@@ -95,9 +95,7 @@ class ManifestReader:
         for where, item in self._check.items(api, "interface", path):
             self._import(item, where, base)
         if "property" in api:
-            found = self._properties(
-                api["property"], f"{path}.property", in_interface
-            )
+            found = self._properties(api["property"], f"{path}.property")
             _extend(self.api.properties, found)
         for key in MESSAGE_KEYS:
             for where, item in self._check.items(api, key, path):
@@ -141,20 +139,15 @@ class ManifestReader:
         self._check.keys(item, allowed, path)
         at = (key, item["name"])
         if "property" in item:
-            found = self._properties(
-                item["property"], f"{path}.property", in_interface
-            )
+            found = self._properties(item["property"], f"{path}.property")
             _extend(self.api.messages.setdefault(at, found), found)
         result = item.get("result", {})
         if isinstance(result, dict) and "property" in result:
-            found = self._properties(
-                result["property"], f"{path}.result.property", in_interface
-            )
+            where = f"{path}.result.property"
+            found = self._properties(result["property"], where)
             _extend(self.api.results.setdefault(at, found), found)
 
-    def _properties(
-        self, value: Any, path: str, in_interface: bool
-    ) -> ValueSchema:
+    def _properties(self, value: Any, path: str) -> ValueSchema:
         schema = ValueSchema("object")
         keys = ("properties", "required")
         text = 'must be {"properties": {…}}'
@@ -167,7 +160,7 @@ class ManifestReader:
             where = f"{path}.properties.{name}"
             if not IDENTIFIER.match(name):
                 self._complain(where, "the name must be an identifier")
-            schema.properties[name] = self._value(declared, where, in_interface)
+            schema.properties[name] = self._value(declared, where)
         schema.required = self._required(value, path)
         return schema
 
@@ -180,7 +173,7 @@ class ManifestReader:
         self._complain(f"{path}.required", "must be an array of names")
         return ()
 
-    def _value(self, value: Any, path: str, in_interface: bool) -> ValueSchema:
+    def _value(self, value: Any, path: str) -> ValueSchema:
         kind = value.get("type") if isinstance(value, dict) else None
         if not isinstance(value, dict) or kind not in ALL_TYPES:
             self._complain(
@@ -191,9 +184,7 @@ class ManifestReader:
         schema = ValueSchema(str(kind))
         if kind == "array":
             allowed.append("items")
-            schema.items = self._value(
-                value.get("items"), f"{path}.items", in_interface
-            )
+            schema.items = self._value(value.get("items"), f"{path}.items")
         elif kind == "object":
             allowed += ["properties", "required"]
             if "properties" not in value:
@@ -203,7 +194,7 @@ class ManifestReader:
                 for key in ("properties", "required")
                 if key in value
             }
-            found = self._properties(nested, path, in_interface)
+            found = self._properties(nested, path)
             schema.properties = found.properties
             schema.required = found.required
         self._check.keys(value, allowed, path)
