@@ -125,10 +125,10 @@ class AppCore:
         for engine in engines:
             engine.close()
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end; True once it came."""
+    def wait(self) -> None:
+        """Wait for the end."""
         with self._changed:
-            return self._changed.wait_for(self._is_over, timeout)
+            self._changed.wait_for(self._is_over)
 
     def _is_over(self) -> bool:
         closing = self._closing or self._ends_with_graphs

@@ -89,10 +89,9 @@ class Engine:
         """Create and start the nodes, in a thread of the graph's own."""
         self._thread.start()
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end; True once it came."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+    def join(self) -> None:
+        """Wait for the end."""
+        self._thread.join()
 
     def close(self, error: TenError | None = None) -> None:
         """Stop all nodes. The first error given is what the run ends with."""

@@ -25,7 +25,6 @@ class App:
         self._core = AppCore()
         self._thread: threading.Thread | None = None
         self._made_in = threading.get_ident()
-        self._close_requested = threading.Event()
 
     def run(self, run_in_background: bool) -> None:
         """Run until :meth:`close`; False blocks the caller.
@@ -45,13 +44,7 @@ class App:
 
     def close(self) -> None:
         """Stop all graphs and end ``run``. Harmless when not running."""
-        self._close_requested.set()
         self._core.close()
-
-    def wait(self) -> None:
-        """Wait for the end of a run in the background."""
-        if self._thread is not None:
-            self._thread.join()
 
     def on_configure(self, ten_env: TenEnv) -> None:
         """Set properties with ``init_property_from_json``."""
