@@ -114,6 +114,9 @@ class Connection:
         """Drop the TCP connection now, with RST."""
         reset_connection(self._ws)
 
+    def close(self, code: int, reason: str) -> None:
+        self.outbox.close(code, reason)
+
     def expire(self) -> None:
         """``session_expired``, then CLOSE 1001."""
         self.outbox.send_error(session_expired(self._context.session_seconds))

@@ -140,7 +140,7 @@ class LocalServer:
         self.stop_listening()
         await asyncio.gather(*self._starting, return_exceptions=True)
         for connection in list(self._open.values()):
-            connection.outbox.close(1001, "")
+            connection.close(1001, "")
         for ws in list(self._handshakes.pending):
             ws.transport.abort()
         for listener in self._listeners:
@@ -216,7 +216,7 @@ class LocalServer:
             if abort:
                 connection.reset()
             else:
-                connection.outbox.close(1001, "")
+                connection.close(1001, "")
         if abort:
             for ws in self._handshakes.pending:
                 reset_connection(ws)
