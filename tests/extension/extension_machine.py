@@ -47,7 +47,7 @@ from ten_runtime import (  # noqa: E402
     Data,
 )
 
-from devkit.calls import pcm_frame  # noqa: E402
+from devkit.calls import finalize_request, pcm_frame  # noqa: E402
 from devkit.script_audio import speak, word_ids  # noqa: E402
 from devkit.server import ServerThread  # noqa: E402
 from devkit.session_app import keep_app  # noqa: E402
@@ -613,9 +613,7 @@ class Driver(AsyncExtensionTester):
         m.marks.append(mark)
         m.connected = m.connected or (bool(m.words) and not m.invalid)
         m.turn_version = None
-        data = Data.create("asr_finalize")
-        data.set_property_string("finalize_id", mark.id)
-        await self.env.send_data(data)
+        await self.env.send_data(finalize_request(mark.id))
         return mark
 
     async def do_sync(self) -> None:
