@@ -11,7 +11,7 @@ import pytest
 from test_client_stop import HANG_S, Calling, nothing_left
 from websockets.asyncio.server import ServerConnection, serve
 
-from bench.soak.guard import hang_guard
+from devkit.guard import hang_guard
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 HEAD = b"HTTP/1.1 503 Busy\r\n"
