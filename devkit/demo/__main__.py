@@ -76,13 +76,13 @@ def _run(job: Job, url: str, signals: Signals) -> int:
         report_path = Path(directory) / "report.json"
         environment = {
             **job.environment,
+            **({} if job.color else {"NO_COLOR": "1"}),
             "DEVKIT_RUNTIME": job.runtime,
             "LIVE_CAPTIONS_AUDIO": str(job.audio),
             "LIVE_CAPTIONS_SPEED": str(job.speed),
             "LIVE_CAPTIONS_SERVER": url,
             "LIVE_CAPTIONS_MODEL": job.model,
             "LIVE_CAPTIONS_LANGUAGE": job.language,
-            "LIVE_CAPTIONS_COLOR": str(job.color).lower(),
             "LIVE_CAPTIONS_OUTPUT": str(job.output or ""),
             "LIVE_CAPTIONS_REPORT": str(report_path),
         }
@@ -128,7 +128,7 @@ def _problem(report: dict[str, Any]) -> str:
         # The captions have shown it already.
         return "failed, see above"
     if report["ending"] == "finished":
-        if report["errors"] and not report["finals"]:
+        if report["errors"] and not report["results"]:
             return "no transcript: there were errors, see above"
         return ""
     return {
