@@ -1,6 +1,7 @@
 """`python -m devkit.demo`: see `--help`."""
 
 import contextlib
+import io
 import json
 import os
 import shlex
@@ -26,6 +27,8 @@ APP = ROOT / "examples" / "live_captions"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status (see `--help`)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         job = parse(
             sys.argv[1:] if arguments is None else arguments, os.environ
@@ -46,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
         return _fail("stopped", 130)
+    except BrokenPipeError:  # as of `| head`; nor is the rest to be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _fail(text: str, status: int) -> int:

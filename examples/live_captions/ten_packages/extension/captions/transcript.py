@@ -12,10 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 from ten_ai_base.struct import ASRResult
-from ten_packages.extension.openai_asr_python.realtime.shown import (
-    harmless_lines,
-    one_line,
-)
+from ten_packages.extension.openai_asr_python.realtime import shown
 
 # SubRip has no escapes: of "--->" no arrow may be left, and players obey
 # what looks like a style.
@@ -80,7 +77,7 @@ def cues(results: list[ASRResult]) -> list[SSAEvent]:
     """
     events: list[SSAEvent] = []
     for result in results:
-        wrapped = Text(one_line(result.text)).wrap(Console(), 42)
+        wrapped = Text(shown.one_line(result.text)).wrap(Console(), 42)
         lines = [line.plain.strip() for line in wrapped]
         start, cells, total = result.start_ms, 0, cell_len("".join(lines))
         for at in range(0, len(lines) if total else 0, 2):
@@ -96,7 +93,7 @@ def cues(results: list[ASRResult]) -> list[SSAEvent]:
 def json_text(body: dict[str, Any]) -> str:
     """A document for people as well: nothing in it does harm."""
     text = json.dumps(body, ensure_ascii=False, indent=2)
-    return harmless_lines(text) + "\n"
+    return shown.harmless_lines(text) + "\n"
 
 
 def replace_file(name: str, text: str) -> None:

@@ -44,7 +44,9 @@ class View(Live):
         if duration_ms:
             bar = Table.grid(padding=(0, 1))
             bar.width = self.console.width - 2  # "^C" is echoed there
-            progress = ProgressBar(duration_ms, position_ms)
+            progress = ProgressBar(
+                duration_ms, position_ms, complete_style="cyan"
+            )
             bar.add_row(clock(position_ms), progress, clock(duration_ms))
             below.append(bar)
         self.update(Group(*below), refresh=True)
