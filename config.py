@@ -368,7 +368,7 @@ class OpenAIASRConfig(_Section):
             keywords=given.keywords,
             delay=given.delay or "",
             strength=None if noise is None else noise.strength,
-            include=self.include,
+            include=tuple(self.include),
         )
         return request, fit(request, self.profile, self.dialect)
 
@@ -392,7 +392,7 @@ class OpenAIASRConfig(_Section):
             delay=request.delay,
             turn_detection=self._server_turn_detection(),
             noise_reduction=reduction,
-            include=tuple(request.include),
+            include=request.include,
             extra=self.session,
         )
 

@@ -75,8 +75,6 @@ MAX_KEYWORD = 1024
 MAX_KEYWORDS = 16_384
 #: What goes on for longer without a blank is cut anywhere.
 _LONGEST_WORD = 100
-
-
 _TURNS: Mapping[ServerTurns, Decision] = {
     "yes": "passed",
     "doubtful": "doubtful",
@@ -130,7 +128,17 @@ class Request:
     keywords: Sequence[str] = ()
     delay: Delay | Literal[""] = ""
     strength: float | None = None
-    include: Sequence[Include] = ()
+    include: tuple[Include, ...] = ()
+
+
+#: What may be left out, and the option that decides on it.
+_DROPPABLE: Mapping[str, Option] = {
+    "prompt": "prompt",
+    "keywords": "keywords",
+    "delay": "delay",
+    "strength": "strength",
+    "include": "logprobs",
+}
 
 
 def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
@@ -138,34 +146,26 @@ def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
 
     A warning begins with the option's name.
     """
-    warnings = _clean(request)
     name = profile.name
     reason = f"{name} does not take it"
     if dialect == "beta":
         reason = f"{name} in the beta dialect does not take it"
-    fate = decide("languages", profile, dialect)
-    warnings += _fit_languages(request, name, several=fate == "list")
-    if request.prompt and decide("prompt", profile, dialect) == "dropped":
-        warnings.append(f"prompt: {reason}; dropped")
-        request.prompt = ""
-    fate = decide("keywords", profile, dialect)
-    if request.keywords and fate == "dropped":
-        warnings.append(f"keywords: {reason}; dropped")
-        request.keywords = ()
-    elif request.keywords and fate == "prompt":
+    told = {
+        "strength": f"input_audio_noise_reduction.strength: {reason}",
+        "include": f"include: {name} gives no logprobs; dropped",
+    }
+    request.keywords, warnings = clean_keywords(request.keywords)
+    warnings += _fit_prompt(request)
+    several = decide("languages", profile, dialect) == "list"
+    warnings += _fit_languages(request, name, several=several)
+    if decide("keywords", profile, dialect) == "prompt":
         warnings += _words_into_prompt(request, keyword_style(profile))
-    if request.delay and decide("delay", profile, dialect) == "dropped":
-        warnings.append(f"delay: {reason}; dropped")
-        request.delay = ""
-    if (
-        request.strength is not None
-        and decide("strength", profile, dialect) == "dropped"
-    ):
-        warnings.append(f"input_audio_noise_reduction.strength: {reason}")
-        request.strength = None
-    if request.include and decide("logprobs", profile, dialect) == "dropped":
-        warnings.append(f"include: {name} gives no logprobs; dropped")
-        request.include = ()
+    for field, option in _DROPPABLE.items():
+        nothing = getattr(Request, field)
+        dropped = decide(option, profile, dialect) == "dropped"
+        if dropped and getattr(request, field) != nothing:
+            warnings.append(told.get(field, f"{field}: {reason}; dropped"))
+            setattr(request, field, nothing)
     return warnings
 
 
@@ -207,19 +207,15 @@ def _words_into_prompt(request: Request, style: KeywordStyle) -> list[str]:
     return [f"keywords: no room in the prompt for the last {left}"] * bool(left)
 
 
-def _clean(request: Request) -> list[str]:
-    warnings = []
-    words, problems = clean_keywords(request.keywords)
-    request.keywords = words
-    warnings += problems
+def _fit_prompt(request: Request) -> list[str]:
     prompt = _printable(request.prompt, keep="\n\t").strip()
     request.prompt = _cut(prompt)
-    if len(prompt) > len(request.prompt):
-        warnings.append(
-            f"prompt: cut from {len(prompt)} to {len(request.prompt)}"
-            f" characters; the service takes {MAX_PROMPT}"
-        )
-    return warnings
+    if request.prompt == prompt:
+        return []
+    return [
+        f"prompt: cut from {len(prompt)} to {len(request.prompt)}"
+        f" characters; the service takes {MAX_PROMPT}"
+    ]
 
 
 def _cut(text: str) -> str:
