@@ -18,7 +18,6 @@ from typing import Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from ..config import ConfigError, OpenAIASRConfig, TranscriptionConfig
-from ..realtime.settings import WireFormat
 from .checks import advice, check, is_name
 from .spelling import Spelling
 
@@ -37,12 +36,6 @@ _KNOWN = {
 }
 #: What TEN and its base class read at the top level.
 _NOT_OURS = ("params", "ten", "auto_connect")
-#: GA and short names of the wire formats.
-_FORMATS: Mapping[str, WireFormat] = {
-    "audio/pcm": "pcm16",
-    "audio/pcmu": "g711_ulaw",
-    "audio/pcma": "g711_alaw",
-}
 #: Their values are shown nowhere, not even wrong ones.
 _SECRETS = ("api_key", "headers", "query", "websocket_base_url", "session")
 #: TEN fills these in when it loads a property; not in a command.
@@ -84,15 +77,6 @@ def load_config(
             values[name] = value
             paths[name] = prefix + key
     _gather_request(values, paths)
-    audio_format = values.get("input_audio_format")
-    if isinstance(audio_format, str):
-        values["input_audio_format"] = _FORMATS.get(
-            audio_format.strip().lower(), audio_format
-        )
-    level = values.get("log_level")
-    if isinstance(level, str):
-        level = level.strip().upper()
-        values["log_level"] = "WARN" if level == "WARNING" else level
     values = {key: _without_blanks(value) for key, value in values.items()}
     spelling = Spelling(paths)
     try:
