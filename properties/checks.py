@@ -192,10 +192,8 @@ def _problems_of_session(config: OpenAIASRConfig) -> _Told:
         detector = part_of(session, place, _ABSENT)
         if detector is not _ABSENT:
             yield from _problems_of_detector(config, place, detector)
-    kind = session.get("type", "transcription")
-    if kind != "transcription" or (
-        "type" in session and config.dialect == "beta"
-    ):
+    beta = config.dialect == "beta"
+    if "type" in session and (beta or session["type"] != "transcription"):
         yield "session.type", "cannot be set here"
 
 

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from ..realtime.settings import (
     MAX_PROMPT,
@@ -56,20 +56,7 @@ Decision = Literal[
     "here",
 ]
 
-OPTIONS: Mapping[Option, str] = {
-    "language": "`language`",
-    "languages": "`languages`",
-    "prompt": "`prompt`",
-    "keywords": "`keywords`, `hotwords`",
-    "delay": "`delay`",
-    "noise_reduction": "`input_audio_noise_reduction`",
-    "strength": "its `strength`",
-    "logprobs": "`include` logprobs",
-    "server_vad": "`turn_detection` `server_vad`",
-    "semantic_vad": "`turn_detection` `semantic_vad`",
-    "local": "`turn_detection` `local`",
-    "none": "`turn_detection` `none`",
-}
+OPTIONS: tuple[Option, ...] = get_args(Option)
 #: The longest and the most that anybody has seen the service take.
 MAX_KEYWORD = 1024
 MAX_KEYWORDS = 16_384

@@ -22,7 +22,7 @@ from ten_packages.extension.openai_asr_python.service.models import (
 from ten_packages.extension.openai_asr_python.service.options import (
     MAX_KEYWORD,
     MAX_KEYWORDS,
-    OPTIONS,
+    Option,
     decide,
 )
 
@@ -65,6 +65,20 @@ _DELTAS = {
     "whole": "after the turn, in one piece",
     "burst": "after the turn, in pieces",
     "live": "while one speaks",
+}
+_OPTION_NAMES: Mapping[Option, str] = {
+    "language": "`language`",
+    "languages": "`languages`",
+    "prompt": "`prompt`",
+    "keywords": "`keywords`, `hotwords`",
+    "delay": "`delay`",
+    "noise_reduction": "`input_audio_noise_reduction`",
+    "strength": "its `strength`",
+    "logprobs": "`include` logprobs",
+    "server_vad": "`turn_detection` `server_vad`",
+    "semantic_vad": "`turn_detection` `semantic_vad`",
+    "local": "`turn_detection` `local`",
+    "none": "`turn_detection` `none`",
 }
 _OPTIONS_TEXT = f"""\
 The server refuses all settings for one that it does not take, and then
@@ -183,7 +197,7 @@ def options_section() -> str:
                 shown,
                 *(decide(o, profile_of(n), dialect) for n in MODEL_NAMES),
             ]
-            for o, shown in OPTIONS.items()
+            for o, shown in _OPTION_NAMES.items()
         ]
         head = ["option", *(f"`{name}`" for name in MODEL_NAMES)]
         parts.append(f"\n### In {title}\n\n{_table(head, rows)}")
