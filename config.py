@@ -11,13 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from .realtime.faults import Fault
 from .realtime.limits import Limits
@@ -161,13 +155,9 @@ def _field(default: Any, allowed: str, **bounds: Any) -> Any:
     return Field(default, description=allowed, **bounds)
 
 
-def _whole(default: int, low: int, high: int, unit: str) -> Any:
-    allowed = f"a whole number of {unit} from {low} to {high}"
-    return _field(default, allowed, ge=low, le=high)
-
-
 def _ms(default: int, low: int, high: int) -> Any:
-    return _whole(default, low, high, "milliseconds")
+    allowed = f"a whole number of milliseconds from {low} to {high}"
+    return _field(default, allowed, ge=low, le=high)
 
 
 class _Section(BaseModel):
@@ -237,7 +227,9 @@ class OpenAIASRConfig(_Section):
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_level)
     ] = "INFO"
-    sample_rate: Whole = _whole(16000, 8000, 192_000, "Hz")
+    sample_rate: Whole = _field(
+        16000, "a whole number of Hz from 8000 to 192000", ge=8000, le=192_000
+    )
     channels: Whole = _field(1, "1 or 2", ge=1, le=8)
     connect_timeout_ms: Whole = _ms(10_000, 100, 120_000)
     peer_timeout_ms: Whole = _ms(9_000, 2_000, 120_000)

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from typing import Any, Literal, get_args, get_origin
@@ -53,17 +53,13 @@ def load_config(
     values: dict[str, Any] = {}
     paths: dict[str, str] = {}
     warnings: list[str] = []
-    for prefix, scope in _scopes(properties):
-        for key, value in scope.items():
-            path = prefix + key
-            if key not in _KNOWN:
-                if prefix:
-                    raise _unknown(path, _KNOWN)
-                if key not in _NOT_OURS:
-                    warnings.append(f"{key}: unknown property, ignored")
-                continue
-            if _is_blank(value):
-                continue
+    for path, key, value in _entries(properties):
+        if key not in _KNOWN:
+            if path != key:
+                raise _unknown(path, _KNOWN)
+            if key not in _NOT_OURS:
+                warnings.append(f"{key}: unknown property, ignored")
+        elif not _is_blank(value):
             _refuse_broken_text(path, value)
             with suppress(RecursionError):
                 # The rules of the field tell.
@@ -83,17 +79,19 @@ def load_config(
     return config, warnings
 
 
-def _scopes(
+def _entries(
     properties: Mapping[str, Any],
-) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-    """The top level and ``params``, which wins, with the start of the paths
-    in it; raises `ConfigError`."""
+) -> Iterator[tuple[str, str, Any]]:
+    """Path, key and value of each one, those in ``params`` at last; raises
+    `ConfigError` before the first where it is no object."""
     params = properties.get("params", {})
     if not isinstance(params, Mapping):
         raise ConfigError(
             "params", f"found {_type_of(params)}; allowed: an object"
         )
-    return ("", properties), ("params.", params)
+    for prefix, scope in (("", properties), ("params.", params)):
+        for key, value in scope.items():
+            yield prefix + key, key, value
 
 
 def _spelled(paths: Mapping[str, str], field: str) -> str:
@@ -239,23 +237,22 @@ def updated_properties(
     """
     merged: dict[str, Any] = {}
     for source in (old, new):
-        for _, scope in _scopes(source):
-            for key, value in scope.items():
-                # An unknown one had a warning; no update is to fail over it.
-                unknown = scope is old and key not in _KNOWN
-                if key in _NOT_OURS or unknown:
-                    continue
-                name = _ALIASES.get(key, key)
-                if name in _REQUEST_KEYS:
-                    name, value = _SECTION, {name: value}
-                elif name == _SECTION and isinstance(value, Mapping):
-                    value = _own_names(value)
-                before = merged.get(name)
-                if isinstance(value, Mapping) and isinstance(before, Mapping):
-                    value = {**_not_undone(before, value), **value}
-                if source is old and _is_blank(value) and name in merged:
-                    continue
-                merged[name] = value
+        for path, key, value in _entries(source):
+            # An unknown one had a warning; no update is to fail over it.
+            warned = source is old and path == key and key not in _KNOWN
+            if key in _NOT_OURS or warned:
+                continue
+            name = _ALIASES.get(key, key)
+            if name in _REQUEST_KEYS:
+                name, value = _SECTION, {name: value}
+            elif name == _SECTION and isinstance(value, Mapping):
+                value = _own_names(value)
+            before = merged.get(name)
+            if isinstance(value, Mapping) and isinstance(before, Mapping):
+                value = {**_not_undone(before, value), **value}
+            if source is old and _is_blank(value) and name in merged:
+                continue
+            merged[name] = value
     return {"params": merged}
 
 

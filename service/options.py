@@ -134,9 +134,8 @@ def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
     A warning begins with the option's name.
     """
     name = profile.name
-    reason = f"{name} does not take it"
-    if dialect == "beta":
-        reason = f"{name} in the beta dialect does not take it"
+    where = " in the beta dialect" if dialect == "beta" else ""
+    reason = f"{name}{where} does not take it"
     told = {
         "strength": f"input_audio_noise_reduction.strength: {reason}",
         "include": f"include: {name} gives no logprobs; dropped",
@@ -146,7 +145,14 @@ def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
     several = decide("languages", profile, dialect) == "list"
     warnings += _fit_languages(request, name, several=several)
     if decide("keywords", profile, dialect) == "prompt":
-        warnings += _words_into_prompt(request, keyword_style(profile))
+        request.prompt, left = prompt_with(
+            request.prompt, request.keywords, keyword_style(profile)
+        )
+        request.keywords = ()
+        if left:
+            warnings.append(
+                f"keywords: no room in the prompt for the last {left}"
+            )
     for field, option in _DROPPABLE.items():
         nothing = getattr(Request, field)
         dropped = decide(option, profile, dialect) == "dropped"
@@ -187,13 +193,6 @@ def _fit_languages(request: Request, model: str, *, several: bool) -> list[str]:
     return warnings
 
 
-def _words_into_prompt(request: Request, style: KeywordStyle) -> list[str]:
-    """Append as many words as the prompt has room for."""
-    request.prompt, left = prompt_with(request.prompt, request.keywords, style)
-    request.keywords = ()
-    return [f"keywords: no room in the prompt for the last {left}"] * bool(left)
-
-
 def _fit_prompt(request: Request) -> list[str]:
     prompt = _printable(request.prompt, keep="\n\t").strip()
     request.prompt = _cut(prompt)
@@ -222,9 +221,7 @@ def _cut(text: str) -> str:
 _WEIGHT = re.compile(r"\|\s*[-+]?[\d.]*\s*$")
 
 
-def clean_keywords(
-    words: Iterable[str],
-) -> tuple[tuple[str, ...], list[str]]:
+def clean_keywords(words: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
     """Words as the service takes them: one line, no ``<`` or ``>``, each
     once; one that breaks these rules makes it refuse the whole update."""
     kept: dict[str, None] = {}
@@ -248,10 +245,8 @@ def clean_keywords(
 def _printable(text: str, keep: str = "") -> str:
     """``text`` with control characters, line separators and half surrogates
     as blanks; joiners, which scripts and emoji need, stay."""
+    breaks = ("Cc", "Cs", "Zl", "Zp")
     return "".join(
-        " " if unicodedata.category(c) in _BREAKS and c not in keep else c
+        " " if unicodedata.category(c) in breaks and c not in keep else c
         for c in text
     )
-
-
-_BREAKS = ("Cc", "Cs", "Zl", "Zp")
