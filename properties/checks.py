@@ -63,7 +63,6 @@ def problems(config: OpenAIASRConfig) -> _Told:
     yield from _problems_of_headers(config)
     yield from _problems_of_url(config)
     yield from _problems_of_request(config)
-    yield from _problems_of_turns(config)
     yield from _problems_of_session(config)
 
 
@@ -89,19 +88,18 @@ def _problems_of_key(config: OpenAIASRConfig) -> _Told:
 def _problems_of_headers(config: OpenAIASRConfig) -> _Told:
     seen: set[str] = set()
     for name, secret in config.headers.items():
+        lower = name.lower()
         field = f"headers.{name}" if is_name(name) else "headers"
         if not _HEADER_NAME.fullmatch(name):
             yield (
                 "headers",
                 "found a name that no header has; allowed: header names",
             )
-        if name.lower() in _OUR_HEADERS or name.lower().startswith(
-            "sec-websocket-"
-        ):
+        if lower in _OUR_HEADERS or lower.startswith("sec-websocket-"):
             yield field, "belongs to the connection; leave it out"
-        if name.lower() in seen:
+        if lower in seen:
             yield field, "found twice, in upper and lower case"
-        seen.add(name.lower())
+        seen.add(lower)
         if not _is_printable_ascii(secret.get_secret_value()):
             yield (
                 field,
@@ -150,14 +148,12 @@ def _problems_of_request(config: OpenAIASRConfig) -> _Told:
             f"found {json.dumps(request.family)[:80]};"
             f" allowed: {', '.join(MODEL_NAMES)}",
         )
-
-
-def _problems_of_turns(config: OpenAIASRConfig) -> _Told:
-    if config.session_turn_detection.get("type") is not None:
-        # Passed through: whoever does that knows better than the table.
         return
     owner, profile = config.turn_owner, config.profile
-    if decide(owner, profile, config.dialect) == "rejected":
+    # Whoever passes one through knows better than the table.
+    passed_through = config.session_turn_detection.get("type") is not None
+    fate = decide(owner, profile, config.dialect)
+    if fate == "rejected" and not passed_through:
         taken = "" if profile.known else f" (taken for {profile.family})"
         yield (
             "turn_detection.type",
@@ -190,33 +186,26 @@ def _problems_of_session(config: OpenAIASRConfig) -> _Told:
             yield f"session.{place}", "allowed here: an object"
     for place in DETECTOR_PLACES:
         detector = part_of(session, place, _ABSENT)
-        if detector is not _ABSENT:
-            yield from _problems_of_detector(config, place, detector)
+        kind = part_of(session, f"{place}.type")
+        if detector is _ABSENT:
+            continue
+        if not isinstance(detector, Mapping):
+            yield (
+                f"session.{place}",
+                'allowed here: an object; use turn_detection for "none"',
+            )
+        elif kind in ("local", "none"):
+            yield f"session.{place}.type", "is no server's; use turn_detection"
+        elif kind is None and config.turn_owner in ("local", "none"):
+            yield (
+                f"session.{place}.type",
+                f'missing; the turns are "{config.turn_owner}" without it',
+            )
+        elif kind is not None and not isinstance(kind, str):
+            yield f"session.{place}.type", "allowed: a text"
     beta = config.dialect == "beta"
     if "type" in session and (beta or session["type"] != "transcription"):
         yield "session.type", "cannot be set here"
-
-
-def _problems_of_detector(
-    config: OpenAIASRConfig, place: str, detector: Any
-) -> _Told:
-    if not isinstance(detector, Mapping):
-        yield (
-            f"session.{place}",
-            'allowed here: an object; use turn_detection for "none"',
-        )
-        return
-    field = f"session.{place}.type"
-    kind = detector.get("type")
-    if kind in ("local", "none"):
-        yield field, "is no server's; use turn_detection"
-    if kind is None and config.turn_owner in ("local", "none"):
-        yield (
-            field,
-            f'missing; the turns are "{config.turn_owner}" without it',
-        )
-    if kind is not None and not isinstance(kind, str):
-        yield field, "allowed: a text"
 
 
 def advice(config: OpenAIASRConfig) -> _Told:

@@ -37,13 +37,14 @@ _NOT_OURS = ("params", "ten", "auto_connect")
 _SECRETS = ("api_key", "headers", "query", "websocket_base_url", "session")
 #: TEN fills these in when it loads a property; not in a command.
 _PLACEHOLDER = "${env:"
-_JSON_TYPES: tuple[tuple[Any, str], ...] = (
-    (str, "a text"),
-    (bool, "a switch"),
-    ((int, float), "a number"),
-    (Mapping, "an object"),
-    ((list, tuple), "a list"),
-)
+_JSON_TYPES = {
+    str: "a text",
+    bool: "a switch",
+    int: "a number",
+    float: "a number",
+    dict: "an object",
+    list: "a list",
+}
 
 
 def load_config(
@@ -212,10 +213,7 @@ def _allowed_values(annotation: Any) -> str:
 
 def _type_of(value: Any) -> str:
     """What a value is, where it may be secret itself."""
-    for kind, name in _JSON_TYPES:
-        if isinstance(value, kind):
-            return name
-    return "another value"
+    return _JSON_TYPES.get(type(value), "another value")
 
 
 def _shown(value: Any) -> str:

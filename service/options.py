@@ -180,16 +180,13 @@ def _fit_languages(request: Request, model: str, *, several: bool) -> list[str]:
             warnings.append(
                 f"{option}: {model} does not take {shown}; not sent"
             )
-    request.language, request.languages = "", ()
-    if several:
-        request.languages = tuple(codes)
-    elif codes:
-        request.language = next(iter(codes))
-        if len(codes) > 1:
-            warnings.append(
-                "languages: only one is possible here;"
-                f' "{request.language}" is sent'
-            )
+    first, *others = codes or [""]
+    request.language = "" if several else first
+    request.languages = tuple(codes) if several else ()
+    if others and not several:
+        warnings.append(
+            f'languages: only one is possible here; "{first}" is sent'
+        )
     return warnings
 
 
