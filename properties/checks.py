@@ -175,7 +175,7 @@ def _problems_of_session(config: OpenAIASRConfig) -> _Told:
     if _is_deeper(session, _SESSION_LEVELS):
         yield "session", f"found more than {_SESSION_LEVELS} levels of nesting"
     try:
-        json.dumps(session, ensure_ascii=False, allow_nan=False).encode()
+        json.dumps(session, allow_nan=False)
     except (ValueError, TypeError, RecursionError):
         yield "session", "found what JSON cannot carry"
     for place, option in _NOT_IN_SESSION.items():

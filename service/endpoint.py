@@ -111,8 +111,7 @@ def endpoint(
         # Left in, it looks like a wrong key (Microsoft's troubleshooting).
         advice.append("api-version is left out: the v1 API does not take it")
     if (azure or _is_openai_host(host)) and pairs.get("intent") != "realtime":
-        if "model" in pairs:
-            del pairs["model"]
+        if pairs.pop("model", None) is not None:
             advice.append(
                 "model is left out of the URL: a transcription session names"
                 " it in its settings"
