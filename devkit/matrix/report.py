@@ -26,7 +26,7 @@ from ten_packages.extension.openai_asr_python.service.models import (
 from ten_packages.extension.openai_asr_python.service.options import (
     MAX_KEYWORD,
     MAX_KEYWORDS,
-    OPTIONS,
+    Option,
     decide,
 )
 
@@ -59,6 +59,20 @@ _DELTAS = {
     "burst": "after the turn, in pieces",
     "live": "while one speaks",
 }
+_OPTION_NAMES: Mapping[Option, str] = {
+    "language": "`language`",
+    "languages": "`languages`",
+    "prompt": "`prompt`",
+    "keywords": "`keywords`, `hotwords`",
+    "delay": "`delay`",
+    "noise_reduction": "`input_audio_noise_reduction`",
+    "strength": "its `strength`",
+    "logprobs": "`include` logprobs",
+    "server_vad": "`turn_detection` `server_vad`",
+    "semantic_vad": "`turn_detection` `semantic_vad`",
+    "local": "`turn_detection` `local`",
+    "none": "`turn_detection` `none`",
+}
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
@@ -84,7 +98,7 @@ def options_table(dialect: Dialect) -> str:
     """What becomes of each option with each model."""
     rows = [
         [shown, *(decide(o, profile_of(n), dialect) for n in MODEL_NAMES)]
-        for o, shown in OPTIONS.items()
+        for o, shown in _OPTION_NAMES.items()
     ]
     return _table(["option", *_quoted(MODEL_NAMES)], rows)
 
