@@ -34,7 +34,6 @@ MAY_USE = {
         ".properties",
         ".realtime",
         "numpy",
-        "typing_extensions",
     },
     "contract": {
         ".audio_dumper",
