@@ -2,7 +2,6 @@
 
 In this order: ``intake`` (from a frame to wire audio and local turns), ``call``
 (the parts of a call and their life),
-``slot`` (which call a node has, as states), ``lifecycle`` (how calls begin and
-end there), ``update_queue`` (commands that wait for the service).  No TEN in
-here.
+``slot`` (which call a node has, as states), ``update_queue`` (commands that
+wait for the service).  No TEN in here.
 """

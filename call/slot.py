@@ -2,7 +2,7 @@
 
 A node has one call at a time: the first by its properties, another one where
 an ``update_configs`` revives a node that had none or whose call was given up.
-`lifecycle` begins, changes and ends them; here is only what there is.
+`contract.lifecycle` begins, changes and ends them; here is what there is.
 """
 
 from __future__ import annotations

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Any
 
+from ten_ai_base.asr import AsyncASRBaseExtension
 from ten_ai_base.message import (
     ModuleError,
     ModuleErrorCode,
@@ -18,6 +19,7 @@ from ..connection.faults import kind_of, place_of
 from ..realtime.faults import Fault
 from ..realtime.results import DropCause
 from ..safety.redaction import Redactor
+from .dump import CallDump
 from .log import ExtensionLog
 from .pace import DropReport, Repeats
 
@@ -25,28 +27,21 @@ VENDOR = "openai"
 FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 NON_FATAL = int(ModuleErrorCode.NON_FATAL_ERROR.value)
 
-#: TEN's base has it.
-SendError = Callable[
-    [ModuleError, "ModuleErrorVendorInfo | None"], Awaitable[None]
-]
-#: Writes a line of a kind with its fields into the session log.
-Note = Callable[..., None]
-
 
 class ErrorMessages:
     """Sends errors, without secrets and not without end."""
 
     def __init__(
         self,
-        send_asr_error: SendError,
+        base: AsyncASRBaseExtension,
         redactor: Redactor,
         log: ExtensionLog,
-        note: Note,
+        dump: CallDump,
     ) -> None:
-        self._send_asr_error = send_asr_error
+        self._base = base
         self._redactor = redactor
         self._log = log
-        self._note = note
+        self._dump = dump
         self._repeats = Repeats()
         self._drops = DropReport()
         self._on_their_way: set[asyncio.Future[None]] = set()
@@ -57,20 +52,23 @@ class ErrorMessages:
             return
         code = severity(fault)
         message = self._redactor.text(fault.message)
-        await self._send_asr_error(
+        await self._base.send_asr_error(
             ModuleError(
                 module=ModuleType.ASR.value, code=code, message=message
             ),
             self.vendor_info(fault) if fault.code else None,
         )
-        self._note("error", code=code, message=message)
+        self._dump.note("error", {"code": code, "message": message})
 
     def send_soon(self, fault: Fault) -> None:
         """Send one from where nobody can wait."""
-        work = self.guard("report", self.send(fault))
-        task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(self._send_guarded(fault))
         self._on_their_way.add(task)
         task.add_done_callback(self._on_their_way.discard)
+
+    async def _send_guarded(self, fault: Fault) -> None:
+        async with self.guard("report"):
+            await self.send(fault)
 
     async def flush(self, within_s: float) -> None:
         """Wait for what `send_soon` still has to send."""
@@ -106,10 +104,11 @@ class ErrorMessages:
 
     # -- faults of our own ------------------------------------------------
 
-    async def guard(self, where: str, work: Awaitable[Any]) -> None:
-        """Await ``work``; whatever it raises ends here, and is told."""
+    @contextlib.asynccontextmanager
+    async def guard(self, where: str) -> AsyncIterator[None]:
+        """Whatever is raised in here ends here, and is told."""
         try:
-            await work
+            yield
         except asyncio.CancelledError:
             self._log.warn(f"{where} was cancelled")
         except Exception as error:
