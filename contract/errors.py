@@ -1,10 +1,11 @@
-"""TEN's ``error`` messages, and what becomes of an exception."""
+"""TEN's ``error`` messages, how often they come, and what becomes of an
+exception."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
 
 from ten_ai_base.asr import AsyncASRBaseExtension
@@ -21,11 +22,22 @@ from ..realtime.results import DropCause
 from ..safety.redaction import Redactor
 from .dump import CallDump
 from .log import ExtensionLog
-from .pace import DropReport, Repeats
 
 VENDOR = "openai"
 FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 NON_FATAL = int(ModuleErrorCode.NON_FATAL_ERROR.value)
+
+#: The second report comes after so many more ms, the next after twice that.
+_FIRST_STEP_MS = 1000
+#: What stays away for so long is over, in seconds.
+_FORGET_S = 60.0
+#: So many kinds are told apart.
+_MOST_KINDS = 32
+_CAUSES: Mapping[DropCause, str] = {
+    "overflow": "the buffer is full",
+    "given_up": "the call was given up",
+    "stopped": "the call was stopped before it was transcribed",
+}
 
 
 class ErrorMessages:
@@ -43,7 +55,7 @@ class ErrorMessages:
         self._log = log
         self._dump = dump
         self._repeats = Repeats()
-        self._drops = DropReport()
+        self.drops = DropReport(self)
         self._on_their_way: set[asyncio.Future[None]] = set()
 
     async def send(self, fault: Fault | None) -> None:
@@ -90,18 +102,6 @@ class ErrorMessages:
             vendor=VENDOR, code=shown(fault.code), message=shown(fault.message)
         )
 
-    # -- dropped audio ----------------------------------------------------
-
-    async def audio_dropped(
-        self, start_ms: int, duration_ms: int, cause: DropCause
-    ) -> None:
-        """Positions in all the audio of the node."""
-        await self.send(self._drops.add(start_ms, duration_ms, cause))
-
-    async def rest_of_drops(self) -> None:
-        """Tell what `audio_dropped` has kept for a later report."""
-        await self.send(self._drops.rest())
-
     # -- faults of our own ------------------------------------------------
 
     @contextlib.asynccontextmanager
@@ -128,3 +128,75 @@ class ErrorMessages:
 def severity(fault: Fault) -> int:
     """TEN's code: -1000 when nothing more is tried, else 1000."""
     return FATAL if fault.fatal else NON_FATAL
+
+
+class DropReport:
+    """Tells about dropped audio at growing distance; every millisecond is in
+    one report."""
+
+    def __init__(self, errors: ErrorMessages) -> None:
+        self._errors = errors
+        self._start_ms = 0
+        self._cause: DropCause = "overflow"
+        self._unreported_ms = 0
+        self._step_ms = 0
+
+    async def add(
+        self, start_ms: int, duration_ms: int, cause: DropCause
+    ) -> None:
+        """A stretch was dropped, in all the audio of the node."""
+        if not self._unreported_ms:
+            self._start_ms = start_ms
+        self._cause = cause
+        self._unreported_ms += duration_ms
+        if self._unreported_ms >= self._step_ms:
+            self._step_ms = max(2 * self._step_ms, _FIRST_STEP_MS)
+            await self._report()
+
+    async def rest(self) -> None:
+        """Tell what is left, if any; the next drop is a first."""
+        self._step_ms = 0
+        if self._unreported_ms:
+            await self._report()
+
+    async def _report(self) -> None:
+        text = (
+            f"audio dropped: {self._unreported_ms} ms from {self._start_ms} ms"
+            f" on; {_CAUSES[self._cause]}"
+        )
+        self._unreported_ms = 0
+        await self._errors.send(Fault("report", "audio_dropped", text))
+
+
+class Repeats:
+    """Which of what comes again and again is told: of each kind the 1st, 2nd,
+    4th, 8th … time."""
+
+    def __init__(self) -> None:
+        #: By kind: how often, and when last.
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def count(self, kind: str, now: float) -> int:
+        """How often that has come, with this time, if it is to be told; else
+        0.  ``now`` in seconds; a kind that stayed away begins anew."""
+        if kind not in self._seen and len(self._seen) >= _MOST_KINDS:
+            self._forget(now)
+            if len(self._seen) >= _MOST_KINDS:
+                # They differ each time: a flood, too.
+                kind = ""
+        count, last = self._seen.get(kind, (0, now))
+        count = 1 if now - last > _FORGET_S else count + 1
+        self._seen[kind] = count, now
+        return count if is_told(count) else 0
+
+    def _forget(self, now: float) -> None:
+        self._seen = {
+            kind: (count, last)
+            for kind, (count, last) in self._seen.items()
+            if now - last <= _FORGET_S
+        }
+
+
+def is_told(count: int) -> bool:
+    """Is this the 1st, 2nd, 4th, 8th … time?"""
+    return count & (count - 1) == 0

@@ -25,12 +25,10 @@ from ..realtime.results import (
     TurnResult,
 )
 from ..safety.redaction import Redactor
-from .confidence import confidence
 from .dump import CallDump
-from .errors import VENDOR, ErrorMessages, severity
-from .language_tags import result_tag
+from .errors import VENDOR, ErrorMessages, is_told, severity
 from .log import ExtensionLog
-from .pace import is_told
+from .result_fields import confidence, result_tag
 
 #: A session that lived this long ends an outage, in seconds; one that is lost
 #: sooner without having given a text is part of it.
@@ -74,7 +72,7 @@ class AsrHandlers(AsrListener):
         )
         self._ready_at = asyncio.get_running_loop().time()
         self._slot.settle("")
-        await self._errors.rest_of_drops()
+        await self._errors.drops.rest()
         await self._base.send_connect_delay_metrics(session.connect_ms)
         if session.recovered:
             await self._send_counters()
@@ -171,7 +169,7 @@ class AsrHandlers(AsrListener):
                 # It is in the log already.
                 await self._errors.send(self._errors.paced(fault))
             case AudioDropped():
-                await self._errors.audio_dropped(
+                await self._errors.drops.add(
                     self._slot.audio.position_ms(problem.start_ms),
                     problem.duration_ms,
                     problem.cause,
@@ -235,7 +233,7 @@ class AsrHandlers(AsrListener):
                 f"server messages ignored: {call.ignored}",
                 LOG_CATEGORY_KEY_POINT,
             )
-        await self._errors.rest_of_drops()
+        await self._errors.drops.rest()
         if call.counters["reconnects"]:
             await self._send_counters()
 

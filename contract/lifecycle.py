@@ -61,7 +61,7 @@ class CallLifecycle:
         await self._slot.start()
         self._frames.hand_over()
         if lost_ms:
-            await self._errors.audio_dropped(start_ms, lost_ms, "overflow")
+            await self._errors.drops.add(start_ms, lost_ms, "overflow")
         return True
 
     async def apply(
@@ -126,7 +126,7 @@ class CallLifecycle:
         everybody knew it, when that is over."""
         start_ms, lost_ms = self._slot.audio.skip_lost()
         if lost_ms:
-            await self._errors.audio_dropped(start_ms, lost_ms, cause)
+            await self._errors.drops.add(start_ms, lost_ms, cause)
 
 
 def _now() -> float:
