@@ -44,8 +44,8 @@ async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:
 
 
 class Intake:
-    """Converts frames for the client and, with a detector, listens to the
-    result: the client is told where in the call speech is."""
+    """Gives a call's audio to the client and, with a detector, listens to it:
+    the client is told where in the call speech is."""
 
     def __init__(
         self, converter: FrameConverter, wire: Wire, client: OpenAIASRClient
@@ -65,31 +65,30 @@ class Intake:
         self._detector_start = self._converter.wire_samples
         self._ended_at = 0
 
-    @property
-    def received_ms(self) -> float:
-        """Audio received so far, in ms, from exact counts."""
-        return self._converter.input_ms
-
-    def push(
-        self,
-        data: bytes | bytearray,
-        rate: int,
-        channels: int,
-        width: int,
-        interleaved: bool = True,
-    ) -> None:
-        """Take one frame; 0 stands for the configured rate (Hz), channels
-        and bytes per sample.  Raises ``ValueError`` naming the field."""
-        self._hear(
-            self._converter.push(
-                data, rate, channels, width, interleaved=interleaved
+    def hear(self, wire: bytes) -> None:
+        """Take what the converter made of a frame."""
+        if not wire:
+            return
+        # Before the detector has heard it: should that fail, no sound is lost.
+        self._client.send_audio(wire)
+        if self._detector is None:
+            return
+        if self._wire == "pcm16":
+            samples = np.frombuffer(wire, "<i2")
+        else:
+            samples = decode(
+                np.frombuffer(wire, np.uint8),
+                "ulaw" if self._wire == "g711_ulaw" else "alaw",
             )
-        )
+        for event in self._detector.push(samples):
+            if isinstance(event, TurnEnded):
+                self._ended_at = event.at_sample
+            self._tell(event)
 
     def finalize(self) -> None:
         """Send all there is, with what the resampler holds back; then the
         turn that is open ends."""
-        self._hear(self._converter.flush())
+        self.hear(self._converter.flush())
         detector = self._detector
         if detector is None:
             return
@@ -116,25 +115,6 @@ class Intake:
         if self._detector is None or self._detector.turn_open:
             return None
         return self._detector_start + self._detector.position
-
-    def _hear(self, wire: bytes) -> None:
-        if not wire:
-            return
-        # Before the detector has heard it: should that fail, no sound is lost.
-        self._client.send_audio(wire)
-        if self._detector is None:
-            return
-        if self._wire == "pcm16":
-            samples = np.frombuffer(wire, "<i2")
-        else:
-            samples = decode(
-                np.frombuffer(wire, np.uint8),
-                "ulaw" if self._wire == "g711_ulaw" else "alaw",
-            )
-        for event in self._detector.push(samples):
-            if isinstance(event, TurnEnded):
-                self._ended_at = event.at_sample
-            self._tell(event)
 
     def _tell(self, event: Event) -> None:
         """Tell the client, in positions of the call."""

@@ -58,7 +58,6 @@ class CallDump(WireTrace):
 
     @override
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
-        """A WebSocket message was ``sent`` or ``received``."""
         if kind == "received":
             self._redactor.overhear(message)
         if self.dumper is not None:
@@ -66,7 +65,6 @@ class CallDump(WireTrace):
 
     @override
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Anything else, for the session log."""
         if self.dumper is not None:
             self.dumper.note(kind, fields)
 

@@ -36,7 +36,8 @@ _STEADY_S = 10.0
 
 
 class AsrHandlers(AsrListener):
-    """The ``on_asr_*`` handlers, and what they send."""
+    """The ``on_asr_*`` handlers, as `AsrListener` has them, and what they
+    send."""
 
     def __init__(
         self,
@@ -80,7 +81,6 @@ class AsrHandlers(AsrListener):
 
     @override
     async def on_asr_delta(self, turn: TurnResult) -> None:
-        """The text of a turn so far."""
         if self._language_is_open(turn):
             # It would be tagged otherwise than the final, which comes as soon
             # as all is said with such a model.
@@ -90,7 +90,6 @@ class AsrHandlers(AsrListener):
 
     @override
     async def on_asr_completed(self, turn: TurnResult) -> None:
-        """The final text of a turn."""
         self._log.debug(
             f"vendor_result: on_completed: {turn.item_id},"
             f" {len(turn.text)} characters",
@@ -108,7 +107,6 @@ class AsrHandlers(AsrListener):
 
     @override
     async def on_asr_committed(self, item_id: str) -> None:
-        """The audio of a turn is complete."""
         self._log.debug(
             f"vendor_result: on_committed: {item_id}", LOG_CATEGORY_VENDOR
         )
@@ -137,7 +135,6 @@ class AsrHandlers(AsrListener):
     async def on_asr_server_error(
         self, problem: ServerProblem | TurnFailed
     ) -> None:
-        """The service reported an error; the session goes on."""
         match problem:
             case TurnFailed(fault=fault):
                 self._end_without_text()
@@ -160,8 +157,6 @@ class AsrHandlers(AsrListener):
     async def on_asr_client_error(
         self, problem: SessionLost | InternalFault | AudioDropped
     ) -> None:
-        """The connection is lost or refused, something of ours failed, or
-        audio was dropped."""
         match problem:
             case SessionLost(fault=fault):
                 await self._on_session_lost(fault)
