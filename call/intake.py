@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -43,19 +44,17 @@ async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:
         ) from None
 
 
+@dataclass(eq=False, repr=False)
 class Intake:
     """Gives a call's audio to the client and, with a detector, listens to it:
     the client is told where in the call speech is."""
 
-    def __init__(
-        self, converter: FrameConverter, wire: Wire, client: OpenAIASRClient
-    ) -> None:
-        self._converter = converter
-        self._wire = wire
-        self._client = client
-        self._detector: LocalTurnDetector | None = None
-        self._detector_start = 0
-        self._ended_at = 0
+    _converter: FrameConverter
+    _wire: Wire
+    _client: OpenAIASRClient
+    _detector: LocalTurnDetector | None = None
+    _detector_start: int = 0
+    _ended_at: int = 0
 
     def listen(self, detector: LocalTurnDetector | None) -> None:
         """Let this detector hear what comes from now on; None: no one.  A

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..config import ConfigError, OpenAIASRConfig
@@ -25,6 +26,7 @@ _UPDATE_S = ANSWER_S - 0.5
 _EXPLAINED = (ConfigError, BadCaFile, MissingDetector, Refused)
 
 
+@dataclass(eq=False, repr=False)
 class UpdateQueue:
     """Carries out commands in the order in which they came.
 
@@ -36,17 +38,12 @@ class UpdateQueue:
     works by from now on.
     """
 
-    def __init__(
-        self,
-        deciding: asyncio.Lock,
-        living: Callable[[], Call | None],
-        apply: Callable[[OpenAIASRConfig, float, bool], Awaitable[str]],
-        show: Callable[[Version], None],
-    ) -> None:
-        self._deciding = deciding
-        self._living = living
-        self._apply = apply
-        self._show = show
+    _deciding: asyncio.Lock
+    _living: Callable[[], Call | None]
+    _apply: Callable[[OpenAIASRConfig, float, bool], Awaitable[str]]
+    _show: Callable[[Version], None]
+
+    def __post_init__(self) -> None:
         self._updates = ConfigUpdates(self._check)
 
     def start(self, properties: Mapping[str, Any]) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 from ten_ai_base.asr import AsyncASRBaseExtension
@@ -26,22 +27,16 @@ from .errors import ErrorMessages
 _DRAIN_LOOKS = 1000
 
 
+@dataclass(eq=False, repr=False)
 class IncomingFrames:
     """Every frame's sound goes to the call, or is counted as lost."""
 
-    def __init__(
-        self,
-        base: AsyncASRBaseExtension,
-        slot: CallSlot,
-        errors: ErrorMessages,
-        dump: CallDump,
-    ) -> None:
-        self._base = base
-        self._slot = slot
-        self._errors = errors
-        self._dump = dump
-        self._refused = 0
-        self._known_metadata = ""
+    _base: AsyncASRBaseExtension
+    _slot: CallSlot
+    _errors: ErrorMessages
+    _dump: CallDump
+    _refused: int = 0
+    _known_metadata: str = ""
 
     # -- before the base has it -------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
@@ -35,30 +36,22 @@ from .result_fields import confidence, result_tag
 _STEADY_S = 10.0
 
 
+@dataclass(eq=False, repr=False)
 class AsrHandlers(AsrListener):
     """The ``on_asr_*`` handlers, as `AsrListener` has them, and what they
     send."""
 
-    def __init__(
-        self,
-        base: AsyncASRBaseExtension,
-        slot: CallSlot,
-        errors: ErrorMessages,
-        redactor: Redactor,
-        log: ExtensionLog,
-        dump: CallDump,
-    ) -> None:
-        self._base = base
-        self._slot = slot
-        self._errors = errors
-        self._redactor = redactor
-        self._log = log
-        self._dump = dump
-        self._outage_reports = 0
-        self._ready_at: float | None = None
-        self._finalizes_open = 0
-        #: The language of the interims of a turn that has no final yet.
-        self._shown_language = ""
+    _base: AsyncASRBaseExtension
+    _slot: CallSlot
+    _errors: ErrorMessages
+    _redactor: Redactor
+    _log: ExtensionLog
+    _dump: CallDump
+    _outage_reports: int = 0
+    _ready_at: float | None = None
+    _finalizes_open: int = 0
+    #: The language of the interims of a turn that has no final yet.
+    _shown_language: str = ""
 
     # -- what the client tells --------------------------------------------
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from ten_ai_base.asr import AsyncASRBaseExtension
 
@@ -15,28 +16,21 @@ from .errors import ErrorMessages
 from .frames import IncomingFrames
 
 
+@dataclass(eq=False, repr=False)
 class CallLifecycle:
     """Puts calls into ``slot``, one decision after the other.
 
     ``make`` puts a call together, or raises.
     """
 
-    def __init__(
-        self,
-        base: AsyncASRBaseExtension,
-        slot: CallSlot,
-        frames: IncomingFrames,
-        errors: ErrorMessages,
-        make: Callable[[OpenAIASRConfig], Awaitable[Call]],
-    ) -> None:
-        self._base = base
-        self._slot = slot
-        self._frames = frames
-        self._errors = errors
-        self._make = make
-        #: Held while it is decided which call there is, and while a change of
-        #: its settings is under way.
-        self.deciding = asyncio.Lock()
+    _base: AsyncASRBaseExtension
+    _slot: CallSlot
+    _frames: IncomingFrames
+    _errors: ErrorMessages
+    _make: Callable[[OpenAIASRConfig], Awaitable[Call]]
+    #: Held while it is decided which call there is, and while a change of its
+    #: settings is under way.
+    deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self, config: OpenAIASRConfig) -> None:
         """Make the first call."""
