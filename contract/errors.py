@@ -16,6 +16,7 @@ from ten_ai_base.message import (
     ModuleType,
 )
 
+from ..connection.driver import now
 from ..connection.faults import kind_of, place_of
 from ..realtime.faults import Fault
 from ..realtime.results import DropCause
@@ -85,8 +86,7 @@ class ErrorMessages:
 
     def paced(self, fault: Fault) -> Fault | None:
         """What to send of something that may come without an end."""
-        now = asyncio.get_running_loop().time()
-        count = self._repeats.count(f"{fault.code} {fault.message}", now)
+        count = self._repeats.count(f"{fault.code} {fault.message}", now())
         if count <= 1:
             return fault if count else None
         text = f"{fault.message} ({count} times by now)"
@@ -124,16 +124,16 @@ def severity(fault: Fault) -> int:
     return FATAL if fault.fatal else NON_FATAL
 
 
+@dataclass(eq=False, repr=False)
 class DropReport:
     """Tells about dropped audio at growing distance; every millisecond is in
     one report."""
 
-    def __init__(self, errors: ErrorMessages) -> None:
-        self._errors = errors
-        self._start_ms = 0
-        self._cause: DropCause = "overflow"
-        self._unreported_ms = 0
-        self._step_ms = 0
+    _errors: ErrorMessages
+    _start_ms: int = 0
+    _cause: DropCause = "overflow"
+    _unreported_ms: int = 0
+    _step_ms: int = 0
 
     async def add(
         self, start_ms: int, duration_ms: int, cause: DropCause

@@ -18,6 +18,7 @@ from ten_ai_base.asr import AsyncASRBaseExtension
 from ten_runtime import AudioFrame, AudioFrameDataFmt
 
 from ..call.slot import CallSlot, SlotState
+from ..connection.driver import now
 from ..realtime.faults import Fault
 from .dump import CallDump
 from .errors import ErrorMessages
@@ -87,13 +88,10 @@ class IncomingFrames:
 
     def take(self, frame: AudioFrame) -> bool:
         """Give a frame to the call; False where that cannot use it."""
-        call = self._slot.call
-        if call is None:
-            return False
         if self._slot.refused:
             self._lose(frame)
-            return False
-        if not call.running:
+        call = self._slot.call
+        if call is None or not call.running:
             return False
         try:
             added_ms = call.push(
@@ -139,8 +137,7 @@ class IncomingFrames:
         must not wait for another frame."""
         for frame in self._buffered():
             if self.take(frame) and self._base.first_audio_time is None:
-                now = asyncio.get_running_loop().time()
-                self._base.first_audio_time = now
+                self._base.first_audio_time = now()
 
     def write_off(self) -> None:
         """Count what no call will take as lost."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
 from typing_extensions import assert_never, override
 
 from ..call.slot import CallSlot
+from ..connection.driver import now
 from ..connection.interface import AsrListener
 from ..realtime.faults import Fault
 from ..realtime.results import (
@@ -64,7 +64,7 @@ class AsrHandlers(AsrListener):
             f"{session.connect_ms} ms, replayed {session.replayed_ms} ms",
             LOG_CATEGORY_VENDOR,
         )
-        self._ready_at = asyncio.get_running_loop().time()
+        self._ready_at = now()
         self._slot.settle("")
         await self._errors.drops.rest()
         await self._base.send_connect_delay_metrics(session.connect_ms)
@@ -179,8 +179,7 @@ class AsrHandlers(AsrListener):
             message=self._redactor.text(fault.message),
             vendor_info=self._errors.vendor_info(fault),
         )
-        now = asyncio.get_running_loop().time()
-        if self._ready_at is not None and now - self._ready_at >= _STEADY_S:
+        if self._ready_at is not None and now() - self._ready_at >= _STEADY_S:
             self._outage_reports = 0
         self._ready_at = None
         if not fault.fatal:

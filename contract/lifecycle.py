@@ -11,6 +11,7 @@ from ten_ai_base.asr import AsyncASRBaseExtension
 from ..call.call import Call, Refused
 from ..call.slot import CallSlot, SlotState
 from ..config import OpenAIASRConfig
+from ..connection.driver import now
 from ..realtime.results import DropCause
 from .errors import ErrorMessages
 from .frames import IncomingFrames
@@ -63,7 +64,7 @@ class CallLifecycle:
     ) -> str:
         """Put a configuration in force, as `UpdateQueue` wants it, which
         holds `deciding`."""
-        deadline = _now() + within_s
+        deadline = now() + within_s
         before, call = self._slot.state, self._slot.call
         if before is SlotState.OVER:
             raise Refused("the call is over")
@@ -93,7 +94,7 @@ class CallLifecycle:
         if not await self._connect():
             raise Refused("the call is over")
         try:
-            problem = await asyncio.wait_for(outcome, deadline - _now())
+            problem = await asyncio.wait_for(outcome, deadline - now())
         except asyncio.TimeoutError:
             return "when the service can be reached"
         if problem:
@@ -121,7 +122,3 @@ class CallLifecycle:
         start_ms, lost_ms = self._slot.audio.skip_lost()
         if lost_ms:
             await self._errors.drops.add(start_ms, lost_ms, cause)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
