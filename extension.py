@@ -26,7 +26,7 @@ from typing_extensions import override
 from .call.call import Call
 from .call.slot import CallSlot, SlotState
 from .call.update_queue import UpdateQueue, reason
-from .config import ConfigError, OpenAIASRConfig
+from .config import OpenAIASRConfig
 from .contract.commands import UpdateCommands, read_properties
 from .contract.dump import CallDump
 from .contract.errors import FATAL, VENDOR, ErrorMessages
@@ -81,13 +81,11 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             await super().on_init(ten_env)
             self._log.ten_env = ten_env
             self._redactor.learn(proxy_secrets(os.environ))
-            text, error = await ten_env.get_property_to_json("")
+            found = await ten_env.get_property_to_json("")
             try:
-                if error is not None:
-                    raise ConfigError("properties", "cannot be read")
-                found = read_properties("properties", text, self._redactor)
-                self._updates.start(found)
-                version = Version.load(found)
+                given = read_properties("properties", found, self._redactor)
+                self._updates.start(given)
+                version = Version.load(given)
                 self._show_config(version)
                 await self._lifecycle.begin(version.config)
             except Exception as problem:
