@@ -1,7 +1,7 @@
 """The parts of one call, put together by its configuration; no TEN.
 
-Frames go into the `intake` (wire format, local detector), and what comes out
-of it to the client, which owns the core and its connections.
+The converter makes wire audio of frames, the `intake` feeds the client with it,
+which owns the core and its connections.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Iterable
-
-from typing_extensions import assert_never
+from collections.abc import Callable
 
 from ..audio.converter import FrameConverter
 from ..audio.levels import loud_span_finder
@@ -23,8 +21,7 @@ from ..connection.trace import WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
 from ..realtime.faults import Fault
-from .detector import make_detector
-from .intake import ClientInput, Intake, SpeechEnded, SpeechStarted
+from .intake import Intake, make_detector
 
 
 class Refused(ValueError):
@@ -43,7 +40,7 @@ class Call:
     ) -> None:
         session = config.session_settings()
         wire = session.wire_format
-        converter = FrameConverter(
+        self._converter = FrameConverter(
             wire,
             config.sample_rate,
             config.channels,
@@ -52,8 +49,9 @@ class Call:
         )
         self.config = config
         self._client = client
-        self._intake = Intake(converter, wire)
-        self._received_ms = 0
+        self._intake = Intake(self._converter, wire, client)
+        #: Audio received so far, in ms.
+        self.received_ms = 0
         #: A change under way waits for no pause.
         self._hurried = False
         #: Another detector that takes over in the next pause.
@@ -70,7 +68,8 @@ class Call:
         trace: WireTrace | None,
     ) -> Call:
         """Put the parts together; raises `MissingDetector` or `BadCaFile`."""
-        await _check_ca_file(config)
+        if config.ca_file:
+            await tls_context(config.ca_file)
         session = config.session_settings()
         client = OpenAIASRClient(
             client_settings(config),
@@ -92,11 +91,6 @@ class Call:
     def fatal(self) -> Fault | None:
         """Why the call was given up, if it was."""
         return self._client.core.fatal
-
-    @property
-    def received_ms(self) -> int:
-        """Audio received so far, in ms."""
-        return self._received_ms
 
     @property
     def taken_ms(self) -> int:
@@ -126,7 +120,7 @@ class Call:
         """Deliver what was said, within a bound, and close."""
         try:
             self._change_detector()
-            self._take(self._intake.finalize())
+            self._intake.finalize()
         finally:
             await self._client.stop()
 
@@ -142,32 +136,24 @@ class Call:
         bytes per sample.  ``interleaved`` False: each channel's samples stand
         together.  Returns the ms that it adds to the call's audio;
         raises ``ValueError`` naming the field."""
-        before = self._received_ms
-        self._take(self._intake.push(data, rate, channels, width, interleaved))
-        self._received_ms = int(self._intake.received_ms)
+        before = self.received_ms
+        self._intake.hear(
+            self._converter.push(
+                data, rate, channels, width, interleaved=interleaved
+            )
+        )
+        self.received_ms = int(self._converter.input_ms)
         if self._next_detector is not None and not self._speaking:
             self._change_detector()
-        if self._received_ms // 1000 > before // 1000:
+        if self.received_ms // 1000 > before // 1000:
             quiet_to = self._intake.quiet_to
             if quiet_to is not None:
                 self._client.quiet_up_to(quiet_to)
-        return self._received_ms - before
-
-    def _take(self, parts: Iterable[ClientInput]) -> None:
-        for part in parts:
-            match part:
-                case bytes():
-                    self._client.send_audio(part)
-                case SpeechStarted(onset):
-                    self._client.speech_started(onset)
-                case SpeechEnded(end, boundary):
-                    self._client.speech_ended(end, boundary)
-                case _:
-                    assert_never(part)
+        return self.received_ms - before
 
     def finalize(self, token: object) -> None:
         """Deliver everything received so far, then answer with ``token``."""
-        self._take(self._intake.finalize())
+        self._intake.finalize()
         self._client.finalize(token)
         self._change_detector()
 
@@ -193,8 +179,8 @@ class Call:
         self.check(config)
         self._hurried = hurried
         old = self.config
-        if config.ca_file != old.ca_file:
-            await _check_ca_file(config)
+        if config.ca_file not in ("", old.ca_file):
+            await tls_context(config.ca_file)
         listens_anew = config.turn_detection_changed(old)
         detector = await make_detector(config) if listens_anew else None
         change = asyncio.ensure_future(
@@ -250,7 +236,6 @@ class Call:
     def _listen(
         self, detector: LocalTurnDetector | None, config: OpenAIASRConfig
     ) -> None:
-        self._take(self._intake.finalize())
         self._intake.listen(detector)
         if detector is None:
             self._client.use_level()
@@ -270,9 +255,3 @@ def client_settings(config: OpenAIASRConfig) -> ClientSettings:
         stop_timeout_ms=config.stop_timeout_ms,
         ca_file=config.ca_file,
     )
-
-
-async def _check_ca_file(config: OpenAIASRConfig) -> None:
-    """Raise `BadCaFile` before anything depends on it."""
-    if config.ca_file:
-        await tls_context(config.ca_file)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
-from ..safety.redaction import Redactor
-
 
 class WireTrace(Protocol):
     """Who looks on, for a log; `AudioDumper` does."""
@@ -16,26 +14,6 @@ class WireTrace(Protocol):
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """A connection was opened or closed, or could not be opened."""
-
-
-class OverheardTrace:
-    """Shows a redactor what the server says, on its way to another trace."""
-
-    def __init__(self, redactor: Redactor, trace: WireTrace | None) -> None:
-        self._redactor = redactor
-        self._trace = trace
-
-    def message(self, kind: str, connection: int, message: bytes | str) -> None:
-        """A WebSocket message was ``sent`` or ``received``."""
-        if kind == "received":
-            self._redactor.overhear(message)
-        if self._trace is not None:
-            self._trace.message(kind, connection, message)
-
-    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """A connection was opened or closed, or could not be opened."""
-        if self._trace is not None:
-            self._trace.note(kind, fields)
 
 
 class GuardedTrace:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
-from ten_runtime import AsyncTenEnv, Cmd, CmdResult, StatusCode
+from ten_runtime import AsyncTenEnv, Cmd, CmdResult, StatusCode, TenError
 
 from ..call.slot import CallSlot, SlotState
 from ..call.update_queue import UpdateQueue, reason
@@ -23,9 +24,14 @@ _MOST_SECRETS, _LONGEST_SECRET = 200, 8192
 _LAST_ANSWERS_S = 1.0
 
 
-def read_properties(name: str, text: str, redactor: Redactor) -> dict[str, Any]:
-    """Properties from JSON; what is secret in them is so from now on, valid
-    or not.  Raises `ConfigError` about ``name``."""
+def read_properties(
+    name: str, found: tuple[str, TenError | None], redactor: Redactor
+) -> dict[str, Any]:
+    """Properties from JSON, as TEN answers; what is secret in them is so from
+    now on, valid or not.  Raises `ConfigError` about ``name``."""
+    text, error = found
+    if error is not None:
+        raise ConfigError(name, "cannot be read")
     if len(text) > _MOST_CHARACTERS:
         # To look for secrets in them would hold the loop.
         raise ConfigError(
@@ -51,21 +57,15 @@ def read_properties(name: str, text: str, redactor: Redactor) -> dict[str, Any]:
     return properties
 
 
+@dataclass(eq=False, repr=False)
 class UpdateCommands:
     """Carries out ``update_configs`` commands and answers them."""
 
-    def __init__(
-        self,
-        updates: UpdateQueue,
-        slot: CallSlot,
-        redactor: Redactor,
-        log: ExtensionLog,
-    ) -> None:
-        self._updates = updates
-        self._slot = slot
-        self._redactor = redactor
-        self._log = log
-        self._open: set[asyncio.Task[Any]] = set()
+    _updates: UpdateQueue
+    _slot: CallSlot
+    _redactor: Redactor
+    _log: ExtensionLog
+    _open: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def answer(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
         """Carry out one and send its result."""
@@ -87,10 +87,8 @@ class UpdateCommands:
         """True and from when on it applies, or False and why nothing was
         changed."""
         try:
-            text, error = cmd.get_property_to_json("")
-            if error is not None:
-                raise ConfigError("update_configs", "cannot be read")
-            payload = read_properties("update_configs", text, self._redactor)
+            found = cmd.get_property_to_json("")
+            payload = read_properties("update_configs", found, self._redactor)
             return True, await self._updates.carry_out(payload)
         except asyncio.CancelledError:
             if self._slot.state is not SlotState.OVER:

@@ -1,36 +1,33 @@
-"""The dump of a node: which one is open, and what goes into its log."""
+"""The dump of a node: which one is open, and what it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ten_ai_base.const import LOG_CATEGORY_KEY_POINT
+from typing_extensions import override
 
 from ..audio_dumper import AudioDumper
 from ..config import OpenAIASRConfig
+from ..connection.trace import WireTrace
 from ..safety.redaction import Redactor
-from .log import ExtensionLog
 
 
-class CallDump:
-    """Does nothing while the configuration wants no dump.
+@dataclass(eq=False, repr=False)
+class CallDump(WireTrace):
+    """Passes on what `AudioDumper` takes while the configuration wants a dump.
 
-    ``on_error`` is told once for each dump that fails, in the loop.
+    ``on_error`` is told once for each dump that fails, ``on_open`` the path of
+    each one's audio; both in the loop.  The redactor learns what the server
+    says in any case.
     """
 
-    def __init__(
-        self,
-        redactor: Redactor,
-        log: ExtensionLog,
-        on_error: Callable[[str], None],
-    ) -> None:
-        self._redactor = redactor
-        self._log = log
-        self._on_error = on_error
-        #: It looks on at the wire as well.
-        self.dumper: AudioDumper | None = None
+    _redactor: Redactor
+    _on_error: Callable[[str], None]
+    _on_open: Callable[[Path], None]
+    dumper: AudioDumper | None = None
 
     async def open(self, config: OpenAIASRConfig) -> None:
         """Dump as ``config`` says; the same file is not begun anew."""
@@ -44,7 +41,7 @@ class CallDump:
                 path,
                 config.shown(),
                 self._redactor,
-                self._on_failure,
+                self._on_error,
                 self._on_open,
             )
 
@@ -55,8 +52,15 @@ class CallDump:
         if self.dumper is not None:
             self.dumper.frame(data, rate, channels, width)
 
-    def note(self, kind: str, **fields: Any) -> None:
-        """A line for the session log."""
+    @override
+    def message(self, kind: str, connection: int, message: bytes | str) -> None:
+        if kind == "received":
+            self._redactor.overhear(message)
+        if self.dumper is not None:
+            self.dumper.message(kind, connection, message)
+
+    @override
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         if self.dumper is not None:
             self.dumper.note(kind, fields)
 
@@ -64,10 +68,3 @@ class CallDump:
         """Write the rest, as far as the disk answers."""
         if self.dumper is not None:
             await self.dumper.stop()
-
-    def _on_failure(self, problem: str) -> None:
-        self._log.warn(problem)
-        self._on_error(problem)
-
-    def _on_open(self, path: Path) -> None:
-        self._log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT)

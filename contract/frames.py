@@ -11,13 +11,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any, Protocol
 
-from ten_ai_base.timeline import AudioTimeline
-from ten_runtime import AsyncTenEnv, AudioFrame, AudioFrameDataFmt
+from ten_ai_base.asr import AsyncASRBaseExtension
+from ten_runtime import AudioFrame, AudioFrameDataFmt
 
 from ..call.slot import CallSlot, SlotState
+from ..connection.driver import now
 from ..realtime.faults import Fault
 from .dump import CallDump
 from .errors import ErrorMessages
@@ -27,41 +28,16 @@ from .errors import ErrorMessages
 _DRAIN_LOOKS = 1000
 
 
-class FrameBase(Protocol):
-    """What is used of TEN's base class."""
-
-    ten_env: AsyncTenEnv
-    #: Of the latest frame; they go out with each message.
-    metadata: dict[str, Any] | None
-    session_id: str | None
-    audio_frames_queue: asyncio.Queue[AudioFrame]
-    buffered_frames: asyncio.Queue[AudioFrame]
-    buffered_frames_size: int
-    audio_timeline: AudioTimeline
-    #: When the time to the first word began.
-    first_audio_time: float | None
-
-    def is_connected(self) -> bool: ...
-    def input_audio_sample_rate(self) -> int: ...
-    def input_audio_channels(self) -> int: ...
-
-
+@dataclass(eq=False, repr=False)
 class IncomingFrames:
     """Every frame's sound goes to the call, or is counted as lost."""
 
-    def __init__(
-        self,
-        base: FrameBase,
-        slot: CallSlot,
-        errors: ErrorMessages,
-        dump: CallDump,
-    ) -> None:
-        self._base = base
-        self._slot = slot
-        self._errors = errors
-        self._dump = dump
-        self._refused = 0
-        self._known_metadata = ""
+    _base: AsyncASRBaseExtension
+    _slot: CallSlot
+    _errors: ErrorMessages
+    _dump: CallDump
+    _refused: int = 0
+    _known_metadata: str = ""
 
     # -- before the base has it -------------------------------------------
 
@@ -78,12 +54,7 @@ class IncomingFrames:
             return False
         if data:
             # Here nothing has been dropped or put into another order yet.
-            self._dump.frame(
-                data,
-                frame.get_sample_rate(),
-                frame.get_number_of_channels(),
-                frame.get_bytes_per_sample(),
-            )
+            self._dump.frame(data, *_form(frame))
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
             self._lose(frame)
@@ -117,20 +88,15 @@ class IncomingFrames:
 
     def take(self, frame: AudioFrame) -> bool:
         """Give a frame to the call; False where that cannot use it."""
-        call = self._slot.call
-        if call is None:
-            return False
         if self._slot.refused:
             self._lose(frame)
-            return False
-        if not call.running:
+        call = self._slot.call
+        if call is None or not call.running:
             return False
         try:
             added_ms = call.push(
                 frame.get_buf(),
-                frame.get_sample_rate(),
-                frame.get_number_of_channels(),
-                frame.get_bytes_per_sample(),
+                *_form(frame),
                 frame.get_data_fmt() != AudioFrameDataFmt.NON_INTERLEAVE,
             )
         except ValueError as error:
@@ -171,8 +137,7 @@ class IncomingFrames:
         must not wait for another frame."""
         for frame in self._buffered():
             if self.take(frame) and self._base.first_audio_time is None:
-                now = asyncio.get_running_loop().time()
-                self._base.first_audio_time = now
+                self._base.first_audio_time = now()
 
     def write_off(self) -> None:
         """Count what no call will take as lost."""
@@ -215,11 +180,20 @@ class IncomingFrames:
 
     def _length_ms(self, frame: AudioFrame) -> Fraction:
         """How long the sound of a frame is; 0 where its fields are odd."""
-        base = self._base
-        rate = frame.get_sample_rate() or base.input_audio_sample_rate()
-        channels = frame.get_number_of_channels() or base.input_audio_channels()
-        width = frame.get_bytes_per_sample() or 2
+        rate, channels, width = _form(frame)
+        rate = rate or self._base.input_audio_sample_rate()
+        channels = channels or self._base.input_audio_channels()
+        width = width or 2
         size = len(frame.get_buf())
         if min(rate, channels, width) <= 0:
             return Fraction(0)
         return Fraction(size * 1000, rate * channels * width)
+
+
+def _form(frame: AudioFrame) -> tuple[int, int, int]:
+    """Rate (Hz), channels and bytes per sample, 0 where it does not say."""
+    return (
+        frame.get_sample_rate(),
+        frame.get_number_of_channels(),
+        frame.get_bytes_per_sample(),
+    )

@@ -34,7 +34,6 @@ MAY_USE = {
         ".properties",
         ".realtime",
         "numpy",
-        "typing_extensions",
     },
     "contract": {
         ".audio_dumper",
@@ -51,7 +50,6 @@ MAY_USE = {
     "extension": {
         ".call",
         ".config",
-        ".connection",
         ".contract",
         ".properties",
         ".realtime",

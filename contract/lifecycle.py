@@ -4,54 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from dataclasses import dataclass, field
 
+from ten_ai_base.asr import AsyncASRBaseExtension
+
+from ..call.call import Call, Refused
+from ..call.slot import CallSlot, SlotState
 from ..config import OpenAIASRConfig
+from ..connection.driver import now
 from ..realtime.results import DropCause
-from .call import Call, Refused
-from .slot import CallSlot, SlotState
+from .errors import ErrorMessages
+from .frames import IncomingFrames
 
 
-class EarlyFrames(Protocol):
-    """Frames that came before a call could take them."""
-
-    def evict(self) -> None:
-        """Let the oldest give way where they are too many."""
-
-    def hand_over(self) -> None:
-        """Give them to the call, which runs."""
-
-    def write_off(self) -> None:
-        """Count them as lost, for no call will take them."""
-
-    async def drain(self) -> None:
-        """Take over all that TEN has delivered by now."""
-
-
+@dataclass(eq=False, repr=False)
 class CallLifecycle:
     """Puts calls into ``slot``, one decision after the other.
 
-    ``make`` puts a call together, or raises.  ``report_drop`` tells about
-    audio that no call gets: its start and length in ms of the node's audio,
-    and the cause.  ``auto_connect``: connect without being asked?
+    ``make`` puts a call together, or raises.
     """
 
-    def __init__(
-        self,
-        slot: CallSlot,
-        early: EarlyFrames,
-        make: Callable[[OpenAIASRConfig], Awaitable[Call]],
-        report_drop: Callable[[int, int, DropCause], Awaitable[None]],
-        auto_connect: Callable[[], bool],
-    ) -> None:
-        self._slot = slot
-        self._early = early
-        self._make = make
-        self._report_drop = report_drop
-        self._auto_connect = auto_connect
-        #: Held while it is decided which call there is, and while a change of
-        #: its settings is under way.
-        self.deciding = asyncio.Lock()
+    _base: AsyncASRBaseExtension
+    _slot: CallSlot
+    _frames: IncomingFrames
+    _errors: ErrorMessages
+    _make: Callable[[OpenAIASRConfig], Awaitable[Call]]
+    #: Held while it is decided which call there is, and while a change of its
+    #: settings is under way.
+    deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self, config: OpenAIASRConfig) -> None:
         """Make the first call."""
@@ -71,12 +51,12 @@ class CallLifecycle:
             return self._slot.state is SlotState.RUNNING
         # No other task may run until the early frames are handed over: what
         # came or gave way in between would put the times out.
-        self._early.evict()
+        self._frames.evict()
         start_ms, lost_ms = self._slot.audio.skip_lost()
         await self._slot.start()
-        self._early.hand_over()
+        self._frames.hand_over()
         if lost_ms:
-            await self._report_drop(start_ms, lost_ms, "overflow")
+            await self._errors.drops.add(start_ms, lost_ms, "overflow")
         return True
 
     async def apply(
@@ -84,7 +64,7 @@ class CallLifecycle:
     ) -> str:
         """Put a configuration in force, as `UpdateQueue` wants it, which
         holds `deciding`."""
-        deadline = _now() + within_s
+        deadline = now() + within_s
         before, call = self._slot.state, self._slot.call
         if before is SlotState.OVER:
             raise Refused("the call is over")
@@ -96,14 +76,14 @@ class CallLifecycle:
         made = await self._make(config)
         if before is SlotState.INERT:
             # What TEN's base has yet is counted as lost already.
-            await self._early.drain()
+            await self._frames.drain()
         if self._slot.state is SlotState.OVER:
             raise Refused("the call is over")
         self._slot.put(made)
         if before is SlotState.IDLE:
             return "at once"
         await self._report_lost("given_up")
-        if before is SlotState.INERT and not self._auto_connect():
+        if before is SlotState.INERT and not self._base.auto_connect:
             return "at once"
         return await self._first_session(deadline)
 
@@ -114,7 +94,7 @@ class CallLifecycle:
         if not await self._connect():
             raise Refused("the call is over")
         try:
-            problem = await asyncio.wait_for(outcome, deadline - _now())
+            problem = await asyncio.wait_for(outcome, deadline - now())
         except asyncio.TimeoutError:
             return "when the service can be reached"
         if problem:
@@ -132,7 +112,7 @@ class CallLifecycle:
             self._slot.audio.skip_call(call)
             await self._report_lost("given_up")
             return
-        self._early.write_off()
+        self._frames.write_off()
         if not call.received_ms:
             await self._report_lost("stopped")
 
@@ -141,8 +121,4 @@ class CallLifecycle:
         everybody knew it, when that is over."""
         start_ms, lost_ms = self._slot.audio.skip_lost()
         if lost_ms:
-            await self._report_drop(start_ms, lost_ms, cause)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()
+            await self._errors.drops.add(start_ms, lost_ms, cause)
