@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..audio.converter import FrameConverter, Wire
-from ..audio.g711 import Law, decode
+from ..audio.converter import FrameConverter, Wire, samples_of
 from ..audio.turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
 
 
@@ -112,12 +109,7 @@ class Intake:
         yield wire
         if self._detector is None:
             return
-        if self._wire == "pcm16":
-            samples = np.frombuffer(wire, "<i2")
-        else:
-            law: Law = "ulaw" if self._wire == "g711_ulaw" else "alaw"
-            samples = decode(np.frombuffer(wire, np.uint8), law)
-        for event in self._detector.push(samples):
+        for event in self._detector.push(samples_of(wire, self._wire)):
             if isinstance(event, TurnEnded):
                 self._ended_at = event.at_sample
             yield self._in_call(event)
