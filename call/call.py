@@ -150,7 +150,7 @@ class Call:
         if self._received_ms // 1000 > before // 1000:
             quiet_to = self._intake.quiet_to
             if quiet_to is not None:
-                self._client.quiet_up_to(quiet_to)
+                self._client.core.quiet_to(quiet_to)
         return self._received_ms - before
 
     def _take(self, parts: Iterable[ClientInput]) -> None:
@@ -159,7 +159,7 @@ class Call:
                 case bytes():
                     self._client.send_audio(part)
                 case SpeechStarted(onset):
-                    self._client.speech_started(onset)
+                    self._client.core.speech_started(onset)
                 case SpeechEnded(end, boundary):
                     self._client.speech_ended(end, boundary)
                 case _:
@@ -252,10 +252,9 @@ class Call:
     ) -> None:
         self._take(self._intake.finalize())
         self._intake.listen(detector)
-        if detector is None:
-            self._client.use_level()
-        else:
-            self._client.use_local_detector(config.skip_before_ms)
+        self._client.core.detect_locally(
+            detector is not None, config.skip_before_ms
+        )
 
 
 def client_settings(config: OpenAIASRConfig) -> ClientSettings:
