@@ -27,7 +27,6 @@ from .call.lifecycle import CallLifecycle
 from .call.slot import CallSlot, SlotState
 from .call.update_queue import UpdateQueue, reason
 from .config import ConfigError, OpenAIASRConfig
-from .connection.trace import OverheardTrace
 from .contract.commands import UpdateCommands, read_properties
 from .contract.dump import CallDump
 from .contract.errors import FATAL, VENDOR, ErrorMessages
@@ -117,8 +116,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         """A call that works by ``config``; raises `MissingDetector` or
         `BadCaFile`."""
         await self._dump.open(config)
-        trace = OverheardTrace(self._redactor, self._dump.dumper)
-        return await Call.create(config, self._handlers, self._log.error, trace)
+        return await Call.create(
+            config, self._handlers, self._log.error, self._dump
+        )
 
     def _on_dump_error(self, problem: str) -> None:
         self._errors.send_soon(Fault("report", "", problem))

@@ -15,7 +15,8 @@ from .log import ExtensionLog
 
 
 class CallDump:
-    """Does nothing while the configuration wants no dump.
+    """Does nothing while the configuration wants no dump, but that as a
+    `WireTrace` it shows a redactor what the server says.
 
     ``on_error`` is told once for each dump that fails, in the loop.
     """
@@ -29,7 +30,6 @@ class CallDump:
         self._redactor = redactor
         self._log = log
         self._on_error = on_error
-        #: It looks on at the wire as well.
         self.dumper: AudioDumper | None = None
 
     async def open(self, config: OpenAIASRConfig) -> None:
@@ -54,6 +54,13 @@ class CallDump:
         """A frame as it came, as `AudioDumper.frame` has it."""
         if self.dumper is not None:
             self.dumper.frame(data, rate, channels, width)
+
+    def message(self, kind: str, connection: int, message: bytes | str) -> None:
+        """A WebSocket message was ``sent`` or ``received``."""
+        if kind == "received":
+            self._redactor.overhear(message)
+        if self.dumper is not None:
+            self.dumper.message(kind, connection, message)
 
     def note(self, kind: str, **fields: Any) -> None:
         """A line for the session log."""

@@ -50,7 +50,6 @@ MAY_USE = {
     "extension": {
         ".call",
         ".config",
-        ".connection",
         ".contract",
         ".properties",
         ".realtime",
