@@ -81,7 +81,7 @@ class OpenAIASRClient:
         self._dispatcher = Dispatcher(
             self.core.results, listener, self._answer_change, log_error
         )
-        self._driver = Driver(self.core, self._dispatcher, log_error, trace)
+        self._driver = Driver(self.core, self._dispatcher, trace)
         self._machine = Machine(ClientState.NEW, CLIENT_MOVES)
         self._over = asyncio.Event()
         self._answer: asyncio.Future[SettingsChanged] | None = None

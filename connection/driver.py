@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
@@ -15,8 +15,8 @@ from ..realtime.faults import NO_CLOSE_FRAME, Fault
 from ..realtime.link import Link
 from ..realtime.transcription import Transcription
 from .dialer import CLOSE_S, Dialer
-from .dispatcher import Dispatcher
-from .faults import AFTER_FAULT_S, fault_of_exception, internal_fault
+from .dispatcher import AFTER_FAULT_S, Dispatcher
+from .faults import fault_of_exception
 from .interface import ClientSettings
 from .trace import GuardedTrace, WireTrace
 
@@ -42,14 +42,12 @@ class Driver:
         self,
         core: Transcription,
         dispatcher: Dispatcher,
-        log_error: Callable[[str], None],
         trace: WireTrace | None,
     ) -> None:
         self._core = core
         self.exchange = core.exchange
         self.trace = GuardedTrace(trace, dispatcher.tell)
         self._dispatcher = dispatcher
-        self._log_error = log_error
         self._dialer = Dialer()
         #: From `start` to `close`; nothing that the core asks for is done
         #: before and after.
@@ -110,7 +108,7 @@ class Driver:
         try:
             return fault_of_exception(error)
         except Exception as another:
-            return internal_fault(another, self._log_error)
+            return self._dispatcher.fault_of(another)
 
     async def _use(self, socket: ClientConnection) -> None:
         """Use a connection until it ends."""
@@ -205,7 +203,7 @@ class Driver:
             self._dispatcher.tell(error)
             return
         try:
-            fault = internal_fault(error, self._log_error)
+            fault = self._dispatcher.fault_of(error)
             # Attempts under way, too: the core will not expect them any more.
             self._cancel_others()
             self.exchange.recover(fault, now())

@@ -278,6 +278,7 @@ GUARDS = {
     "_on_task_done",
     "_on_timer",
     "_run",
+    "fault_of",
     "obey",
     "recover",
     "tell",
