@@ -15,8 +15,7 @@ from enum import Enum
 
 from .connection.dispatcher import Dispatcher
 from .connection.driver import Driver, now
-from .connection.interface import AsrListener, ClientSettings
-from .connection.trace import WireTrace
+from .connection.interface import AsrListener, ClientSettings, WireTrace
 from .realtime.audio_buffer import FindSpeech
 from .realtime.change import ANSWER_S
 from .realtime.faults import Fault
@@ -181,19 +180,12 @@ class OpenAIASRClient:
             await asyncio.shield(self._answer)
         if not self._under_way:
             return _NO_CALL
+        self.core.change(
+            settings.session, now(), address=settings, within_s=within_s
+        )
+        # The dispatcher hands it over, later.
         answer = asyncio.get_running_loop().create_future()
         self._answer = answer
-        try:
-            self.core.change(
-                settings.session,
-                now(),
-                address=settings,
-                within_s=within_s,
-            )
-        except Exception:
-            # Others wait for the answer.
-            self._answer_change(_NO_CALL)
-            raise
         self._driver.obey()
         # The change is made also when nobody waits for the answer any more.
         return await asyncio.shield(answer)

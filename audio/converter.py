@@ -165,9 +165,7 @@ class FrameConverter:
         self._format = rate, channels, width = new_format
         self._batch = rate * self._batch_ms // 1000 * channels * width
         self._is_wire = (
-            width == 1
-            and channels == 1
-            and rate == self.wire_rate
+            new_format == (self.wire_rate, 1, 1)
             and self._input_law == self._wire_law
         )
 

@@ -259,22 +259,16 @@ class LocalTurnDetector:
         to 300 ms, belong to the word.
         """
         before = [w for w in self._past if w.end <= self._first_speech]
-        onset = self._first_speech
         if not before:
-            return onset
+            return self._first_speech
         quietest = min(w.level for w in before)
         background = max(quietest, self._gate.floor_db) + _ONSET_DB
         parts = np.concatenate([w.levels for w in before])[-_ONSET_PARTS:]
-        gap = 0
-        for back, level in enumerate(parts[::-1], 1):
-            if level >= background:
-                onset = self._first_speech - back * self._part
-                gap = 0
-            else:
-                gap += 1
-                if gap > _ONSET_GAP:
-                    break
-        return onset
+        # How far back it was loud; what comes before a long gap is not of it.
+        loud = 1 + np.flatnonzero(parts[::-1] >= background)
+        near = np.diff(loud, prepend=0) <= _ONSET_GAP + 1
+        loud = loud[np.logical_and.accumulate(near)]
+        return self._first_speech - int(loud.max(initial=0)) * self._part
 
     def _cut(self, window: _Window) -> list[Event]:
         """Cut a turn that is about to become too long, if here is good."""

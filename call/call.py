@@ -18,8 +18,7 @@ from ..audio.levels import loud_span_finder
 from ..audio.turns import LocalTurnDetector
 from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
 from ..connection.dialer import tls_context
-from ..connection.interface import AsrListener, ClientSettings
-from ..connection.trace import WireTrace
+from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
 from ..realtime.faults import Fault

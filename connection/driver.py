@@ -17,8 +17,7 @@ from ..realtime.transcription import Transcription
 from .dialer import CLOSE_S, Dialer
 from .dispatcher import AFTER_FAULT_S, Dispatcher
 from .faults import fault_of_exception
-from .interface import ClientSettings
-from .trace import GuardedTrace, WireTrace
+from .interface import ClientSettings, GuardedTrace, WireTrace
 
 #: Why `websockets` ends a connection by itself, by the code of its CLOSE.
 _OUR_REASONS = {

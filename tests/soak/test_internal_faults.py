@@ -16,7 +16,7 @@ from ten_packages.extension.openai_asr_python.connection.dispatcher import (
     Dispatcher,
 )
 from ten_packages.extension.openai_asr_python.connection.driver import Wire
-from ten_packages.extension.openai_asr_python.connection.trace import (
+from ten_packages.extension.openai_asr_python.connection.interface import (
     GuardedTrace,
 )
 from ten_packages.extension.openai_asr_python.realtime.exchange import Exchange
