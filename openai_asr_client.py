@@ -195,11 +195,6 @@ class OpenAIASRClient:
         if asked is not None and not asked.done():
             asked.set_result(answer)
 
-    def adopt(self, settings: ClientSettings) -> None:
-        """Put settings in force that change nothing for the service; also
-        while a `change` is under way."""
-        self.core.readdress(settings)
-
     def hurry(self) -> None:
         """A change under way waits for no pause any more."""
         self.core.hurry(now())

@@ -73,13 +73,6 @@ class FrameConverter:
             return self._samples * 1000 / rate
         return float(self._earlier_ms + Fraction(self._samples * 1000, rate))
 
-    @property
-    def held_ms(self) -> float:
-        """Milliseconds of audio that `flush` would deliver now."""
-        rate, channels, width = self._format
-        waiting = len(self._waiting) // (channels * width) / rate
-        return (self._resampler.held / self.wire_rate + waiting) * 1000
-
     def push(
         self,
         data: bytes | bytearray | memoryview,
@@ -152,9 +145,10 @@ class FrameConverter:
     def _change(self, new_format: tuple[int, int, int]) -> bytes:
         """Switch to another input format; return the old one's tail."""
         old_rate, new_rate = self._format[0], new_format[0]
-        tail = self._drained()
-        if old_rate != new_rate:
-            tail += self.flush()
+        if old_rate == new_rate:
+            tail = self._drained()
+        else:
+            tail = self.flush()
             self._earlier_ms += Fraction(self._samples * 1000, old_rate)
             self._samples = 0
             self._resampler = Resampler(new_rate, self.wire_rate)
@@ -162,7 +156,8 @@ class FrameConverter:
         return tail
 
     def _use(self, new_format: tuple[int, int, int]) -> None:
-        self._format = rate, channels, width = new_format
+        self._format = new_format
+        rate, channels, width = new_format
         self._batch = rate * self._batch_ms // 1000 * channels * width
         self._is_wire = (
             new_format == (self.wire_rate, 1, 1)

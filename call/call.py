@@ -225,7 +225,7 @@ class Call:
     def adopt(self, config: OpenAIASRConfig) -> None:
         """Work by a configuration that the service need not know of."""
         self.config = config
-        self._client.adopt(client_settings(config))
+        self._client.core.readdress(client_settings(config))
 
     def hurry(self) -> None:
         """A change under way waits for no pause any more: another follows."""
