@@ -23,10 +23,10 @@ from pydantic import TypeAdapter
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )
-from ten_packages.extension.openai_asr_python.realtime.client_events import (
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.settings import (
     session_update,
 )
-from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
 )

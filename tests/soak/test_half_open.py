@@ -151,8 +151,20 @@ async def test_a_finalize_that_waits_for_a_pong_has_its_ping_sent_at_once():
 
 
 async def test_a_long_replay_goes_out_from_pong_to_pong():
+    limits = replace(SMALL, pong_timeout_ms=HANG_S * 1000)
+    window = limits.window_ms * RATE // 1000
+    peak = 0
+
+    def answered() -> bool:
+        nonlocal peak
+        link = client.core.active
+        if link is not None:
+            ahead = link.session.audio.samples - link._proved
+            peak = max(peak, ahead)
+        return bool(listener.ends)
+
     async with LocalServer("script") as server:
-        client, listener = await call_on(server)
+        client, listener = await call_on(server, limits=limits)
         server.stop_listening()
         server.drop_connections()
         await until(lambda: listener.losses)
@@ -160,7 +172,9 @@ async def test_a_long_replay_goes_out_from_pong_to_pong():
         client.send_audio(audio_of(0, 120, gap_ms=200).tobytes())
         client.finalize("f")
         server.start_listening()
-        await until(lambda: listener.ends)
+        await until(answered)
         await client.stop()
+        assert 0 < peak <= window + RATE
+        assert client.core.received > 4 * window
         assert listener.heard == list(range(120))
         assert listener.count.sessions == 2
