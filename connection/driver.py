@@ -91,9 +91,8 @@ class Driver:
             socket = await self._dialer.open(settings)
         except Exception as error:
             fault = self._explained(error)
-            self.trace.note(
-                "connect_failed", code=fault.code, reason=fault.message
-            )
+            why = {"code": fault.code, "reason": fault.message}
+            self.trace.note("connect_failed", why)
             self.exchange.failed(fault, now())
             self.obey()
             return
@@ -117,7 +116,7 @@ class Driver:
         link = self.exchange.opened(now(), time.time())
         self.opened += 1
         wire = Wire(self, socket, link, self.opened)
-        self.trace.note("opened", connection=wire.number)
+        self.trace.note("opened", {"connection": wire.number})
         self.wires.add(wire)
         code, reason = NO_CLOSE_FRAME, ""
         try:
@@ -125,12 +124,12 @@ class Driver:
             code, reason = await wire.serve()
         finally:
             self.wires.discard(wire)
-            self.trace.note(
-                "closed",
-                connection=wire.number,
-                code=socket.close_code or code,
-                reason=socket.close_reason or reason,
-            )
+            how = {
+                "connection": wire.number,
+                "code": socket.close_code or code,
+                "reason": socket.close_reason or reason,
+            }
+            self.trace.note("closed", how)
         self.exchange.closed(link, code, reason, now())
         self.obey()
 

@@ -76,7 +76,7 @@ class WireTrace(Protocol):
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
         """A WebSocket message was ``sent`` or ``received``."""
 
-    def note(self, kind: str, **fields: Any) -> None:
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """A connection was opened or closed, or could not be opened."""
 
 
@@ -98,10 +98,10 @@ class GuardedTrace:
             except Exception as error:
                 self._tell(error)
 
-    def note(self, kind: str, **fields: Any) -> None:
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """A connection was opened or closed, or could not be opened."""
         if self._trace is not None:
             try:
-                self._trace.note(kind, **fields)
+                self._trace.note(kind, fields)
             except Exception as error:
                 self._tell(error)

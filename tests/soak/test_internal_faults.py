@@ -314,7 +314,7 @@ class Trace:
     def message(self, kind: str, connection: int, message: bytes) -> None:
         pass
 
-    def note(self, kind: str, **fields: Any) -> None:
+    def note(self, kind: str, fields: dict[str, Any]) -> None:
         pass
 
 
