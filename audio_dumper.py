@@ -7,7 +7,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,6 @@ _ENTRY_COST = 200
 _MESSAGE_LIMIT = 256 * 1024
 #: How long `AudioDumper.stop` waits for a disk that does not answer.
 _STOP_S = 2.0
-
-#: What the writer thread does with an entry.
-_Work = Callable[[SessionLog, DumpFiles], None]
 
 
 class AudioDumper:
@@ -63,25 +60,28 @@ class AudioDumper:
         self._loop = asyncio.get_running_loop()
         self._closed = asyncio.Event()
         self._start = time.monotonic()
+        # Of the thread alone.
+        self._log = SessionLog(redactor)
+        self._files = DumpFiles(path)
         self._changed = threading.Condition()
         # Shared with the thread, under the lock: what is to be written, how
         # much of it is not on disk yet, and whether more may come.
-        self._entries: list[tuple[int, _Work]] = []
+        self._entries: list[tuple[int, Callable[[], None]]] = []
         self._pending = 0
         self._ending = False
         self._failed = ""
         started = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
-        def begin(log: SessionLog, files: DumpFiles) -> None:
-            files.open()
-            self._tell(lambda: on_open(files.path))
-            log.header(started, files.path.name, config)
+        def begin() -> None:
+            self._files.open()
+            self._tell(lambda: on_open(self._files.path))
+            self._log.header(started, self._files.path.name, config)
 
         # A thread of the loop's pool would be waited for at the end of the
         # process, for ever if the disk hangs.
         thread = threading.Thread(
             target=self._write_all,
-            args=(SessionLog(redactor), DumpFiles(path), begin),
+            args=(begin,),
             name="openai_asr dump",
             daemon=True,
         )
@@ -103,9 +103,9 @@ class AudioDumper:
         """
         at = self._now()
 
-        def write(log: SessionLog, files: DumpFiles) -> None:
-            files.add_audio(data)
-            log.frame(at, len(data), rate, channels, width)
+        def write() -> None:
+            self._files.add_audio(data)
+            self._log.frame(at, len(data), rate, channels, width)
 
         self._add(len(data), write)
 
@@ -118,13 +118,13 @@ class AudioDumper:
         at = self._now()
         self._add(
             len(message),
-            lambda log, files: log.message(at, kind, connection, message),
+            lambda: self._log.message(at, kind, connection, message),
         )
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Log anything else; ``fields`` must not change afterwards."""
         at = self._now()
-        self._add(1000, lambda log, files: log.note(at, kind, fields))
+        self._add(1000, lambda: self._log.note(at, kind, fields))
 
     async def stop(self) -> None:
         """Write the rest and close the files; waits two seconds at most.
@@ -142,7 +142,7 @@ class AudioDumper:
     def _now(self) -> float:
         return (time.monotonic() - self._start) * 1000
 
-    def _add(self, size: int, work: _Work) -> None:
+    def _add(self, size: int, work: Callable[[], None]) -> None:
         size += _ENTRY_COST
         with self._changed:
             if self._ending:
@@ -180,32 +180,33 @@ class AudioDumper:
 
     # -- in the thread ----------------------------------------------------
 
-    def _write_all(
-        self, log: SessionLog, files: DumpFiles, begin: _Work
-    ) -> None:
-        try:
+    def _write_all(self, begin: Callable[[], None]) -> None:
+        with self._failing():
             # At once: from now on the name is ours.
-            begin(log, files)
-            while self._write_some(log, files):
+            begin()
+            while self._write_some():
                 pass
-            log.flush()
-            files.add_lines(log.take())
-        except Exception as error:
-            self._fail(_reason(error, self.path))
-        try:
-            if self._failed:
-                log.note(self._now(), "dump_failed", {"reason": self._failed})
-                files.add_lines(log.take())
-        except Exception:
-            # It is reported already.
-            pass
-        try:
-            files.close()
-        except Exception as error:
-            self._fail(_reason(error, self.path))
+            self._log.flush()
+            self._files.add_lines(self._log.take())
+        if self._failed:
+            # Where that fails as well: it is reported already.
+            with self._failing():
+                reason = {"reason": self._failed}
+                self._log.note(self._now(), "dump_failed", reason)
+                self._files.add_lines(self._log.take())
+        with self._failing():
+            self._files.close()
         self._tell(self._closed.set)
 
-    def _write_some(self, log: SessionLog, files: DumpFiles) -> bool:
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
+        """What is raised in here ends the dump."""
+        try:
+            yield
+        except Exception as error:
+            self._fail(_reason(error, self.path))
+
+    def _write_some(self) -> bool:
         """Write what is pending; False when it was the last."""
         with self._changed:
             if not self._ending and self._pending < _WAKE_AT:
@@ -214,11 +215,11 @@ class AudioDumper:
             ending = self._ending
         written = 0
         for size, work in entries:
-            work(log, files)
+            work()
             written += size
         # First the audio: the log never tells of audio that is not there.
-        files.write_audio()
-        files.add_lines(log.take())
+        self._files.write_audio()
+        self._files.add_lines(self._log.take())
         with self._changed:
             self._pending -= written
         return not ending

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from pathlib import Path
 from typing import Any
 
 from ten_ai_base.asr import (
@@ -23,7 +24,6 @@ from ten_runtime import AsyncTenEnv, AudioFrame, Cmd, Data
 from typing_extensions import override
 
 from .call.call import Call
-from .call.lifecycle import CallLifecycle
 from .call.slot import CallSlot, SlotState
 from .call.update_queue import UpdateQueue, reason
 from .config import ConfigError, OpenAIASRConfig
@@ -32,6 +32,7 @@ from .contract.dump import CallDump
 from .contract.errors import FATAL, VENDOR, ErrorMessages
 from .contract.frames import IncomingFrames
 from .contract.handlers import AsrHandlers, call_newer_base
+from .contract.lifecycle import CallLifecycle
 from .contract.log import ExtensionLog
 from .properties.updates import Version
 from .realtime.faults import Fault
@@ -50,40 +51,25 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         #: Whatever leaves goes through it.
-        self._redactor = Redactor()
-        self._log = ExtensionLog(self._redactor)
-        self._dump = CallDump(self._redactor, self._log, self._on_dump_error)
-        self._errors = ErrorMessages(
-            self.send_asr_error, self._redactor, self._log, self._dump.note
+        self._redactor = redactor = Redactor()
+        self._log = log = ExtensionLog(redactor)
+        self._dump = dump = CallDump(
+            redactor, self._on_dump_error, self._on_dump_open
         )
-        self._slot = CallSlot()
-        self._frames = IncomingFrames(
-            self, self._slot, self._errors, self._dump
-        )
-        self._handlers = AsrHandlers(
-            self,
-            self._slot,
-            self._errors,
-            self._redactor,
-            self._log,
-            self._dump.note,
-        )
+        self._errors = errors = ErrorMessages(self, redactor, log, dump)
+        self._slot = slot = CallSlot()
+        self._frames = IncomingFrames(self, slot, errors, dump)
+        self._handlers = AsrHandlers(self, slot, errors, redactor, log, dump)
         self._lifecycle = CallLifecycle(
-            self._slot,
-            self._frames,
-            self._make_call,
-            self._errors.audio_dropped,
-            lambda: self.auto_connect,
+            self, slot, self._frames, errors, self._make_call
         )
         self._updates = UpdateQueue(
             self._lifecycle.deciding,
-            lambda: self._slot.living,
+            lambda: slot.living,
             self._lifecycle.apply,
             self._adopt,
         )
-        self._commands = UpdateCommands(
-            self._updates, self._slot, self._redactor, self._log
-        )
+        self._commands = UpdateCommands(self._updates, slot, redactor, log)
         self._warnings_shown: set[str] = set()
 
     # -- life -------------------------------------------------------------
@@ -91,26 +77,24 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     @override
     async def on_init(self, ten_env: AsyncTenEnv) -> None:
         """Read the properties; a wrong one leaves the extension inert."""
-        await self._errors.guard("on_init", self._init(ten_env))
-
-    async def _init(self, ten_env: AsyncTenEnv) -> None:
-        await super().on_init(ten_env)
-        self._log.ten_env = ten_env
-        self._redactor.learn(proxy_secrets(os.environ))
-        text, error = await ten_env.get_property_to_json("")
-        try:
-            if error is not None:
-                raise ConfigError("properties", "cannot be read")
-            properties = read_properties("properties", text, self._redactor)
-            self._updates.start(properties)
-            version = Version.load(properties)
-            self._show_config(version)
-            await self._lifecycle.begin(version.config)
-        except Exception as problem:
-            # An inert extension must say so, whatever the reason is.
-            text = f"invalid property: {reason(problem)}"
-            self._log.error(text, LOG_CATEGORY_KEY_POINT)
-            await self._errors.send(Fault("fatal", "", text))
+        async with self._errors.guard("on_init"):
+            await super().on_init(ten_env)
+            self._log.ten_env = ten_env
+            self._redactor.learn(proxy_secrets(os.environ))
+            text, error = await ten_env.get_property_to_json("")
+            try:
+                if error is not None:
+                    raise ConfigError("properties", "cannot be read")
+                found = read_properties("properties", text, self._redactor)
+                self._updates.start(found)
+                version = Version.load(found)
+                self._show_config(version)
+                await self._lifecycle.begin(version.config)
+            except Exception as problem:
+                # An inert extension must say so, whatever the reason is.
+                text = f"invalid property: {reason(problem)}"
+                self._log.error(text, LOG_CATEGORY_KEY_POINT)
+                await self._errors.send(Fault("fatal", "", text))
 
     async def _make_call(self, config: OpenAIASRConfig) -> Call:
         """A call that works by ``config``; raises `MissingDetector` or
@@ -120,22 +104,30 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             config, self._handlers, self._log.error, self._dump
         )
 
+    def _on_dump_open(self, path: Path) -> None:
+        self._log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT)
+
     def _on_dump_error(self, problem: str) -> None:
+        self._log.warn(problem)
         self._errors.send_soon(Fault("report", "", problem))
 
     @override
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
-        await self._errors.guard("on_start", super().on_start(ten_env))
+        async with self._errors.guard("on_start"):
+            await super().on_start(ten_env)
 
     @override
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
-        guard = self._errors.guard
-        await guard("on_stop", self._frames.drain())
-        await guard("on_stop", super().on_stop(ten_env))
-        await guard("on_stop", self._commands.finish())
-        await guard("on_stop", self._dump.stop())
-        # What went wrong at the end is still to be told.
-        await guard("on_stop", self._errors.flush(_LAST_ERRORS_S))
+        for step in (
+            self._frames.drain(),
+            super().on_stop(ten_env),
+            self._commands.finish(),
+            self._dump.stop(),
+            # What went wrong at the end is still to be told.
+            self._errors.flush(_LAST_ERRORS_S),
+        ):
+            async with self._errors.guard("on_stop"):
+                await step
 
     # -- the configuration ------------------------------------------------
 
@@ -143,7 +135,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         """An ``update_configs`` is in force."""
         assert self._slot.call is not None
         self._slot.call.adopt(version.config)
-        self._dump.note("config", config=version.config.shown())
+        self._dump.note("config", {"config": version.config.shown()})
         self._show_config(version)
 
     def _show_config(self, version: Version) -> None:
@@ -162,13 +154,11 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
 
     @override
     async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
-        await self._errors.guard("on_cmd", self._on_cmd(ten_env, cmd))
-
-    async def _on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
-        if cmd.get_name() == "update_configs":
-            await self._commands.answer(ten_env, cmd)
-        else:
-            await super().on_cmd(ten_env, cmd)
+        async with self._errors.guard("on_cmd"):
+            if cmd.get_name() == "update_configs":
+                await self._commands.answer(ten_env, cmd)
+            else:
+                await super().on_cmd(ten_env, cmd)
 
     # -- what the base class asks for -------------------------------------
 
@@ -250,16 +240,10 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     async def on_audio_frame(
         self, ten_env: AsyncTenEnv, audio_frame: AudioFrame
     ) -> None:
-        await self._errors.guard(
-            "on_audio_frame", self._on_audio_frame(ten_env, audio_frame)
-        )
-
-    async def _on_audio_frame(
-        self, ten_env: AsyncTenEnv, frame: AudioFrame
-    ) -> None:
-        if self._frames.inspect(frame):
-            await super().on_audio_frame(ten_env, frame)
-            self._frames.evict()
+        async with self._errors.guard("on_audio_frame"):
+            if self._frames.inspect(audio_frame):
+                await super().on_audio_frame(ten_env, audio_frame)
+                self._frames.evict()
 
     @override
     async def send_audio(
@@ -277,7 +261,8 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
 
     @override
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
-        await self._errors.guard("on_data", super().on_data(ten_env, data))
+        async with self._errors.guard("on_data"):
+            await super().on_data(ten_env, data)
 
     @override
     async def finalize(self, session_id: str | None) -> None:
@@ -293,7 +278,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
 
     async def _ask_to_finalize(self, token: str | None) -> bool:
         """False: there is no call that will answer."""
-        self._dump.note("finalize", finalize_id=token)
+        self._dump.note("finalize", {"finalize_id": token})
         if self._slot.state in (SlotState.INERT, SlotState.OVER):
             return False
         await self._frames.drain()

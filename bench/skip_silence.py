@@ -17,6 +17,8 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
@@ -36,9 +38,7 @@ from ten_packages.extension.openai_asr_python.audio.turns import (
     LocalTurnDetector,
 )
 from ten_packages.extension.openai_asr_python.call.intake import (
-    ClientInput,
     Intake,
-    SpeechStarted,
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
@@ -156,25 +156,21 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     service.tell("session.created", session={})
     service.tell("session.updated", session={})
 
-    def take(parts: Iterable[ClientInput]) -> None:
-        for part in parts:
-            if isinstance(part, bytes):
-                core.audio(part)
-            elif isinstance(part, SpeechStarted):
-                core.speech_started(part.onset)
-            else:
-                core.speech_ended(part.end, part.boundary)
-
-    intake = Intake(FrameConverter("pcm16", scene.rate), "pcm16")
+    client: Any = SimpleNamespace(
+        send_audio=core.audio,
+        speech_started=core.speech_started,
+        speech_ended=core.speech_ended,
+    )
+    intake = Intake(FrameConverter("pcm16", scene.rate), "pcm16", client)
     intake.listen(LocalTurnDetector(settings.rate, max_turn_ms=30_000))
     size = scene.rate // 100
     for count, start in enumerate(range(0, len(scene.samples), size)):
         frame = scene.samples[start : start + size]
-        take(intake.push(frame.tobytes(), scene.rate, 1, 2))
+        intake.push(frame.tobytes(), scene.rate, 1, 2)
         if count % 100 == 0 and intake.quiet_to is not None:
             core.quiet_to(intake.quiet_to)
         service.listen()
-    take(intake.finalize())
+    intake.finalize()
     core.finalize("end", 0.0)
     service.listen()
     return service.heard

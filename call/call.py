@@ -1,7 +1,7 @@
 """The parts of one call, put together by its configuration; no TEN.
 
-Frames go into the `intake` (wire format, local detector), and what comes out
-of it to the client, which owns the core and its connections.
+Frames go into the `intake` (wire format, local detector), which feeds the
+client, which owns the core and its connections.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable, Iterable
-
-from typing_extensions import assert_never
+from collections.abc import Callable
 
 from ..audio.converter import FrameConverter
 from ..audio.levels import loud_span_finder
@@ -22,8 +20,7 @@ from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
 from ..realtime.faults import Fault
-from .detector import make_detector
-from .intake import ClientInput, Intake, SpeechEnded, SpeechStarted
+from .intake import Intake, make_detector
 
 
 class Refused(ValueError):
@@ -51,8 +48,9 @@ class Call:
         )
         self.config = config
         self._client = client
-        self._intake = Intake(converter, wire)
-        self._received_ms = 0
+        self._intake = Intake(converter, wire, client)
+        #: Audio received so far, in ms.
+        self.received_ms = 0
         #: A change under way waits for no pause.
         self._hurried = False
         #: Another detector that takes over in the next pause.
@@ -93,11 +91,6 @@ class Call:
         return self._client.core.fatal
 
     @property
-    def received_ms(self) -> int:
-        """Audio received so far, in ms."""
-        return self._received_ms
-
-    @property
     def taken_ms(self) -> int:
         """Audio that the core has been given, in ms: what is left of
         `received_ms` waits for a whole packet."""
@@ -125,7 +118,7 @@ class Call:
         """Deliver what was said, within a bound, and close."""
         try:
             self._change_detector()
-            self._take(self._intake.finalize())
+            self._intake.finalize()
         finally:
             await self._client.stop()
 
@@ -141,32 +134,20 @@ class Call:
         bytes per sample.  ``interleaved`` False: each channel's samples stand
         together.  Returns the ms that it adds to the call's audio;
         raises ``ValueError`` naming the field."""
-        before = self._received_ms
-        self._take(self._intake.push(data, rate, channels, width, interleaved))
-        self._received_ms = int(self._intake.received_ms)
+        before = self.received_ms
+        self._intake.push(data, rate, channels, width, interleaved)
+        self.received_ms = int(self._intake.received_ms)
         if self._next_detector is not None and not self._speaking:
             self._change_detector()
-        if self._received_ms // 1000 > before // 1000:
+        if self.received_ms // 1000 > before // 1000:
             quiet_to = self._intake.quiet_to
             if quiet_to is not None:
                 self._client.core.quiet_to(quiet_to)
-        return self._received_ms - before
-
-    def _take(self, parts: Iterable[ClientInput]) -> None:
-        for part in parts:
-            match part:
-                case bytes():
-                    self._client.send_audio(part)
-                case SpeechStarted(onset):
-                    self._client.core.speech_started(onset)
-                case SpeechEnded(end, boundary):
-                    self._client.speech_ended(end, boundary)
-                case _:
-                    assert_never(part)
+        return self.received_ms - before
 
     def finalize(self, token: object) -> None:
         """Deliver everything received so far, then answer with ``token``."""
-        self._take(self._intake.finalize())
+        self._intake.finalize()
         self._client.finalize(token)
         self._change_detector()
 
@@ -249,7 +230,6 @@ class Call:
     def _listen(
         self, detector: LocalTurnDetector | None, config: OpenAIASRConfig
     ) -> None:
-        self._take(self._intake.finalize())
         self._intake.listen(detector)
         self._client.core.detect_locally(
             detector is not None, config.skip_before_ms

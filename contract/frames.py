@@ -12,10 +12,9 @@ import asyncio
 import json
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, Protocol
 
-from ten_ai_base.timeline import AudioTimeline
-from ten_runtime import AsyncTenEnv, AudioFrame, AudioFrameDataFmt
+from ten_ai_base.asr import AsyncASRBaseExtension
+from ten_runtime import AudioFrame, AudioFrameDataFmt
 
 from ..call.slot import CallSlot, SlotState
 from ..realtime.faults import Fault
@@ -27,31 +26,12 @@ from .errors import ErrorMessages
 _DRAIN_LOOKS = 1000
 
 
-class FrameBase(Protocol):
-    """What is used of TEN's base class."""
-
-    ten_env: AsyncTenEnv
-    #: Of the latest frame; they go out with each message.
-    metadata: dict[str, Any] | None
-    session_id: str | None
-    audio_frames_queue: asyncio.Queue[AudioFrame]
-    buffered_frames: asyncio.Queue[AudioFrame]
-    buffered_frames_size: int
-    audio_timeline: AudioTimeline
-    #: When the time to the first word began.
-    first_audio_time: float | None
-
-    def is_connected(self) -> bool: ...
-    def input_audio_sample_rate(self) -> int: ...
-    def input_audio_channels(self) -> int: ...
-
-
 class IncomingFrames:
     """Every frame's sound goes to the call, or is counted as lost."""
 
     def __init__(
         self,
-        base: FrameBase,
+        base: AsyncASRBaseExtension,
         slot: CallSlot,
         errors: ErrorMessages,
         dump: CallDump,
@@ -78,12 +58,7 @@ class IncomingFrames:
             return False
         if data:
             # Here nothing has been dropped or put into another order yet.
-            self._dump.frame(
-                data,
-                frame.get_sample_rate(),
-                frame.get_number_of_channels(),
-                frame.get_bytes_per_sample(),
-            )
+            self._dump.frame(data, *_form(frame))
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
             self._lose(frame)
@@ -128,9 +103,7 @@ class IncomingFrames:
         try:
             added_ms = call.push(
                 frame.get_buf(),
-                frame.get_sample_rate(),
-                frame.get_number_of_channels(),
-                frame.get_bytes_per_sample(),
+                *_form(frame),
                 frame.get_data_fmt() != AudioFrameDataFmt.NON_INTERLEAVE,
             )
         except ValueError as error:
@@ -215,11 +188,20 @@ class IncomingFrames:
 
     def _length_ms(self, frame: AudioFrame) -> Fraction:
         """How long the sound of a frame is; 0 where its fields are odd."""
-        base = self._base
-        rate = frame.get_sample_rate() or base.input_audio_sample_rate()
-        channels = frame.get_number_of_channels() or base.input_audio_channels()
-        width = frame.get_bytes_per_sample() or 2
+        rate, channels, width = _form(frame)
+        rate = rate or self._base.input_audio_sample_rate()
+        channels = channels or self._base.input_audio_channels()
+        width = width or 2
         size = len(frame.get_buf())
         if min(rate, channels, width) <= 0:
             return Fraction(0)
         return Fraction(size * 1000, rate * channels * width)
+
+
+def _form(frame: AudioFrame) -> tuple[int, int, int]:
+    """Rate (Hz), channels and bytes per sample, 0 where it does not say."""
+    return (
+        frame.get_sample_rate(),
+        frame.get_number_of_channels(),
+        frame.get_bytes_per_sample(),
+    )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol
+from typing import Any
 
-from ten_ai_base.asr import ASRResult
+from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
 from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
 from typing_extensions import assert_never, override
 
@@ -25,35 +25,14 @@ from ..realtime.results import (
     TurnResult,
 )
 from ..safety.redaction import Redactor
-from .confidence import confidence
-from .errors import VENDOR, ErrorMessages, Note, severity
-from .language_tags import result_tag
+from .dump import CallDump
+from .errors import VENDOR, ErrorMessages, is_told, severity
 from .log import ExtensionLog
-from .pace import is_told
+from .result_fields import confidence, result_tag
 
 #: A session that lived this long ends an outage, in seconds; one that is lost
 #: sooner without having given a text is part of it.
 _STEADY_S = 10.0
-
-
-class Sender(Protocol):
-    """What is used of TEN's base class: its messages, and three of its
-    fields that say what goes into them."""
-
-    #: The id of the results of the present turn.
-    uuid: str
-    #: The id of the finalize that the next end answers.
-    finalize_id: str | None
-    #: When the time to the last word began, None where nobody asked.
-    last_finalize_time: float | None
-
-    async def start_connection(self) -> None: ...
-    async def send_asr_result(self, asr_result: ASRResult) -> None: ...
-    async def send_asr_finalize_end(self) -> None: ...
-    async def send_connect_delay_metrics(self, connect_delay: int) -> None: ...
-    async def send_vendor_metrics(
-        self, vendor_metrics: dict[str, Any]
-    ) -> None: ...
 
 
 class AsrHandlers(AsrListener):
@@ -61,19 +40,19 @@ class AsrHandlers(AsrListener):
 
     def __init__(
         self,
-        sender: Sender,
+        base: AsyncASRBaseExtension,
         slot: CallSlot,
         errors: ErrorMessages,
         redactor: Redactor,
         log: ExtensionLog,
-        note: Note,
+        dump: CallDump,
     ) -> None:
-        self._sender = sender
+        self._base = base
         self._slot = slot
         self._errors = errors
         self._redactor = redactor
         self._log = log
-        self._note = note
+        self._dump = dump
         self._outage_reports = 0
         self._ready_at: float | None = None
         self._finalizes_open = 0
@@ -93,11 +72,11 @@ class AsrHandlers(AsrListener):
         )
         self._ready_at = asyncio.get_running_loop().time()
         self._slot.settle("")
-        await self._errors.rest_of_drops()
-        await self._sender.send_connect_delay_metrics(session.connect_ms)
+        await self._errors.drops.rest()
+        await self._base.send_connect_delay_metrics(session.connect_ms)
         if session.recovered:
             await self._send_counters()
-        await call_newer_base(self._sender, "on_connected")
+        await call_newer_base(self._base, "on_connected")
 
     @override
     async def on_asr_delta(self, turn: TurnResult) -> None:
@@ -125,7 +104,7 @@ class AsrHandlers(AsrListener):
             self._end_without_text()
         if turn.usage:
             usage = self._redactor.value(dict(turn.usage))
-            await self._sender.send_vendor_metrics({"usage": usage})
+            await self._base.send_vendor_metrics({"usage": usage})
 
     @override
     async def on_asr_committed(self, item_id: str) -> None:
@@ -145,12 +124,12 @@ class AsrHandlers(AsrListener):
                 " it follows when the service answers",
             )
             await self._errors.send(self._errors.paced(late))
-        await self._sender.send_vendor_metrics({"finalize_ms": end.waited_ms})
+        await self._base.send_vendor_metrics({"finalize_ms": end.waited_ms})
         self._finalizes_open -= 1
         if self._finalizes_open <= 0 and not end.timed_out:
             # A word of later turns is not what was asked for: the base would
             # report the time to it as the time to the last word.
-            self._sender.last_finalize_time = None
+            self._base.last_finalize_time = None
         token = end.token
         await self.end_finalize(token if isinstance(token, str) else None)
 
@@ -190,7 +169,7 @@ class AsrHandlers(AsrListener):
                 # It is in the log already.
                 await self._errors.send(self._errors.paced(fault))
             case AudioDropped():
-                await self._errors.audio_dropped(
+                await self._errors.drops.add(
                     self._slot.audio.position_ms(problem.start_ms),
                     problem.duration_ms,
                     problem.cause,
@@ -205,7 +184,7 @@ class AsrHandlers(AsrListener):
         if fault.fatal:
             self._slot.settle(fault.message)
         await call_newer_base(
-            self._sender,
+            self._base,
             "on_disconnected",
             # 0 is a regular end, as after the session's hour.
             code=0 if fault.verdict == "at_once" else severity(fault),
@@ -219,7 +198,7 @@ class AsrHandlers(AsrListener):
         if not fault.fatal:
             # Newer bases report "connecting" whenever this is entered; the
             # client is at it already.
-            await self._sender.start_connection()
+            await self._base.start_connection()
         self._outage_reports += 1
         if fault.fatal or is_told(self._outage_reports):
             await self._errors.send(fault)
@@ -240,9 +219,9 @@ class AsrHandlers(AsrListener):
         """Answer a finalize."""
         # The base has one slot for the id, and a later finalize may have
         # filled it.
-        self._sender.finalize_id = token
-        await self._sender.send_asr_finalize_end()
-        self._note("finalize_end", finalize_id=token)
+        self._base.finalize_id = token
+        await self._base.send_asr_finalize_end()
+        self._dump.note("finalize_end", {"finalize_id": token})
 
     async def sum_up(self) -> None:
         """Tell at the end of a call what is not told yet."""
@@ -254,14 +233,14 @@ class AsrHandlers(AsrListener):
                 f"server messages ignored: {call.ignored}",
                 LOG_CATEGORY_KEY_POINT,
             )
-        await self._errors.rest_of_drops()
+        await self._errors.drops.rest()
         if call.counters["reconnects"]:
             await self._send_counters()
 
     async def _send_counters(self) -> None:
         """What reconnects have cost so far, in the whole call."""
         if self._slot.call is not None:
-            await self._sender.send_vendor_metrics(self._slot.call.counters)
+            await self._base.send_vendor_metrics(self._slot.call.counters)
 
     # -- results ----------------------------------------------------------
 
@@ -276,8 +255,8 @@ class AsrHandlers(AsrListener):
             words=[],
             metadata={"asr_info": self._redactor.value(_asr_info(turn))},
         )
-        await self._sender.send_asr_result(result)
-        self._note("result", result=result.model_dump())
+        await self._base.send_asr_result(result)
+        self._dump.note("result", {"result": result.model_dump()})
 
     def _language(self, turn: TurnResult) -> str:
         """All results of a turn have the language of its first one."""
@@ -298,7 +277,7 @@ class AsrHandlers(AsrListener):
         """The turn's interims must not share their id with the next one."""
         if self._shown_language:
             self._shown_language = ""
-            self._sender.uuid = uuid.uuid4().hex
+            self._base.uuid = uuid.uuid4().hex
 
 
 async def call_newer_base(base: object, name: str, **details: Any) -> None:

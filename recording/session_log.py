@@ -41,14 +41,6 @@ class _Batch:
     until: float
     fields: dict[str, Any]
     count: int = 1
-    sum: int = 0
-
-    def takes(self, key: tuple[object, ...], now: float) -> bool:
-        return (
-            key == self.key
-            and now - self.until <= _PAUSE_MS
-            and now - self.start <= _BATCH_MS
-        )
 
 
 @dataclass
@@ -61,8 +53,8 @@ class SessionLog:
 
     redactor: Redactor
     _lines: list[str] = field(default_factory=list)
-    _frames: _Batch | None = None
-    _appends: _Batch | None = None
+    #: By the kind of their line, in the order of their beginnings.
+    _batches: dict[str, _Batch] = field(default_factory=dict)
     _format: tuple[int, int, int] | None = None
 
     def header(
@@ -90,18 +82,11 @@ class SessionLog:
         """A frame of ``size`` bytes with its own fields (Hz, channels, bytes
         per sample; 0 where it does not say)."""
         form = (rate, channels, width)
-        key = (size, *form)
-        batch = self._frames
-        if batch is not None and batch.takes(key, at):
-            batch.until = at
-            batch.count += 1
-            return
-        self.flush(appends=False)
         fields: dict[str, Any] = {"bytes": size}
         if form != self._format:
             self._format = form
             fields |= {"rate": rate, "channels": channels, "width": width}
-        self._frames = _Batch(key, at, at, fields)
+        self._count("frames", (size, *form), at, fields)
 
     def message(
         self, at: float, kind: str, connection: int, message: bytes | str
@@ -122,16 +107,32 @@ class SessionLog:
         # '"}' follows the base64; each '=' stands for a byte that is not.
         text = len(message) - len(_APPEND) - 2
         size = text // 4 * 3 - message[-4:].count(b"=")
-        key = (connection,)
-        batch = self._appends
-        if batch is not None and batch.takes(key, at):
+        fields = {"connection": connection, "bytes": 0}
+        batch = self._count("appended", (connection,), at, fields)
+        batch.fields["bytes"] += size
+
+    def _count(
+        self,
+        kind: str,
+        key: tuple[object, ...],
+        at: float,
+        fields: dict[str, Any],
+    ) -> _Batch:
+        """The open batch of a kind, or another one where ``key`` differs or
+        its time is up."""
+        batch = self._batches.get(kind)
+        if (
+            batch is not None
+            and batch.key == key
+            and at - batch.until <= _PAUSE_MS
+            and at - batch.start <= _BATCH_MS
+        ):
             batch.until = at
             batch.count += 1
-            batch.sum += size
-            return
-        self.flush(frames=False)
-        fields: dict[str, Any] = {"connection": connection}
-        self._appends = _Batch(key, at, at, fields, sum=size)
+        else:
+            self._end(kind)
+            batch = self._batches[kind] = _Batch(key, at, at, fields)
+        return batch
 
     def note(self, at: float, kind: str, fields: Mapping[str, Any]) -> None:
         """Anything else, after all that came before it."""
@@ -140,19 +141,15 @@ class SessionLog:
         limit = _RESULT_LIMIT if kind == "result" else _LINE_LIMIT
         self._line({"t": _ms(at), "kind": kind, **fields}, limit)
 
-    def flush(self, frames: bool = True, appends: bool = True) -> None:
+    def flush(self) -> None:
         """Write the open batches."""
-        ready: list[tuple[float, str, _Batch]] = []
-        if frames and self._frames is not None:
-            ready.append((self._frames.start, "frames", self._frames))
-            self._frames = None
-        if appends and self._appends is not None:
-            ready.append((self._appends.start, "appended", self._appends))
-            self._appends = None
-        for start, kind, batch in sorted(ready, key=lambda entry: entry[0]):
-            line = {"t": _ms(start), "kind": kind, **batch.fields}
-            if kind == "appended":
-                line["bytes"] = batch.sum
+        for kind in list(self._batches):
+            self._end(kind)
+
+    def _end(self, kind: str) -> None:
+        batch = self._batches.pop(kind, None)
+        if batch is not None:
+            line = {"t": _ms(batch.start), "kind": kind, **batch.fields}
             if batch.count > 1:
                 line |= {"count": batch.count, "until": _ms(batch.until)}
             self._line(line)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from odd_values import TEXTS, VALUES, quick
-from ten_packages.extension.openai_asr_python.contract.confidence import (
+from ten_packages.extension.openai_asr_python.contract.result_fields import (
     confidence,
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits

@@ -8,7 +8,7 @@ import json
 import pytest
 from asr_call import Call, properties, run_call, spoken
 from raw_service import Manners, RawService
-from ten_packages.extension.openai_asr_python.contract.pace import Repeats
+from ten_packages.extension.openai_asr_python.contract.errors import Repeats
 
 NON_FATAL = 1000
 

@@ -8,7 +8,7 @@ import math
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from scripted import answered
-from ten_packages.extension.openai_asr_python.contract.language_tags import (
+from ten_packages.extension.openai_asr_python.contract.result_fields import (
     result_tag,
 )
 from ten_packages.extension.openai_asr_python.properties.loading import (

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 from ten_packages.extension.openai_asr_python.call.slot import (
-    TRANSITIONS,
+    SLOT_MOVES,
     CallSlot,
-    IllegalTransition,
     NodeAudio,
     SlotState,
 )
 from ten_packages.extension.openai_asr_python.extension import (
     OpenAIASRExtension,
 )
+from ten_packages.extension.openai_asr_python.realtime.states import IllegalMove
 
 
 class StubCall(SimpleNamespace):
@@ -59,7 +59,7 @@ async def go(slot: CallSlot, state: SlotState) -> None:
 
 
 def test_each_state_has_a_sentence_and_a_line_in_the_table():
-    assert set(TRANSITIONS) == set(SlotState)
+    assert set(SLOT_MOVES) == set(SlotState)
     assert len({state.value for state in SlotState}) == len(SlotState)
     assert all(len(state.value.split()) > 3 for state in SlotState)
 
@@ -76,11 +76,11 @@ def test_each_state_has_a_sentence_and_a_line_in_the_table():
 async def test_the_table_is_what_the_methods_keep_to(first, then):
     slot = await slot_in(first)
     call = slot.call
-    if then in TRANSITIONS[first]:
+    if then in SLOT_MOVES[first]:
         await go(slot, then)
         assert slot.state is then
     else:
-        with pytest.raises(IllegalTransition, match=f"{first.name} -> "):
+        with pytest.raises(IllegalMove, match=f"{first} -> "):
             await go(slot, then)
         assert (slot.state, slot.call) == (first, call)
 
@@ -104,7 +104,7 @@ async def test_an_illegal_transition_leaves_no_callback(monkeypatch):
 
     monkeypatch.setattr(extension._frames, "drain", broken)
     await extension.on_stop(None)
-    assert any("IllegalTransition" in line for line in lines), lines
+    assert any("IllegalMove" in line for line in lines), lines
 
 
 def test_the_next_call_begins_behind_one_that_was_given_up():

@@ -14,7 +14,7 @@ import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from ten_packages.extension.openai_asr_python.call import call as call_module
 from ten_packages.extension.openai_asr_python.call import (
-    detector as detector_module,
+    intake as intake_module,
 )
 from ten_packages.extension.openai_asr_python.call import update_queue
 from ten_packages.extension.openai_asr_python.extension import (
@@ -567,7 +567,7 @@ def test_the_end_answers_an_update_that_loads_a_detector(
             loading.set()
             over.wait(20)
 
-    monkeypatch.setattr(detector_module, "LocalTurnDetector", Slow)
+    monkeypatch.setattr(intake_module, "LocalTurnDetector", Slow)
 
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))

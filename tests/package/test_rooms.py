@@ -33,7 +33,6 @@ MAY_USE = {
         ".openai_asr_client",
         ".properties",
         ".realtime",
-        "typing_extensions",
     },
     "contract": {
         ".audio_dumper",

@@ -4,51 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
 
+from ten_ai_base.asr import AsyncASRBaseExtension
+
+from ..call.call import Call, Refused
+from ..call.slot import CallSlot, SlotState
 from ..config import OpenAIASRConfig
 from ..realtime.results import DropCause
-from .call import Call, Refused
-from .slot import CallSlot, SlotState
-
-
-class EarlyFrames(Protocol):
-    """Frames that came before a call could take them."""
-
-    def evict(self) -> None:
-        """Let the oldest give way where they are too many."""
-
-    def hand_over(self) -> None:
-        """Give them to the call, which runs."""
-
-    def write_off(self) -> None:
-        """Count them as lost, for no call will take them."""
-
-    async def drain(self) -> None:
-        """Take over all that TEN has delivered by now."""
+from .errors import ErrorMessages
+from .frames import IncomingFrames
 
 
 class CallLifecycle:
     """Puts calls into ``slot``, one decision after the other.
 
-    ``make`` puts a call together, or raises.  ``report_drop`` tells about
-    audio that no call gets: its start and length in ms of the node's audio,
-    and the cause.  ``auto_connect``: connect without being asked?
+    ``make`` puts a call together, or raises.
     """
 
     def __init__(
         self,
+        base: AsyncASRBaseExtension,
         slot: CallSlot,
-        early: EarlyFrames,
+        frames: IncomingFrames,
+        errors: ErrorMessages,
         make: Callable[[OpenAIASRConfig], Awaitable[Call]],
-        report_drop: Callable[[int, int, DropCause], Awaitable[None]],
-        auto_connect: Callable[[], bool],
     ) -> None:
+        self._base = base
         self._slot = slot
-        self._early = early
+        self._frames = frames
+        self._errors = errors
         self._make = make
-        self._report_drop = report_drop
-        self._auto_connect = auto_connect
         #: Held while it is decided which call there is, and while a change of
         #: its settings is under way.
         self.deciding = asyncio.Lock()
@@ -71,12 +56,12 @@ class CallLifecycle:
             return self._slot.state is SlotState.RUNNING
         # No other task may run until the early frames are handed over: what
         # came or gave way in between would put the times out.
-        self._early.evict()
+        self._frames.evict()
         start_ms, lost_ms = self._slot.audio.skip_lost()
         await self._slot.start()
-        self._early.hand_over()
+        self._frames.hand_over()
         if lost_ms:
-            await self._report_drop(start_ms, lost_ms, "overflow")
+            await self._errors.drops.add(start_ms, lost_ms, "overflow")
         return True
 
     async def apply(
@@ -96,14 +81,14 @@ class CallLifecycle:
         made = await self._make(config)
         if before is SlotState.INERT:
             # What TEN's base has yet is counted as lost already.
-            await self._early.drain()
+            await self._frames.drain()
         if self._slot.state is SlotState.OVER:
             raise Refused("the call is over")
         self._slot.put(made)
         if before is SlotState.IDLE:
             return "at once"
         await self._report_lost("given_up")
-        if before is SlotState.INERT and not self._auto_connect():
+        if before is SlotState.INERT and not self._base.auto_connect:
             return "at once"
         return await self._first_session(deadline)
 
@@ -132,7 +117,7 @@ class CallLifecycle:
             self._slot.audio.skip_call(call)
             await self._report_lost("given_up")
             return
-        self._early.write_off()
+        self._frames.write_off()
         if not call.received_ms:
             await self._report_lost("stopped")
 
@@ -141,7 +126,7 @@ class CallLifecycle:
         everybody knew it, when that is over."""
         start_ms, lost_ms = self._slot.audio.skip_lost()
         if lost_ms:
-            await self._report_drop(start_ms, lost_ms, cause)
+            await self._errors.drops.add(start_ms, lost_ms, cause)
 
 
 def _now() -> float:

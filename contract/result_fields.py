@@ -1,8 +1,11 @@
-"""Which language a result is tagged with, as the BCP-47 tag TEN expects."""
+"""What a result says beside its text: its language, as the BCP-47 tag that TEN
+expects, and how sure the service is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ..service.languages import names_language_of, parse_tag, service_code
 
@@ -27,6 +30,8 @@ _TAGS = {
     "yue": "zh-HK",
     "zh": "zh-CN",
 }
+#: Probabilities below this are 0; integers beyond it are no floats.
+_IMPOSSIBLE = -1e6
 
 
 def language_tag(text: str) -> str:
@@ -63,3 +68,22 @@ def _configured_as(hint: str, configured: Sequence[str]) -> str:
         ):
             return tag
     return hint
+
+
+def confidence(logprobs: Sequence[Mapping[str, Any]]) -> float | None:
+    """The geometric mean of the tokens' probabilities, from 0 to 1.
+
+    ``logprobs`` are the entries ``{token, logprob}`` that the service sends
+    where ``include`` asks for them; None where there are none.
+    """
+    values = []
+    for entry in logprobs:
+        value = entry.get("logprob")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        value = min(max(value, _IMPOSSIBLE), 0)
+        if not math.isnan(value):
+            values.append(float(value))
+    if not values:
+        return None
+    return round(math.exp(math.fsum(values) / len(values)), 4)
