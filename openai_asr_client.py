@@ -90,11 +90,7 @@ class OpenAIASRClient:
     @property
     def running(self) -> bool:
         """Started, not stopped, and not given up for good."""
-        return self._under_way and self.core.fatal is None
-
-    @property
-    def _under_way(self) -> bool:
-        return self._machine.state in (_S.RUNNING, _S.DRAINING)
+        return self._driver.active and self.core.fatal is None
 
     async def start(self) -> None:
         """Begin to connect, and keep a connection until `stop`."""
@@ -178,7 +174,7 @@ class OpenAIASRClient:
         """
         while self._answer is not None:
             await asyncio.shield(self._answer)
-        if not self._under_way:
+        if not self._driver.active:
             return _NO_CALL
         self.core.change(
             settings.session, now(), address=settings, within_s=within_s

@@ -50,7 +50,7 @@ class Driver:
         self._dialer = Dialer()
         #: From `start` to `close`; nothing that the core asks for is done
         #: before and after.
-        self._active = False
+        self.active = False
         #: Connections in use, and how many there were so far.
         self.wires: set[Wire] = set()
         self.opened = 0
@@ -60,13 +60,13 @@ class Driver:
 
     def start(self) -> None:
         """Begin to connect."""
-        self._active = True
+        self.active = True
         self._core.start(now())
         self.obey()
 
     async def close(self) -> None:
         """End the call: close what is open, within two seconds."""
-        self._active = False
+        self.active = False
         try:
             self._core.stop(now())
         except Exception as error:
@@ -110,7 +110,7 @@ class Driver:
 
     async def _use(self, socket: ClientConnection) -> None:
         """Use a connection until it ends."""
-        if not self._active or self._core.fatal is not None:
+        if not self.active or self._core.fatal is not None:
             await socket.close()
             return
         link = self.exchange.opened(now(), time.time())
@@ -143,7 +143,7 @@ class Driver:
             self._begin_anew(error)
 
     def _do_what_it_asks(self) -> None:
-        if self._active:
+        if self.active:
             while (attempt := self.exchange.next_attempt(now())) is not None:
                 settings = attempt.address
                 assert isinstance(settings, ClientSettings)
@@ -155,7 +155,7 @@ class Driver:
         """Have results handed over, and `tick` called when it is due."""
         if self._core.results:
             self._dispatcher.wake()
-        due = self.exchange.deadline() if self._active else None
+        due = self.exchange.deadline() if self.active else None
         timer = self._timer
         if timer is not None and (due is None or due < timer.when()):
             timer.cancel()
@@ -197,7 +197,7 @@ class Driver:
     def _begin_anew(self, error: BaseException) -> None:
         """Whatever state it left, or came from, goes with the connections;
         the audio is kept and sent again."""
-        if not self._active:
+        if not self.active:
             self._dispatcher.tell(error)
             return
         try:

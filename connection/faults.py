@@ -126,8 +126,7 @@ def _fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
     elif isinstance(error, asyncio.TimeoutError):
         problem = "gave no connection within the time limit"
     elif isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
-        reason = _reason(error)
-        problem = "gave no connection" + (f": {reason}" if reason else "")
+        problem = f"gave no connection: {_reason(error)}".removesuffix(": ")
     else:
         # The other end has been reached, or its certificate has been seen.
         fault = fault_of_exception(error)
