@@ -80,28 +80,26 @@ class WireTrace(Protocol):
         """A connection was opened or closed, or could not be opened."""
 
 
+@dataclass(frozen=True)
 class GuardedTrace:
     """Another trace, if there is one, that costs nothing where it fails:
     ``tell`` is given what it raised."""
 
-    def __init__(
-        self, trace: WireTrace | None, tell: Callable[[Exception], None]
-    ) -> None:
-        self._trace = trace
-        self._tell = tell
+    trace: WireTrace | None
+    tell: Callable[[Exception], None]
 
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
         """A WebSocket message was ``sent`` or ``received``."""
-        if self._trace is not None:
+        if self.trace is not None:
             try:
-                self._trace.message(kind, connection, message)
+                self.trace.message(kind, connection, message)
             except Exception as error:
-                self._tell(error)
+                self.tell(error)
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """A connection was opened or closed, or could not be opened."""
-        if self._trace is not None:
+        if self.trace is not None:
             try:
-                self._trace.note(kind, fields)
+                self.trace.note(kind, fields)
             except Exception as error:
-                self._tell(error)
+                self.tell(error)
