@@ -66,7 +66,7 @@ class AudioDumper:
         self._changed = threading.Condition()
         # Shared with the thread, under the lock: what is to be written, how
         # much of it is not on disk yet, and whether more may come.
-        self._entries: list[tuple[int, Callable[[], None]]] = []
+        self._entries: list[tuple[int, float, Callable[[float], None]]] = []
         self._pending = 0
         self._ending = False
         self._failed = ""
@@ -101,9 +101,8 @@ class AudioDumper:
         ``rate`` (Hz), ``channels`` and ``width`` (bytes per sample) are the
         frame's own, 0 where it does not say.
         """
-        at = self._now()
 
-        def write() -> None:
+        def write(at: float) -> None:
             self._files.add_audio(data)
             self._log.frame(at, len(data), rate, channels, width)
 
@@ -115,16 +114,14 @@ class AudioDumper:
             event = {"bytes": len(message)}
             self.note(kind, {"connection": connection, "event": event})
             return
-        at = self._now()
         self._add(
             len(message),
-            lambda: self._log.message(at, kind, connection, message),
+            lambda at: self._log.message(at, kind, connection, message),
         )
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Log anything else; ``fields`` must not change afterwards."""
-        at = self._now()
-        self._add(1000, lambda: self._log.note(at, kind, fields))
+        self._add(1000, lambda at: self._log.note(at, kind, fields))
 
     async def stop(self) -> None:
         """Write the rest and close the files; waits two seconds at most.
@@ -142,14 +139,15 @@ class AudioDumper:
     def _now(self) -> float:
         return (time.monotonic() - self._start) * 1000
 
-    def _add(self, size: int, work: Callable[[], None]) -> None:
+    def _add(self, size: int, work: Callable[[float], None]) -> None:
         size += _ENTRY_COST
+        at = self._now()
         with self._changed:
             if self._ending:
                 return
             full = self._pending + size > _LIMIT
             if not full:
-                self._entries.append((size, work))
+                self._entries.append((size, at, work))
                 self._pending += size
                 if self._pending >= _WAKE_AT:
                     self._changed.notify()
@@ -214,8 +212,8 @@ class AudioDumper:
             entries, self._entries = self._entries, []
             ending = self._ending
         written = 0
-        for size, work in entries:
-            work()
+        for size, at, work in entries:
+            work(at)
             written += size
         # First the audio: the log never tells of audio that is not there.
         self._files.write_audio()

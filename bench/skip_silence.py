@@ -157,16 +157,15 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     service.tell("session.updated", session={})
 
     client: Any = SimpleNamespace(
-        send_audio=core.audio,
-        speech_started=core.speech_started,
-        speech_ended=core.speech_ended,
+        core=core, send_audio=core.audio, speech_ended=core.speech_ended
     )
-    intake = Intake(FrameConverter("pcm16", scene.rate), "pcm16", client)
+    converter = FrameConverter("pcm16", scene.rate)
+    intake = Intake(converter, "pcm16", client)
     intake.listen(LocalTurnDetector(settings.rate, max_turn_ms=30_000))
     size = scene.rate // 100
     for count, start in enumerate(range(0, len(scene.samples), size)):
         frame = scene.samples[start : start + size]
-        intake.push(frame.tobytes(), scene.rate, 1, 2)
+        intake.hear(converter.push(frame.tobytes(), scene.rate, 1, 2))
         if count % 100 == 0 and intake.quiet_to is not None:
             core.quiet_to(intake.quiet_to)
         service.listen()

@@ -1,7 +1,7 @@
 """One call: its parts put together, and the changes of its settings.
 
-In this order: ``intake`` (from a frame to wire audio and local turns), ``call``
-(the parts of a call and their life),
+In this order: ``intake`` (wire audio and local turns on their way to the
+client), ``call`` (the parts of a call and their life),
 ``slot`` (which call a node has, as states), ``update_queue`` (commands that
 wait for the service).  No TEN in here.
 """

@@ -1,7 +1,7 @@
 """The parts of one call, put together by its configuration; no TEN.
 
-Frames go into the `intake` (wire format, local detector), which feeds the
-client, which owns the core and its connections.
+The converter makes wire audio of frames, the `intake` feeds the client with it,
+which owns the core and its connections.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Call:
     ) -> None:
         session = config.session_settings()
         wire = session.wire_format
-        converter = FrameConverter(
+        self._converter = FrameConverter(
             wire,
             config.sample_rate,
             config.channels,
@@ -48,7 +48,7 @@ class Call:
         )
         self.config = config
         self._client = client
-        self._intake = Intake(converter, wire, client)
+        self._intake = Intake(self._converter, wire, client)
         #: Audio received so far, in ms.
         self.received_ms = 0
         #: A change under way waits for no pause.
@@ -67,7 +67,8 @@ class Call:
         trace: WireTrace | None,
     ) -> Call:
         """Put the parts together; raises `MissingDetector` or `BadCaFile`."""
-        await _check_ca_file(config)
+        if config.ca_file:
+            await tls_context(config.ca_file)
         session = config.session_settings()
         client = OpenAIASRClient(
             client_settings(config),
@@ -135,8 +136,12 @@ class Call:
         together.  Returns the ms that it adds to the call's audio;
         raises ``ValueError`` naming the field."""
         before = self.received_ms
-        self._intake.push(data, rate, channels, width, interleaved)
-        self.received_ms = int(self._intake.received_ms)
+        self._intake.hear(
+            self._converter.push(
+                data, rate, channels, width, interleaved=interleaved
+            )
+        )
+        self.received_ms = int(self._converter.input_ms)
         if self._next_detector is not None and not self._speaking:
             self._change_detector()
         if self.received_ms // 1000 > before // 1000:
@@ -173,8 +178,8 @@ class Call:
         self.check(config)
         self._hurried = hurried
         old = self.config
-        if config.ca_file != old.ca_file:
-            await _check_ca_file(config)
+        if config.ca_file not in ("", old.ca_file):
+            await tls_context(config.ca_file)
         listens_anew = config.turn_detection_changed(old)
         detector = await make_detector(config) if listens_anew else None
         change = asyncio.ensure_future(
@@ -248,9 +253,3 @@ def client_settings(config: OpenAIASRConfig) -> ClientSettings:
         stop_timeout_ms=config.stop_timeout_ms,
         ca_file=config.ca_file,
     )
-
-
-async def _check_ca_file(config: OpenAIASRConfig) -> None:
-    """Raise `BadCaFile` before anything depends on it."""
-    if config.ca_file:
-        await tls_context(config.ca_file)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 
 from ..audio.converter import FrameConverter, Wire, samples_of
 from ..audio.turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
@@ -40,19 +41,17 @@ async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:
         ) from None
 
 
+@dataclass(eq=False, repr=False)
 class Intake:
-    """Converts frames for the client and, with a detector, listens to the
-    result: the client is told where in the call speech is."""
+    """Gives a call's audio to the client and, with a detector, listens to it:
+    the client is told where in the call speech is."""
 
-    def __init__(
-        self, converter: FrameConverter, wire: Wire, client: OpenAIASRClient
-    ) -> None:
-        self._converter = converter
-        self._wire = wire
-        self._client = client
-        self._detector: LocalTurnDetector | None = None
-        self._detector_start = 0
-        self._ended_at = 0
+    _converter: FrameConverter
+    _wire: Wire
+    _client: OpenAIASRClient
+    _detector: LocalTurnDetector | None = None
+    _detector_start: int = 0
+    _ended_at: int = 0
 
     def listen(self, detector: LocalTurnDetector | None) -> None:
         """Let this detector hear what comes from now on; None: no one.  A
@@ -62,31 +61,23 @@ class Intake:
         self._detector_start = self._converter.wire_samples
         self._ended_at = 0
 
-    @property
-    def received_ms(self) -> float:
-        """Audio received so far, in ms, from exact counts."""
-        return self._converter.input_ms
-
-    def push(
-        self,
-        data: bytes | bytearray,
-        rate: int,
-        channels: int,
-        width: int,
-        interleaved: bool = True,
-    ) -> None:
-        """Take one frame; 0 stands for the configured rate (Hz), channels
-        and bytes per sample.  Raises ``ValueError`` naming the field."""
-        self._hear(
-            self._converter.push(
-                data, rate, channels, width, interleaved=interleaved
-            )
-        )
+    def hear(self, wire: bytes) -> None:
+        """Take what the converter made of a frame."""
+        if not wire:
+            return
+        # Before the detector has heard it: should that fail, no sound is lost.
+        self._client.send_audio(wire)
+        if self._detector is None:
+            return
+        for event in self._detector.push(samples_of(wire, self._wire)):
+            if isinstance(event, TurnEnded):
+                self._ended_at = event.at_sample
+            self._tell(event)
 
     def finalize(self) -> None:
         """Send all there is, with what the resampler holds back; then the
         turn that is open ends."""
-        self._hear(self._converter.flush())
+        self.hear(self._converter.flush())
         detector = self._detector
         if detector is None:
             return
@@ -113,18 +104,6 @@ class Intake:
         if self._detector is None or self._detector.turn_open:
             return None
         return self._detector_start + self._detector.position
-
-    def _hear(self, wire: bytes) -> None:
-        if not wire:
-            return
-        # Before the detector has heard it: should that fail, no sound is lost.
-        self._client.send_audio(wire)
-        if self._detector is None:
-            return
-        for event in self._detector.push(samples_of(wire, self._wire)):
-            if isinstance(event, TurnEnded):
-                self._ended_at = event.at_sample
-            self._tell(event)
 
     def _tell(self, event: Event) -> None:
         """Tell the client, in positions of the call."""

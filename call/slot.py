@@ -83,8 +83,6 @@ class CallSlot:
         self._machine = Machine(SlotState.INERT, SLOT_MOVES)
         self._outcome: asyncio.Future[str] | None = None
 
-    # -- what there is ----------------------------------------------------
-
     @property
     def state(self) -> SlotState:
         if self._machine.state is SlotState.RUNNING and self.refused:
@@ -113,8 +111,6 @@ class CallSlot:
         """Did the core give the call up?  Also where it did so at the end."""
         return self.call is not None and self.call.fatal is not None
 
-    # -- transitions ------------------------------------------------------
-
     def put(self, call: Call) -> None:
         """Let ``call`` take the place of one that does not run."""
         if self.state is SlotState.GAVE_UP and self.call is not None:
@@ -132,8 +128,6 @@ class CallSlot:
         """From now on nothing begins."""
         self.settle("the call is over")
         self._machine.to(SlotState.OVER)
-
-    # -- a call that begins anew ------------------------------------------
 
     def expect_session(self) -> asyncio.Future[str]:
         """To become "" with the first session of the call, or the reason why

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from ..config import ConfigError, OpenAIASRConfig
 from ..connection.dialer import BadCaFile
+from ..connection.driver import now
 from ..connection.faults import kind_of
 from ..properties.updates import Command, ConfigUpdates, Version
 from ..realtime.change import ANSWER_S
@@ -25,6 +27,7 @@ _UPDATE_S = ANSWER_S - 0.5
 _EXPLAINED = (ConfigError, BadCaFile, MissingDetector, Refused)
 
 
+@dataclass(eq=False, repr=False)
 class UpdateQueue:
     """Carries out commands in the order in which they came.
 
@@ -36,17 +39,12 @@ class UpdateQueue:
     works by from now on.
     """
 
-    def __init__(
-        self,
-        deciding: asyncio.Lock,
-        living: Callable[[], Call | None],
-        apply: Callable[[OpenAIASRConfig, float, bool], Awaitable[str]],
-        show: Callable[[Version], None],
-    ) -> None:
-        self._deciding = deciding
-        self._living = living
-        self._apply = apply
-        self._show = show
+    _deciding: asyncio.Lock
+    _living: Callable[[], Call | None]
+    _apply: Callable[[OpenAIASRConfig, float, bool], Awaitable[str]]
+    _show: Callable[[Version], None]
+
+    def __post_init__(self) -> None:
         self._updates = ConfigUpdates(self._check)
 
     def start(self, properties: Mapping[str, Any]) -> None:
@@ -65,7 +63,7 @@ class UpdateQueue:
             if version is not None:
                 self._show(version)
                 return "at once"
-        command = self._updates.add(payload, _now() + _UPDATE_S)
+        command = self._updates.add(payload, now() + _UPDATE_S)
         if call is not None:
             # The change under way waits for no pause any more.
             call.hurry()
@@ -82,7 +80,7 @@ class UpdateQueue:
         """Wait for the changes of those before, and make the next ones until
         the command is answered.  It is the first of those that wait then, and
         the lock is fair: whoever is answered with it goes on at once."""
-        left = command.deadline - _now()
+        left = command.deadline - now()
         try:
             await asyncio.wait_for(self._deciding.acquire(), left)
         except asyncio.TimeoutError:
@@ -97,7 +95,7 @@ class UpdateQueue:
             self._deciding.release()
 
     async def _make_next(self) -> None:
-        request = self._updates.begin(_now())
+        request = self._updates.begin(now())
         if request is None:
             return
         call = self._living()
@@ -127,7 +125,3 @@ def reason(problem: Exception) -> str:
     if isinstance(problem, _EXPLAINED):
         return str(problem)
     return f"internal error: {kind_of(problem)}"
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

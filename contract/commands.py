@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import dataclass, field
 from typing import Any
 
 from ten_runtime import AsyncTenEnv, Cmd, CmdResult, StatusCode
@@ -51,21 +52,15 @@ def read_properties(name: str, text: str, redactor: Redactor) -> dict[str, Any]:
     return properties
 
 
+@dataclass(eq=False, repr=False)
 class UpdateCommands:
     """Carries out ``update_configs`` commands and answers them."""
 
-    def __init__(
-        self,
-        updates: UpdateQueue,
-        slot: CallSlot,
-        redactor: Redactor,
-        log: ExtensionLog,
-    ) -> None:
-        self._updates = updates
-        self._slot = slot
-        self._redactor = redactor
-        self._log = log
-        self._open: set[asyncio.Task[Any]] = set()
+    _updates: UpdateQueue
+    _slot: CallSlot
+    _redactor: Redactor
+    _log: ExtensionLog
+    _open: set[asyncio.Task[Any]] = field(default_factory=set)
 
     async def answer(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
         """Carry out one and send its result."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..connection.interface import WireTrace
 from ..safety.redaction import Redactor
 
 
+@dataclass(eq=False, repr=False)
 class CallDump(WireTrace):
     """Passes on what `AudioDumper` takes while the configuration wants a dump.
 
@@ -22,16 +24,10 @@ class CallDump(WireTrace):
     says in any case.
     """
 
-    def __init__(
-        self,
-        redactor: Redactor,
-        on_error: Callable[[str], None],
-        on_open: Callable[[Path], None],
-    ) -> None:
-        self._redactor = redactor
-        self._on_error = on_error
-        self._on_open = on_open
-        self.dumper: AudioDumper | None = None
+    _redactor: Redactor
+    _on_error: Callable[[str], None]
+    _on_open: Callable[[Path], None]
+    dumper: AudioDumper | None = None
 
     async def open(self, config: OpenAIASRConfig) -> None:
         """Dump as ``config`` says; the same file is not begun anew."""
@@ -58,7 +54,6 @@ class CallDump(WireTrace):
 
     @override
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
-        """A WebSocket message was ``sent`` or ``received``."""
         if kind == "received":
             self._redactor.overhear(message)
         if self.dumper is not None:
@@ -66,7 +61,6 @@ class CallDump(WireTrace):
 
     @override
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
-        """Anything else, for the session log."""
         if self.dumper is not None:
             self.dumper.note(kind, fields)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from ten_ai_base.asr import AsyncASRBaseExtension
 from ten_ai_base.message import (
@@ -16,6 +16,7 @@ from ten_ai_base.message import (
     ModuleType,
 )
 
+from ..connection.driver import now
 from ..connection.faults import kind_of, place_of
 from ..realtime.faults import Fault
 from ..realtime.results import DropCause
@@ -40,22 +41,18 @@ _CAUSES: Mapping[DropCause, str] = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class ErrorMessages:
     """Sends errors, without secrets and not without end."""
 
-    def __init__(
-        self,
-        base: AsyncASRBaseExtension,
-        redactor: Redactor,
-        log: ExtensionLog,
-        dump: CallDump,
-    ) -> None:
-        self._base = base
-        self._redactor = redactor
-        self._log = log
-        self._dump = dump
-        self._repeats = Repeats()
+    _base: AsyncASRBaseExtension
+    _redactor: Redactor
+    _log: ExtensionLog
+    _dump: CallDump
+
+    def __post_init__(self) -> None:
         self.drops = DropReport(self)
+        self._repeats = Repeats()
         self._on_their_way: set[asyncio.Future[None]] = set()
 
     async def send(self, fault: Fault | None) -> None:
@@ -89,8 +86,7 @@ class ErrorMessages:
 
     def paced(self, fault: Fault) -> Fault | None:
         """What to send of something that may come without an end."""
-        now = asyncio.get_running_loop().time()
-        count = self._repeats.count(f"{fault.code} {fault.message}", now)
+        count = self._repeats.count(f"{fault.code} {fault.message}", now())
         if count <= 1:
             return fault if count else None
         text = f"{fault.message} ({count} times by now)"
@@ -101,8 +97,6 @@ class ErrorMessages:
         return ModuleErrorVendorInfo(
             vendor=VENDOR, code=shown(fault.code), message=shown(fault.message)
         )
-
-    # -- faults of our own ------------------------------------------------
 
     @contextlib.asynccontextmanager
     async def guard(self, where: str) -> AsyncIterator[None]:
@@ -130,16 +124,16 @@ def severity(fault: Fault) -> int:
     return FATAL if fault.fatal else NON_FATAL
 
 
+@dataclass(eq=False, repr=False)
 class DropReport:
     """Tells about dropped audio at growing distance; every millisecond is in
     one report."""
 
-    def __init__(self, errors: ErrorMessages) -> None:
-        self._errors = errors
-        self._start_ms = 0
-        self._cause: DropCause = "overflow"
-        self._unreported_ms = 0
-        self._step_ms = 0
+    _errors: ErrorMessages
+    _start_ms: int = 0
+    _cause: DropCause = "overflow"
+    _unreported_ms: int = 0
+    _step_ms: int = 0
 
     async def add(
         self, start_ms: int, duration_ms: int, cause: DropCause
@@ -180,7 +174,11 @@ class Repeats:
         """How often that has come, with this time, if it is to be told; else
         0.  ``now`` in seconds; a kind that stayed away begins anew."""
         if kind not in self._seen and len(self._seen) >= _MOST_KINDS:
-            self._forget(now)
+            self._seen = {
+                kind: (count, last)
+                for kind, (count, last) in self._seen.items()
+                if now - last <= _FORGET_S
+            }
             if len(self._seen) >= _MOST_KINDS:
                 # They differ each time: a flood, too.
                 kind = ""
@@ -188,13 +186,6 @@ class Repeats:
         count = 1 if now - last > _FORGET_S else count + 1
         self._seen[kind] = count, now
         return count if is_told(count) else 0
-
-    def _forget(self, now: float) -> None:
-        self._seen = {
-            kind: (count, last)
-            for kind, (count, last) in self._seen.items()
-            if now - last <= _FORGET_S
-        }
 
 
 def is_told(count: int) -> bool:

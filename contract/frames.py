@@ -11,12 +11,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 from ten_ai_base.asr import AsyncASRBaseExtension
 from ten_runtime import AudioFrame, AudioFrameDataFmt
 
 from ..call.slot import CallSlot, SlotState
+from ..connection.driver import now
 from ..realtime.faults import Fault
 from .dump import CallDump
 from .errors import ErrorMessages
@@ -26,22 +28,16 @@ from .errors import ErrorMessages
 _DRAIN_LOOKS = 1000
 
 
+@dataclass(eq=False, repr=False)
 class IncomingFrames:
     """Every frame's sound goes to the call, or is counted as lost."""
 
-    def __init__(
-        self,
-        base: AsyncASRBaseExtension,
-        slot: CallSlot,
-        errors: ErrorMessages,
-        dump: CallDump,
-    ) -> None:
-        self._base = base
-        self._slot = slot
-        self._errors = errors
-        self._dump = dump
-        self._refused = 0
-        self._known_metadata = ""
+    _base: AsyncASRBaseExtension
+    _slot: CallSlot
+    _errors: ErrorMessages
+    _dump: CallDump
+    _refused: int = 0
+    _known_metadata: str = ""
 
     # -- before the base has it -------------------------------------------
 
@@ -92,13 +88,10 @@ class IncomingFrames:
 
     def take(self, frame: AudioFrame) -> bool:
         """Give a frame to the call; False where that cannot use it."""
-        call = self._slot.call
-        if call is None:
-            return False
         if self._slot.refused:
             self._lose(frame)
-            return False
-        if not call.running:
+        call = self._slot.call
+        if call is None or not call.running:
             return False
         try:
             added_ms = call.push(
@@ -144,8 +137,7 @@ class IncomingFrames:
         must not wait for another frame."""
         for frame in self._buffered():
             if self.take(frame) and self._base.first_audio_time is None:
-                now = asyncio.get_running_loop().time()
-                self._base.first_audio_time = now
+                self._base.first_audio_time = now()
 
     def write_off(self) -> None:
         """Count what no call will take as lost."""

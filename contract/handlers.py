@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
@@ -12,6 +12,7 @@ from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
 from typing_extensions import assert_never, override
 
 from ..call.slot import CallSlot
+from ..connection.driver import now
 from ..connection.interface import AsrListener
 from ..realtime.faults import Fault
 from ..realtime.results import (
@@ -35,29 +36,22 @@ from .result_fields import confidence, result_tag
 _STEADY_S = 10.0
 
 
+@dataclass(eq=False, repr=False)
 class AsrHandlers(AsrListener):
-    """The ``on_asr_*`` handlers, and what they send."""
+    """The ``on_asr_*`` handlers, as `AsrListener` has them, and what they
+    send."""
 
-    def __init__(
-        self,
-        base: AsyncASRBaseExtension,
-        slot: CallSlot,
-        errors: ErrorMessages,
-        redactor: Redactor,
-        log: ExtensionLog,
-        dump: CallDump,
-    ) -> None:
-        self._base = base
-        self._slot = slot
-        self._errors = errors
-        self._redactor = redactor
-        self._log = log
-        self._dump = dump
-        self._outage_reports = 0
-        self._ready_at: float | None = None
-        self._finalizes_open = 0
-        #: The language of the interims of a turn that has no final yet.
-        self._shown_language = ""
+    _base: AsyncASRBaseExtension
+    _slot: CallSlot
+    _errors: ErrorMessages
+    _redactor: Redactor
+    _log: ExtensionLog
+    _dump: CallDump
+    _outage_reports: int = 0
+    _ready_at: float | None = None
+    _finalizes_open: int = 0
+    #: The language of the interims of a turn that has no final yet.
+    _shown_language: str = ""
 
     # -- what the client tells --------------------------------------------
 
@@ -70,7 +64,7 @@ class AsrHandlers(AsrListener):
             f"{session.connect_ms} ms, replayed {session.replayed_ms} ms",
             LOG_CATEGORY_VENDOR,
         )
-        self._ready_at = asyncio.get_running_loop().time()
+        self._ready_at = now()
         self._slot.settle("")
         await self._errors.drops.rest()
         await self._base.send_connect_delay_metrics(session.connect_ms)
@@ -80,7 +74,6 @@ class AsrHandlers(AsrListener):
 
     @override
     async def on_asr_delta(self, turn: TurnResult) -> None:
-        """The text of a turn so far."""
         if self._language_is_open(turn):
             # It would be tagged otherwise than the final, which comes as soon
             # as all is said with such a model.
@@ -90,7 +83,6 @@ class AsrHandlers(AsrListener):
 
     @override
     async def on_asr_completed(self, turn: TurnResult) -> None:
-        """The final text of a turn."""
         self._log.debug(
             f"vendor_result: on_completed: {turn.item_id},"
             f" {len(turn.text)} characters",
@@ -108,7 +100,6 @@ class AsrHandlers(AsrListener):
 
     @override
     async def on_asr_committed(self, item_id: str) -> None:
-        """The audio of a turn is complete."""
         self._log.debug(
             f"vendor_result: on_committed: {item_id}", LOG_CATEGORY_VENDOR
         )
@@ -137,7 +128,6 @@ class AsrHandlers(AsrListener):
     async def on_asr_server_error(
         self, problem: ServerProblem | TurnFailed
     ) -> None:
-        """The service reported an error; the session goes on."""
         match problem:
             case TurnFailed(fault=fault):
                 self._end_without_text()
@@ -160,8 +150,6 @@ class AsrHandlers(AsrListener):
     async def on_asr_client_error(
         self, problem: SessionLost | InternalFault | AudioDropped
     ) -> None:
-        """The connection is lost or refused, something of ours failed, or
-        audio was dropped."""
         match problem:
             case SessionLost(fault=fault):
                 await self._on_session_lost(fault)
@@ -191,8 +179,7 @@ class AsrHandlers(AsrListener):
             message=self._redactor.text(fault.message),
             vendor_info=self._errors.vendor_info(fault),
         )
-        now = asyncio.get_running_loop().time()
-        if self._ready_at is not None and now - self._ready_at >= _STEADY_S:
+        if self._ready_at is not None and now() - self._ready_at >= _STEADY_S:
             self._outage_reports = 0
         self._ready_at = None
         if not fault.fatal:

@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 
 from ten_ai_base.asr import AsyncASRBaseExtension
 
 from ..call.call import Call, Refused
 from ..call.slot import CallSlot, SlotState
 from ..config import OpenAIASRConfig
+from ..connection.driver import now
 from ..realtime.results import DropCause
 from .errors import ErrorMessages
 from .frames import IncomingFrames
 
 
+@dataclass(eq=False, repr=False)
 class CallLifecycle:
     """Puts calls into ``slot``, one decision after the other.
 
     ``make`` puts a call together, or raises.
     """
 
-    def __init__(
-        self,
-        base: AsyncASRBaseExtension,
-        slot: CallSlot,
-        frames: IncomingFrames,
-        errors: ErrorMessages,
-        make: Callable[[OpenAIASRConfig], Awaitable[Call]],
-    ) -> None:
-        self._base = base
-        self._slot = slot
-        self._frames = frames
-        self._errors = errors
-        self._make = make
-        #: Held while it is decided which call there is, and while a change of
-        #: its settings is under way.
-        self.deciding = asyncio.Lock()
+    _base: AsyncASRBaseExtension
+    _slot: CallSlot
+    _frames: IncomingFrames
+    _errors: ErrorMessages
+    _make: Callable[[OpenAIASRConfig], Awaitable[Call]]
+    #: Held while it is decided which call there is, and while a change of its
+    #: settings is under way.
+    deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self, config: OpenAIASRConfig) -> None:
         """Make the first call."""
@@ -69,7 +64,7 @@ class CallLifecycle:
     ) -> str:
         """Put a configuration in force, as `UpdateQueue` wants it, which
         holds `deciding`."""
-        deadline = _now() + within_s
+        deadline = now() + within_s
         before, call = self._slot.state, self._slot.call
         if before is SlotState.OVER:
             raise Refused("the call is over")
@@ -99,7 +94,7 @@ class CallLifecycle:
         if not await self._connect():
             raise Refused("the call is over")
         try:
-            problem = await asyncio.wait_for(outcome, deadline - _now())
+            problem = await asyncio.wait_for(outcome, deadline - now())
         except asyncio.TimeoutError:
             return "when the service can be reached"
         if problem:
@@ -127,7 +122,3 @@ class CallLifecycle:
         start_ms, lost_ms = self._slot.audio.skip_lost()
         if lost_ms:
             await self._errors.drops.add(start_ms, lost_ms, cause)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

@@ -172,14 +172,12 @@ class SessionLog:
 
     def _text(self, line: dict[str, Any]) -> str:
         # Our own names of lines stay as they are.
-        kept = {"t": line["t"], "kind": line["kind"]}
-        rest = {
-            key: self._clean(key, value)
+        cleaned = {
+            key: value if key in ("t", "kind") else self._clean(key, value)
             for key, value in line.items()
-            if key not in kept
         }
         # Whoever prints the file shall not be at the mercy of the service.
-        return harmless(_json({**kept, **rest}))
+        return harmless(_json(cleaned))
 
     def _clean(self, name: str, value: Any) -> Any:
         """``value`` without secrets; people's words may look like a key."""
@@ -232,12 +230,10 @@ def _outline(line: Mapping[str, Any], length: int) -> dict[str, Any]:
     if isinstance(line.get("connection"), int):
         outline["connection"] = line["connection"]
     if isinstance(event, Mapping):
-        names = ("type", "event_id", "item_id")
-        texts = {name: event.get(name) for name in names}
         outline["event"] = {
-            name: text[:200]
-            for name, text in texts.items()
-            if isinstance(text, str)
+            name: event[name][:200]
+            for name in ("type", "event_id", "item_id")
+            if isinstance(event.get(name), str)
         }
     return outline
 
