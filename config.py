@@ -11,17 +11,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 from .realtime.faults import Fault
 from .realtime.limits import Limits
-from .realtime.settings import Delay, Dialect, Include, SessionSettings
+from .realtime.settings import (
+    Delay,
+    Dialect,
+    Include,
+    ProtocolChoice,
+    SessionSettings,
+    WireFormat,
+)
 from .realtime.shown import harmless
 from .service.endpoint import (
     DEFAULT_BASE_URL,
@@ -59,8 +60,8 @@ FIXED_FIELDS = (
 #: What is no matter of the service, and in force at once.
 LOCAL_FIELDS = frozenset({"log_level", "connect_timeout_ms", "stop_timeout_ms"})
 DUMP_FILE_NAME = "openai_asr_in.pcm"
-
-
+#: Where `session` has a server's turn detection, in either dialect.
+DETECTOR_PLACES = ("audio.input.turn_detection", "turn_detection")
 TurnOwner = Literal["server_vad", "semantic_vad", "local", "none"]
 
 
@@ -89,34 +90,45 @@ def _one_or_more(value: Any) -> Any:
     return value
 
 
-def _texts(value: Any) -> Any:
-    """Numbers and switches as the texts that a header or a query carries."""
-    if not isinstance(value, Mapping):
-        return value
-    return {key: _text(inner) for key, inner in value.items()}
-
-
 def _text(value: Any) -> Any:
+    """Numbers and switches as the texts that a header or a query carries."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(value) if isinstance(value, (int, float)) else value
 
 
-def _law(value: Any) -> Any:
-    return _LAWS.get(value.strip().lower(), value) if _is_text(value) else value
-
-
 def _include(value: Any) -> Any:
-    if isinstance(_one_or_more(value), list):
-        return [LOGPROBS if v == "logprobs" else v for v in _one_or_more(value)]
+    values = _one_or_more(value)
+    if isinstance(values, list):
+        return [LOGPROBS if v == "logprobs" else v for v in values]
     return value
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _level(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    level = value.strip().upper()
+    return "WARN" if level == "WARNING" else level
+
+
+def _also(names: Mapping[str, str]) -> BeforeValidator:
+    """Takes other names of the values as well, in any case."""
+
+    def rename(value: Any) -> Any:
+        if isinstance(value, str):
+            return names.get(value.strip().lower(), value)
+        return value
+
+    return BeforeValidator(rename)
 
 
 LOGPROBS = "item.input_audio_transcription.logprobs"
+#: GA names of the wire formats.
+_FORMATS = {
+    "audio/pcm": "pcm16",
+    "audio/pcmu": "g711_ulaw",
+    "audio/pcma": "g711_alaw",
+}
 _LAWS = {
     "g711_ulaw": "ulaw",
     "audio/pcmu": "ulaw",
@@ -128,16 +140,24 @@ _LAWS = {
 }
 
 
+Switch = Annotated[bool, Field(description="true or false")]
 Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_number)]
 Words = Annotated[list[str], BeforeValidator(_one_or_more)]
-Texts = Annotated[dict[str, SecretStr], BeforeValidator(_texts)]
+Texts = Annotated[
+    dict[str, Annotated[SecretStr, BeforeValidator(_text)]],
+    Field(description="an object of texts"),
+]
 
-_MS = "a whole number of milliseconds from {} to {}"
+
+def _field(default: Any, allowed: str, **bounds: Any) -> Any:
+    """``allowed`` is told where a value is wrong."""
+    return Field(default, description=allowed, **bounds)
 
 
 def _ms(default: int, low: int, high: int) -> Any:
-    return Field(default, ge=low, le=high, description=_MS.format(low, high))
+    allowed = f"a whole number of milliseconds from {low} to {high}"
+    return _field(default, allowed, ge=low, le=high)
 
 
 class _Section(BaseModel):
@@ -152,18 +172,12 @@ class _Section(BaseModel):
 class TranscriptionConfig(_Section):
     """``input_audio_transcription``."""
 
-    model: str = Field(
-        DEFAULT_MODEL, min_length=1, description="the name of a model"
-    )
-    language: str = Field(
-        "", description='a language code such as "en" or "en-US"'
-    )
-    family: str = Field(
-        "", description="a known model that an unknown name stands for"
-    )
-    languages: Words = Field([], description="a list of language codes")
-    prompt: str = Field("", description="a text")
-    keywords: Words = Field([], description="a list of words or phrases")
+    model: str = _field(DEFAULT_MODEL, "the name of a model", min_length=1)
+    language: str = _field("", 'a language code such as "en" or "en-US"')
+    family: str = _field("", "a known model that an unknown name stands for")
+    languages: Words = _field([], "a list of language codes")
+    prompt: str = _field("", "a text")
+    keywords: Words = _field([], "a list of words or phrases")
     delay: Delay | None = None
 
 
@@ -171,10 +185,8 @@ class TurnDetectionConfig(_Section):
     """``turn_detection``; the knobs mean the same for every type."""
 
     type: TurnOwner | None = None
-    enabled: bool = Field(True, description="true or false")
-    threshold: Number = Field(
-        0.5, ge=0, le=1, description="a number from 0 to 1"
-    )
+    enabled: Switch = True
+    threshold: Number = _field(0.5, "a number from 0 to 1", ge=0, le=1)
     prefix_padding_ms: Whole = _ms(300, 0, 10_000)
     silence_duration_ms: Whole = _ms(500, 20, 10_000)
     eagerness: Literal["low", "medium", "high", "auto"] = "auto"
@@ -185,59 +197,54 @@ class NoiseReductionConfig(_Section):
     """``input_audio_noise_reduction``."""
 
     type: Literal["near_field", "far_field"] | None = None
-    enabled: bool = Field(True, description="true or false")
-    strength: Number | None = Field(
-        None, ge=0, le=1, description="a number from 0 to 1"
-    )
+    enabled: Switch = True
+    strength: Number | None = _field(None, "a number from 0 to 1", ge=0, le=1)
 
 
 class OpenAIASRConfig(_Section):
     """All properties of the node, with their defaults."""
 
-    api_key: SecretStr = Field(SecretStr(""), description="the API key, a text")
-    organization: str = Field("", description="an organization id")
-    project: str = Field("", description="a project id")
-    websocket_base_url: str = Field(
+    api_key: SecretStr = _field(SecretStr(""), "the API key, a text")
+    organization: str = _field("", "an organization id")
+    project: str = _field("", "a project id")
+    websocket_base_url: str = _field(
         DEFAULT_BASE_URL,
-        description="a URL such as wss://api.openai.com/v1",
+        "a URL such as wss://api.openai.com/v1",
         # Its query may hold a key.
         repr=False,
     )
-    allow_insecure: bool = Field(False, description="true or false")
-    protocol: Literal["auto", "ga", "beta"] = "auto"
+    allow_insecure: Switch = False
+    protocol: ProtocolChoice = "auto"
     auth: Literal["auto", "bearer", "api-key"] = "auto"
-    model_in_url: bool = Field(False, description="true or false")
-    headers: Texts = Field({}, description="an object of texts")
-    query: Texts = Field({}, description="an object of texts")
-    ca_file: str = Field("", description="the path of a PEM file")
-    dump: bool = Field(False, description="true or false")
-    dump_path: str = Field(
-        DUMP_FILE_NAME, description="a directory or the name of a .pcm file"
+    model_in_url: Switch = False
+    headers: Texts = {}
+    query: Texts = {}
+    ca_file: str = _field("", "the path of a PEM file")
+    dump: Switch = False
+    dump_path: str = _field(
+        DUMP_FILE_NAME, "a directory or the name of a .pcm file"
     )
-    log_level: Literal["DEBUG", "INFO", "WARN", "ERROR"] = "INFO"
-    sample_rate: Whole = Field(
-        16000,
-        ge=8000,
-        le=192_000,
-        description="a whole number of Hz from 8000 to 192000",
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_level)
+    ] = "INFO"
+    sample_rate: Whole = _field(
+        16000, "a whole number of Hz from 8000 to 192000", ge=8000, le=192_000
     )
-    channels: Whole = Field(1, ge=1, le=8, description="1 or 2")
+    channels: Whole = _field(1, "1 or 2", ge=1, le=8)
     connect_timeout_ms: Whole = _ms(10_000, 100, 120_000)
     peer_timeout_ms: Whole = _ms(9_000, 2_000, 120_000)
     finalize_timeout_ms: Whole = _ms(5_000, 100, 120_000)
     stop_timeout_ms: Whole = _ms(3_000, 0, 60_000)
     max_buffer_ms: Whole = _ms(120_000, 1_000, 3_600_000)
     max_turn_ms: Whole = _ms(30_000, 2_000, 600_000)
-    input_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] = "pcm16"
+    input_audio_format: Annotated[WireFormat, _also(_FORMATS)] = "pcm16"
     input_audio_transcription: TranscriptionConfig = TranscriptionConfig()
     turn_detection: TurnDetectionConfig = TurnDetectionConfig()
     input_audio_noise_reduction: NoiseReductionConfig | None = None
-    g711_input: Annotated[
-        Literal["ulaw", "alaw"] | None, BeforeValidator(_law)
-    ] = None
+    g711_input: Annotated[Literal["ulaw", "alaw"] | None, _also(_LAWS)] = None
     include: Annotated[list[Include], BeforeValidator(_include)] = []
-    session: dict[str, Any] = Field(
-        {}, description="an object, merged into the session settings"
+    session: dict[str, Any] = _field(
+        {}, "an object, merged into the session settings"
     )
 
     # -- what the rest of the extension needs -----------------------------
@@ -281,10 +288,11 @@ class OpenAIASRConfig(_Section):
     @property
     def session_turn_detection(self) -> Mapping[str, Any]:
         """What ``session`` says of turn detection, in either dialect."""
-        audio = _section(_section(self.session, "audio"), "input")
-        return _section(audio, "turn_detection") or _section(
-            self.session, "turn_detection"
-        )
+        for place in DETECTOR_PLACES:
+            found = part_of(self.session, place)
+            if found and isinstance(found, Mapping):
+                return found
+        return {}
 
     @property
     def dialect(self) -> Dialect:
@@ -332,15 +340,15 @@ class OpenAIASRConfig(_Section):
 
     def explained(self, fault: Fault) -> Fault:
         """``fault`` with what this configuration adds to it."""
-        key = self.api_key.get_secret_value()
         refused = fault.code in ("invalid_api_key", "401", "3000")
-        if fault.fatal and refused and key.startswith("ek_"):
-            more = (
-                "; an ephemeral key (ek_) opens sessions for some minutes"
-                " only: mint a new one"
-            )
-            return replace(fault, message=fault.message + more)
-        return fault
+        key = self.api_key.get_secret_value()
+        if not (fault.fatal and refused and key.startswith("ek_")):
+            return fault
+        more = (
+            "; an ephemeral key (ek_) opens sessions for some minutes only:"
+            " mint a new one"
+        )
+        return replace(fault, message=fault.message + more)
 
     @property
     def limits(self) -> Limits:
@@ -368,7 +376,7 @@ class OpenAIASRConfig(_Section):
             keywords=given.keywords,
             delay=given.delay or "",
             strength=None if noise is None else noise.strength,
-            include=self.include,
+            include=tuple(self.include),
         )
         return request, fit(request, self.profile, self.dialect)
 
@@ -392,7 +400,7 @@ class OpenAIASRConfig(_Section):
             delay=request.delay,
             turn_detection=self._server_turn_detection(),
             noise_reduction=reduction,
-            include=tuple(request.include),
+            include=request.include,
             extra=self.session,
         )
 
@@ -400,7 +408,7 @@ class OpenAIASRConfig(_Section):
         chosen = self.turn_detection
         given = dict(self.session_turn_detection)
         if "type" in given:
-            return {**given}
+            return given
         if self.turn_owner == "server_vad":
             server: ServerVad = {
                 "type": "server_vad",
@@ -419,12 +427,9 @@ class OpenAIASRConfig(_Section):
 
     def turn_detection_changed(self, old: OpenAIASRConfig) -> bool:
         """Must a local detector begin, end or be set otherwise?"""
-        if "local" not in (self.turn_owner, old.turn_owner):
-            return False
-        return (
-            self.turn_owner != old.turn_owner
-            or self.turn_detection != old.turn_detection
-        )
+        was = (old.turn_owner, old.turn_detection)
+        now = (self.turn_owner, self.turn_detection)
+        return "local" in (self.turn_owner, old.turn_owner) and was != now
 
     def dump_file(self) -> Path:
         """Where received audio is written: ``dump_path``, or a file in it."""
@@ -440,9 +445,13 @@ class OpenAIASRConfig(_Section):
         return shown
 
 
-def _section(value: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    inner = value.get(key)
-    return inner if isinstance(inner, Mapping) else {}
+def part_of(settings: Any, place: str, absent: Any = None) -> Any:
+    """What stands in ``settings`` at a place such as ``audio.input``."""
+    for key in place.split("."):
+        if not isinstance(settings, Mapping) or key not in settings:
+            return absent
+        settings = settings[key]
+    return settings
 
 
 def _revealed(values: Mapping[str, SecretStr]) -> dict[str, str]:

@@ -201,7 +201,7 @@ class OpenAIASRClient:
         core = self.core
         rate = core.settings.rate
         return {
-            "reconnects": core.connections.reconnects,
+            "reconnects": core.sessions.reconnects,
             "replayed_ms": core.exchange.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
         }

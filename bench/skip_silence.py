@@ -22,12 +22,6 @@ from typing import Any
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
-
-from devkit.bootstrap import ensure_ten
-
-ensure_ten()
-
-# ruff: noqa: E402
 from ten_packages.extension.openai_asr_python.audio.converter import (
     FrameConverter,
 )
@@ -106,6 +100,9 @@ class Service:
     def listen(self) -> None:
         """Take what the core wants to send now."""
         while True:
+            if self._link.take_ping():
+                # Without its PONG the core would soon wait.
+                self._core.exchange.pong(self._link, 0.0)
             message = self._core.exchange.next_message(self._link, 0.0)
             if message is None:
                 return

@@ -107,7 +107,7 @@ class Call:
     def ignored(self) -> int:
         """Server messages that meant nothing here."""
         core = self._client.core
-        return core.connections.habits.unknown_events + core.exchange.malformed
+        return core.sessions.habits.unknown_events + core.exchange.malformed
 
     # -- life -------------------------------------------------------------
 

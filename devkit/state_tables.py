@@ -26,13 +26,13 @@ from ten_packages.extension.openai_asr_python.realtime.change import (  # noqa: 
     CHANGE_MOVES,
     ChangeState,
 )
-from ten_packages.extension.openai_asr_python.realtime.connections import (  # noqa: E402
-    NEXT_MOVES,
-    NextState,
-)
 from ten_packages.extension.openai_asr_python.realtime.finalizes import (  # noqa: E402
     FINALIZE_MOVES,
     FinalizeState,
+)
+from ten_packages.extension.openai_asr_python.realtime.handshake import (  # noqa: E402
+    HANDSHAKE_MOVES,
+    HandshakeState,
 )
 from ten_packages.extension.openai_asr_python.realtime.hold import (  # noqa: E402
     HOLD_MOVES,
@@ -41,6 +41,10 @@ from ten_packages.extension.openai_asr_python.realtime.hold import (  # noqa: E4
 from ten_packages.extension.openai_asr_python.realtime.session import (  # noqa: E402
     SESSION_MOVES,
     SessionState,
+)
+from ten_packages.extension.openai_asr_python.realtime.sessions import (  # noqa: E402
+    NEXT_MOVES,
+    NextState,
 )
 from ten_packages.extension.openai_asr_python.realtime.turn import (  # noqa: E402
     TURN_MOVES,
@@ -55,6 +59,7 @@ END = "<!-- states: end -->"
 TABLES: tuple[tuple[str, type[Enum], Mapping[Any, frozenset[Any]]], ...] = (
     ("The client", ClientState, CLIENT_MOVES),
     ("A session", SessionState, SESSION_MOVES),
+    ("Its handshake", HandshakeState, HANDSHAKE_MOVES),
     ("The session that comes next", NextState, NEXT_MOVES),
     ("A turn", TurnState, TURN_MOVES),
     ("A finalize", FinalizeState, FINALIZE_MOVES),

@@ -11,16 +11,15 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from typing import Any, Literal, Union, get_args, get_origin
+from functools import partial
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
 from ..config import ConfigError, OpenAIASRConfig, TranscriptionConfig
-from ..realtime.settings import WireFormat
-from .checks import advice, check, is_name
-from .spelling import Spelling
+from .checks import advice, is_name, problems
 
 _ALIASES = {
     "key": "api_key",
@@ -28,79 +27,81 @@ _ALIASES = {
     "url": "websocket_base_url",
     "hotwords": "keywords",
 }
+_SECTION = "input_audio_transcription"
 #: Shorthands: written flat, they belong to the transcription request.
 _REQUEST_KEYS = tuple(TranscriptionConfig.model_fields)
-_KNOWN = {
-    *OpenAIASRConfig.model_fields,
-    *_ALIASES,
-    *_REQUEST_KEYS,
-}
+_KNOWN = {*OpenAIASRConfig.model_fields, *_ALIASES, *_REQUEST_KEYS}
 #: What TEN and its base class read at the top level.
 _NOT_OURS = ("params", "ten", "auto_connect")
-#: GA and short names of the wire formats.
-_FORMATS: Mapping[str, WireFormat] = {
-    "audio/pcm": "pcm16",
-    "audio/pcmu": "g711_ulaw",
-    "audio/pcma": "g711_alaw",
-}
 #: Their values are shown nowhere, not even wrong ones.
 _SECRETS = ("api_key", "headers", "query", "websocket_base_url", "session")
 #: TEN fills these in when it loads a property; not in a command.
 _PLACEHOLDER = "${env:"
-_JSON_TYPES: tuple[tuple[Any, str], ...] = (
-    (str, "a text"),
-    (bool, "a switch"),
-    ((int, float), "a number"),
-    (Mapping, "an object"),
-    ((list, tuple), "a list"),
-)
+_JSON_TYPES = {
+    str: "a text",
+    bool: "a switch",
+    int: "a number",
+    float: "a number",
+    dict: "an object",
+    list: "a list",
+}
 
 
 def load_config(
     properties: Mapping[str, Any],
 ) -> tuple[OpenAIASRConfig, list[str]]:
     """The configuration and warnings about it; raises `ConfigError`."""
-    params = properties.get("params", {})
-    if not isinstance(params, Mapping):
-        raise _no_params(params)
     values: dict[str, Any] = {}
     paths: dict[str, str] = {}
     warnings: list[str] = []
-    for prefix, source in (("", properties), ("params.", params)):
-        for key, value in source.items():
-            if key not in _KNOWN:
-                if prefix:
-                    raise _unknown(prefix + key, _KNOWN)
-                if key not in _NOT_OURS:
-                    warnings.append(f"{key}: unknown property, ignored")
-                continue
-            if value is None or (isinstance(value, str) and not value.strip()):
-                continue
-            _refuse_broken_text(prefix + key, value)
+    for path, key, value in _entries(properties):
+        if key not in _KNOWN:
+            if path != key:
+                raise _unknown(path, _KNOWN)
+            if key not in _NOT_OURS:
+                warnings.append(f"{key}: unknown property, ignored")
+        elif not _is_blank(value):
+            _refuse_broken_text(path, value)
             with suppress(RecursionError):
                 # The rules of the field tell.
-                _refuse_placeholders(prefix + key, value)
+                _refuse_placeholders(path, value)
             name = _ALIASES.get(key, key)
-            values[name] = value
-            paths[name] = prefix + key
+            values[name], paths[name] = value, path
     _gather_request(values, paths)
-    audio_format = values.get("input_audio_format")
-    if isinstance(audio_format, str):
-        values["input_audio_format"] = _FORMATS.get(
-            audio_format.strip().lower(), audio_format
-        )
-    level = values.get("log_level")
-    if isinstance(level, str):
-        level = level.strip().upper()
-        values["log_level"] = "WARN" if level == "WARNING" else level
     values = {key: _without_blanks(value) for key, value in values.items()}
-    spelling = Spelling(paths)
+    at = partial(_spelled, paths)
     try:
         config = OpenAIASRConfig.model_validate(values)
     except ValidationError as error:
-        raise _config_error(error, spelling) from None
-    check(config, spelling)
-    return config, warnings + list(advice(config, spelling))
+        raise _config_error(error, at) from None
+    for field, problem in problems(config):
+        raise ConfigError(at(field), problem)
+    warnings += [f"{at(field)}: {text}" for field, text in advice(config)]
+    return config, warnings
+
+
+def _entries(
+    properties: Mapping[str, Any],
+) -> Iterator[tuple[str, str, Any]]:
+    """Path, key and value of each one, those in ``params`` at last; raises
+    `ConfigError` before the first where it is no object."""
+    params = properties.get("params", {})
+    if not isinstance(params, Mapping):
+        raise ConfigError(
+            "params", f"found {_type_of(params)}; allowed: an object"
+        )
+    for prefix, scope in (("", properties), ("params.", params)):
+        for key, value in scope.items():
+            yield prefix + key, key, value
+
+
+def _spelled(paths: Mapping[str, str], field: str) -> str:
+    """The path of ``field`` as its user wrote it; it may lie inside of one of
+    ``paths``, which are those that were found, by the field's own path."""
+    if field in paths:
+        return paths[field]
+    first, dot, rest = field.partition(".")
+    return paths.get(first, first) + dot + rest
 
 
 def _refuse_broken_text(path: str, value: Any) -> None:
@@ -133,19 +134,15 @@ def _refuse_placeholders(path: str, value: Any) -> None:
 
 def _gather_request(values: dict[str, Any], paths: dict[str, str]) -> None:
     """Move flat request keys into ``input_audio_transcription``."""
-    section = "input_audio_transcription"
+    request = values.get(_SECTION, {})
     flat = [key for key in _REQUEST_KEYS if key in values]
-    request = values.get(section, {})
     if not isinstance(request, Mapping) or not (flat or request):
         return
-    paths.setdefault(section, f"params.{section}")
-    merged = _own_names(request)
+    paths.setdefault(_SECTION, f"params.{_SECTION}")
     for key in flat:
-        paths[f"{section}.{key}"] = paths.pop(key)
-        merged.setdefault(key, values[key])
-    for key in flat:
-        del values[key]
-    values[section] = merged
+        paths[f"{_SECTION}.{key}"] = paths.pop(key)
+    moved = {key: values.pop(key) for key in flat}
+    values[_SECTION] = {**moved, **_own_names(request)}
 
 
 def _own_names(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,18 +154,7 @@ def _without_blanks(value: Any) -> Any:
     """TEN properties cannot hold null, so a blank text means "not given"."""
     if not isinstance(value, Mapping):
         return value
-    return {
-        key: inner
-        for key, inner in value.items()
-        if inner is not None
-        and not (isinstance(inner, str) and not inner.strip())
-    }
-
-
-def _no_params(params: Any) -> ConfigError:
-    return ConfigError(
-        "params", f"found {_type_of(params)}; allowed: an object"
-    )
+    return {key: inner for key, inner in value.items() if not _is_blank(inner)}
 
 
 def _unknown(path: str, allowed: Iterable[str]) -> ConfigError:
@@ -181,7 +167,9 @@ def _unknown(path: str, allowed: Iterable[str]) -> ConfigError:
     )
 
 
-def _config_error(error: ValidationError, at: Spelling) -> ConfigError:
+def _config_error(
+    error: ValidationError, at: Callable[[str], str]
+) -> ConfigError:
     """The first complaint of pydantic in the field's own words."""
     first = error.errors(include_url=False)[0]
     parts = [str(part) for part in first["loc"]]
@@ -213,24 +201,19 @@ def _find_field(parts: list[str]) -> tuple[type[BaseModel], Any]:
 
 def _allowed_values(annotation: Any) -> str:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        names = ", ".join(annotation.model_fields)
-        return f"an object with {names}"
+        return f"an object with {', '.join(annotation.model_fields)}"
+    choices = get_args(annotation)
     if get_origin(annotation) is Literal:
-        return ", ".join(json.dumps(v) for v in get_args(annotation))
+        return ", ".join(map(json.dumps, choices))
     if get_origin(annotation) is list:
-        return f"a list of {_allowed_values(get_args(annotation)[0])}"
-    choices = [a for a in get_args(annotation) if a is not type(None)]
-    if get_origin(annotation) is Union or choices:
-        return " or ".join(_allowed_values(choice) for choice in choices)
-    return "another value"
+        return f"a list of {_allowed_values(choices[0])}"
+    given = [_allowed_values(c) for c in choices if c is not type(None)]
+    return " or ".join(given) or "another value"
 
 
 def _type_of(value: Any) -> str:
     """What a value is, where it may be secret itself."""
-    for kind, name in _JSON_TYPES:
-        if isinstance(value, kind):
-            return name
-    return "another value"
+    return _JSON_TYPES.get(type(value), "another value")
 
 
 def _shown(value: Any) -> str:
@@ -252,29 +235,22 @@ def updated_properties(
     """
     merged: dict[str, Any] = {}
     for source in (old, new):
-        params = source.get("params", {})
-        if not isinstance(params, Mapping):
-            raise _no_params(params)
-        for scope in (source, params):
-            for key, value in scope.items():
-                if key in _NOT_OURS:
-                    continue
-                if scope is old and key not in _KNOWN:
-                    # It had a warning; no update is to fail over it.
-                    continue
-                name = _ALIASES.get(key, key)
-                if name in _REQUEST_KEYS:
-                    name, value = "input_audio_transcription", {name: value}
-                elif name == "input_audio_transcription" and isinstance(
-                    value, Mapping
-                ):
-                    value = _own_names(value)
-                before = merged.get(name)
-                if isinstance(value, Mapping) and isinstance(before, Mapping):
-                    value = {**_not_undone(before, value), **value}
-                if source is old and _is_blank(value) and name in merged:
-                    continue
-                merged[name] = value
+        for path, key, value in _entries(source):
+            # An unknown one had a warning; no update is to fail over it.
+            warned = source is old and path == key and key not in _KNOWN
+            if key in _NOT_OURS or warned:
+                continue
+            name = _ALIASES.get(key, key)
+            if name in _REQUEST_KEYS:
+                name, value = _SECTION, {name: value}
+            elif name == _SECTION and isinstance(value, Mapping):
+                value = _own_names(value)
+            before = merged.get(name)
+            if isinstance(value, Mapping) and isinstance(before, Mapping):
+                value = {**_not_undone(before, value), **value}
+            if source is old and _is_blank(value) and name in merged:
+                continue
+            merged[name] = value
     return {"params": merged}
 
 

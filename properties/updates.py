@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,7 @@ class ConfigUpdates:
         #: From the first one on that has no answer.
         self._commands: deque[Command] = deque()
         self._asked: list[Command] = []
-        self._under_way: Version | None = None
+        self._under_way: OpenAIASRConfig | None = None
         #: So many of the first that wait are asked for in parts, for they were
         #: refused together; and has the service accepted any since then?
         self._suspects = 0
@@ -128,12 +128,11 @@ class ConfigUpdates:
         ):
             return None
         version = Version.load(updated_properties(self.properties, payload))
-        command = Command(payload, accepted=True, answer="at once")
-        self._commands.append(command)
-        if self._under_way is not None and self._under_way.config is config:
+        self._commands.append(Command(payload, accepted=True))
+        if self._under_way is config:
             # A call that begins anew works by what is asked for.
             version = Version.load(self._with(self._asked))
-            self._under_way = version
+            self._under_way = version.config
         self._forget_answered()
         return version
 
@@ -176,8 +175,7 @@ class ConfigUpdates:
         way or answered."""
         if command.accepted is not None or command in self._asked:
             return False
-        _refuse(command, _TOO_LATE)
-        self._forget_answered()
+        self._answer([command], False, _TOO_LATE)
         return True
 
     # -- the service is asked for them --------------------------------------
@@ -194,58 +192,57 @@ class ConfigUpdates:
         before = self.properties
         for command in waiting[: (self._suspects + 1) // 2 or len(waiting)]:
             if command.deadline <= now:
-                _refuse(command, _TOO_LATE)
+                self._answer([command], False, _TOO_LATE)
                 continue
             try:
                 before = self._load(command, before).properties
             except ConfigError as problem:
-                _refuse(command, str(problem))
+                self._answer([command], False, str(problem))
             else:
                 asked.append(command)
-        self._forget_answered()
         if not asked:
             return None
-        version = Version.load(self._with(asked))
-        self._asked, self._under_way = asked, version
+        config = Version.load(self._with(asked)).config
+        self._asked, self._under_way = asked, config
         left = min(command.deadline for command in asked) - now
         if len(asked) > 1:
             # What is left is for its parts, should it be refused.
             left = max(left / 2, min(left, _SESSION_S))
-        return Request(version.config, left)
+        return Request(config, left)
 
     def accept(self, applies: str) -> Version:
         """All that was asked for is in force; returns what that makes."""
-        asked = self._end()
-        for command in asked:
-            command.accepted, command.answer = True, applies
+        asked = self.put_back()
         self._suspects = max(self._suspects - len(asked), 0)
         self._accepts = True
-        self._forget_answered()
+        self._answer(asked, True, applies)
         return Version.load(self.properties)
 
     def refuse(self, reason: str, *, divide: bool = True) -> None:
         """Nothing of it is in force.  ``divide``: one of several may be to
         blame, so ask for parts; else all of them are refused."""
-        asked = self._end()
+        asked = self.put_back()
         if len(asked) > 1 and divide:
             self._suspects, self._accepts = len(asked), False
             return
-        for command in asked:
-            _refuse(command, reason)
         # Where it accepts nothing the reason may be none of theirs: then the
         # next one is asked for alone, for to merge and to divide again would
         # only be a burden.
         self._suspects = int(divide and not self._accepts)
-        self._forget_answered()
+        self._answer(asked, False, reason)
 
-    def put_back(self) -> None:
-        """What was asked for waits again: nobody will know how it went."""
-        self._end()
-
-    def _end(self) -> list[Command]:
+    def put_back(self) -> list[Command]:
+        """What was asked for waits again, unless how it went is told next."""
         asked, self._asked = self._asked, []
         self._under_way = None
         return asked
+
+    def _answer(
+        self, commands: Iterable[Command], accepted: bool, answer: str
+    ) -> None:
+        for command in commands:
+            command.accepted, command.answer = accepted, answer
+        self._forget_answered()
 
     def _forget_answered(self) -> None:
         commands = self._commands
@@ -255,7 +252,3 @@ class ConfigUpdates:
                 self._base = updated_properties(self._base, command.payload)
         if not commands:
             self._suspects, self._accepts = 0, True
-
-
-def _refuse(command: Command, reason: str) -> None:
-    command.accepted, command.answer = False, reason

@@ -25,7 +25,7 @@ One session:
 ``turn_list``      the turns in spoken order, and our open commits
 ``chain``          was the notice of an item lost?
 ``item_events``    what events mean for the turns
-``problems``       errors that are no answer to anything
+``error_events``   those that are no answer to anything
 ``session``        all of these together
 ``hold``           why sending waits at a commit mark
 ``link``           a session's signs of life, and how much may be sent ahead
@@ -34,10 +34,10 @@ The whole call:
 
 ``audio_buffer``   the audio that is not delivered yet, and the watermark
 ``feed``           what is sent to the active session
-``delivery``       from turns to results with true times
+``result_queue``   from turns to results with true times
 ``backoff``        when to try again
-``change``         other settings while the call goes on; an attempt
-``connections``    which session counts, and when to open another
+``change``         a change of the settings; an attempt to connect
+``sessions``       which one counts, and when to open another
 ``finalizes``      those that wait for their end signal
 ``progress``       what is delivered, sent again, or given up
 ``in_force``       the settings in force, and how they change

@@ -20,7 +20,7 @@ class ChangeState(Enum):
     WAITS = "for a pause; then the running session is updated"
     SENT = "the update is out, its answer awaited"
     WANTED = "a session of its own is to be opened"
-    TRIED = "that is opened, or is ready and waits for a pause"
+    STARTED = "that is opened, or is ready and waits for a pause"
     MADE = "the new settings are in force"
     REFUSED = "the old ones stay"
 
@@ -29,8 +29,8 @@ _C = ChangeState
 CHANGE_MOVES = {
     _C.WAITS: frozenset({_C.SENT, _C.WANTED, _C.REFUSED}),
     _C.SENT: frozenset({_C.WAITS, _C.WANTED, _C.MADE, _C.REFUSED}),
-    _C.WANTED: frozenset({_C.TRIED, _C.REFUSED}),
-    _C.TRIED: frozenset({_C.WANTED, _C.MADE, _C.REFUSED}),
+    _C.WANTED: frozenset({_C.STARTED, _C.REFUSED}),
+    _C.STARTED: frozenset({_C.WANTED, _C.MADE, _C.REFUSED}),
     _C.MADE: frozenset[ChangeState](),
     _C.REFUSED: frozenset[ChangeState](),
 }

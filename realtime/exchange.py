@@ -7,8 +7,6 @@ does what the state of things allows, whatever led there.
 from __future__ import annotations
 
 from .change import Attempt
-from .connections import Connections
-from .delivery import Delivery
 from .events import MalformedEvent, parse_event
 from .faults import Fault, fault_of_close, fault_of_error
 from .feed import Feed
@@ -16,8 +14,10 @@ from .in_force import SettingsInForce
 from .limits import Limits
 from .link import Link
 from .progress import Progress
+from .result_queue import ResultQueue
 from .results import ServerProblem, SessionLost, SessionReady, TurnCommitted
 from .session import SessionState
+from .sessions import Sessions
 
 
 class Exchange:
@@ -29,18 +29,18 @@ class Exchange:
 
     def __init__(
         self,
-        connections: Connections,
+        sessions: Sessions,
         feed: Feed,
-        delivery: Delivery,
+        queue: ResultQueue,
         progress: Progress,
         in_force: SettingsInForce,
         limits: Limits,
     ) -> None:
         self.replayed = 0
         self.malformed = 0
-        self._connections = connections
+        self._sessions = sessions
         self._feed = feed
-        self._delivery = delivery
+        self._queue = queue
         self._progress = progress
         self._in_force = in_force
         self._grace = limits.close_grace_ms / 1000
@@ -49,18 +49,18 @@ class Exchange:
 
     def next_attempt(self, now: float) -> Attempt | None:
         """The connection that the client shall open, once; or None."""
-        due_at = self._connections.due_at()
+        due_at = self._sessions.due_at()
         if due_at is None or now < due_at:
             return None
         attempt = self._in_force.attempt(now)
-        self._connections.dial(attempt)
+        self._sessions.dial(attempt)
         return attempt
 
     def opened(self, now: float, wall: float) -> Link:
         """The WebSocket handshake is done; ``wall`` is unix time in s."""
-        connections = self._connections
-        stale = self._in_force.is_stale(connections.attempt)
-        link = connections.opened(now, wall, not (stale or connections.over))
+        sessions = self._sessions
+        stale = self._in_force.is_stale(sessions.attempt)
+        link = sessions.opened(now, wall, not (stale or sessions.over))
         if stale:
             self._connect_again(now)
         self.settle(now)
@@ -68,7 +68,7 @@ class Exchange:
 
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
-        attempt = self._connections.not_opened()
+        attempt = self._sessions.not_opened()
         if self._in_force.is_stale(attempt):
             self._connect_again(now)
         else:
@@ -76,8 +76,8 @@ class Exchange:
         self.settle(now)
 
     def _connect_again(self, now: float) -> None:
-        if self._connections.active is None:
-            self._connections.plan(now)
+        if self._sessions.active is None:
+            self._sessions.plan(now)
 
     def closed(
         self, link: Link, close_code: int, reason: str, now: float
@@ -87,13 +87,14 @@ class Exchange:
         ``close_code`` 1006 stands for an end without a CLOSE frame;
         ``reason`` then says what happened.
         """
-        behind = link.session.problems.behind(close_code, now)
+        behind = link.session.errors.behind(close_code, now)
         self._broke(link, fault_of_close(close_code, reason, behind), now)
         self.settle(now)
 
     def _broke(self, link: Link, fault: Fault, now: float) -> None:
-        """The connection of ``link`` is over; it is closed if it is not."""
-        if self._connections.remove(link):
+        """The connection of ``link`` is no use any more, for a reason of
+        ours; where it counted, that is a loss."""
+        if self._sessions.remove(link):
             self._lost(link.attempt, fault, now)
 
     def recover(self, fault: Fault, now: float) -> None:
@@ -102,18 +103,19 @@ class Exchange:
         Whatever state that has left goes with the connections, which the
         client has broken off; what is undelivered is sent again.
         """
-        self._connections.remove_all()
+        self._sessions.remove_all()
         self._in_force.forget_attempt()
         self._lost(None, fault, now)
         self.settle(now)
 
     def _lost(self, attempt: Attempt | None, fault: Fault, now: float) -> None:
-        """A session, or an attempt at one, ended."""
+        """A session that counted, or an attempt at one, ended: tell it, and
+        plan what follows."""
         if self._in_force.attempt_failed(attempt, fault, now):
             return
-        told = self._connections.lost(fault, now)
+        told = self._sessions.lost(fault, now)
         if told is not None:
-            self._delivery.tell(told)
+            self._queue.tell(told)
         if isinstance(told, SessionLost) and told.fault.fatal:
             self._progress.give_up("given_up")
             self._progress.answer_finalizes(now)
@@ -126,7 +128,7 @@ class Exchange:
         session = link.session
         if session.outbox:
             return session.outbox.popleft()
-        counts = link is self._connections.active and not link.must_close
+        counts = link is self._sessions.active and not link.must_close
         if not counts or session.stuck:
             return None
         message = self._feed.next_message(link, now)
@@ -149,10 +151,10 @@ class Exchange:
         if turn is not None and not session.turns.by_client:
             link.looked_to(max(turn.begin, session.turns.boundary), now)
         self._look_at_handshake(link, now)
-        if link is self._connections.active:
+        if link is self._sessions.active:
             if turn is not None:
                 if event.type == "input_audio_buffer.committed":
-                    self._delivery.tell(TurnCommitted(turn.item_id))
+                    self._queue.tell(TurnCommitted(turn.item_id))
                 self._progress.deliver(now)
             if session.items.chain.broken:
                 self._progress.replay_broken_chain(session, now)
@@ -162,7 +164,7 @@ class Exchange:
         """Tell what there is to tell about it; the connection may end."""
         handshake = link.session.handshake
         for fault in handshake.take_notices():
-            self._delivery.tell(ServerProblem(fault))
+            self._queue.tell(ServerProblem(fault))
         if handshake.failure is not None:
             self._broke(link, handshake.failure, now)
 
@@ -170,7 +172,7 @@ class Exchange:
         """The PONG for the PING that was asked for arrived."""
         link.pong(now)
         quiet = link.take_quiet()
-        if quiet is not None and link is self._connections.active:
+        if quiet is not None and link is self._sessions.active:
             self._progress.on_server_quiet(link, quiet)
         self.settle(now)
 
@@ -178,7 +180,7 @@ class Exchange:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        for link in self._connections.links:
+        for link in self._sessions.links:
             self._tick_link(link, now)
         self.settle(now)
 
@@ -190,22 +192,22 @@ class Exchange:
             self._look_at_handshake(link, now)
         if not session.ready:
             return
-        for info in session.problems.take(now - self._grace):
-            self._delivery.tell(ServerProblem(fault_of_error(info)))
+        for info in session.errors.take(now - self._grace):
+            self._queue.tell(ServerProblem(fault_of_error(info)))
         fault = link.tick(now)
-        if fault is None and link is self._connections.active:
+        if fault is None and link is self._sessions.active:
             fault = self._progress.check_answers(session, now)
         if fault is not None:
             self._broke(link, fault, now)
-        rollover_at = self._connections.rollover_at()
+        rollover_at = self._sessions.rollover_at()
         if rollover_at is not None and now >= rollover_at:
-            self._connections.plan(now)
+            self._sessions.plan(now)
 
     def deadline(self) -> float | None:
         """When `tick` or `next_attempt` has something to do next."""
-        times = [*self._in_force.times(), *self._connections.times()]
+        times = [*self._in_force.times(), *self._sessions.times()]
         times += self._progress.finalizes.times()
-        for link in self._connections.links:
+        for link in self._sessions.links:
             times += self._times_of(link)
         return min(times, default=None)
 
@@ -214,20 +216,21 @@ class Exchange:
         if not session.ready:
             # One that is over has nothing to do, and is gone soon.
             return [session.handshake.due()]
-        told = [at + self._grace for at in session.problems.oldest_at()]
+        told = [at + self._grace for at in session.errors.oldest_at()]
         times = told + link.times()
-        if link is self._connections.active:
+        if link is self._sessions.active:
             times += self._progress.answer_times(session)
-            spare, switch_at = self._connections.ready, session.switch_at
-            if spare is not None and switch_at is not None:
+            switch_at = session.switch_at
+            if self._sessions.ready is not None and switch_at is not None:
                 times.append(switch_at)
         return times
 
     # -- whatever led there ---------------------------------------------------
 
     def settle(self, now: float) -> None:
-        """If this is so, do that."""
-        if not self._connections.stopped:
+        """Take over, go on with a change, answer finalizes: whatever the state
+        of things allows by now; nothing where that is nothing."""
+        if not self._sessions.stopped:
             self._take_over(now)
             self._in_force.pursue(now)
             # It may have left the active session.
@@ -240,9 +243,9 @@ class Exchange:
         While another session is alive that is a moment when nothing is
         undelivered, or the last one before that session expires.
         """
-        connections = self._connections
-        connections.look_at_next()
-        link, old = connections.ready, connections.active
+        sessions = self._sessions
+        sessions.look_at_next()
+        link, old = sessions.ready, sessions.active
         if link is None:
             return
         if old is not None and not self._in_force.forces(link, now):
@@ -251,17 +254,17 @@ class Exchange:
             busy = self._progress.undelivered or old.hold is not None
             if busy and not forced:
                 return
-        recovered = connections.take_over()
+        recovered = sessions.take_over()
         # By whose settings silence is kept.
         self._in_force.taken_over(link)
         replayed = self._progress.begin_replay(link)
         self.replayed += replayed
         session = link.session
-        self._delivery.tell(
+        self._queue.tell(
             SessionReady(
                 session.id,
                 round((session.ready_at - link.attempt.at) * 1000),
                 recovered,
-                self._delivery.ms(replayed),
+                self._queue.ms(replayed),
             )
         )

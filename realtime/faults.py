@@ -99,12 +99,16 @@ _BY_WORD = {
     for rule in RULES
     if rule.where in ("code", "type", "refusal")
 }
-_RANGES = [
-    (rule.where, int(low), int(high or low), rule)
-    for rule in RULES
-    if rule.where in ("close", "http")
-    for low, _, high in [rule.sign.partition("-")]
-]
+#: The narrowest first: one number comes before a range, wherever it stands.
+_RANGES = sorted(
+    (
+        (rule.where, int(low), int(high or low), rule)
+        for rule in RULES
+        if rule.where in ("close", "http")
+        for low, _, high in [rule.sign.partition("-")]
+    ),
+    key=lambda entry: entry[2] - entry[1],
+)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ The rules, in the order in which they apply:
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from enum import Enum
 
 from .client_events import session_update_event
 from .errors import ErrorInfo
@@ -35,10 +35,7 @@ from .faults import (
 from .habits import ServerHabits
 from .limits import Limits
 from .settings import Dialect, ProtocolChoice, SessionSettings
-
-#: ``waiting``: for the server's first event.  ``asking``: for the answer to
-#: our settings.  ``trial``: it did not come, audio goes out all the same.
-Stage = Literal["waiting", "asking", "trial", "done"]
+from .states import Machine
 
 CREATED = ("session.created", "transcription_session.created")
 UPDATED = ("session.updated", "transcription_session.updated")
@@ -50,6 +47,25 @@ _UPDATE_ID = "evt_session_"
 #: Another attempt waits so many times as long as a late answer took, and
 #: never longer than this, in seconds.
 _PATIENCE, _MAX_PATIENCE_S = 2.0, 60.0
+
+
+class HandshakeState(Enum):
+    """How far it is with the settings of a session."""
+
+    WAITING = "for the server's first event"
+    ASKING = "our settings are sent; no audio goes out before the answer"
+    TRIAL = "no answer came in time; audio goes out all the same"
+    DONE = "they are in force"
+
+
+_H = HandshakeState
+HANDSHAKE_MOVES = {
+    _H.WAITING: frozenset({_H.ASKING}),
+    # Once more, in the other dialect.
+    _H.ASKING: frozenset({_H.ASKING, _H.TRIAL, _H.DONE}),
+    _H.TRIAL: frozenset({_H.ASKING, _H.DONE}),
+    _H.DONE: frozenset({_H.ASKING, _H.DONE}),
+}
 
 
 class Handshake:
@@ -75,7 +91,7 @@ class Handshake:
         self._outbox = outbox
         self._may_be_beta = protocol == "auto"
         self.dialect: Dialect = "beta" if protocol == "beta" else "ga"
-        self.stage: Stage = "waiting"
+        self._machine = Machine(HandshakeState.WAITING, HANDSHAKE_MOVES)
         self.failure: Fault | None = None
         self._notices: list[Fault] = []
         self._audio_sent = False
@@ -88,9 +104,18 @@ class Handshake:
             self._ask(now)
 
     @property
+    def state(self) -> HandshakeState:
+        return self._machine.state
+
+    @property
     def ready(self) -> bool:
         """May audio go out?"""
-        return self.stage in ("trial", "done")
+        return self.on_trial or self.state is HandshakeState.DONE
+
+    @property
+    def on_trial(self) -> bool:
+        """Does audio go out although nothing was confirmed?"""
+        return self.state is HandshakeState.TRIAL
 
     def _ask(self, now: float) -> None:
         """Send our settings in the dialect that is known by now."""
@@ -99,12 +124,12 @@ class Handshake:
             session_update_event(self._settings, self.dialect, self._update_id)
         )
         self._since = now
-        self.stage = "asking"
+        self._machine.to(HandshakeState.ASKING)
         if self._habits.consents:
             self._begin_trial(now)
 
     def _begin_trial(self, now: float) -> None:
-        self.stage = "trial"
+        self._machine.to(HandshakeState.TRIAL)
         self.trial_since = now
 
     def audio_goes_out(self) -> None:
@@ -125,16 +150,16 @@ class Handshake:
     def receive(self, event: ServerEvent, now: float) -> bool:
         """Take an event that is no ``error``; True if that is all to it."""
         kind = event.type
-        if self.stage == "waiting" or kind in CREATED:
+        if self.state is HandshakeState.WAITING or kind in CREATED:
             self._on_first_word(event, now)
         if kind in CREATED:
             return True
         if kind in UPDATED:
             self._on_updated(now)
             return True
-        if self.stage == "trial" and kind.startswith(_HEARS):
+        if self.on_trial and kind.startswith(_HEARS):
             # It works by settings that it never confirmed.
-            self.stage = "done"
+            self._machine.to(HandshakeState.DONE)
             self._habits.consents = True
         return False
 
@@ -144,7 +169,7 @@ class Handshake:
             # It was no refusal.
             self._notices.append(fault_of_error(self._problem[1]))
             self._problem = None
-        spoke_first = self.stage == "waiting"
+        spoke_first = self.state is HandshakeState.WAITING
         if self._may_be_beta and _is_beta(event) and self.dialect == "ga":
             self.dialect = "beta"
             self._ask(now)
@@ -153,7 +178,7 @@ class Handshake:
 
     def _on_updated(self, now: float) -> None:
         habits = self._habits
-        if self.stage == "trial" and self._audio_sent:
+        if self.on_trial and self._audio_sent:
             habits.answers_in_s = now - self._since
             self.failure = Fault(
                 "at_once",
@@ -162,7 +187,7 @@ class Handshake:
                 " session.update; the audio so far is sent again",
             )
         habits.confirms, habits.consents = True, False
-        self.stage = "done"
+        self._machine.to(HandshakeState.DONE)
 
     def on_error(self, info: ErrorInfo, now: float) -> bool:
         """Take an ``error``; True if it was about the handshake."""
@@ -179,10 +204,13 @@ class Handshake:
 
     def _answers_update(self, info: ErrorInfo) -> bool:
         if info.event_id:
-            return info.event_id == self._update_id and self.stage != "done"
+            return (
+                info.event_id == self._update_id
+                and self.state is not HandshakeState.DONE
+            )
         # Before session.created it may be about the connection as well.
         about_us = self._created or info.param.startswith("session")
-        return about_us and self.stage == "asking"
+        return about_us and self.state is HandshakeState.ASKING
 
     # -- time --------------------------------------------------------------
 
@@ -191,7 +219,7 @@ class Handshake:
         limits, since = self._limits, self._since
         if self._problem is not None:
             return self._problem[0] + limits.close_grace_ms / 1000
-        if self.stage == "waiting":
+        if self.state is HandshakeState.WAITING:
             return since + limits.speak_first_ms / 1000
         if not self._habits.told_unconfirmed:
             return since + limits.unconfirmed_ms / 1000
@@ -203,7 +231,7 @@ class Handshake:
         while not (self.ready or self.failure) and now >= self.due():
             if self._problem is not None:
                 self.failure = fault_of_start(self._problem[1])
-            elif self.stage == "waiting":
+            elif self.state is HandshakeState.WAITING:
                 self._ask(now)
             elif not self._habits.told_unconfirmed:
                 self._tell(now)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from .change import ANSWER_S, PATIENCE_S, Attempt, Change, ChangeState
-from .connections import Connections
-from .delivery import Delivery
 from .faults import Fault, fault_of_refused_settings
 from .feed import Feed
 from .link import Link
 from .progress import Progress
+from .result_queue import ResultQueue
 from .results import Applies, SettingsChanged
 from .session import Session, SessionState
+from .sessions import Sessions
 from .settings import SessionSettings, needs_new_session
 
 CALL_OVER = Fault("report", "stopped", "the call is over")
@@ -29,16 +29,16 @@ class SettingsInForce:
         self,
         settings: SessionSettings,
         address: object,
-        connections: Connections,
+        sessions: Sessions,
         feed: Feed,
-        delivery: Delivery,
+        queue: ResultQueue,
         progress: Progress,
     ) -> None:
         self.settings = settings
         self.address = address
-        self._connections = connections
+        self._sessions = sessions
         self._feed = feed
-        self._delivery = delivery
+        self._queue = queue
         self._progress = progress
         self._change: Change | None = None
 
@@ -53,23 +53,23 @@ class SettingsInForce:
         by_session: bool = False,
     ) -> None:
         """Put other settings in force; a `SettingsChanged` follows."""
-        if self._connections.over:
-            fault = self._connections.fatal or CALL_OVER
-            self._delivery.tell(SettingsChanged(fault))
+        if self._sessions.over:
+            fault = self._sessions.fatal or CALL_OVER
+            self._queue.tell(SettingsChanged(fault))
             return
         same = settings == self.settings and address == self.address
         if same and not by_session:
             self.readdress(address)
-            self._delivery.tell(SettingsChanged(None, "at once"))
+            self._queue.tell(SettingsChanged(None, "at once"))
             return
-        active = self._connections.active
+        active = self._sessions.active
         by_session = (
             by_session
             or address != self.address
             or active is None
             or needs_new_session(active.session.settings, settings)
             # A server that confirms nothing would not answer an update.
-            or self._connections.habits.consents
+            or self._sessions.habits.consents
         )
         self._change = Change(
             settings,
@@ -80,7 +80,7 @@ class SettingsInForce:
             now + within_s,
         )
         if by_session:
-            self._connections.plan(now)
+            self._sessions.plan(now)
 
     def readdress(self, address: object) -> None:
         """An equal address; but the client may have more in it than that."""
@@ -99,7 +99,7 @@ class SettingsInForce:
         if change is None or not change.by_session:
             return Attempt(self.settings, self.address, now)
         if change.state is ChangeState.WANTED:
-            change.to(ChangeState.TRIED)
+            change.to(ChangeState.STARTED)
         return Attempt(change.settings, change.address, now, change)
 
     def is_stale(self, attempt: Attempt | None) -> bool:
@@ -122,7 +122,7 @@ class SettingsInForce:
         change = None if attempt is None else attempt.change
         if change is None or change is not self._change:
             return False
-        if self._connections.active is None and not fault.fatal:
+        if self._sessions.active is None and not fault.fatal:
             change.to(ChangeState.WANTED)
             return False
         self.refuse(fault, now)
@@ -131,7 +131,7 @@ class SettingsInForce:
     def forget_attempt(self) -> None:
         """It is broken off; another one follows."""
         change = self._change
-        if change is not None and change.state is ChangeState.TRIED:
+        if change is not None and change.state is ChangeState.STARTED:
             change.to(ChangeState.WANTED)
 
     # -- the change -----------------------------------------------------------
@@ -149,12 +149,12 @@ class SettingsInForce:
 
     def pursue(self, now: float) -> None:
         """Go on with the change, if there is one."""
-        change, active = self._change, self._connections.active
+        change, active = self._change, self._sessions.active
         if change is None:
             return
         if now >= change.give_up_at:
             self.refuse(_TOO_LATE, now)
-        elif change.state is ChangeState.TRIED:
+        elif change.state is ChangeState.STARTED:
             return
         elif change.state is ChangeState.WANTED:
             self._plan_session(now)
@@ -171,10 +171,10 @@ class SettingsInForce:
         self._plan_session(now)
 
     def _plan_session(self, now: float) -> None:
-        if self._connections.active is not None:
-            # A spare one that waits for a pause is no use any more.
-            self._connections.drop_standby()
-        self._connections.plan_unless_due(now)
+        if self._sessions.active is not None:
+            # One that waits for a pause is no use any more.
+            self._sessions.drop_standby()
+        self._sessions.plan_unless_due(now)
 
     def _look_for_answer(self, session: Session, now: float) -> None:
         if session.refused is not None:
@@ -215,40 +215,40 @@ class SettingsInForce:
         self.settings = change.settings
         self.address = change.address
         self._feed.configure(change.settings)
-        self._delivery.configure(change.settings)
-        self._connections.allow_spare()
-        standby = self._connections.standby
+        self._queue.configure(change.settings)
+        self._sessions.allow_next()
+        standby = self._sessions.standby
         if standby is not None and standby.session.settings != self.settings:
             # It was opened for the old settings.
-            self._connections.drop_standby()
-        self._delivery.tell(SettingsChanged(None, applies))
+            self._sessions.drop_standby()
+        self._queue.tell(SettingsChanged(None, applies))
 
     def refuse(self, fault: Fault, now: float) -> None:
         """The change under way, if there is one, is not made."""
         change, self._change = self._change, None
         if change is None:
             return
-        connections = self._connections
-        standby, active = connections.standby, connections.active
+        sessions = self._sessions
+        standby, active = sessions.standby, sessions.active
         if standby is not None and standby.attempt.change is change:
-            connections.drop_standby()
+            sessions.drop_standby()
         if active is None:
-            connections.plan_unless_due(now)
+            sessions.plan_unless_due(now)
         elif active.session.state is SessionState.UPDATING:
             # By which settings it works is not known, and no audio goes out
             # before it says so.
-            connections.drop_active(now)
+            sessions.drop_active(now)
         change.to(ChangeState.REFUSED)
-        self._delivery.tell(SettingsChanged(fault))
+        self._queue.tell(SettingsChanged(fault))
 
     def times(self) -> list[float]:
         """When something of the above becomes due."""
-        change, connections = self._change, self._connections
+        change, sessions = self._change, self._sessions
         if change is None:
             return []
         times = [change.give_up_at]
-        takes_over = self._change_of(connections.ready) is not None
+        takes_over = self._change_of(sessions.ready) is not None
         waits = change.state is ChangeState.WAITS
-        if connections.active is not None and (waits or takes_over):
+        if sessions.active is not None and (waits or takes_over):
             times.append(change.force_at)
         return times

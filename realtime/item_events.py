@@ -138,7 +138,7 @@ class ItemEvents:
             self._habits.unknown_events += 1
             return None
         turn = self._turns.turn(item_id)
-        if turn is None or turn.settled:
+        if turn is None or turn.decided:
             return None
         if part == "delta":
             turn.add_text(event)

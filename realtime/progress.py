@@ -7,8 +7,6 @@ before a turn.
 from __future__ import annotations
 
 from .audio_buffer import AudioBuffer
-from .connections import Connections
-from .delivery import Delivery
 from .errors import describe
 from .faults import Fault, fault_of_error
 from .feed import Feed
@@ -16,8 +14,10 @@ from .finalizes import FinalizeQueue
 from .handshake import NOT_CONFIRMED
 from .limits import Limits
 from .link import Link
+from .result_queue import ResultQueue
 from .results import DropCause
 from .session import Session
+from .sessions import Sessions
 from .turn import Turn
 
 #: A turn that fails or stays without an answer is sent again this often.
@@ -40,15 +40,15 @@ class Progress:
         self,
         buffer: AudioBuffer,
         feed: Feed,
-        delivery: Delivery,
-        connections: Connections,
+        queue: ResultQueue,
+        sessions: Sessions,
         limits: Limits,
     ) -> None:
         self.finalizes = FinalizeQueue(limits.finalize_timeout_ms)
         self._buffer = buffer
         self._feed = feed
-        self._delivery = delivery
-        self._connections = connections
+        self._queue = queue
+        self._sessions = sessions
         self._turn_timeout = limits.turn_timeout_ms / 1000
         #: How often the first undelivered turn was sent again.
         self._resent = 0
@@ -62,17 +62,17 @@ class Progress:
     @property
     def undelivered(self) -> bool:
         """Is there held audio that is not known to be silent?"""
-        buffer, link = self._buffer, self._connections.active
+        buffer, link = self._buffer, self._sessions.active
         if link is not None and link.session.turns.pending:
             return True
         return buffer.has_speech(buffer.watermark, buffer.end)
 
     def covers(self, position: int) -> bool:
         """Is everything said before ``position`` delivered, or given up?"""
-        connections = self._connections
-        if connections.over or self._buffer.watermark >= position:
+        sessions = self._sessions
+        if sessions.over or self._buffer.watermark >= position:
             return True
-        link = connections.active
+        link = sessions.active
         if link is None or link.session.sent < position:
             return False
         mark = self._buffer.next_mark(link.marked_to)
@@ -86,20 +86,20 @@ class Progress:
     def answer_finalizes(self, now: float) -> None:
         """Tell the end of those that are due."""
         for end in self.finalizes.answers(self.covers, now):
-            self._delivery.tell(end)
+            self._queue.tell(end)
 
     def deliver(self, now: float) -> None:
         """Deliver the turns at the head that have their last word."""
-        while (link := self._connections.active) is not None:
+        while (link := self._sessions.active) is not None:
             session = link.session
             turn = session.turns.head()
             if session.items.chain.in_doubt:
                 break
-            if turn is None or not turn.settled:
-                self._delivery.interim(session)
+            if turn is None or not turn.decided:
+                self._queue.interim(session)
                 break
             if turn.failure is None:
-                self._delivery.final(turn)
+                self._queue.final(turn)
                 self._pass(session, turn, now)
                 # Before the text of what was said after it.
                 self.answer_finalizes(now)
@@ -130,10 +130,10 @@ class Progress:
         """
         buffer = self._buffer
         buffer.advance(position)
-        step = self._delivery.samples(_PROGRESS_MS)
+        step = self._queue.samples(_PROGRESS_MS)
         if buffer.watermark - self._progress_at >= step:
             self._progress_at = buffer.watermark
-            self._connections.progressed()
+            self._sessions.progressed()
 
     # -- what is sent again ----------------------------------------------
 
@@ -146,8 +146,8 @@ class Progress:
         return True
 
     def _replay(self, now: float) -> None:
-        connections = self._connections
-        connections.drop_active(now, connections.retry_delay())
+        sessions = self._sessions
+        sessions.drop_active(now, sessions.retry_delay())
 
     def replay_broken_chain(self, session: Session, now: float) -> None:
         """A notice was lost: replay once the turns that can be trusted are
@@ -156,7 +156,7 @@ class Progress:
         if head is not None and head.committed:
             return
         self._breaks += 1
-        habits = self._connections.habits
+        habits = self._sessions.habits
         if self._breaks > min(max(TRUST, habits.links), MOST_TRUST):
             habits.chains = False
         self._replay(now)
@@ -165,7 +165,7 @@ class Progress:
 
     def answer_times(self, session: Session) -> list[float]:
         """Until when the server should have answered, in seconds."""
-        if session.handshake.stage == "trial":
+        if session.handshake.on_trial:
             return [session.handshake.trial_since + self._turn_timeout]
         return session.turns.answer_times(self._turn_timeout)
 
@@ -174,7 +174,7 @@ class Progress:
         session on trial is given up, for the reason that is returned."""
         if now < min(self.answer_times(session), default=now + 1):
             return None
-        if session.handshake.stage == "trial":
+        if session.handshake.on_trial:
             return self._check_trial(session, now)
         if self._resend(now):
             return None
@@ -188,7 +188,7 @@ class Progress:
         if unsure:
             # What the server says about it may come yet, and would be taken
             # for the next turn's.
-            self._connections.drop_active(now)
+            self._sessions.drop_active(now)
         self.deliver(now)
         return None
 
@@ -205,14 +205,14 @@ class Progress:
     ) -> None:
         if turn.end is None:
             session.turns.end_by_commit(turn)
-        self._delivery.failed(turn, fault)
+        self._queue.failed(turn, fault)
         self._pass(session, turn, now)
 
     def give_up(self, cause: DropCause) -> None:
         """What is held will not be delivered any more."""
         buffer = self._buffer
         if buffer.end > buffer.watermark:
-            self._delivery.dropped_audio(buffer.watermark, buffer.end, cause)
+            self._queue.dropped_audio(buffer.watermark, buffer.end, cause)
             buffer.advance(buffer.end)
 
     def lost_to_bound(self, reach: int) -> None:
@@ -221,10 +221,10 @@ class Progress:
         What an open session has already received may still be delivered by
         it; only audio that no session will ever get is dropped for good.
         """
-        buffer, link = self._buffer, self._connections.active
+        buffer, link = self._buffer, self._sessions.active
         if buffer.start <= reach:
             return
-        self._delivery.dropped_audio(reach, buffer.start)
+        self._queue.dropped_audio(reach, buffer.start)
         if link is None:
             buffer.advance(buffer.start)
         else:
@@ -236,7 +236,7 @@ class Progress:
         buffer = self._buffer
         if not buffer.complete:
             # Evicted while another session had it; that one is gone now.
-            self._delivery.dropped_audio(buffer.watermark, buffer.start)
+            self._queue.dropped_audio(buffer.watermark, buffer.start)
             buffer.advance(buffer.start)
         link.begin_at(buffer.watermark)
         for position in self.finalizes.positions:
@@ -254,7 +254,7 @@ class Progress:
         turns = session.turns
         if turns.by_client or turns.pending or link.hold is not None:
             return
-        if session.handshake.stage == "trial":
+        if session.handshake.on_trial:
             # Its silence proves nothing.
             return
         quiet = position - self._feed.lead_in
@@ -263,7 +263,7 @@ class Progress:
 
     def on_local_quiet(self, position: int) -> None:
         """The local detector is sure that no turn is open at ``position``."""
-        buffer, link = self._buffer, self._connections.active
+        buffer, link = self._buffer, self._sessions.active
         quiet = position - self._feed.lead_in
         if link is not None:
             self._feed.skip_quiet(link, quiet)

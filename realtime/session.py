@@ -15,13 +15,13 @@ from .client_events import (
     commit_event,
     session_update_event,
 )
+from .error_events import ErrorEvents
 from .errors import ErrorInfo, error_of
 from .events import ServerEvent, clean_id
 from .habits import ServerHabits
 from .handshake import CREATED, UPDATED, Handshake
 from .item_events import ItemEvents
 from .limits import Limits
-from .problems import Problems
 from .sent_audio import SentAudio
 from .settings import ProtocolChoice, SessionSettings
 from .states import Machine
@@ -60,7 +60,7 @@ class Session:
     ``outbox`` holds control messages to send; audio is drawn separately.
     ``audio``: what was sent of the call.  ``turns``: what is heard in it, as
     ``items`` reads the server's events.
-    ``problems``: ``error`` events that are no answer to anything.
+    ``errors``: ``error`` events that are no answer to anything.
     ``refused``: why the last update was not accepted, or None.
     """
 
@@ -81,7 +81,7 @@ class Session:
         self.audio = SentAudio(settings.rate)
         self.turns = TurnList(settings, self.audio)
         self.items = ItemEvents(self.turns, self.audio, habits)
-        self.problems = Problems()
+        self.errors = ErrorEvents()
         self.refused: ErrorInfo | None = None
         self.handshake = Handshake(
             settings, protocol, limits, habits, self.outbox, now
@@ -199,7 +199,7 @@ class Session:
         if self.state is SessionState.OPENING and self.handshake.ready:
             self._machine.to(SessionState.READY)
             self.ready_at = now
-            self.problems.forget()
+            self.errors.forget()
 
     def _on_created(self, event: ServerEvent) -> None:
         session = event.object("session")
@@ -223,6 +223,6 @@ class Session:
             self._machine.to(SessionState.READY)
             self.refused = info
         elif self.handshake.on_error(info, now):
-            self.problems.notice(info, now)
+            self.errors.notice(info, now)
         else:
-            self.problems.add(info, now)
+            self.errors.add(info, now)

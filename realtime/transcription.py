@@ -22,8 +22,6 @@ from collections import deque
 
 from .audio_buffer import AudioBuffer, FindSpeech
 from .change import ANSWER_S
-from .connections import Connections
-from .delivery import Delivery
 from .exchange import Exchange
 from .faults import Fault
 from .feed import Feed
@@ -31,8 +29,10 @@ from .in_force import CALL_OVER, SettingsInForce
 from .limits import Limits
 from .link import Link
 from .progress import Progress
+from .result_queue import ResultQueue
 from .results import Result
 from .session import MIN_COMMIT_MS
+from .sessions import Sessions
 from .settings import ProtocolChoice, SessionSettings
 
 #: Silence that is no gap between two words any more, in ms.
@@ -42,8 +42,8 @@ _PAUSE_MS = 300
 class Transcription:
     """The state of one call, put together from its parts.
 
-    ``exchange``: the service's side.  ``connections`` and ``progress`` are
-    there to be looked at.
+    ``exchange``: the service's side.  ``sessions`` and ``progress`` are there
+    to be looked at.
     """
 
     def __init__(
@@ -60,23 +60,23 @@ class Transcription:
         limit = limits.max_buffer_ms * settings.rate // 1000
         self._buffer = AudioBuffer(settings.sample_bytes, limit, find_speech)
         self._feed = Feed(self._buffer, settings, limits)
-        self._delivery = Delivery(self._buffer, settings)
-        self.connections = Connections(limits, protocol, rng)
+        self._queue = ResultQueue(self._buffer, settings)
+        self.sessions = Sessions(limits, protocol, rng)
         self.progress = Progress(
-            self._buffer, self._feed, self._delivery, self.connections, limits
+            self._buffer, self._feed, self._queue, self.sessions, limits
         )
         self._in_force = SettingsInForce(
             settings,
             address,
-            self.connections,
+            self.sessions,
             self._feed,
-            self._delivery,
+            self._queue,
             self.progress,
         )
         self.exchange = Exchange(
-            self.connections,
+            self.sessions,
             self._feed,
-            self._delivery,
+            self._queue,
             self.progress,
             self._in_force,
             limits,
@@ -87,7 +87,7 @@ class Transcription:
     @property
     def results(self) -> deque[Result]:
         """What to tell the user, oldest first; the reader pops."""
-        return self._delivery.results
+        return self._queue.results
 
     @property
     def settings(self) -> SessionSettings:
@@ -102,12 +102,12 @@ class Transcription:
     @property
     def fatal(self) -> Fault | None:
         """Why no further attempt is made, or None."""
-        return self.connections.fatal
+        return self.sessions.fatal
 
     @property
     def active(self) -> Link | None:
         """The connection whose session gets the audio."""
-        return self.connections.active
+        return self.sessions.active
 
     @property
     def received(self) -> int:
@@ -122,12 +122,12 @@ class Transcription:
     @property
     def dropped(self) -> int:
         """Samples reported as dropped."""
-        return self._delivery.dropped
+        return self._queue.dropped
 
     @property
     def speaking(self) -> bool:
         """Was something said just now, by its sound?"""
-        pause = self._delivery.samples(_PAUSE_MS)
+        pause = self._queue.samples(_PAUSE_MS)
         return self._buffer.has_speech(self.received - pause, self.received)
 
     # -- from the user ----------------------------------------------------
@@ -159,14 +159,14 @@ class Transcription:
         """
         # What was said so far belongs to whoever listened until now: its turn
         # ends here, if it is ours to end.
-        least = self._delivery.samples(MIN_COMMIT_MS)
+        least = self._queue.samples(MIN_COMMIT_MS)
         spoken = self._buffer.has_unmarked_speech(least)
         self._buffer.listen(on)
         if spoken and self.settings.turn_owner == "client":
             self.commit()
         padding = None
         if on and skip_before_ms is not None:
-            padding = self._delivery.samples(skip_before_ms)
+            padding = self._queue.samples(skip_before_ms)
         self._feed.skip_silence(padding)
 
     def speech_started(self, onset: int) -> None:
@@ -219,12 +219,12 @@ class Transcription:
     def start(self, now: float) -> None:
         """Ask for the first connection."""
         if self.active is None:
-            self.connections.plan_unless_due(now)
+            self.sessions.plan_unless_due(now)
 
     def stop(self, now: float) -> None:
         """The call is over; what still waits for an answer gets it, and what
         is still held is reported."""
-        if self.connections.stopped:
+        if self.sessions.stopped:
             return
         if self.settings.turn_owner == "client":
             # What no commit was asked for is undelivered as well.
@@ -233,6 +233,6 @@ class Transcription:
             self.received
         ):
             self.progress.give_up("stopped")
-        self.connections.stop()
+        self.sessions.stop()
         self._in_force.refuse(CALL_OVER, now)
         self.exchange.settle(now)

@@ -36,6 +36,8 @@ TURN_MOVES = {
     _S.DONE: frozenset[TurnState](),
     _S.FAILED: frozenset[TurnState](),
 }
+#: More audio goes into a turn while it is in one of these.
+OPEN_STATES = (_S.GUESSED, _S.SPEAKING)
 
 
 @dataclass(eq=False)
@@ -75,15 +77,15 @@ class Turn:
     @property
     def closed(self) -> bool:
         """No more audio goes into this turn."""
-        return self.state not in (TurnState.GUESSED, TurnState.SPEAKING)
+        return self.state not in OPEN_STATES
 
     @property
     def committed(self) -> bool:
         """The server made an item of it."""
-        return self.settled or self.state is TurnState.COMMITTED
+        return self.decided or self.state is TurnState.COMMITTED
 
     @property
-    def settled(self) -> bool:
+    def decided(self) -> bool:
         """The server said its last word about this turn."""
         return self.state in (TurnState.DONE, TurnState.FAILED)
 

@@ -1,5 +1,5 @@
 """What is kept of a call: its audio, and all that was said on the wire.
 
-``session_log`` makes the lines, ``dump_files`` puts both on disk.  The thread
-that does so is `audio_dumper`'s.
+In this order: ``dump_files`` (names and opens the files), ``session_log`` (the
+lines).  The thread that writes them is in ``audio_dumper.py``.
 """

@@ -1,4 +1,4 @@
-"""URL and headers of a connection.
+"""The URL of a connection.
 
 People write base URLs in many ways: with ``https`` (as ``OPENAI_BASE_URL``)
 or ``wss``, with or without a slash or ``/realtime`` at the end, with a query,
@@ -20,8 +20,6 @@ OPENAI_HOST = "api.openai.com"
 DEFAULT_BASE_URL = f"wss://{OPENAI_HOST}/v1"
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
-
-
 #: Hosts of Azure OpenAI resources.
 _AZURE = (
     ".openai.azure.com",
@@ -89,9 +87,8 @@ def endpoint(
         parts = urlsplit(base_url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        if "@" in base_url:
-            raise ValueError(_USER_PART) from None
-        raise ValueError(_NO_URL) from None
+        problem = _USER_PART if "@" in base_url else _NO_URL
+        raise ValueError(problem) from None
     scheme = _SCHEMES.get(parts.scheme.lower())
     if "@" in parts.netloc:
         raise ValueError(_USER_PART)
@@ -114,8 +111,7 @@ def endpoint(
         # Left in, it looks like a wrong key (Microsoft's troubleshooting).
         advice.append("api-version is left out: the v1 API does not take it")
     if (azure or _is_openai_host(host)) and pairs.get("intent") != "realtime":
-        if "model" in pairs:
-            del pairs["model"]
+        if pairs.pop("model", None) is not None:
             advice.append(
                 "model is left out of the URL: a transcription session names"
                 " it in its settings"

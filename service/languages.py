@@ -26,105 +26,21 @@ LANGUAGES_CODES = LANGUAGE_CODES | frozenset(_MORE.split())
 
 #: Other names of a language: codes that ISO 639 retired, its codes of three
 #: letters, in both editions, and the main language of a group.
-_SAME = {
-    "iw": "he",
-    "in": "id",
-    "ji": "yi",
-    "jw": "jv",
-    "mo": "ro",
-    "mol": "ro",
-    "sh": "sr",
-    "nob": "nb",
-    "nno": "nn",
-    "nor": "no",
-    "tgl": "tl",
-    "afr": "af",
-    "ara": "ar",
-    "arb": "ar",
-    "aze": "az",
-    "azj": "az",
-    "bel": "be",
-    "ben": "bn",
-    "bos": "bs",
-    "bul": "bg",
-    "cat": "ca",
-    "ces": "cs",
-    "cze": "cs",
-    "cym": "cy",
-    "wel": "cy",
-    "dan": "da",
-    "deu": "de",
-    "ger": "de",
-    "ell": "el",
-    "gre": "el",
-    "eng": "en",
-    "spa": "es",
-    "est": "et",
-    "ekk": "et",
-    "fas": "fa",
-    "per": "fa",
-    "pes": "fa",
-    "fin": "fi",
-    "fra": "fr",
-    "fre": "fr",
-    "glg": "gl",
-    "guj": "gu",
-    "heb": "he",
-    "hin": "hi",
-    "hrv": "hr",
-    "hun": "hu",
-    "hye": "hy",
-    "arm": "hy",
-    "ind": "id",
-    "isl": "is",
-    "ice": "is",
-    "ita": "it",
-    "jpn": "ja",
-    "kan": "kn",
-    "kat": "ka",
-    "geo": "ka",
-    "kaz": "kk",
-    "kor": "ko",
-    "lav": "lv",
-    "lvs": "lv",
-    "lit": "lt",
-    "mac": "mk",
-    "mkd": "mk",
-    "mal": "ml",
-    "mao": "mi",
-    "mri": "mi",
-    "mar": "mr",
-    "may": "ms",
-    "msa": "ms",
-    "zsm": "ms",
-    "nep": "ne",
-    "npi": "ne",
-    "nld": "nl",
-    "dut": "nl",
-    "pol": "pl",
-    "por": "pt",
-    "ron": "ro",
-    "rum": "ro",
-    "rus": "ru",
-    "slk": "sk",
-    "slo": "sk",
-    "slv": "sl",
-    "srp": "sr",
-    "swa": "sw",
-    "swh": "sw",
-    "swe": "sv",
-    "tam": "ta",
-    "tel": "te",
-    "tha": "th",
-    "tur": "tr",
-    "ukr": "uk",
-    "urd": "ur",
-    "vie": "vi",
-    "chi": "zh",
-    "zho": "zh",
-}
-#: Languages that the service knows by the name of a near one only.
-_NEAR = {"nb": "no", "nn": "no", "fil": "tl"}
+_OTHER_NAMES = (
+    "iw=he in=id ji=yi jw=jv mo=ro mol=ro sh=sr nob=nb nno=nn nor=no tgl=tl"
+    " afr=af ara=ar arb=ar aze=az azj=az bel=be ben=bn bos=bs bul=bg cat=ca"
+    " ces=cs cze=cs cym=cy wel=cy dan=da deu=de ger=de ell=el gre=el eng=en"
+    " spa=es est=et ekk=et fas=fa per=fa pes=fa fin=fi fra=fr fre=fr glg=gl"
+    " guj=gu heb=he hin=hi hrv=hr hun=hu hye=hy arm=hy ind=id isl=is ice=is"
+    " ita=it jpn=ja kan=kn kat=ka geo=ka kaz=kk kor=ko lav=lv lvs=lv lit=lt"
+    " mac=mk mkd=mk mal=ml mao=mi mri=mi mar=mr may=ms msa=ms zsm=ms nep=ne"
+    " npi=ne nld=nl dut=nl pol=pl por=pt ron=ro rum=ro rus=ru slk=sk slo=sk"
+    " slv=sl srp=sr swa=sw swh=sw swe=sv tam=ta tel=te tha=th tur=tr ukr=uk"
+    " urd=ur vie=vi chi=zh zho=zh"
+)
+_SAME = dict(pair.split("=") for pair in _OTHER_NAMES.split())
+#: Languages that the service knows, as a hint, by the name of a near one.
+_NEAR = {"nb": "no", "nn": "no", "fil": "tl", "cmn": "zh"}
 _CHINESE = ("zh", "cmn")
 #: Where Chinese is written as in Hong Kong, and as on the mainland.
 _LIKE_HK = ("HK", "MO")
@@ -164,8 +80,8 @@ def service_code(text: str, *, several: bool) -> str | None:
     ``several``: for the field ``languages``; else for ``language``.
     """
     tag = parse_tag(text)
-    code = _NEAR.get(tag.language, tag.language)
-    if code in _CHINESE:
+    code = _family(tag)
+    if code == "zh":
         return _chinese(tag) if several else "zh"
     taken = LANGUAGES_CODES if several else LANGUAGE_CODES
     return code if code in taken else None
@@ -180,8 +96,7 @@ def names_language_of(code: str, text: str) -> bool:
 
 
 def _family(tag: Tag) -> str:
-    language = _NEAR.get(tag.language, tag.language)
-    return "zh" if language in _CHINESE else language
+    return _NEAR.get(tag.language, tag.language)
 
 
 def _chinese(tag: Tag) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 DEFAULT_MODEL = "gpt-live-transcribe"
@@ -48,9 +49,15 @@ class ModelProfile:
     family: str = ""
 
 
-#: Announced on 2026-08-26 for every model from before 2026.
-_SHUTDOWN = "2027-02-26"
-
+#: A model from before 2026; for all of them a shutdown was announced on
+#: 2026-08-26.
+_Older = partial(
+    ModelProfile,
+    server_turns="yes",
+    deltas="burst",
+    shutdown="2027-02-26",
+    replacement=DEFAULT_MODEL,
+)
 _FAMILIES: dict[str, ModelProfile] = {
     profile.name: profile
     for profile in (
@@ -79,44 +86,15 @@ _FAMILIES: dict[str, ModelProfile] = {
             prompt=False,
             delay=True,
         ),
-        ModelProfile(
-            "gpt-4o-transcribe",
-            server_turns="yes",
-            deltas="burst",
-            logprobs=True,
-            shutdown=_SHUTDOWN,
-            replacement=DEFAULT_MODEL,
-        ),
-        ModelProfile(
-            "gpt-4o-mini-transcribe",
-            server_turns="yes",
-            deltas="burst",
-            logprobs=True,
-            shutdown=_SHUTDOWN,
-            replacement=DEFAULT_MODEL,
-        ),
-        ModelProfile(
-            "gpt-4o-transcribe-diarize",
-            server_turns="yes",
-            deltas="burst",
-            prompt=False,
-            shutdown=_SHUTDOWN,
-            replacement=DEFAULT_MODEL,
-        ),
-        ModelProfile(
-            "whisper-1",
-            server_turns="yes",
-            deltas="whole",
-            shutdown=_SHUTDOWN,
-            replacement=DEFAULT_MODEL,
-        ),
+        _Older("gpt-4o-transcribe", logprobs=True),
+        _Older("gpt-4o-mini-transcribe", logprobs=True),
+        _Older("gpt-4o-transcribe-diarize", prompt=False),
+        _Older("whisper-1", deltas="whole"),
     )
 }
-
 MODEL_NAMES: tuple[str, ...] = tuple(_FAMILIES)
 
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
-
 
 #: What an unknown name is taken for: the family that compatible servers
 #: imitate, and the one with the fewest requests that can be refused.

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from ..realtime.settings import (
     MAX_PROMPT,
@@ -56,27 +56,12 @@ Decision = Literal[
     "here",
 ]
 
-OPTIONS: Mapping[Option, str] = {
-    "language": "`language`",
-    "languages": "`languages`",
-    "prompt": "`prompt`",
-    "keywords": "`keywords`, `hotwords`",
-    "delay": "`delay`",
-    "noise_reduction": "`input_audio_noise_reduction`",
-    "strength": "its `strength`",
-    "logprobs": "`include` logprobs",
-    "server_vad": "`turn_detection` `server_vad`",
-    "semantic_vad": "`turn_detection` `semantic_vad`",
-    "local": "`turn_detection` `local`",
-    "none": "`turn_detection` `none`",
-}
+OPTIONS: tuple[Option, ...] = get_args(Option)
 #: The longest and the most that anybody has seen the service take.
 MAX_KEYWORD = 1024
 MAX_KEYWORDS = 16_384
 #: What goes on for longer without a blank is cut anywhere.
 _LONGEST_WORD = 100
-
-
 _TURNS: Mapping[ServerTurns, Decision] = {
     "yes": "passed",
     "doubtful": "doubtful",
@@ -130,7 +115,17 @@ class Request:
     keywords: Sequence[str] = ()
     delay: Delay | Literal[""] = ""
     strength: float | None = None
-    include: Sequence[Include] = ()
+    include: tuple[Include, ...] = ()
+
+
+#: What may be left out, and the option that decides on it.
+_DROPPABLE: Mapping[str, Option] = {
+    "prompt": "prompt",
+    "keywords": "keywords",
+    "delay": "delay",
+    "strength": "strength",
+    "include": "logprobs",
+}
 
 
 def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
@@ -138,34 +133,32 @@ def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
 
     A warning begins with the option's name.
     """
-    warnings = _clean(request)
     name = profile.name
-    reason = f"{name} does not take it"
-    if dialect == "beta":
-        reason = f"{name} in the beta dialect does not take it"
-    fate = decide("languages", profile, dialect)
-    warnings += _fit_languages(request, name, several=fate == "list")
-    if request.prompt and decide("prompt", profile, dialect) == "dropped":
-        warnings.append(f"prompt: {reason}; dropped")
-        request.prompt = ""
-    fate = decide("keywords", profile, dialect)
-    if request.keywords and fate == "dropped":
-        warnings.append(f"keywords: {reason}; dropped")
+    where = " in the beta dialect" if dialect == "beta" else ""
+    reason = f"{name}{where} does not take it"
+    told = {
+        "strength": f"input_audio_noise_reduction.strength: {reason}",
+        "include": f"include: {name} gives no logprobs; dropped",
+    }
+    request.keywords, warnings = clean_keywords(request.keywords)
+    warnings += _fit_prompt(request)
+    several = decide("languages", profile, dialect) == "list"
+    warnings += _fit_languages(request, name, several=several)
+    if decide("keywords", profile, dialect) == "prompt":
+        request.prompt, left = prompt_with(
+            request.prompt, request.keywords, keyword_style(profile)
+        )
         request.keywords = ()
-    elif request.keywords and fate == "prompt":
-        warnings += _words_into_prompt(request, keyword_style(profile))
-    if request.delay and decide("delay", profile, dialect) == "dropped":
-        warnings.append(f"delay: {reason}; dropped")
-        request.delay = ""
-    if (
-        request.strength is not None
-        and decide("strength", profile, dialect) == "dropped"
-    ):
-        warnings.append(f"input_audio_noise_reduction.strength: {reason}")
-        request.strength = None
-    if request.include and decide("logprobs", profile, dialect) == "dropped":
-        warnings.append(f"include: {name} gives no logprobs; dropped")
-        request.include = ()
+        if left:
+            warnings.append(
+                f"keywords: no room in the prompt for the last {left}"
+            )
+    for field, option in _DROPPABLE.items():
+        nothing = getattr(Request, field)
+        dropped = decide(option, profile, dialect) == "dropped"
+        if dropped and getattr(request, field) != nothing:
+            warnings.append(told.get(field, f"{field}: {reason}; dropped"))
+            setattr(request, field, nothing)
     return warnings
 
 
@@ -187,39 +180,25 @@ def _fit_languages(request: Request, model: str, *, several: bool) -> list[str]:
             warnings.append(
                 f"{option}: {model} does not take {shown}; not sent"
             )
-    request.language, request.languages = "", ()
-    if several:
-        request.languages = tuple(codes)
-    elif codes:
-        request.language = next(iter(codes))
-        if len(codes) > 1:
-            warnings.append(
-                "languages: only one is possible here;"
-                f' "{request.language}" is sent'
-            )
-    return warnings
-
-
-def _words_into_prompt(request: Request, style: KeywordStyle) -> list[str]:
-    """Append as many words as the prompt has room for."""
-    request.prompt, left = prompt_with(request.prompt, request.keywords, style)
-    request.keywords = ()
-    return [f"keywords: no room in the prompt for the last {left}"] * bool(left)
-
-
-def _clean(request: Request) -> list[str]:
-    warnings = []
-    words, problems = clean_keywords(request.keywords)
-    request.keywords = words
-    warnings += problems
-    prompt = _printable(request.prompt, keep="\n\t").strip()
-    request.prompt = _cut(prompt)
-    if len(prompt) > len(request.prompt):
+    first, *others = codes or [""]
+    request.language = "" if several else first
+    request.languages = tuple(codes) if several else ()
+    if others and not several:
         warnings.append(
-            f"prompt: cut from {len(prompt)} to {len(request.prompt)}"
-            f" characters; the service takes {MAX_PROMPT}"
+            f'languages: only one is possible here; "{first}" is sent'
         )
     return warnings
+
+
+def _fit_prompt(request: Request) -> list[str]:
+    prompt = _printable(request.prompt, keep="\n\t").strip()
+    request.prompt = _cut(prompt)
+    if request.prompt == prompt:
+        return []
+    return [
+        f"prompt: cut from {len(prompt)} to {len(request.prompt)}"
+        f" characters; the service takes {MAX_PROMPT}"
+    ]
 
 
 def _cut(text: str) -> str:
@@ -239,9 +218,7 @@ def _cut(text: str) -> str:
 _WEIGHT = re.compile(r"\|\s*[-+]?[\d.]*\s*$")
 
 
-def clean_keywords(
-    words: Iterable[str],
-) -> tuple[tuple[str, ...], list[str]]:
+def clean_keywords(words: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
     """Words as the service takes them: one line, no ``<`` or ``>``, each
     once; one that breaks these rules makes it refuse the whole update."""
     kept: dict[str, None] = {}
@@ -265,10 +242,8 @@ def clean_keywords(
 def _printable(text: str, keep: str = "") -> str:
     """``text`` with control characters, line separators and half surrogates
     as blanks; joiners, which scripts and emoji need, stay."""
+    breaks = ("Cc", "Cs", "Zl", "Zp")
     return "".join(
-        " " if unicodedata.category(c) in _BREAKS and c not in keep else c
+        " " if unicodedata.category(c) in breaks and c not in keep else c
         for c in text
     )
-
-
-_BREAKS = ("Cc", "Cs", "Zl", "Zp")

@@ -408,7 +408,7 @@ class Call:
         if self.refuses_spare and core.active is not None:
             # The key is revoked while a session lives.
             self.faults_done += 1
-            attempt = core.connections.attempt
+            attempt = core.sessions.attempt
             wanted = attempt is not None and attempt.change is None
             if wanted and not core._in_force.is_stale(attempt):
                 self.watch.refused_spare(core.active)

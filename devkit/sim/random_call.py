@@ -40,20 +40,10 @@ class Tally:
 
     def add(self, other: Tally) -> None:
         """Count another call in."""
-        self.calls += other.calls
-        self.words += other.words
-        self.delivered += other.delivered
-        self.faults += other.faults
-        self.reported += other.reported
-        self.sessions += other.sessions
-        self.replayed_s += other.replayed_s
-        self.audio_s += other.audio_s
-        self.changes += other.changes
-        self.changed += other.changed
-        self.peak_held_ms = max(self.peak_held_ms, other.peak_held_ms)
-        self.longest_outage_s = max(
-            self.longest_outage_s, other.longest_outage_s
-        )
+        for name, value in vars(other).items():
+            old = getattr(self, name)
+            largest = name in ("peak_held_ms", "longest_outage_s")
+            setattr(self, name, max(old, value) if largest else old + value)
 
 
 def owner_of(seed: int) -> str:

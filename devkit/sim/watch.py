@@ -165,7 +165,7 @@ class Watch:
         if call.stopped or core.fatal is not None:
             return
         demand(self._refusals_to_tell == 0, "a lasting refusal is told once")
-        spare, link = core.connections.standby, core.active
+        spare, link = core.sessions.standby, core.active
         demand(
             link is not None or spare is None or not spare.session.ready,
             "a session stands ready and none is active",
@@ -484,7 +484,7 @@ class Watch:
         demand(len(held.marks) <= _MANY, "many marks")
         demand(len(held.detected or ()) <= _MANY, "many detected stretches")
         demand(not core.results, "results left")
-        for link in (core.active, core.connections.standby):
+        for link in (core.active, core.sessions.standby):
             if link is None:
                 continue
             session = link.session
@@ -492,7 +492,7 @@ class Watch:
                 ("turns", len(session.turns)),
                 ("commits", len(session.turns.commits)),
                 ("messages", len(session.outbox)),
-                ("problems", len(session.problems)),
+                ("problems", len(session.errors)),
                 ("finished items", len(session.turns.finished)),
                 ("PONGs", len(link._heard)),
                 ("anchors", len(session.audio._anchors)),

@@ -159,7 +159,7 @@ class Driven:
         session = self.link.session
         assert len(session.turns) <= 300
         assert len(session.turns.commits) <= 300
-        assert len(session.problems) <= 100
+        assert len(session.errors) <= 100
         assert len(session.outbox) <= 100
         for turn in session.turns:
             assert len(turn.text) <= 100_000

@@ -123,7 +123,7 @@ class ScriptedCore:
             self.now = max(self.now, due)
             self.core.exchange.tick(self.now)
             self.look()
-            due_at = self.core.connections.due_at()
+            due_at = self.core.sessions.due_at()
             if due_at is not None and due_at <= self.now:
                 # Whoever tests it connects by himself.
                 break

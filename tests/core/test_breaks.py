@@ -103,7 +103,7 @@ def test_a_spare_one_for_settings_that_were_replaced_is_not_used():
     assert core.core.settings == OTHER
     spare = core.core.exchange.opened(core.now, 1.7e9)
     assert spare.must_close
-    assert core.core.connections.standby is None
+    assert core.core.sessions.standby is None
     core.wait(0.1)
     assert core.core.exchange.next_attempt(core.now).settings == OTHER
 
@@ -170,7 +170,7 @@ def test_a_finalize_is_repeated_by_the_next_session():
     assert ready.recovered
     assert ready.replayed_ms == 300
     assert core.core.exchange.replayed == ms(300)
-    assert core.core.connections.reconnects == 1
+    assert core.core.sessions.reconnects == 1
 
 
 # -- early text --------------------------------------------------------------
@@ -457,7 +457,7 @@ def test_a_change_that_changes_nothing_stays_here():
     assert core.core.exchange.next_attempt(core.now).address == "there"
     core.core.exchange.opened(core.now, 1.7e9)
     core.core.exchange.receive(
-        core.core.connections.standby, '{"type": "session.updated"}', 101.0
+        core.core.sessions.standby, '{"type": "session.updated"}', 101.0
     )
     core.link = core.core.active
     core.say(CREATED, UPDATED)

@@ -292,14 +292,14 @@ def test_which_error_explains_a_close(code, age, explains):
     core = ScriptedCore()
     core.session()
     core.say({"type": "error", "error": {"code": "c", "message": "so"}})
-    error = core.link.session.problems.behind(code, core.now + age)
+    error = core.link.session.errors.behind(code, core.now + age)
     assert error == (ErrorInfo(code="c", message="so") if explains else None)
 
 
 def test_an_error_is_told_once_no_close_can_follow():
     core = ScriptedCore()
     core.session()
-    found = core.link.session.problems
+    found = core.link.session.errors
     core.say({"type": "error", "error": {"code": "c"}})
     assert found.take(core.now - 0.1) == []
     assert [p.code for p in found.take(core.now)] == ["c"]

@@ -7,7 +7,14 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from scripted_core import OTHER, SERVER, UPDATED, ScriptedCore, created
+from scripted_core import (
+    CREATED,
+    OTHER,
+    SERVER,
+    UPDATED,
+    ScriptedCore,
+    created,
+)
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.states import (
     IllegalMove,
@@ -17,6 +24,7 @@ from ten_packages.extension.openai_asr_python.realtime.states import (
 from devkit.sim.random_call import run
 from devkit.state_tables import CLIENT_MOVES, DOCUMENT, TABLES, with_tables
 
+BETA = {"type": "transcription_session.created", "session": {"id": "s"}}
 IDS = [states.__name__ for _, states, _ in TABLES]
 
 
@@ -88,6 +96,37 @@ def update_overtaken() -> None:
     core.core.exchange.closed(first, 1006, "", core.now)
 
 
+def unconfirmed_settings() -> None:
+    """Audio goes out on trial, and the server hears it; the next session
+    speaks the other dialect, after we have begun in ours."""
+    core = ScriptedCore(SERVER)
+    core.connect()
+    core.say(CREATED)
+    core.wait(10.1)
+    core.hear(word_audio(1))
+    core.say({"type": "input_audio_buffer.speech_started", "item_id": "i"})
+    core.core.exchange.closed(core.link, 1001, "", core.now)
+    core.connect()
+    core.say(CREATED)
+    core.say(BETA)
+
+
+def another_dialect_after_all() -> None:
+    core = ScriptedCore()
+    core.session()
+    core.say(BETA)
+
+
+RARE = (
+    stopped_while_waiting,
+    unannounced_turn,
+    refused_update,
+    update_overtaken,
+    unconfirmed_settings,
+    another_dialect_after_all,
+)
+
+
 def test_nothing_is_allowed_that_never_happens(monkeypatch):
     """In random calls with faults; a move that none makes is no rule."""
     made: set[tuple[Enum, Enum]] = set()
@@ -101,9 +140,8 @@ def test_nothing_is_allowed_that_never_happens(monkeypatch):
     monkeypatch.setattr(Machine, "to", noted)
     for seed in range(60):
         run(seed)
-    for rare in (stopped_while_waiting, unannounced_turn, refused_update):
+    for rare in RARE:
         rare()
-    update_overtaken()
     allowed = {
         (before, after)
         for _, _, moves in TABLES

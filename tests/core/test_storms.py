@@ -41,12 +41,12 @@ def test_without_audio_there_is_no_progress(says, closes):
     core = ScriptedCore(SERVER)
     connections = 0
     while core.now < 160.0:
-        if core.core.connections.due_at() is None:
+        if core.core.sessions.due_at() is None:
             if not closes:
                 # It is content with this session.
                 break
             core.core.exchange.closed(core.link, 1000, "", core.now)
-        due = core.core.connections.due_at()
+        due = core.core.sessions.due_at()
         assert due is not None
         core.now = max(core.now, due)
         core.session()
@@ -66,4 +66,4 @@ def test_after_some_audio_the_next_attempt_is_made_at_once():
         core.wait(1.0)
         core.say(committed(f"i{number}"), word(f"i{number}"))
         core.core.exchange.closed(core.link, 1000, "", core.now)
-        assert core.core.connections.due_at() == core.now, number
+        assert core.core.sessions.due_at() == core.now, number

@@ -47,14 +47,14 @@ def with_spare(ready: bool = True, **limits: int):
     if ready:
         core.say(CREATED, UPDATED)
     assert core.core.active is old
-    assert core.core.connections.standby is core.link
+    assert core.core.sessions.standby is core.link
     return core, old
 
 
 def run(core: ScriptedCore, seconds: float) -> None:
     """Let time pass for all connections."""
     until = core.now + seconds
-    links = [core.core.active, core.core.connections.standby, core.link]
+    links = [core.core.active, core.core.sessions.standby, core.link]
     while (due := core.core.exchange.deadline()) is not None and due <= until:
         core.now = max(core.now, due)
         core.core.exchange.tick(core.now)
@@ -63,7 +63,7 @@ def run(core: ScriptedCore, seconds: float) -> None:
                 link.take_ping()
                 core.core.exchange.pong(link, core.now)
         core.look()
-        if core.core.connections.due_at() is not None:
+        if core.core.sessions.due_at() is not None:
             break
     core.now = until
 
@@ -111,7 +111,7 @@ def test_a_spare_session_of_the_old_settings_is_given_up():
     assert answer.applies == "next turn"
     assert spare.must_close
     assert spare.session.state is SessionState.OVER
-    assert core.core.connections.standby is None
+    assert core.core.sessions.standby is None
     # The next one is opened with the new ones.
     run(core, 0.1)
     assert core.core.exchange.next_attempt(core.now).settings == OTHER
@@ -142,7 +142,7 @@ def test_a_refused_change_gives_up_the_session_it_was_for():
     [answer] = core.of(SettingsChanged)
     assert answer.refused.code == "timeout"
     assert core.link.must_close
-    assert core.core.connections.standby is None
+    assert core.core.sessions.standby is None
     assert core.core.active is old
     assert core.core.settings == SETTINGS
 
@@ -156,7 +156,7 @@ def test_a_spare_session_that_dies_is_opened_again_after_a_pause():
     assert not core.core.exchange.next_attempt(core.now + 0.9)
     run(core, 1.3)
     core.session()
-    assert core.core.connections.standby is core.link
+    assert core.core.sessions.standby is core.link
 
 
 def test_a_session_that_dies_while_the_spare_one_opens():
@@ -181,7 +181,7 @@ def test_a_fatal_fault_gives_up_the_session_that_opens():
     core.look()
     assert core.core.fatal is not None
     assert core.link.must_close
-    assert core.core.connections.standby is None
+    assert core.core.sessions.standby is None
     assert not core.core.exchange.next_attempt(core.now + 60)
     [dropped] = core.of(AudioDropped)
     assert (dropped.duration_ms, dropped.cause) == (300, "given_up")

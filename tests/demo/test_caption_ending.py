@@ -6,12 +6,11 @@ from examples.live_captions.ten_packages.extension.captions.run_state import (
 
 ERROR = {"code": 1000, "message": "connection lost"}
 CONNECTED = {"metrics": {"connect_delay": 20}}
-STATUS = "connection_status_changed"
 FATAL = {"code": -1000, "message": "no such key"}
 
 
 def state() -> RunState:
-    return RunState(finalize_wait_s=20.0, reconnect_wait_s=30.0)
+    return RunState(wait_s=30.0)
 
 
 def test_it_ends_when_the_source_is_done_and_finalize_answered() -> None:
@@ -27,16 +26,15 @@ def test_it_ends_when_the_source_is_done_and_finalize_answered() -> None:
 def test_it_does_not_wait_for_finalize_for_ever() -> None:
     run = state()
     run.message("source_progress", {"done": True}, 2.0)
-    assert run.ending(21.9) is None
-    assert run.ending(22.0) == "finalize_timeout"
+    assert run.ending(31.9) is None
+    assert run.ending(32.0) == "finalize_timeout"
 
 
-def test_a_fatal_error_ends_it_soon() -> None:
+def test_a_fatal_error_ends_it() -> None:
     run = state()
     run.message("error", FATAL, 1.0)
-    assert run.ending(1.0) is None
-    assert run.ending(1.5) == "fatal_error"
-    assert run.fatal_error == FATAL
+    assert run.ending(1.0) == "fatal_error"
+    assert run.errors == 1
 
 
 def test_a_source_error_ends_it_at_once() -> None:
@@ -52,7 +50,7 @@ def test_an_error_before_the_end_does_not_matter_if_text_came_after() -> None:
     run.message("source_progress", {"done": True}, 3.0)
     run.message("asr_finalize_end", {}, 0.0)
     assert run.ending(3.0) == "finished"
-    assert run.errors == [ERROR]
+    assert run.errors == 1
 
 
 def test_a_lost_connection_is_waited_for() -> None:
@@ -92,17 +90,3 @@ def test_the_first_connect_is_not_again() -> None:
     run.message("error", ERROR, 1.0)
     assert run.message("metrics", CONNECTED, 2.0) is True
     assert run.message("metrics", CONNECTED, 2.1) is False
-
-
-def test_connection_status_messages_are_believed_first() -> None:
-    run = state()
-    run.message(STATUS, {"current": "connecting"}, 0.0)
-    assert run.message(STATUS, {"current": "connected"}, 0.1) is False
-    run.message("error", {"code": 1000, "message": "one bad item"}, 1.0)
-    run.message("source_progress", {"done": True}, 2.0)
-    run.message("asr_finalize_end", {}, 0.0)
-    assert run.ending(2.0) == "finished"
-    run.message(STATUS, {"current": "disconnected"}, 2.1)
-    run.message("asr_result", {}, 2.2)  # on its way when the connection went
-    assert run.ending(2.3) is None
-    assert run.message(STATUS, {"current": "connected"}, 3.0) is True

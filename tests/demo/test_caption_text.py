@@ -1,32 +1,31 @@
-"""The transcript's bookkeeping, and how messages are read."""
+"""The transcript's bookkeeping."""
 
-import pytest
-from pydantic import ValidationError
+from ten_ai_base.struct import ASRResult
 
 from examples.live_captions.ten_packages.extension.captions.transcript import (
-    Result,
     Transcript,
 )
 
 
 def result(
     key: str, text: str, final: bool, start_ms: int, duration_ms: int = 100
-) -> Result:
-    return Result(
+) -> ASRResult:
+    return ASRResult(
         id=key,
         text=text,
         final=final,
         start_ms=start_ms,
         duration_ms=duration_ms,
+        language="en",
     )
 
 
 def test_an_interim_is_replaced_by_its_final() -> None:
     transcript = Transcript()
-    assert not transcript.add(result("a", "hel", False, 0))
-    assert not transcript.add(result("a", "hello", False, 0))
+    transcript.add(result("a", "hel", False, 0))
+    transcript.add(result("a", "hello", False, 0))
     assert transcript.interim_text == "hello"
-    assert transcript.add(result("a", "Hello.", True, 0))
+    transcript.add(result("a", "Hello.", True, 0))
     assert transcript.interim_text == ""
     assert [turn.text for turn in transcript.finals] == ["Hello."]
 
@@ -53,15 +52,6 @@ def test_an_interim_with_the_last_turns_id_survives_its_final() -> None:
 def test_an_empty_final_is_no_line() -> None:
     transcript = Transcript()
     transcript.add(result("a", "noise", False, 0))
-    assert not transcript.add(result("a", "  ", True, 0))
+    transcript.add(result("a", "  ", True, 0))
     assert transcript.finals == []
     assert transcript.interim_text == ""
-
-
-def test_messages_are_read_with_defaults() -> None:
-    read = Result.model_validate({"text": "x", "final": True})
-    assert read == Result(text="x", final=True)
-    assert (read.start_ms, read.duration_ms, read.words) == (0, 0, [])
-    for bad in ({"start_ms": "soon"}, {"words": [{"word": "x"}]}):
-        with pytest.raises(ValidationError):
-            Result.model_validate(bad)

@@ -1,5 +1,6 @@
 """`python -m devkit.demo` with wrong input: one line, status 2."""
 
+import io
 import json
 import os
 import socket
@@ -200,35 +201,48 @@ def test_a_name_that_is_no_text(run: Run, tmp_path: Path) -> None:
     expect_usage_error(run("--audio", name), "not an audio file")
 
 
-def test_a_transcript_cannot_move_the_cursor(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    text = "said\x1b[2J\n\x9b31m\u202ehere"
-    report = {
-        "ending": "finished",
-        "errors": 0,
-        "finals": 1,
-        "problem": "",
-        "results": [{"start_ms": 0, "duration_ms": 9, "text": text}],
-    }
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What the demo prints where an app has heard a text."""
 
-    def run_app(
-        app: Path, environment: dict[str, str], signals: object
-    ) -> tuple[int, str]:
-        path = Path(environment["LIVE_CAPTIONS_REPORT"])
-        path.write_text(json.dumps(report), encoding="utf-8")
-        return 0, ""
+    def show(text: str, encoding: str = "utf-8") -> str:
+        report = {
+            "ending": "finished",
+            "errors": 0,
+            "problem": "",
+            "results": [{"start_ms": 0, "duration_ms": 9, "text": text}],
+        }
 
-    monkeypatch.setattr(command, "run_app", run_app)
-    job = (
-        "--audio",
-        str(ROOT / "samples" / "call.wav"),
-        "--server",
-        "ws://127.0.0.1:9/v1",
-    )
-    assert command.main(job) == 0
-    out = capsys.readouterr().out
+        def run_app(
+            app: Path, environment: dict[str, str], signals: object
+        ) -> tuple[int, str]:
+            path = Path(environment["LIVE_CAPTIONS_REPORT"])
+            path.write_text(json.dumps(report), encoding="utf-8")
+            return 0, ""
+
+        data = io.BytesIO()
+        monkeypatch.setattr(command, "run_app", run_app)
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(data, encoding))
+        job = (
+            "--audio",
+            str(ROOT / "samples" / "call.wav"),
+            "--server",
+            "ws://127.0.0.1:9/v1",
+        )
+        assert command.main(job) == 0
+        return data.getvalue().decode(encoding)
+
+    return show
+
+
+def test_a_transcript_cannot_move_the_cursor(shown: Callable[..., str]) -> None:
+    out = shown("said\x1b[2J\n\x9b31m\u202ehere")
     assert r"said\u001b[2J \u009b31m\u202ehere" in out
     assert not set("\x1b\x9b\u202e") & set(out)
+
+
+def test_a_terminal_without_unicode_gets_escapes(
+    shown: Callable[..., str],
+) -> None:
+    out = shown("naïve … 日本", "ascii")
+    assert r"na\xefve \u2026 \u65e5\u672c" in out

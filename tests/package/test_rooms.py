@@ -23,7 +23,7 @@ MAY_USE = {
     },
     "recording": {".realtime", ".safety"},
     "config": {".realtime", ".service", "openai", "pydantic"},
-    "properties": {".config", ".realtime", ".service", "pydantic"},
+    "properties": {".config", ".service", "pydantic"},
     "openai_asr_client": {".connection", ".realtime"},
     "audio_dumper": {".realtime", ".recording", ".safety"},
     "call": {

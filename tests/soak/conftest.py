@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.soak.guard import hang_guard
 from bench.soak.stream import RATE
+from devkit.guard import hang_guard
 
 HANG_S = 20
 

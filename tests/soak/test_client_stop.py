@@ -19,8 +19,8 @@ from ten_packages.extension.openai_asr_python.openai_asr_client import (
 )
 from ten_packages.extension.openai_asr_python.realtime.states import Machine
 
-from bench.soak.guard import hang_guard
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
+from devkit.guard import hang_guard
 from devkit.script_audio import encode_words
 from devkit.server import LocalServer
 
@@ -238,7 +238,7 @@ async def test_during_back_off(server):
     await call.connected()
     server.stop_listening()
     server.drop_connections()
-    await call.until(lambda: call.client.core.connections._backoff.attempt >= 2)
+    await call.until(lambda: call.client.core.sessions._backoff.attempt >= 2)
     call.say(2)
     call.finalize("f")
     await call.stop()
@@ -494,7 +494,7 @@ async def test_a_connection_that_comes_after_the_end_for_good_is_closed(server):
         url = settings.url.replace(server.url, other.url)
         settings = replace(settings, url=url)
         change = asyncio.ensure_future(call.client.change(settings))
-        await call.until(lambda: call.client.core.connections.attempt)
+        await call.until(lambda: call.client.core.sessions.attempt)
         for connection in server._open.values():
             connection.close(4000, "invalid_request_error.missing_model")
         with hang_guard(HANG_S):

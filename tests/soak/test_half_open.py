@@ -12,8 +12,8 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionLost,
 )
 
-from bench.soak.guard import hang_guard
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
+from devkit.guard import hang_guard
 from devkit.script_audio import encode_words
 from devkit.server import LocalServer
 

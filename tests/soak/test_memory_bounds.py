@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from sizes import largest
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 
-from bench.soak.guard import hang_guard
-from bench.soak.sizes import largest
 from bench.soak.stream import RATE, Listener, client_for
+from devkit.guard import hang_guard
 from devkit.script_audio import encode_words
 from devkit.server import LocalServer
 from devkit.sim.call import OWNERS, Call

@@ -3,35 +3,25 @@
 import asyncio
 import json
 from asyncio import sleep
+from collections.abc import Iterator
 from time import monotonic
 from typing import Any
 
-from pydantic import BaseModel, Field, ValidationError
+import numpy as np
+import soundfile  # type: ignore[import-untyped]
+from pydantic import BaseModel, Field, FilePath, ValidationError
 from ten_runtime import AsyncExtension, AsyncTenEnv, AudioFrame, Data
 from ten_runtime import AudioFrameDataFmt as Format
 from typing_extensions import override
-
-from .audio import open_audio, pcm_frames
 
 
 class Settings(BaseModel):
     """The node's properties; numbers may be strings, as from `${env:…}`."""
 
-    path: str
+    path: FilePath
     speed: float = Field(1.0, ge=0.01, le=1000)
-    frame_ms: int = Field(10, ge=1, le=1000)
     tail_silence_ms: int = Field(1000, ge=0, le=60_000)
     session_id: str = ""
-
-    @classmethod
-    def read(cls, text: str) -> "Settings":
-        """Blank means not given; a ValueError names what is wrong."""
-        properties = json.loads(text or "{}")
-        try:
-            return cls(**{k: v for k, v in properties.items() if v != ""})
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise ValueError(f"{first['loc'][0]}: {first['msg']}") from None
 
 
 class FileSourceExtension(AsyncExtension):
@@ -41,54 +31,68 @@ class FileSourceExtension(AsyncExtension):
     and, if the file cannot be played, one `source_error` (message).
     """
 
-    _task: asyncio.Task[None] | None = None
-
     @override
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         self._task = asyncio.create_task(self._run(ten_env))
 
     @override
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self, ten_env: AsyncTenEnv) -> None:
+        text, _ = await ten_env.get_property_to_json("")
         try:
-            text, _ = await ten_env.get_property_to_json("")
-            await self._play(ten_env, Settings.read(text))
-        except Exception as error:  # the captions tell people
-            ten_env.log_error(f"file_source: {error!r}")
-            await _send(ten_env, "source_error", {"message": str(error)})
+            settings = Settings(**json.loads(text or "{}"))
+            await self._play(ten_env, settings)
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            problem = f"{wrong['loc'][0]}: {wrong['msg']}: {wrong['input']}"
+            await _send(ten_env, "source_error", {"message": problem})
+        except Exception as error:
+            why = getattr(error, "error_string", error)
+            problem = f"{settings.path}: cannot be played: {why}"
+            await _send(ten_env, "source_error", {"message": problem})
 
     async def _play(self, ten_env: AsyncTenEnv, settings: Settings) -> None:
-        # Opening and reading can block (network file systems), and all
-        # Python extensions share one loop: so both go to a thread.
-        file = await asyncio.to_thread(open_audio, settings.path)
-        frames = pcm_frames(file, settings.frame_ms, settings.tail_silence_ms)
-        duration_ms = file.frames * 1000 // file.samplerate
-        metadata = {"session_id": settings.session_id}
+        file = soundfile.SoundFile(settings.path)
+        if not file.frames:
+            raise ValueError("contains no audio")
+        rate = file.samplerate
+        duration_ms = file.frames * 1000 // rate
         progress = {"position_ms": 0, "duration_ms": duration_ms, "done": False}
-        await _send(ten_env, "source_progress", progress)
-        start_s, told_ms, samples = monotonic(), 0, 0
-        while pcm := await asyncio.to_thread(next, frames, b""):
-            frame = _audio_frame(pcm, file.samplerate, file.channels)
-            frame.set_timestamp(round(samples * 1000 / file.samplerate))
+        metadata = {"session_id": settings.session_id}
+        start_s, samples = monotonic(), 0
+        frames = pcm_frames(file, settings.tail_silence_ms)
+        for number, pcm in enumerate(frames):
+            position_ms = samples * 1000 // rate
+            progress["position_ms"] = min(position_ms, duration_ms)
+            if number % 10 == 0:
+                await _send(ten_env, "source_progress", progress)
+            frame = _audio_frame(pcm, rate, file.channels)
+            frame.set_timestamp(position_ms)
             frame.set_property_from_json("metadata", json.dumps(metadata))
             samples += frame.get_samples_per_channel()
             # Due when its last sample would have been spoken. Counted from
             # the start: waking up late does not add up.
-            due_s = start_s + samples / file.samplerate / settings.speed
+            due_s = start_s + samples / rate / settings.speed
             await sleep(max(0.0, due_s - monotonic()))
             await ten_env.send_audio_frame(frame)
-            position_ms = samples * 1000 // file.samplerate
-            progress["position_ms"] = min(position_ms, duration_ms)
-            if position_ms >= told_ms + 100:
-                told_ms = position_ms
-                await _send(ten_env, "source_progress", progress)
         end = {"finalize_id": "end-of-file", "metadata": metadata}
         await _send(ten_env, "asr_finalize", end)
-        await _send(ten_env, "source_progress", {**progress, "done": True})
+        progress |= {"position_ms": duration_ms, "done": True}
+        await _send(ten_env, "source_progress", progress)
+
+
+def pcm_frames(file: soundfile.SoundFile, tail_ms: int) -> Iterator[bytes]:
+    """10 ms each of interleaved 16-bit samples, then `tail_ms` of silence."""
+    size = max(1, file.samplerate // 100)
+    # As floats: libsndfile scales no float file to integers.
+    while len(wave := file.read(size, "float32", always_2d=True)):
+        samples = np.nan_to_num(np.rint(wave * 32768.0))
+        yield samples.clip(-32768, 32767).astype("<i2").tobytes()
+    for _ in range(0, tail_ms, 10):
+        yield bytes(size * file.channels * 2)
 
 
 def _audio_frame(pcm: bytes, rate: int, channels: int) -> AudioFrame:

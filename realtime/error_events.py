@@ -12,7 +12,7 @@ MAX_PROBLEMS = 32
 _CLOSE_FOLLOWS_S, _REFUSAL_FOLLOWS_S = 2.0, 60.0
 
 
-class Problems:
+class ErrorEvents:
     """``error`` events that are no answer to anything, with their times."""
 
     def __init__(self) -> None:

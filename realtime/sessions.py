@@ -1,4 +1,4 @@
-"""Which connection counts, and when to open another.
+"""Which session counts, and when to open another.
 
 At most one session is *active*: it gets the audio and its results count.
 Beside it, or for want of one, there is a *next* one: planned, on its way, or
@@ -46,7 +46,7 @@ NEXT_MOVES = {
 }
 
 
-class Connections:
+class Sessions:
     """Opens, switches and loses the sessions of a call.
 
     ``fatal``: why no further attempt is made, or None.  ``reconnects``: how
@@ -70,8 +70,8 @@ class Connections:
         self._had_one = False
         self._backoff = Backoff(rng)
         #: Of the session that follows a living one, which is another matter.
-        self._spare_backoff = Backoff(rng)
-        self._spare_refused = False
+        self._next_backoff = Backoff(rng)
+        self._next_refused = False
 
     # -- what there is ------------------------------------------------------
 
@@ -106,7 +106,7 @@ class Connections:
 
     def rollover_at(self) -> float | None:
         """When to plan the session that follows the active one."""
-        if self.active is None or self._spare_refused:
+        if self.active is None or self._next_refused:
             return None
         planned = self.next_state is not NextState.NONE
         return None if planned else self.active.session.rollover_at
@@ -179,13 +179,13 @@ class Connections:
         self.active, self.standby = self.standby, None
         recovered, self._had_one = self._had_one, True
         self.reconnects += recovered
-        self.allow_spare()
-        self._spare_backoff.reset()
+        self.allow_next()
+        self._next_backoff.reset()
         return recovered
 
-    def allow_spare(self) -> None:
+    def allow_next(self) -> None:
         """What a next session was refused for may be mended."""
-        self._spare_refused = False
+        self._next_refused = False
 
     # -- losing ---------------------------------------------------------------
 
@@ -230,7 +230,7 @@ class Connections:
         if self.over:
             return None
         if self.active is not None:
-            return self._spare_lost(fault, now)
+            return self._next_lost(fault, now)
         delay = 0.0
         replaced = self.ready is not None
         if replaced:
@@ -250,15 +250,15 @@ class Connections:
             replaced,
         )
 
-    def _spare_lost(self, fault: Fault, now: float) -> ServerProblem | None:
+    def _next_lost(self, fault: Fault, now: float) -> ServerProblem | None:
         """The next session did not come about; the call goes on with the one
         there is."""
         if not fault.fatal:
             wish = max(fault.retry_after, _SPARE_PAUSE_S)
-            self.plan(now + self._spare_backoff.next_delay(wish))
+            self.plan(now + self._next_backoff.next_delay(wish))
             return None
         # Nobody but a person can mend it, and there is time to do so.
-        self._spare_refused = True
+        self._next_refused = True
         self._end_next()
         text = f"the next session is refused: {fault.message}"
         return ServerProblem(Fault("report", fault.code, text))

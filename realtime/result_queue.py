@@ -23,7 +23,7 @@ from .turn import Turn
 _VOICE_SAMPLE_MS = 300
 
 
-class Delivery:
+class ResultQueue:
     """Collects results; keeps times in order and turns without overlap.
 
     A turn's times are those of its speech, not of its padding: the server
@@ -137,7 +137,7 @@ class Delivery:
         Later turns wait, so that their texts do not mix.
         """
         turn = session.turns.head()
-        if turn is None or turn.settled:
+        if turn is None or turn.decided:
             return
         text = turn.text.strip()
         if not text or self._shown == (turn.item_id, text):
@@ -183,7 +183,7 @@ class Delivery:
         start = self._speech_start(turn, end)
         # A turn is reported with 1 ms at least.
         stop = max(self._speech_end(turn, end), start + self.samples(1))
-        if turn.settled:
+        if turn.decided:
             self._spoken_to = stop
         start_ms = self.ms(start)
         settings = turn.settings
