@@ -10,17 +10,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from enum import Enum
 
 from .connection.dispatcher import Dispatcher
 from .connection.driver import Driver, now
-from .connection.interface import AsrListener, ClientSettings
-from .connection.trace import WireTrace
+from .connection.interface import AsrListener, ClientSettings, WireTrace
 from .realtime.audio_buffer import FindSpeech
 from .realtime.change import ANSWER_S
 from .realtime.faults import Fault
 from .realtime.results import SettingsChanged
+from .realtime.states import Machine
 from .realtime.transcription import Transcription
 
 _NO_CALL = SettingsChanged(
@@ -31,7 +31,7 @@ _NO_CALL = SettingsChanged(
 _HAND_OVER_S = 1.0
 
 
-class State(Enum):
+class ClientState(Enum):
     """The life of a client.  What the service does is the core's matter: a
     call that was given up for good is RUNNING until it is stopped."""
 
@@ -42,24 +42,22 @@ class State(Enum):
     ENDED = "nothing is left"
 
 
-TRANSITIONS: Mapping[State, frozenset[State]] = {
-    State.NEW: frozenset({State.RUNNING, State.CLOSING}),
-    State.RUNNING: frozenset({State.DRAINING, State.CLOSING}),
-    State.DRAINING: frozenset({State.CLOSING}),
-    State.CLOSING: frozenset({State.ENDED}),
-    State.ENDED: frozenset(),
+_S = ClientState
+CLIENT_MOVES = {
+    _S.NEW: frozenset({_S.RUNNING, _S.CLOSING}),
+    _S.RUNNING: frozenset({_S.DRAINING, _S.CLOSING}),
+    _S.DRAINING: frozenset({_S.CLOSING}),
+    _S.CLOSING: frozenset({_S.ENDED}),
+    _S.ENDED: frozenset(),
 }
-
-
-class IllegalTransition(AssertionError):
-    """A fault of ours: a state was left for one that cannot follow it."""
 
 
 class OpenAIASRClient:
     """One call's connection to the service, kept up until `stop`.
 
-    `send_audio` and `finalize` return at once, connected or not.  All methods
-    belong to one event loop.
+    `send_audio` and `finalize` return at once, connected or not.  What calls
+    for no action at once is told to the ``core`` itself.  All methods belong
+    to one event loop.
     """
 
     def __init__(
@@ -82,8 +80,8 @@ class OpenAIASRClient:
         self._dispatcher = Dispatcher(
             self.core.results, listener, self._answer_change, log_error
         )
-        self._driver = Driver(self.core, self._dispatcher, log_error, trace)
-        self._state = State.NEW
+        self._driver = Driver(self.core, self._dispatcher, trace)
+        self._machine = Machine(ClientState.NEW, CLIENT_MOVES)
         self._over = asyncio.Event()
         self._answer: asyncio.Future[SettingsChanged] | None = None
 
@@ -92,24 +90,13 @@ class OpenAIASRClient:
     @property
     def running(self) -> bool:
         """Started, not stopped, and not given up for good."""
-        return self._under_way and self.core.fatal is None
-
-    @property
-    def _under_way(self) -> bool:
-        return self._state in (State.RUNNING, State.DRAINING)
-
-    def _enter(self, state: State) -> None:
-        """Only for `start` and `stop`, whose callers take what is raised."""
-        if state not in TRANSITIONS[self._state]:
-            names = f"{self._state.name} to {state.name}"
-            raise IllegalTransition(f"client: {names}")
-        self._state = state
+        return self._driver.active and self.core.fatal is None
 
     async def start(self) -> None:
         """Begin to connect, and keep a connection until `stop`."""
-        if self._state is not State.NEW:
+        if self._machine.state is not ClientState.NEW:
             return
-        self._enter(State.RUNNING)
+        self._machine.to(ClientState.RUNNING)
         self._dispatcher.start()
         self._driver.start()
 
@@ -122,21 +109,22 @@ class OpenAIASRClient:
         at the same time: each returns when the call is over, but where the
         listener itself calls.
         """
+        state = self._machine.state
         by_listener = self._dispatcher.is_current
-        if self._state not in (State.NEW, State.RUNNING):
+        if state not in (ClientState.NEW, ClientState.RUNNING):
             if not by_listener:
                 await self._over.wait()
             return
         try:
             if (
-                self._state is State.RUNNING
+                state is ClientState.RUNNING
                 and self.core.progress.undelivered
                 and not by_listener
             ):
-                self._enter(State.DRAINING)
+                self._machine.to(ClientState.DRAINING)
                 await self._drain()
         finally:
-            self._enter(State.CLOSING)
+            self._machine.to(ClientState.CLOSING)
             await self._close()
 
     async def _drain(self) -> None:
@@ -153,7 +141,7 @@ class OpenAIASRClient:
         finally:
             self._dispatcher.cancel()
             self._answer_change(_NO_CALL)
-            self._enter(State.ENDED)
+            self._machine.to(ClientState.ENDED)
             self._over.set()
 
     # -- from the user ----------------------------------------------------
@@ -163,27 +151,11 @@ class OpenAIASRClient:
         if self.core.audio(data):
             self._driver.wake_wires()
 
-    def use_local_detector(self, skip_before_ms: int | None) -> None:
-        """From now on a local detector tells where speech is; only that is
-        sent, from so long before its onset, unless that is None."""
-        self.core.detect_locally(True, skip_before_ms)
-
-    def use_level(self) -> None:
-        """No local detector tells where speech is, but its sound."""
-        self.core.detect_locally(False)
-
-    def speech_started(self, onset: int) -> None:
-        """A local detector heard speech from sample ``onset`` on."""
-        self.core.speech_started(onset)
-
     def speech_ended(self, end: int, boundary: int) -> None:
-        """Its speech ended at ``end``; its turn is over at ``boundary``."""
+        """A local detector's speech ended at sample ``end``; its turn is over
+        at ``boundary``."""
         self.core.speech_ended(end, boundary)
         self._driver.obey()
-
-    def quiet_up_to(self, position: int) -> None:
-        """The local detector is sure that no turn is open at a sample."""
-        self.core.quiet_to(position)
 
     def finalize(self, token: object) -> None:
         """Deliver everything received so far; `on_asr_finalized` follows."""
@@ -202,21 +174,14 @@ class OpenAIASRClient:
         """
         while self._answer is not None:
             await asyncio.shield(self._answer)
-        if not self._under_way:
+        if not self._driver.active:
             return _NO_CALL
+        self.core.change(
+            settings.session, now(), address=settings, within_s=within_s
+        )
+        # The dispatcher hands it over, later.
         answer = asyncio.get_running_loop().create_future()
         self._answer = answer
-        try:
-            self.core.change(
-                settings.session,
-                now(),
-                address=settings,
-                within_s=within_s,
-            )
-        except Exception:
-            # Others wait for the answer.
-            self._answer_change(_NO_CALL)
-            raise
         self._driver.obey()
         # The change is made also when nobody waits for the answer any more.
         return await asyncio.shield(answer)
@@ -225,11 +190,6 @@ class OpenAIASRClient:
         asked, self._answer = self._answer, None
         if asked is not None and not asked.done():
             asked.set_result(answer)
-
-    def adopt(self, settings: ClientSettings) -> None:
-        """Put settings in force that change nothing for the service; also
-        while a `change` is under way."""
-        self.core.readdress(settings)
 
     def hurry(self) -> None:
         """A change under way waits for no pause any more."""

@@ -1,8 +1,8 @@
 """Signal code: input frames to the wire format, and local turn detection.
 
 In this order: ``g711``, ``resample``, ``converter`` (frames to wire audio),
-``levels`` (where audio is loud), ``energy_gate``, ``speech_model``, ``turns``
-(the local detector).
+``levels`` (where audio is loud), ``speech_model``, ``turns`` (the local
+detector).
 
 Arrays and bytes in, arrays and bytes out: no sockets, no asyncio, no clock
 and no TEN in here, so every result depends on the samples alone.

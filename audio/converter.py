@@ -10,13 +10,12 @@ from fractions import Fraction
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from . import g711
+from .g711 import Int16Array
 from .resample import Resampler
 
 Wire = Literal["pcm16", "g711_ulaw", "g711_alaw"]
-Int16Array = npt.NDArray[np.int16]
 
 _MIN_RATE, _MAX_RATE = 4000, 192000
 _MAX_CHANNELS = 8
@@ -53,21 +52,18 @@ class FrameConverter:
             raise ValueError(
                 f"g711_input: {g711_input!r} is neither 'ulaw' nor 'alaw'"
             )
-        _check_rate("default_rate", default_rate)
-        _check_channels("default_channels", default_channels)
+        _check(default_rate, default_channels, "default_")
         self.wire_rate, self._wire_law = _WIRE[wire]
         self.bytes_per_sample_wire = 1 if self._wire_law else 2
         self.wire_samples = 0
-        self._default = (default_rate, default_channels, 2)
+        self._default = (default_rate, default_channels)
         self._input_law: g711.Law = g711_input or self._wire_law or "ulaw"
-        # The format of the frames now, as given and with defaults filled in.
-        self._given = (0, 0, 0)
         self._resampler = Resampler(default_rate, self.wire_rate)
         self._earlier_ms = Fraction(0)
         self._samples = 0
         self._batch_ms = batch_ms
         self._waiting = bytearray()
-        self._use(self._default)
+        self._use((default_rate, default_channels, 2))
 
     @property
     def input_ms(self) -> float:
@@ -77,51 +73,51 @@ class FrameConverter:
             return self._samples * 1000 / rate
         return float(self._earlier_ms + Fraction(self._samples * 1000, rate))
 
-    @property
-    def held_ms(self) -> float:
-        """Milliseconds of audio that `flush` would deliver now."""
-        rate, channels, width = self._format
-        waiting = len(self._waiting) // (channels * width) / rate
-        return (self._resampler.held / self.wire_rate + waiting) * 1000
-
     def push(
         self,
         data: bytes | bytearray | memoryview,
         rate: int = 0,
         channels: int = 0,
         bytes_per_sample: int = 0,
-        samples_per_channel: int = 0,
         interleaved: bool = True,
     ) -> bytes:
         """Take one frame, return the wire bytes ready so far.
 
         `rate` Hz, 4000 to 192000; `channels` 1 to 8, mixed down by their
         mean; `bytes_per_sample` 2 (s16le) or 1 (G.711); 0 is the default.
-        `samples_per_channel` is ignored: senders fill it in carelessly, and
-        the size of `data` says the same. `interleaved` False means that each
-        channel's samples stand together. Raises ValueError that names the
-        field; the frame is then not taken at all.
+        `interleaved` False means that each channel's samples stand together.
+        Raises ValueError that names the field; the frame is then not taken
+        at all.
         """
-        if not len(data):
-            return b""
-        given = (rate, channels, bytes_per_sample)
-        new_format = None if given == self._given else self._filled(given)
-        _, channels, width = new_format or self._format
         view = memoryview(data)
         size = view.nbytes
-        if size % (channels * width):
+        if not size:
+            return b""
+        rate = rate or self._default[0]
+        channels = channels or self._default[1]
+        width = bytes_per_sample or 2
+        new_format = (rate, channels, width)
+        changes = new_format != self._format
+        if changes:
+            _check(rate, channels)
+            if width not in (1, 2):
+                raise ValueError(
+                    f"bytes_per_sample: {width} is neither 2 (PCM) nor 1"
+                    " (G.711)"
+                )
+        count, rest = divmod(size, channels * width)
+        if rest:
             raise ValueError(
                 f"data: {size} bytes are not a whole number of samples of "
                 f"{channels} channel(s) of {width} byte(s)"
             )
-        count = size // (channels * width)
-        early = b""
-        if new_format:
-            early = self._change(given, new_format)
+        early = self._change(new_format) if changes else b""
         self._samples += count
         if channels > 1 and not interleaved:
-            return early + self._drained() + self._converted(view, False)
-        self._waiting += view
+            planes = np.frombuffer(view, f"V{width}").reshape(channels, count)
+            self._waiting += planes.T.tobytes()
+        else:
+            self._waiting += view
         if len(self._waiting) < self._batch:
             return early
         return early + self._drained()
@@ -137,58 +133,34 @@ class FrameConverter:
             return b""
         data = bytes(self._waiting)
         self._waiting.clear()
-        return self._converted(data, True)
-
-    def _converted(self, data: bytes | memoryview, interleaved: bool) -> bytes:
         if self._is_wire:
             self.wire_samples += len(data)
-            return bytes(data)
+            return data
         _, channels, width = self._format
-        if width == 1:
-            codes = np.frombuffer(data, np.uint8)
-            samples = g711.decode(codes, self._input_law)
-        else:
-            samples = np.frombuffer(data, "<i2")
+        samples = _samples(data, self._input_law if width == 1 else None)
         if channels > 1:
-            samples = _mixed_down(samples, channels, interleaved)
+            samples = _mixed_down(samples, channels)
         return self._encoded(self._resampler.push(samples))
 
-    def _filled(self, given: tuple[int, int, int]) -> tuple[int, int, int]:
-        """`given` with defaults in the place of 0; checked."""
-        rate = given[0] or self._default[0]
-        channels = given[1] or self._default[1]
-        width = given[2] or self._default[2]
-        _check_rate("rate", rate)
-        _check_channels("channels", channels)
-        if width not in (1, 2):
-            raise ValueError(
-                f"bytes_per_sample: {width} is neither 2 (PCM) nor 1 (G.711)"
-            )
-        return rate, channels, width
-
-    def _change(
-        self, given: tuple[int, int, int], new_format: tuple[int, int, int]
-    ) -> bytes:
+    def _change(self, new_format: tuple[int, int, int]) -> bytes:
         """Switch to another input format; return the old one's tail."""
-        tail = self._drained()
-        self._given = given
-        old_format = self._format
+        old_rate, new_rate = self._format[0], new_format[0]
+        if old_rate == new_rate:
+            tail = self._drained()
+        else:
+            tail = self.flush()
+            self._earlier_ms += Fraction(self._samples * 1000, old_rate)
+            self._samples = 0
+            self._resampler = Resampler(new_rate, self.wire_rate)
         self._use(new_format)
-        if old_format[0] == new_format[0]:
-            return tail
-        tail += self.flush()
-        self._earlier_ms += Fraction(self._samples * 1000, old_format[0])
-        self._samples = 0
-        self._resampler = Resampler(new_format[0], self.wire_rate)
         return tail
 
     def _use(self, new_format: tuple[int, int, int]) -> None:
-        self._format = rate, channels, width = new_format
+        self._format = new_format
+        rate, channels, width = new_format
         self._batch = rate * self._batch_ms // 1000 * channels * width
         self._is_wire = (
-            width == 1
-            and channels == 1
-            and rate == self.wire_rate
+            new_format == (self.wire_rate, 1, 1)
             and self._input_law == self._wire_law
         )
 
@@ -199,25 +171,32 @@ class FrameConverter:
         return samples.astype("<i2", copy=False).tobytes()
 
 
-def _mixed_down(
-    samples: Int16Array, channels: int, interleaved: bool
-) -> Int16Array:
+def samples_of(data: bytes, wire: str) -> Int16Array:
+    """The samples of audio in the format `wire`."""
+    return _samples(data, _WIRE[wire][1])
+
+
+def _samples(data: bytes, law: g711.Law | None) -> Int16Array:
+    """The samples of G.711 codes, or of PCM where there is no `law`."""
+    if law is None:
+        return np.frombuffer(data, "<i2")
+    return g711.decode(np.frombuffer(data, np.uint8), law)
+
+
+def _mixed_down(samples: Int16Array, channels: int) -> Int16Array:
     """The mean of the channels, rounded to nearest (halves up)."""
-    if interleaved:
-        total = samples.reshape(-1, channels).sum(axis=1, dtype=np.int32)
-    else:
-        total = samples.reshape(channels, -1).sum(axis=0, dtype=np.int32)
+    total = samples.reshape(-1, channels).sum(axis=1, dtype=np.int32)
     mean: Int16Array = (2 * total + channels) // (2 * channels)
     return mean.astype(np.int16)
 
 
-def _check_rate(field: str, rate: int) -> None:
+def _check(rate: int, channels: int, prefix: str = "") -> None:
+    """Raise ValueError that names the field, which begins with `prefix`."""
     if not _MIN_RATE <= rate <= _MAX_RATE:
         raise ValueError(
-            f"{field}: {rate} Hz is outside {_MIN_RATE} to {_MAX_RATE}"
+            f"{prefix}rate: {rate} Hz is outside {_MIN_RATE} to {_MAX_RATE}"
         )
-
-
-def _check_channels(field: str, channels: int) -> None:
     if not 1 <= channels <= _MAX_CHANNELS:
-        raise ValueError(f"{field}: {channels} is outside 1 to {_MAX_CHANNELS}")
+        raise ValueError(
+            f"{prefix}channels: {channels} is outside 1 to {_MAX_CHANNELS}"
+        )

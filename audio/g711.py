@@ -22,9 +22,15 @@ Law = Literal["ulaw", "alaw"]
 Int16Array = npt.NDArray[np.int16]
 Uint8Array = npt.NDArray[np.uint8]
 
-_ULAW_BIAS = 33  # shifts the segment edges of table 2a to powers of two
-_ULAW_TOP = 0x1FFF  # largest biased magnitude: 8191, the virtual edge
-_LAWS = ("ulaw", "alaw")
+#: By law: where the scale begins, the width of the 16 steps of each segment,
+#: int16 values per unit of the scale, and the bits of a code's magnitude that
+#: travel inverted. µ-law begins half a step below 0, so that 0 is a value.
+_LAWS = {
+    "ulaw": (-1, (2, 4, 8, 16, 32, 64, 128, 256), 4, 0x7F),
+    "alaw": (0, (2, 2, 4, 8, 16, 32, 64, 128), 8, 0x55),
+}
+#: Of a code: the sample is positive.
+_POSITIVE = 0x80
 
 
 def encode(samples: Int16Array, law: Law) -> Uint8Array:
@@ -34,9 +40,9 @@ def encode(samples: Int16Array, law: Law) -> Uint8Array:
     """
     if samples.dtype != np.int16:
         raise TypeError(f"samples: int16 expected, got {samples.dtype}")
+    codes, _ = _tables(law)
     # The bit pattern of an int16, read as unsigned, is its table index.
-    codes: Uint8Array = _encode_table(_known(law))[samples.view(np.uint16)]
-    return codes
+    return codes[samples.view(np.uint16)]
 
 
 def decode(codes: Uint8Array, law: Law) -> Int16Array:
@@ -46,65 +52,29 @@ def decode(codes: Uint8Array, law: Law) -> Int16Array:
     """
     if codes.dtype != np.uint8:
         raise TypeError(f"codes: uint8 expected, got {codes.dtype}")
-    samples: Int16Array = _decode_table(_known(law))[codes]
-    return samples
+    _, values = _tables(law)
+    return values[codes]
 
 
-def _known(law: Law) -> Law:
+@cache
+def _tables(law: Law) -> tuple[Uint8Array, Int16Array]:
+    """The codes of all 65,536 int16 bit patterns, 64 KiB, and the values of
+    all 256 codes: the middle of each step."""
     if law not in _LAWS:
         raise ValueError(f"law: {law!r} is neither 'ulaw' nor 'alaw'")
-    return law
-
-
-@cache
-def _encode_table(law: Law) -> Uint8Array:
-    """The codes of all 65,536 int16 bit patterns, 64 KiB."""
-    sample = np.arange(65536, dtype=np.uint16).view(np.int16).astype(np.int32)
-    folded = np.where(sample < 0, ~sample, sample)
-    if law == "ulaw":
-        biased = np.minimum((folded >> 2) + _ULAW_BIAS, _ULAW_TOP)
-        segment = _bit_length(biased) - 6
-        step = (biased >> (segment + 1)) & 0x0F
-        sign = np.where(sample < 0, 0x80, 0)
-        code = ~(sign | segment << 4 | step)
-    else:
-        magnitude = folded >> 4
-        # The two lowest segments share one step size.
-        segment = np.maximum(_bit_length(magnitude) - 4, 0)
-        step = (magnitude >> np.maximum(segment - 1, 0)) & 0x0F
-        sign = np.where(sample < 0, 0, 0x80)
-        code = (sign | segment << 4 | step) ^ 0x55
-    return _frozen((code & 0xFF).astype(np.uint8))
-
-
-@cache
-def _decode_table(law: Law) -> Int16Array:
-    """The int16 value of all 256 codes: the middle of each interval."""
-    code = np.arange(256, dtype=np.int32)
-    if law == "ulaw":
-        code = ~code & 0xFF
-        segment, step = code >> 4 & 7, code & 0x0F
-        value = ((2 * step + _ULAW_BIAS) << segment) - _ULAW_BIAS
-        value = np.where(code & 0x80, -value, value) << 2
-    else:
-        code = code ^ 0x55
-        segment, step = code >> 4 & 7, code & 0x0F
-        low = 2 * step + 1
-        value = np.where(
-            segment == 0, low, (low + 32) << np.maximum(segment - 1, 0)
-        )
-        value = np.where(code & 0x80, value, -value) << 3
-    table = value.astype(np.int16)
-    table.setflags(write=False)
-    return table
-
-
-def _bit_length(value: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
-    """`int.bit_length` of each non-negative element."""
-    return np.asarray(np.frexp(value.astype(np.float64))[1], dtype=np.int32)
-
-
-def _frozen(table: Uint8Array) -> Uint8Array:
-    # Tables are shared by every stream: nobody may write to them.
-    table.setflags(write=False)
-    return table
+    begin, widths, scale, inverted = _LAWS[law]
+    steps = np.repeat(widths, 16)
+    ends = begin + np.cumsum(steps)
+    every = np.arange(65536, dtype=np.uint16).view(np.int16)
+    magnitude = np.where(every < 0, ~every, every) // scale
+    # What is above the last step belongs to it.
+    step = np.searchsorted(ends[:-1], magnitude, side="right")
+    codes = (step ^ inverted) | np.where(every < 0, 0, _POSITIVE)
+    code = np.arange(256)
+    middle = (ends - steps // 2)[code & 0x7F ^ inverted] * scale
+    values = np.where(code & _POSITIVE, middle, -middle)
+    tables = codes.astype(np.uint8), values.astype(np.int16)
+    for table in tables:
+        # They are shared by every stream: nobody may write to them.
+        table.setflags(write=False)
+    return tables

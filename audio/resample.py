@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import soxr  # type: ignore[import-untyped]
 
-Int16Array = npt.NDArray[np.int16]
+from .g711 import Int16Array
+
 FloatArray = npt.NDArray[np.float32]
 Quality = Literal["QQ", "LQ", "MQ", "HQ", "VHQ"]
 
@@ -46,10 +47,9 @@ class Resampler:
         self, in_rate: int, out_rate: int, quality: Quality = "HQ"
     ) -> None:
         """`in_rate`, `out_rate`: Hz, positive, else ValueError."""
-        if in_rate <= 0:
-            raise ValueError(f"in_rate: {in_rate} Hz is not positive")
-        if out_rate <= 0:
-            raise ValueError(f"out_rate: {out_rate} Hz is not positive")
+        for field, rate in (("in_rate", in_rate), ("out_rate", out_rate)):
+            if rate <= 0:
+                raise ValueError(f"{field}: {rate} Hz is not positive")
         common = gcd(in_rate, out_rate)
         self.in_rate = in_rate
         self.out_rate = out_rate
@@ -70,7 +70,8 @@ class Resampler:
     @property
     def held(self) -> int:
         """Output samples that a flush would deliver now."""
-        return self._due() - self.total_out
+        due = self.total_in * self._out_step // self._in_step
+        return due - self.total_out
 
     def push(self, samples: Int16Array) -> Int16Array:
         """Take int16 `samples` (1-D), return the output ready so far."""
@@ -102,9 +103,6 @@ class Resampler:
         self._stream = None
         needed = self._skip + self.held
         return self._deliver(rest[:needed])
-
-    def _due(self) -> int:
-        return self.total_in * self._out_step // self._in_step
 
     def _primed(self) -> soxr.ResampleStream:
         stream = soxr.ResampleStream(

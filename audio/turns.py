@@ -16,12 +16,10 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from .energy_gate import EnergyGate, levels_db
+from .g711 import Int16Array
+from .levels import EnergyGate, levels_db
 from .speech_model import WINDOW_MS, SpeechModel
-
-Int16Array = npt.NDArray[np.int16]
 
 # A window counts as speech down to this much under the threshold while a
 # turn is open, so that a weak syllable does not end it.
@@ -94,6 +92,8 @@ class _Window:
 class LocalTurnDetector:
     """Finds the turns in one mono stream of `rate` Hz.
 
+    `position`: samples pushed so far. `turn_open`: is there a TurnStarted
+    without its TurnEnded?
     `rate`: a multiple of 8000 up to 48000. `threshold`: probability 0 to 1
     above which a window is speech; higher is stricter. `prefix_padding_ms`,
     `silence_duration_ms`: as in server_vad. `max_turn_ms`: longest turn,
@@ -142,11 +142,11 @@ class LocalTurnDetector:
         """Begin anew: the next sample pushed is sample 0."""
         self._model.rest()
         self._gate.reset()
-        self._pushed = 0
+        self.position = 0
+        self.turn_open = False
         self._left: Int16Array = np.zeros(0, np.int16)
         self._waiting: deque[_Window] = deque()
         self._past: deque[_Window] = deque(maxlen=_LOOKBACK)
-        self._open = False
         # Samples of speech in the candidate or turn: 0 if there is neither.
         self._speech = 0
         self._first_speech = 0  # start of the candidate's first window
@@ -155,16 +155,6 @@ class LocalTurnDetector:
         self._boundary = 0  # no turn may begin before
         self._level_sum = 0.0  # of the open turn's speech windows, dB
         self._level_count = 0
-
-    @property
-    def position(self) -> int:
-        """Samples pushed so far."""
-        return self._pushed
-
-    @property
-    def turn_open(self) -> bool:
-        """True between a TurnStarted and its TurnEnded."""
-        return self._open
 
     @property
     def speaking(self) -> bool:
@@ -189,30 +179,26 @@ class LocalTurnDetector:
 
         What follows belongs to the next turn.
         """
-        was_open, self._open = self._open, False
-        self._speech = 0
-        self._boundary = self._pushed
+        was_open = self.turn_open
+        self._close(self.position)
         if not was_open:
             return None
-        return TurnEnded(self._pushed, self._last_speech, False)
+        return TurnEnded(self.position, self._last_speech, False)
 
     def push(self, samples: Int16Array) -> list[Event]:
         """Take int16 `samples` (1-D); return what they decided, in order."""
         if samples.dtype != np.int16:
             raise TypeError(f"samples: int16 expected, got {samples.dtype}")
-        self._pushed += len(samples)
-        if len(self._left) + len(samples) < self._size:
-            self._left = np.concatenate((self._left, samples))
-            return []
-        data = np.concatenate((self._left, samples))
-        whole = len(data) // self._size * self._size
-        first = self._pushed - len(data)
+        end = self.position - len(self._left)
+        self.position += len(samples)
+        left = np.concatenate((self._left, samples))
         events: list[Event] = []
-        for offset in range(0, whole, self._size):
-            block = data[offset : offset + self._size].copy()
-            window = _Window(block, first + offset + self._size)
-            events += self._heard(window)
-        self._left = data[whole:].copy()
+        while len(left) >= self._size:
+            end += self._size
+            # A copy, or a window would keep all that came with it.
+            events += self._heard(_Window(left[: self._size].copy(), end))
+            left = left[self._size :]
+        self._left = left.copy()
         return events
 
     def _heard(self, window: _Window) -> list[Event]:
@@ -240,7 +226,7 @@ class LocalTurnDetector:
             self._speech += self._size
             self._last_speech = window.end
         silent = window.end - self._last_speech
-        if self._open:
+        if self.turn_open:
             if window.score >= self._threshold:
                 self._level_sum += window.level
                 self._level_count += 1
@@ -255,14 +241,14 @@ class LocalTurnDetector:
         return []
 
     def _close(self, boundary: int) -> None:
-        self._open = False
+        self.turn_open = False
         self._speech = 0
         self._boundary = boundary
 
     def _started(self, at_sample: int) -> TurnStarted:
         onset = max(self._onset(), self._boundary)
         self._start = max(onset - self._padding, self._boundary)
-        self._open = True
+        self.turn_open = True
         self._level_sum, self._level_count = 0.0, 0
         return TurnStarted(at_sample, onset, self._start)
 
@@ -273,22 +259,16 @@ class LocalTurnDetector:
         to 300 ms, belong to the word.
         """
         before = [w for w in self._past if w.end <= self._first_speech]
-        onset = self._first_speech
         if not before:
-            return onset
+            return self._first_speech
         quietest = min(w.level for w in before)
         background = max(quietest, self._gate.floor_db) + _ONSET_DB
         parts = np.concatenate([w.levels for w in before])[-_ONSET_PARTS:]
-        gap = 0
-        for back, level in enumerate(parts[::-1], 1):
-            if level >= background:
-                onset = self._first_speech - back * self._part
-                gap = 0
-            else:
-                gap += 1
-                if gap > _ONSET_GAP:
-                    break
-        return onset
+        # How far back it was loud; what comes before a long gap is not of it.
+        loud = 1 + np.flatnonzero(parts[::-1] >= background)
+        near = np.diff(loud, prepend=0) <= _ONSET_GAP + 1
+        loud = loud[np.logical_and.accumulate(near)]
+        return self._first_speech - int(loud.max(initial=0)) * self._part
 
     def _cut(self, window: _Window) -> list[Event]:
         """Cut a turn that is about to become too long, if here is good."""

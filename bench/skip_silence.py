@@ -154,9 +154,7 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     service.tell("session.updated", session={})
 
     client: Any = SimpleNamespace(
-        send_audio=core.audio,
-        speech_started=core.speech_started,
-        speech_ended=core.speech_ended,
+        core=core, send_audio=core.audio, speech_ended=core.speech_ended
     )
     converter = FrameConverter("pcm16", scene.rate)
     intake = Intake(converter, "pcm16", client)

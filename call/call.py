@@ -16,8 +16,7 @@ from ..audio.levels import loud_span_finder
 from ..audio.turns import LocalTurnDetector
 from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
 from ..connection.dialer import tls_context
-from ..connection.interface import AsrListener, ClientSettings
-from ..connection.trace import WireTrace
+from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
 from ..realtime.faults import Fault
@@ -148,7 +147,7 @@ class Call:
         if self.received_ms // 1000 > before // 1000:
             quiet_to = self._intake.quiet_to
             if quiet_to is not None:
-                self._client.quiet_up_to(quiet_to)
+                self._client.core.quiet_to(quiet_to)
         return self.received_ms - before
 
     def finalize(self, token: object) -> None:
@@ -212,7 +211,7 @@ class Call:
     def adopt(self, config: OpenAIASRConfig) -> None:
         """Work by a configuration that the service need not know of."""
         self.config = config
-        self._client.adopt(client_settings(config))
+        self._client.core.readdress(client_settings(config))
 
     def hurry(self) -> None:
         """A change under way waits for no pause any more: another follows."""
@@ -237,10 +236,9 @@ class Call:
         self, detector: LocalTurnDetector | None, config: OpenAIASRConfig
     ) -> None:
         self._intake.listen(detector)
-        if detector is None:
-            self._client.use_level()
-        else:
-            self._client.use_local_detector(config.skip_before_ms)
+        self._client.core.detect_locally(
+            detector is not None, config.skip_before_ms
+        )
 
 
 def client_settings(config: OpenAIASRConfig) -> ClientSettings:

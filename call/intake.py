@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-import numpy as np
-
-from ..audio.converter import FrameConverter, Wire
-from ..audio.g711 import decode
+from ..audio.converter import FrameConverter, Wire, samples_of
 from ..audio.turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
 from ..config import OpenAIASRConfig
 from ..openai_asr_client import OpenAIASRClient
@@ -72,14 +69,7 @@ class Intake:
         self._client.send_audio(wire)
         if self._detector is None:
             return
-        if self._wire == "pcm16":
-            samples = np.frombuffer(wire, "<i2")
-        else:
-            samples = decode(
-                np.frombuffer(wire, np.uint8),
-                "ulaw" if self._wire == "g711_ulaw" else "alaw",
-            )
-        for event in self._detector.push(samples):
+        for event in self._detector.push(samples_of(wire, self._wire)):
             if isinstance(event, TurnEnded):
                 self._ended_at = event.at_sample
             self._tell(event)
@@ -100,7 +90,7 @@ class Intake:
         elif onset is not None:
             # Too short to be a turn by itself, but it was asked for.
             start = self._detector_start
-            self._client.speech_started(start + onset)
+            self._client.core.speech_started(start + onset)
             self._client.speech_ended(start + end, start + end)
 
     @property
@@ -119,7 +109,7 @@ class Intake:
         """Tell the client, in positions of the call."""
         start = self._detector_start
         if isinstance(event, TurnStarted):
-            self._client.speech_started(start + event.onset_sample)
+            self._client.core.speech_started(start + event.onset_sample)
             return
         end = start + event.end_of_speech_sample
         self._client.speech_ended(

@@ -24,8 +24,11 @@ from ..realtime.results import (
     TurnCommitted,
     TurnFailed,
 )
-from .faults import AFTER_FAULT_S, internal_fault, kind_of, place_of
+from .faults import kind_of, place_of
 from .interface import AsrListener
+
+#: What a fault of ours interrupted is tried again in so many seconds.
+AFTER_FAULT_S = 1.0
 
 
 class Dispatcher:
@@ -63,10 +66,17 @@ class Dispatcher:
         """There may be results."""
         self._results_ready.set()
 
+    def fault_of(
+        self, error: BaseException, where: str = "internal error"
+    ) -> Fault:
+        """What an exception that nobody expected is for the user; its own text
+        may repeat anything, and goes to the log only."""
+        self._log_error(f"{where}: {place_of(error)}")
+        return Fault("retry", "internal", f"internal error: {kind_of(error)}")
+
     def tell(self, error: BaseException) -> None:
         """Report a fault of ours that cost nothing but what was being done."""
-        fault = internal_fault(error, self._log_error)
-        self._results.append(InternalFault(fault))
+        self._results.append(InternalFault(self.fault_of(error)))
         self.wake()
 
     async def finish(self, within_s: float) -> None:
@@ -105,10 +115,8 @@ class Dispatcher:
             try:
                 await self._deliver(result)
             except Exception as error:
-                self._log_error(f"listener failed: {place_of(error)}")
+                fault = self.fault_of(error, "listener failed")
                 if not isinstance(result, InternalFault):
-                    text = f"internal error: {kind_of(error)}"
-                    fault = Fault("report", "internal", text)
                     results.append(InternalFault(fault))
 
     async def _deliver(self, result: Result) -> None:

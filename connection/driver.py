@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Coroutine
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosed
 
 from ..realtime.faults import NO_CLOSE_FRAME, Fault
+from ..realtime.link import Link
 from ..realtime.transcription import Transcription
-from .dialer import Dialer
-from .dispatcher import Dispatcher
-from .faults import AFTER_FAULT_S, fault_of_exception, internal_fault
-from .interface import ClientSettings
-from .trace import GuardedTrace, WireTrace
-from .wire import Wire
+from .dialer import CLOSE_S, Dialer
+from .dispatcher import AFTER_FAULT_S, Dispatcher
+from .faults import fault_of_exception
+from .interface import ClientSettings, GuardedTrace, WireTrace
+
+#: Why `websockets` ends a connection by itself, by the code of its CLOSE.
+_OUR_REASONS = {
+    1002: "the server broke the rules of WebSocket",
+    1007: "the server sent a text that is none",
+    1009: "the server sent a message of more than 1 MB",
+}
+#: Who reads without a pause lets others have a turn after this, in seconds.
+_READS_FOR_S = 0.005
 
 
 class Driver:
@@ -31,18 +41,16 @@ class Driver:
         self,
         core: Transcription,
         dispatcher: Dispatcher,
-        log_error: Callable[[str], None],
         trace: WireTrace | None,
     ) -> None:
         self._core = core
-        self._exchange = core.exchange
+        self.exchange = core.exchange
+        self.trace = GuardedTrace(trace, dispatcher.tell)
         self._dispatcher = dispatcher
-        self._log_error = log_error
-        self._trace = GuardedTrace(trace, dispatcher.tell)
         self._dialer = Dialer()
         #: From `start` to `close`; nothing that the core asks for is done
         #: before and after.
-        self._active = False
+        self.active = False
         #: Connections in use, and how many there were so far.
         self.wires: set[Wire] = set()
         self.opened = 0
@@ -52,20 +60,20 @@ class Driver:
 
     def start(self) -> None:
         """Begin to connect."""
-        self._active = True
+        self.active = True
         self._core.start(now())
         self.obey()
 
     async def close(self) -> None:
         """End the call: close what is open, within two seconds."""
-        self._active = False
+        self.active = False
         try:
             self._core.stop(now())
         except Exception as error:
             self._dispatcher.tell(error)
-        self._cancel_timer()
+        self.schedule()
         try:
-            closes = [self._spawn(wire.hang_up()) for wire in self.wires]
+            closes = [self.spawn(wire.hang_up()) for wire in self.wires]
             await asyncio.gather(*closes, return_exceptions=True)
         finally:
             others = self._cancel_others()
@@ -84,8 +92,8 @@ class Driver:
         except Exception as error:
             fault = self._explained(error)
             why = {"code": fault.code, "reason": fault.message}
-            self._trace.note("connect_failed", why)
-            self._exchange.failed(fault, now())
+            self.trace.note("connect_failed", why)
+            self.exchange.failed(fault, now())
             self.obey()
             return
         try:
@@ -98,26 +106,17 @@ class Driver:
         try:
             return fault_of_exception(error)
         except Exception as another:
-            return internal_fault(another, self._log_error)
+            return self._dispatcher.fault_of(another)
 
     async def _use(self, socket: ClientConnection) -> None:
         """Use a connection until it ends."""
-        if not self._active or self._core.fatal is not None:
+        if not self.active or self._core.fatal is not None:
             await socket.close()
             return
-        link = self._exchange.opened(now(), time.time())
+        link = self.exchange.opened(now(), time.time())
         self.opened += 1
-        wire = Wire(
-            socket,
-            link,
-            self.opened,
-            self._exchange,
-            self._trace,
-            spawn=self._spawn,
-            on_input=self.obey,
-            on_output=self._schedule,
-        )
-        self._trace.note("opened", {"connection": wire.number})
+        wire = Wire(self, socket, link, self.opened)
+        self.trace.note("opened", {"connection": wire.number})
         self.wires.add(wire)
         code, reason = NO_CLOSE_FRAME, ""
         try:
@@ -130,8 +129,8 @@ class Driver:
                 "code": socket.close_code or code,
                 "reason": socket.close_reason or reason,
             }
-            self._trace.note("closed", how)
-        self._exchange.closed(link, code, reason, now())
+            self.trace.note("closed", how)
+        self.exchange.closed(link, code, reason, now())
         self.obey()
 
     # -- what the core asks for -------------------------------------------
@@ -144,43 +143,39 @@ class Driver:
             self._begin_anew(error)
 
     def _do_what_it_asks(self) -> None:
-        if self._active:
-            while (attempt := self._exchange.next_attempt(now())) is not None:
+        if self.active:
+            while (attempt := self.exchange.next_attempt(now())) is not None:
                 settings = attempt.address
                 assert isinstance(settings, ClientSettings)
-                self._spawn(self._connect(settings))
+                self.spawn(self._connect(settings))
             self.wake_wires()
-        self._schedule()
+        self.schedule()
 
-    def _schedule(self) -> None:
+    def schedule(self) -> None:
         """Have results handed over, and `tick` called when it is due."""
         if self._core.results:
             self._dispatcher.wake()
-        due = self._exchange.deadline() if self._active else None
-        if due is None:
-            self._cancel_timer()
-        elif self._timer is None or due < self._timer.when():
-            self._cancel_timer()
+        due = self.exchange.deadline() if self.active else None
+        timer = self._timer
+        if timer is not None and (due is None or due < timer.when()):
+            timer.cancel()
+            self._timer = timer = None
+        if timer is None and due is not None:
             loop = asyncio.get_running_loop()
             self._timer = loop.call_at(due, self._on_timer)
-
-    def _cancel_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
 
     def _on_timer(self) -> None:
         self._timer = None
         try:
-            self._exchange.tick(now())
+            self.exchange.tick(now())
+            self._do_what_it_asks()
         except Exception as error:
             self._begin_anew(error)
-        else:
-            self.obey()
 
     # -- tasks, and faults of ours ----------------------------------------
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a task of this call; a fault in it is seen to."""
         task = asyncio.create_task(work)
         self.tasks.add(task)
         task.add_done_callback(self._on_task_done)
@@ -202,21 +197,118 @@ class Driver:
     def _begin_anew(self, error: BaseException) -> None:
         """Whatever state it left, or came from, goes with the connections;
         the audio is kept and sent again."""
-        if not self._active:
+        if not self.active:
             self._dispatcher.tell(error)
             return
         try:
-            fault = internal_fault(error, self._log_error)
+            fault = self._dispatcher.fault_of(error)
             # Attempts under way, too: the core will not expect them any more.
             self._cancel_others()
-            self._exchange.recover(fault, now())
+            self.exchange.recover(fault, now())
             self._do_what_it_asks()
         except Exception as another:
-            self._spawn(self._begin_anew_later(another))
+            self.spawn(self._begin_anew_later(another))
 
     async def _begin_anew_later(self, error: BaseException) -> None:
         await asyncio.sleep(AFTER_FAULT_S)
         self._begin_anew(error)
+
+
+class Wire:
+    """Carries messages between a WebSocket and the core's ``link``.
+
+    ``number`` is the connection's in the trace.
+    """
+
+    def __init__(
+        self, driver: Driver, socket: ClientConnection, link: Link, number: int
+    ) -> None:
+        self.socket = socket
+        self.link = link
+        self.number = number
+        self._driver = driver
+        self._woken = asyncio.Event()
+        self._hanging_up = False
+
+    async def serve(self) -> tuple[int, str]:
+        """Carry messages until the connection ends; its code and reason.
+
+        Raises what the core raises at what it is given.
+        """
+        writer = self._driver.spawn(self._write())
+        try:
+            return await self._read()
+        finally:
+            writer.cancel()
+
+    def wake(self) -> None:
+        """The core may have something to send, or want the connection
+        closed."""
+        if self.link.must_close and not self._hanging_up:
+            self._hanging_up = True
+            self._driver.spawn(self.hang_up())
+        self._woken.set()
+
+    async def hang_up(self) -> None:
+        """Close, or break off where the peer does not even read CLOSE: then
+        `close` would wait for room to send it in."""
+        try:
+            await asyncio.wait_for(self.socket.close(), 2 * CLOSE_S)
+        except asyncio.TimeoutError:
+            self.socket.transport.abort()
+        await self.socket.wait_closed()
+
+    async def _read(self) -> tuple[int, str]:
+        busy_s = 0.0
+        try:
+            while True:
+                message = await self.socket.recv(decode=False)
+                begin = now()
+                self._driver.trace.message("received", self.number, message)
+                self._driver.exchange.receive(self.link, message, begin)
+                self._driver.obey()
+                busy_s += now() - begin
+                if busy_s > _READS_FOR_S:
+                    # In a flood `recv` does not wait, and the loop is shared.
+                    busy_s = 0.0
+                    await asyncio.sleep(0)
+        except ConnectionClosed as closed:
+            return _code_and_reason(closed)
+
+    async def _write(self) -> None:
+        link = self.link
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                message = self._driver.exchange.next_message(link, now())
+                if message is None or link.wants_ping:
+                    self._driver.schedule()
+                if message is not None:
+                    self._driver.trace.message("sent", self.number, message)
+                    await self.socket.send(message, text=True)
+                if link.take_ping():
+                    # Here, so that it keeps its place among the audio.
+                    pong = await self.socket.ping()
+                    self._driver.spawn(self._await_pong(pong))
+                elif message is None:
+                    await self._woken.wait()
+                    self._woken.clear()
+
+    async def _await_pong(self, pong: Awaitable[float]) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            await pong
+            self._driver.exchange.pong(self.link, now())
+            self._driver.obey()
+
+
+def _code_and_reason(closed: ConnectionClosed) -> tuple[int, str]:
+    """How a connection ended; only the peer's own code counts."""
+    if closed.rcvd is not None:
+        return closed.rcvd.code, closed.rcvd.reason
+    if closed.sent is not None and closed.sent.code in _OUR_REASONS:
+        return NO_CLOSE_FRAME, _OUR_REASONS[closed.sent.code]
+    cause = closed.__cause__
+    text = "the connection broke off"
+    return NO_CLOSE_FRAME, f"{text}: {cause}" if cause else text
 
 
 def now() -> float:

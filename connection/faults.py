@@ -9,7 +9,6 @@ import socket
 import ssl
 import time
 import traceback
-from collections.abc import Callable
 from dataclasses import replace
 
 from websockets.exceptions import (
@@ -30,9 +29,6 @@ from ..realtime.faults import (
 )
 from .dialer import BadCaFile, NotThisMachine
 from .proxies import BadProxy, Proxy, ProxyFailed
-
-#: What a fault of ours interrupted is tried again in so many seconds.
-AFTER_FAULT_S = 1.0
 
 
 def fault_of_exception(error: Exception) -> Fault:
@@ -75,10 +71,10 @@ def fault_of_exception(error: Exception) -> Fault:
         return Fault("retry", "handshake", clean_message(text))
     if isinstance(error, ConnectionRefusedError):
         return Fault("retry", "refused", "the connection was refused")
-    if not isinstance(error, (OSError, EOFError)):
-        raise error
-    text = f"cannot connect: {error}" if str(error) else "cannot connect"
-    return Fault("retry", "network", clean_message(text))
+    if isinstance(error, (OSError, EOFError)):
+        text = f"cannot connect: {error}".removesuffix(": ")
+        return Fault("retry", "network", clean_message(text))
+    raise error
 
 
 def place_of(error: BaseException) -> str:
@@ -91,22 +87,11 @@ def kind_of(error: BaseException) -> str:
     return f"{type(error).__name__}{_place(error)}"
 
 
-def internal_fault(
-    error: BaseException, log_error: Callable[[str], None]
-) -> Fault:
-    """The fault for an exception that nobody expected; its own text may
-    repeat anything, and goes to the log only."""
-    log_error(f"internal error: {place_of(error)}")
-    return Fault("retry", "internal", f"internal error: {kind_of(error)}")
-
-
 def _place(error: BaseException) -> str:
-    frames = traceback.extract_tb(error.__traceback__)
-    if not frames:
-        return ""
-    last = frames[-1]
-    file = last.filename.rpartition("/")[2]
-    return f" at {file}:{last.lineno} in {last.name}"
+    for last in traceback.extract_tb(error.__traceback__, limit=-1):
+        file = last.filename.rpartition("/")[2]
+        return f" at {file}:{last.lineno} in {last.name}"
+    return ""
 
 
 #: What SOCKS 5 (RFC 1928, 6) and 4 will say the next time as well: the
@@ -141,8 +126,7 @@ def _fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
     elif isinstance(error, asyncio.TimeoutError):
         problem = "gave no connection within the time limit"
     elif isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
-        reason = _reason(error)
-        problem = "gave no connection" + (f": {reason}" if reason else "")
+        problem = f"gave no connection: {_reason(error)}".removesuffix(": ")
     else:
         # The other end has been reached, or its certificate has been seen.
         fault = fault_of_exception(error)

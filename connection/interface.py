@@ -1,10 +1,10 @@
-"""What the client is given: settings and a listener."""
+"""What the client is given: settings, a listener, and who looks on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..realtime.limits import Limits
 from ..realtime.results import (
@@ -68,3 +68,38 @@ class ClientSettings:
     connect_timeout_ms: int = field(default=10_000, compare=False)
     stop_timeout_ms: int = field(default=3_000, compare=False)
     ca_file: str = ""
+
+
+class WireTrace(Protocol):
+    """Who looks on, for a log."""
+
+    def message(self, kind: str, connection: int, message: bytes | str) -> None:
+        """A WebSocket message was ``sent`` or ``received``."""
+
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """A connection was opened or closed, or could not be opened."""
+
+
+@dataclass(frozen=True)
+class GuardedTrace:
+    """Another trace, if there is one, that costs nothing where it fails:
+    ``tell`` is given what it raised."""
+
+    trace: WireTrace | None
+    tell: Callable[[Exception], None]
+
+    def message(self, kind: str, connection: int, message: bytes | str) -> None:
+        """A WebSocket message was ``sent`` or ``received``."""
+        if self.trace is not None:
+            try:
+                self.trace.message(kind, connection, message)
+            except Exception as error:
+                self.tell(error)
+
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """A connection was opened or closed, or could not be opened."""
+        if self.trace is not None:
+            try:
+                self.trace.note(kind, fields)
+            except Exception as error:
+                self.tell(error)

@@ -8,6 +8,7 @@ one.  User names and passwords of proxies are never shown.
 from __future__ import annotations
 
 import contextlib
+import functools
 import ipaddress
 import re
 import sys
@@ -91,7 +92,8 @@ def choose_proxy(url: str, environment: Mapping[str, str]) -> Proxy | None:
     """
     target = parse_uri(url)
     _, listed = _read("no_proxy", environment)
-    if _is_listed(target.host, target.port, listed):
+    entries = re.split(r"[\s,]+", listed.lower())
+    if any(_covers(entry, target.host, target.port) for entry in entries):
         return None
     for name in _VARIABLES["wss" if target.secure else "ws"]:
         variable, value = _read(name, environment)
@@ -112,40 +114,26 @@ def _read(name: str, environment: Mapping[str, str]) -> tuple[str, str]:
     return spelled, environment.get(spelled, "").strip()
 
 
-def _is_listed(host: str, port: int, listed: str) -> bool:
-    """Is a host among those of ``no_proxy``?
+def _covers(entry: str, host: str, port: int) -> bool:
+    """Does an entry of ``no_proxy`` mean this host?
 
-    Between its entries are commas or blanks.  An entry is ``*``, an address,
-    a network (``10.0.0.0/8``), or a domain with all that is in it
-    (``corp.test``, ``.corp.test``, ``*.corp.test``); addresses and domains
-    may have a port.
+    It is ``*``, an address, a network (``10.0.0.0/8``), or a domain with all
+    that is in it (``corp.test``, ``.corp.test``, ``*.corp.test``); addresses
+    and domains may have a port.
     """
     host = host.rstrip(".")
     with_its_port = with_port(host, port)
+    if entry in ("*", with_its_port):
+        return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        address = None
-    for entry in re.split(r"[\s,]+", listed.lower()):
-        if entry in ("*", with_its_port):
-            return True
-        if address is not None:
-            if _holds(entry.strip("[]"), address):
-                return True
-            continue
         domain = "." + entry.removeprefix("*").strip(".")
-        if f".{host}".endswith(domain) or f".{with_its_port}".endswith(domain):
-            return True
+        return any(f".{it}".endswith(domain) for it in (host, with_its_port))
+    with contextlib.suppress(ValueError):
+        network = ipaddress.ip_network(entry.strip("[]"), strict=False)
+        return address in network
     return False
-
-
-def _holds(
-    network: str, address: ipaddress.IPv4Address | ipaddress.IPv6Address
-) -> bool:
-    try:
-        return address in ipaddress.ip_network(network, strict=False)
-    except ValueError:
-        return False
 
 
 def _proxy(variable: str, value: str) -> Proxy:
@@ -211,16 +199,12 @@ def _for_websockets(proxy: websockets_proxy.Proxy, address: str) -> str:
 
     It decodes user name and password from 17.2 on.
     """
-    for spell in (_quoted, str):
-        user_part = ""
+    for spell in (functools.partial(quote, safe=""), str):
         with contextlib.suppress(InvalidProxy, ValueError):
+            url = address
             if proxy.user_info is not None:
-                user_part = ":".join(map(spell, proxy.user_info)) + "@"
-            url = address.replace("://", f"://{user_part}", 1)
+                user = ":".join(map(spell, proxy.user_info))
+                url = address.replace("://", f"://{user}@", 1)
             if websockets_proxy.parse_proxy(url) == proxy:
                 return url
     return ""
-
-
-def _quoted(text: str) -> str:
-    return quote(text, safe="")

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from ..audio_dumper import AudioDumper
 from ..config import OpenAIASRConfig
-from ..connection.trace import WireTrace
+from ..connection.interface import WireTrace
 from ..safety.redaction import Redactor
 
 

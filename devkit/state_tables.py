@@ -18,6 +18,10 @@ from devkit.bootstrap import ensure_ten
 
 ensure_ten()
 
+from ten_packages.extension.openai_asr_python.openai_asr_client import (  # noqa: E402
+    CLIENT_MOVES,
+    ClientState,
+)
 from ten_packages.extension.openai_asr_python.realtime.change import (  # noqa: E402
     CHANGE_MOVES,
     ChangeState,
@@ -53,6 +57,7 @@ END = "<!-- states: end -->"
 
 #: What has states, in the order in which a reader meets it.
 TABLES: tuple[tuple[str, type[Enum], Mapping[Any, frozenset[Any]]], ...] = (
+    ("The client", ClientState, CLIENT_MOVES),
     ("A session", SessionState, SESSION_MOVES),
     ("Its handshake", HandshakeState, HANDSHAKE_MOVES),
     ("The session that comes next", NextState, NEXT_MOVES),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from ten_packages.extension.openai_asr_python.call import call as call_module
@@ -251,8 +251,8 @@ class SlowClient:
         self.hurried = asyncio.Event()
         self.changing = False
 
-    def __getattr__(self, name: str) -> Callable[..., None]:
-        return lambda *_: None
+    def __getattr__(self, name: str) -> Mock:
+        return Mock()
 
     async def change(self, *_: object) -> SettingsChanged:
         self.changing = True

@@ -33,7 +33,6 @@ MAY_USE = {
         ".openai_asr_client",
         ".properties",
         ".realtime",
-        "numpy",
     },
     "contract": {
         ".audio_dumper",

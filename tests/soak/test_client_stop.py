@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.openai_asr_client import (
-    TRANSITIONS,
-    IllegalTransition,
-    State,
+    CLIENT_MOVES,
+    ClientState,
 )
+from ten_packages.extension.openai_asr_python.realtime.states import Machine
 
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
 from devkit.guard import hang_guard
@@ -85,7 +85,7 @@ class Calling:
         assert not client._driver.tasks
         assert not client._driver.wires
         assert not dispatching(client)
-        assert client._state is State.ENDED
+        assert client._machine.state is ClientState.ENDED
         assert client._driver._timer is None
         assert timers_of(client) == []
         assert listener.ends == listener.asked
@@ -139,18 +139,28 @@ async def test_never_started(server):
     assert server.sessions == []
 
 
-def test_a_state_is_entered_only_from_those_that_lead_there():
-    for state, following in TRANSITIONS.items():
-        for other in State:
-            client = Calling("ws://127.0.0.1:9").client
-            client._state = state
-            if other in following:
-                client._enter(other)
-                assert client._state is other
-            else:
-                with pytest.raises(IllegalTransition, match=state.name):
-                    client._enter(other)
-                assert client._state is state
+async def test_nothing_is_allowed_that_never_happens(server, monkeypatch):
+    made = set()
+    to = Machine.to
+
+    def noted(self, state) -> None:
+        before = self.state
+        to(self, state)
+        made.add((before, state))
+
+    monkeypatch.setattr(Machine, "to", noted)
+    await Calling(server.url).stop()
+    for words in (0, 2):
+        call = Calling(server.url)
+        await call.connected()
+        call.say(words)
+        await call.stop()
+    allowed = {
+        (state, other)
+        for state, following in CLIENT_MOVES.items()
+        for other in following
+    }
+    assert allowed - made == set()
 
 
 async def test_while_the_handshake_hangs(server):

@@ -15,10 +15,10 @@ from ten_packages.extension.openai_asr_python.connection import driver
 from ten_packages.extension.openai_asr_python.connection.dispatcher import (
     Dispatcher,
 )
-from ten_packages.extension.openai_asr_python.connection.trace import (
+from ten_packages.extension.openai_asr_python.connection.driver import Wire
+from ten_packages.extension.openai_asr_python.connection.interface import (
     GuardedTrace,
 )
-from ten_packages.extension.openai_asr_python.connection.wire import Wire
 from ten_packages.extension.openai_asr_python.realtime.exchange import Exchange
 from test_client_stop import Calling, hang_guard
 
@@ -149,7 +149,7 @@ async def test_a_fault_while_connecting_leaves_the_other_session_alone(server):
 async def test_a_trace_that_fails_costs_nothing(server):
     call = Calling(server.url)
     driver, trace = call.client._driver, Trace()
-    driver._trace = GuardedTrace(trace, call.client._dispatcher.tell)
+    driver.trace = GuardedTrace(trace, call.client._dispatcher.tell)
     for name in ("message", "note"):
         setattr(trace, name, raising_once(trace, name))
     await call.connected()
@@ -278,6 +278,7 @@ GUARDS = {
     "_on_task_done",
     "_on_timer",
     "_run",
+    "fault_of",
     "obey",
     "recover",
     "tell",
@@ -358,7 +359,7 @@ class Attacked(Calling):
     def __init__(self, url: str, owner: str, name: str, after: int) -> None:
         super().__init__(url, server_turns=True)
         driver, trace = self.client._driver, Trace()
-        driver._trace = GuardedTrace(trace, self.client._dispatcher.tell)
+        driver.trace = GuardedTrace(trace, self.client._dispatcher.tell)
         self.bug = Bug("planted")
         targets = {
             "core": self.client.core.exchange,
@@ -426,7 +427,7 @@ def attacked() -> dict[tuple[str, str, int], Attacked]:
                 (owner, name, after): Attacked(server.url, owner, name, after)
                 for owner, name in functions()
                 # The first task is the user's to start.
-                for after in ((1 if name == "_spawn" else 0), 3)
+                for after in ((1 if name == "spawn" else 0), 3)
             }
             together = Together(len(calls))
             runs = [call.run(server, together) for call in calls.values()]
