@@ -7,6 +7,7 @@ import random
 import string
 import sys
 import tracemalloc
+import unicodedata
 from html.entities import codepoint2name
 from pathlib import Path
 
@@ -60,6 +61,13 @@ ESCAPES = [
     lambda c: f"&{codepoint2name[ord(c)]};" if ord(c) in codepoint2name else c,
     lambda c: {"/": "&sol;", "+": "&plus;", "=": "&equals;"}.get(c, c),
     lambda c: f"\\{c}" if c in "/.-+=<>\"'" else c,
+    # Whatever means nothing, in JavaScript and elsewhere.
+    lambda c: c if c in "bfnrtvxu01234567aNU&% " else f"\\{c}",
+    lambda c: f"&#{ord(c):024d};",
+    lambda c: f"&#x{ord(c):024x};",
+    lambda c: f"\\u{{{ord(c):020x}}}",
+    lambda c: f"\\N{{{unicodedata.name(c)}}}",
+    lambda c: f"\\N{{{unicodedata.name(c).lower()}}}",
 ]
 
 
@@ -88,6 +96,21 @@ def test_a_secret_is_found_whichever_characters_are_escaped(seed, size, how):
             for c in form
         )
     assert Redactor([secret]).known(f"<{form}>") == "<***>"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        # In JavaScript these letters stand for themselves.
+        r"\amb\er \& N\avy\%\ \Umb\Na",
+        r"\u005camber & N\u005cavy% \u005cUmb\u005cNa",
+        "amber &amp Navy% UmbNa",
+        "&amp#97mber &AMP#38 Navy&amp#37; UmbNa",
+        "amber &ampamp; Navy&percnt;&#x20;UmbNa",
+    ],
+)
+def test_spellings_that_not_all_languages_share(form):
+    assert Redactor(["amber & Navy% UmbNa"]).known(f"<{form}>") == "<***>"
 
 
 @given(st.text(alphabet="%\\u0041x&#;amp{}N AZ/", max_size=60))
