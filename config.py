@@ -59,6 +59,8 @@ FIXED_FIELDS = (
 #: What is no matter of the service, and in force at once.
 LOCAL_FIELDS = frozenset({"log_level", "connect_timeout_ms", "stop_timeout_ms"})
 DUMP_FILE_NAME = "openai_asr_in.pcm"
+#: They are told again and again, looked through for secrets each time.
+_LONGEST_NAME = 256
 
 
 TurnOwner = Literal["server_vad", "semantic_vad", "local", "none"]
@@ -153,10 +155,15 @@ class TranscriptionConfig(_Section):
     """``input_audio_transcription``."""
 
     model: str = Field(
-        DEFAULT_MODEL, min_length=1, description="the name of a model"
+        DEFAULT_MODEL,
+        min_length=1,
+        max_length=_LONGEST_NAME,
+        description=f"the name of a model, of up to {_LONGEST_NAME} characters",
     )
     language: str = Field(
-        "", description='a language code such as "en" or "en-US"'
+        "",
+        max_length=_LONGEST_NAME,
+        description='a language code such as "en" or "en-US"',
     )
     family: str = Field(
         "", description="a known model that an unknown name stands for"

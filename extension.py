@@ -36,6 +36,7 @@ from .call.call import Call, Refused
 from .call.update_queue import UpdateQueue, reason
 from .config import ConfigError, OpenAIASRConfig
 from .connection.trace import OverheardTrace
+from .contract.log import brief
 from .contract.messages import VENDOR, AsrMessages
 from .properties.updates import Version
 from .realtime.faults import Fault
@@ -53,6 +54,8 @@ _NEVER_FULL = 1 << 40
 _MOST_CHARACTERS = 512 * 1024
 #: HTTP servers take no more headers, and none that is longer.
 _MOST_SECRETS, _LONGEST_SECRET = 200, 8192
+#: Whoever did so much wrong knows it by then.
+_MOST_WARNINGS = 50
 #: After the end of the call commands are answered within this, in seconds.
 _LAST_ANSWERS_S = 1.0
 _FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
@@ -144,7 +147,7 @@ class OpenAIASRExtension(AsrMessages):
         self._log.level = config.log_level
         shown = json.dumps(self._shown(config), ensure_ascii=False)
         self._log.info(f"config: {shown}", LOG_CATEGORY_KEY_POINT)
-        for warning in version.warnings:
+        for warning in version.warnings[:_MOST_WARNINGS]:
             if warning in self._warnings_shown:
                 # An update need not say it again.
                 continue
@@ -152,7 +155,7 @@ class OpenAIASRExtension(AsrMessages):
             self._log.warn(f"config: {warning}", LOG_CATEGORY_KEY_POINT)
 
     def _shown(self, config: OpenAIASRConfig) -> Any:
-        return self._redactor.value(config.shown())
+        return self._redactor.value(brief(config.shown()))
 
     async def _make(self, config: OpenAIASRConfig) -> Call:
         """A call that works by ``config``; raises `MissingDetector` or
