@@ -32,8 +32,9 @@ _MAX_MESSAGE = 1024 * 1024
 #: Nor does the answer to a handshake, with the page of a gateway.  What comes
 #: in chunks takes `websockets` time that grows with the square of its length.
 _MAX_ANSWER = 64 * 1024
-#: One in 20 seconds is usual; in a second so many are an attack.
-_MOST_PINGS = 100
+#: A PING in 20 seconds is usual, and no event is as small as that, in bytes;
+#: in a second so many are an attack.  Taking them apart would hold the loop.
+_MOST_IDLE, _LEAST_EVENT = 100, 16
 _USER_AGENT = "openai_asr_python"
 
 # At DEBUG level websockets logs the request headers, key included; so it gets
@@ -53,11 +54,12 @@ class NotThisMachine(ValueError):
 
 class _Connection(ClientConnection):
     """One whose peer cannot go on for ever before the handshake is done, nor
-    have us answer one PING after the other."""
+    have us answer one PING after the other, or look at frames with nothing
+    in them."""
 
     _answered = 0
-    _pings = 0
-    _pings_since = 0.0
+    _idle = 0
+    _idle_since = 0.0
 
     def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
         super().__init__(protocol, **options)
@@ -65,13 +67,14 @@ class _Connection(ClientConnection):
         protocol.recv_frame = self._on_frame  # type: ignore[method-assign]
 
     def _on_frame(self, frame: Frame) -> None:
-        if frame.opcode in (Opcode.PING, Opcode.PONG):
+        pings = frame.opcode in (Opcode.PING, Opcode.PONG)
+        if pings or len(frame.data) < _LEAST_EVENT:
             now = self.loop.time()
-            if now - self._pings_since > 1:
-                self._pings_since, self._pings = now, 0
-            self._pings += 1
-            if self._pings > _MOST_PINGS:
-                raise ProtocolError("too many PINGs or PONGs")
+            if now - self._idle_since > 1:
+                self._idle_since, self._idle = now, 0
+            self._idle += 1
+            if self._idle > _MOST_IDLE:
+                raise ProtocolError("too many frames with nothing in them")
         self._take_frame(frame)
 
     def connection_lost(self, error: Exception | None) -> None:
