@@ -8,8 +8,11 @@ import logging
 import os
 import socket
 import ssl
+import threading
+import time
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
@@ -25,8 +28,9 @@ from .proxies import ProxyFailed, choose_proxy
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
-#: Files of CAs are read within this, in seconds.
+#: Files of CAs are read within this, in seconds; so many may hang for ever.
 _READ_S = 5.0
+_MOST_HANGING = 8
 #: No event of the service comes near this size, in bytes.
 _MAX_MESSAGE = 1024 * 1024
 #: Nor does the answer to a handshake, with the page of a gateway.  What comes
@@ -195,27 +199,93 @@ async def tls_context(ca_file: str) -> ssl.SSLContext:
     Raises `BadCaFile`.  The file is read in a thread: the loop is shared; and
     a file system may keep it waiting for ever.
     """
-    reading = asyncio.to_thread(_tls_context, ca_file)
     try:
-        return await asyncio.wait_for(reading, _READ_S)
+        reading = _Reading.of(ca_file)
+        left = reading.since + _READ_S - time.monotonic()
+        context = asyncio.wrap_future(reading.result)
+        return await asyncio.wait_for(context, max(left, 0))
     except asyncio.TimeoutError:
         problem = f"cannot be read within {_READ_S:.0f} s"
-        raise BadCaFile(_about_ca_file(ca_file, problem)) from None
+    except _TooMany:
+        problem = "is not read: too many others cannot be read to the end"
+    raise BadCaFile(_about_ca_file(ca_file, problem))
+
+
+class _TooMany(Exception):
+    """So many reads hang that no more are begun."""
+
+
+class _Reading:
+    """A file of CAs that is being read, in a thread of its own.
+
+    One of the loop's pool would be missing there if the read hangs, where
+    names are looked up as well, and be waited for at the end of the process.
+    Whoever wants the same file waits for the same read.
+    """
+
+    _lock = threading.Lock()
+    _under_way: ClassVar[dict[str, _Reading]] = {}
+
+    def __init__(self, ca_file: str) -> None:
+        self.since = time.monotonic()
+        self.result: Future[ssl.SSLContext] = Future()
+        # A waiter that gives up must not end it for the others.
+        self.result.set_running_or_notify_cancel()
+        self._ca_file = ca_file
+
+    @classmethod
+    def of(cls, ca_file: str) -> _Reading:
+        """The one under way, or a new one; raises `_TooMany`."""
+        with cls._lock:
+            found = cls._under_way.get(ca_file)
+            if found is not None:
+                return found
+            late = time.monotonic() - _READ_S
+            hanging = [r for r in cls._under_way.values() if r.since <= late]
+            # Whatever became of files, the system's are read.
+            if ca_file and len(hanging) >= _MOST_HANGING:
+                raise _TooMany
+            found = cls(ca_file)
+            name = "openai_asr ca_file"
+            threading.Thread(target=found._read, name=name, daemon=True).start()
+            cls._under_way[ca_file] = found
+        return found
+
+    def _read(self) -> None:
+        try:
+            context = _tls_context(self._ca_file)
+        except Exception as error:
+            self._end()
+            self.result.set_exception(error)
+        else:
+            self._end()
+            self.result.set_result(context)
+
+    def _end(self) -> None:
+        with self._lock:
+            del self._under_way[self._ca_file]
 
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
     if not ca_file:
-        return ssl.create_default_context()
+        return _quiet(ssl.create_default_context())
     try:
         # To open anything else could take for ever.
         require_file(Path(ca_file))
-        return ssl.create_default_context(cafile=ca_file)
+        return _quiet(ssl.create_default_context(cafile=ca_file))
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no path of a file"
         problem = f"cannot be read: {reason}"
     raise BadCaFile(_about_ca_file(ca_file, problem))
+
+
+def _quiet(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Left to itself it obeys ``SSLKEYLOGFILE``, which is mostly set for a
+    browser: whoever has that file can read the key in what was recorded."""
+    context.keylog_filename = None  # type: ignore[assignment]
+    return context
 
 
 def _about_ca_file(ca_file: str, problem: str) -> str:
