@@ -163,6 +163,17 @@ def test_a_text_that_cannot_be_compared(
     expect_usage_error(run(*call, "empty.txt"), "empty.txt", "no words")
 
 
+@pytest.mark.parametrize("option", ["audio", "text", "output"])
+def test_a_pipe_is_no_file(audio: str, tmp_path: Path, option: str) -> None:
+    # Opened it would wait for ever for somebody at the other end.
+    pipe = tmp_path / "pipe.srt"
+    os.mkfifo(pipe)
+    expect_refusal(
+        *("--audio", audio, f"--{option}", str(pipe)),
+        parts=(f"--{option}", "pipe.srt", "is a pipe"),
+    )
+
+
 @pytest.mark.parametrize("speed", ["0", "-1", "nan", "fast", "1e9"])
 def test_a_speed_that_is_none(audio: str, speed: str) -> None:
     expect_refusal(
@@ -188,35 +199,77 @@ def test_suffixes_are_those_the_captions_write() -> None:
     assert set(SUFFIXES) == set(writers.FORMATS)
 
 
-def test_a_transcript_cannot_move_the_cursor(
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    text = "said\x1b[2J\n\x9b31m\u202ehere"
-    report = {
-        "ending": "finished",
-        "errors": 0,
-        "finals": 1,
-        "problem": "",
-        "results": [{"start_ms": 0, "duration_ms": 9, "text": text}],
-    }
+Play = Callable[..., str]
 
-    def run_app(
-        app: Path, environment: dict[str, str], signals: object
-    ) -> tuple[int, str]:
-        path = Path(environment["LIVE_CAPTIONS_REPORT"])
-        path.write_text(json.dumps(report), encoding="utf-8")
-        return 0, ""
 
-    monkeypatch.setattr(command, "run_app", run_app)
-    job = (
-        "--audio",
-        str(ROOT / "samples" / "call.wav"),
-        "--server",
-        "ws://127.0.0.1:9/v1",
+@pytest.fixture
+def play(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Play:
+    """What the demo prints around an app that heard ``text``."""
+
+    def call(text: str, *arguments: str, server: str) -> str:
+        report = {
+            "ending": "finished",
+            "errors": 0,
+            "finals": 1,
+            "problem": "",
+            "results": [{"start_ms": 0, "duration_ms": 9, "text": text}],
+        }
+
+        def run_app(
+            app: Path, environment: dict[str, str], signals: object
+        ) -> tuple[int, str]:
+            assert environment["LIVE_CAPTIONS_SERVER"] == server
+            path = Path(environment["LIVE_CAPTIONS_REPORT"])
+            path.write_text(json.dumps(report), encoding="utf-8")
+            return 0, ""
+
+        monkeypatch.setattr(command, "run_app", run_app)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody-0123456789")
+        assert command.main((*arguments, "--server", server)) == 0
+        return capsys.readouterr().out
+
+    return call
+
+
+def test_a_transcript_cannot_move_the_cursor(play: Play) -> None:
+    out = play(
+        "said\x1b[2J\n\x9b31m\u202ehere",
+        *("--audio", str(ROOT / "samples" / "call.wav")),
+        server="ws://127.0.0.1:9/v1",
     )
-    assert command.main(job) == 0
-    out = capsys.readouterr().out
     assert r"said\u001b[2J \u009b31m\u202ehere" in out
     assert not set("\x1b\x9b\u202e") & set(out)
+
+
+def test_the_name_of_a_file_cannot_either(play: Play, audio: str) -> None:
+    odd = Path(audio).with_name("a\x1b[2J\u202e b.wav")
+    Path(audio).rename(odd)
+    output = odd.with_suffix(".srt")
+    out = play(
+        "here",
+        *("--audio", str(odd), "--output", str(output)),
+        server="ws://127.0.0.1:9/v1",
+    )
+    assert out.count(r"a\u001b[2J\u202e b.") == 2
+    assert not set("\x1b\u202e") & set(out)
+
+
+@pytest.mark.parametrize(
+    ("server", "shown"),
+    [
+        ("wss://asr.example/v1", "wss://asr.example/v1"),
+        ("wss://me:hush-hush@asr.example/v1", "wss://asr.example/v1"),
+        (
+            "wss://asr.example/hush-hush/v1?sig=hush-hush&intent=realtime#hush",
+            "wss://asr.example/***/v1?sig=***&intent=realtime",
+        ),
+    ],
+)
+def test_what_is_secret_in_a_url_is_not_printed(
+    play: Play, audio: str, server: str, shown: str
+) -> None:
+    out = play("here", "--audio", audio, server=server)
+    assert f"server  {shown}\n" in out
+    assert "hush" not in out
