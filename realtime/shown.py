@@ -26,11 +26,8 @@ _ESCAPES = {
 }
 #: The flags of England, Scotland and Wales are a black one with such tags.
 _FLAGS = re.compile(
-    "(\U0001f3f4(?:%s)\U000e007f)"
-    % "|".join(
-        "".join(chr(0xE0000 + ord(c)) for c in region)
-        for region in ("gbeng", "gbsct", "gbwls")
-    )
+    "(\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067"
+    "|\U000e0073\U000e0063\U000e0074|\U000e0077\U000e006c\U000e0073)\U000e007f)"
 )
 
 

@@ -132,6 +132,27 @@ def test_to_learn_one_more_takes_as_long_whatever_is_known():
     assert steps(many, "x" * 40) < 8 * steps(few, "x" * 40)
 
 
+@pytest.mark.parametrize(
+    ("letters", "size", "most_kb"),
+    [
+        (string.ascii_letters, 100, 300),
+        (string.ascii_letters, 500, 1200),
+        (ALPHABET, 500, 3600),
+    ],
+)
+def test_a_secret_takes_as_much_memory_as_the_documents_say(
+    letters, size, most_kb
+):
+    rng = random.Random(size)
+    secrets = ["".join(rng.choices(letters, k=size)) for _ in range(3)]
+    redactor = Redactor()
+    tracemalloc.start()
+    redactor.learn(secrets)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / len(secrets) < most_kb * 1000
+
+
 @given(st.integers(0, 2**32), st.integers(24, 200), st.data())
 def test_every_part_of_twelve_characters_is_found(seed, size, data):
     letters = random.Random(seed).choices(string.ascii_letters, k=size)

@@ -100,6 +100,9 @@ HUGE = "h" * 9000
         ({"session": {"token": [f"{n:09d}" for n in range(300)]}}, "200"),
         ({"api_key": HUGE}, "8192"),
         ({"headers": {"X": HUGE}}, "8192"),
+        # Made into pieces in every spelling that took more than five seconds.
+        ({"headers": {f"X-{n}": f"secret-{n:0500d}" for n in range(49)}}, "24"),
+        ({"query": {f"x-{n}": f"secret-{n:08000d}" for n in range(4)}}, "24"),
     ],
 )
 def test_a_configuration_that_would_hold_the_loop_is_refused(
