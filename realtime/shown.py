@@ -21,7 +21,7 @@ _HARMFUL = re.compile(
 )
 _ESCAPES = {
     code: json.dumps(char)[1:-1] if code > 0xFFFF else f"\\u{code:04x}"
-    for code in range(0xE0080)
+    for code in (*range(0x10000), *range(0xE0000, 0xE0080))
     if _HARMFUL.match(char := chr(code))
 }
 #: The flags of England, Scotland and Wales are a black one with such tags.
