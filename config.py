@@ -60,7 +60,7 @@ FIXED_FIELDS = (
 LOCAL_FIELDS = frozenset({"log_level", "connect_timeout_ms", "stop_timeout_ms"})
 DUMP_FILE_NAME = "openai_asr_in.pcm"
 #: They are told again and again, looked through for secrets each time.
-_LONGEST_NAME = 256
+_LONGEST_NAME = 1024
 
 
 TurnOwner = Literal["server_vad", "semantic_vad", "local", "none"]

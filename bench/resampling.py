@@ -11,10 +11,14 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-
-from audio import resample
-from audio.converter import FrameConverter
-from audio.resample import Quality, Resampler
+from ten_packages.extension.openai_asr_python.audio import resample
+from ten_packages.extension.openai_asr_python.audio.converter import (
+    FrameConverter,
+)
+from ten_packages.extension.openai_asr_python.audio.resample import (
+    Quality,
+    Resampler,
+)
 
 QUALITIES: tuple[Quality, ...] = ("QQ", "LQ", "MQ", "HQ", "VHQ")
 Float = npt.NDArray[np.float64]

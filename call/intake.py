@@ -1,8 +1,9 @@
-"""From the frames of a call to wire audio and local turn events."""
+"""From the frames of a call to wire audio and local turns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,35 +12,44 @@ from ..audio.g711 import Law, decode
 from ..audio.turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
 
 
+@dataclass(frozen=True)
+class SpeechStarted:
+    """The detector heard speech from sample ``onset`` of the call on."""
+
+    onset: int
+
+
+@dataclass(frozen=True)
+class SpeechEnded:
+    """It ended at sample ``end`` of the call; its turn, at ``boundary``."""
+
+    end: int
+    boundary: int
+
+
+#: Wire audio, or what the detector found in that before.
+ClientInput = bytes | SpeechStarted | SpeechEnded
+
+
 class Intake:
     """Converts frames and, with a detector, listens to the result.
 
-    ``on_audio`` takes wire bytes, ``on_turn`` the events of the detector
-    given to `listen`; their positions are samples of the wire format from the
-    first frame on.
+    What `push` and `finalize` return is to be iterated, and taken in that
+    order, before the next call.
     """
 
-    def __init__(
-        self,
-        converter: FrameConverter,
-        wire: Wire,
-        on_audio: Callable[[bytes], None],
-        on_turn: Callable[[Event], None],
-    ) -> None:
+    def __init__(self, converter: FrameConverter, wire: Wire) -> None:
         self._converter = converter
         self._wire = wire
         self._detector: LocalTurnDetector | None = None
         self._detector_start = 0
-        self._on_audio = on_audio
-        self._on_turn = on_turn
         self._ended_at = 0
 
     def listen(self, detector: LocalTurnDetector | None) -> None:
         """Let this detector hear what comes from now on; None: no one.
 
-        The one before ends the turn that it has open.
+        Call `finalize` before: the last one may have a turn open.
         """
-        self.finalize()
         self._detector = detector
         self._detector_start = self._converter.wire_samples
         self._ended_at = 0
@@ -56,36 +66,34 @@ class Intake:
         channels: int,
         width: int,
         interleaved: bool = True,
-    ) -> None:
+    ) -> Iterable[ClientInput]:
         """Take one frame; 0 stands for the configured rate (Hz), channels
         and bytes per sample.  Raises ``ValueError`` naming the field."""
         wire = self._converter.push(
             data, rate, channels, width, interleaved=interleaved
         )
-        self._pass_on(wire)
+        return self._hear(wire) if wire else ()
 
-    def flush(self) -> None:
-        """Pass on what the resampler holds back."""
-        self._pass_on(self._converter.flush())
-
-    def finalize(self) -> None:
-        """Pass on all there is, and end the turn that is open."""
-        self.flush()
+    def finalize(self) -> Iterable[ClientInput]:
+        """All there is, with what the resampler holds back; then the turn
+        that is open ends."""
+        wire = self._converter.flush()
+        if wire:
+            yield from self._hear(wire)
         detector = self._detector
         if detector is None:
             return
         onset = detector.speech_since(self._ended_at)
-        if not detector.turn_open and onset is not None:
+        end = detector.position
+        ended = detector.finalize()
+        self._ended_at = end
+        if ended is not None:
+            yield self._in_call(ended)
+        elif onset is not None:
             # Too short to be a turn by itself, but it was asked for.
-            end = detector.position
-            self._tell(TurnStarted(end, onset, onset))
-            self._tell(TurnEnded(end, end, False))
-            detector.finalize()
-        else:
-            ended = detector.finalize()
-            if ended is not None:
-                self._tell(ended)
-        self._ended_at = detector.position
+            start = self._detector_start
+            yield SpeechStarted(start + onset)
+            yield SpeechEnded(start + end, start + end)
 
     @property
     def speaking(self) -> bool | None:
@@ -99,10 +107,9 @@ class Intake:
             return None
         return self._detector_start + self._detector.position
 
-    def _pass_on(self, wire: bytes) -> None:
-        if not wire:
-            return
-        self._on_audio(wire)
+    def _hear(self, wire: bytes) -> Iterator[ClientInput]:
+        # Before the detector has heard it: should that fail, no sound is lost.
+        yield wire
         if self._detector is None:
             return
         if self._wire == "pcm16":
@@ -113,21 +120,12 @@ class Intake:
         for event in self._detector.push(samples):
             if isinstance(event, TurnEnded):
                 self._ended_at = event.at_sample
-            self._tell(event)
+            yield self._in_call(event)
 
-    def _tell(self, event: Event) -> None:
-        """Pass an event on with positions of the call."""
+    def _in_call(self, event: Event) -> SpeechStarted | SpeechEnded:
+        """The same, with positions of the call."""
         start = self._detector_start
         if isinstance(event, TurnStarted):
-            event = TurnStarted(
-                start + event.at_sample,
-                start + event.onset_sample,
-                start + event.start_sample,
-            )
-        else:
-            event = TurnEnded(
-                start + event.at_sample,
-                start + event.end_of_speech_sample,
-                event.cut,
-            )
-        self._on_turn(event)
+            return SpeechStarted(start + event.onset_sample)
+        end = start + event.end_of_speech_sample
+        return SpeechEnded(end, end if event.cut else start + event.at_sample)

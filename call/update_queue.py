@@ -16,7 +16,8 @@ from ..connection.dialer import BadCaFile
 from ..connection.faults import kind_of
 from ..properties.updates import Command, ConfigUpdates, Version
 from ..realtime.change import ANSWER_S
-from .call import Call, MissingDetector, Refused
+from .call import Call, Refused
+from .detector import MissingDetector
 
 #: An update is answered within ten seconds, its way through TEN included.
 _UPDATE_S = ANSWER_S - 0.5

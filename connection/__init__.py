@@ -2,6 +2,7 @@
 
 In this order: ``interface`` (what the client is given), ``proxies``,
 ``dialer`` (opens connections), ``faults`` (what an exception means),
-``trace`` (who looks on).  Whether and when to connect is decided in
-`realtime`.
+``trace`` (who looks on), ``wire`` (one WebSocket in use), ``dispatcher``
+(hands results to the listener), ``driver`` (does what the core asks for).
+Whether and when to connect is decided in `realtime`.
 """

@@ -1,4 +1,4 @@
-"""Why a connection could not be opened."""
+"""Why a connection could not be opened, and what else went wrong."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 
 from websockets.exceptions import (
@@ -20,15 +21,18 @@ from websockets.exceptions import (
     ProxyError,
 )
 
+from ..realtime.errors import clean_message
 from ..realtime.faults import (
     Fault,
     Verdict,
-    clean_message,
     fault_of_http,
     retry_after_s,
 )
 from .dialer import BadCaFile, NotThisMachine
 from .proxies import BadProxy, Proxy, ProxyFailed
+
+#: What a fault of ours interrupted is tried again in so many seconds.
+AFTER_FAULT_S = 1.0
 
 
 def fault_of_exception(error: Exception) -> Fault:
@@ -85,6 +89,15 @@ def place_of(error: BaseException) -> str:
 def kind_of(error: BaseException) -> str:
     """The same without its text, which may repeat what it was given."""
     return f"{type(error).__name__}{_place(error)}"
+
+
+def internal_fault(
+    error: BaseException, log_error: Callable[[str], None]
+) -> Fault:
+    """The fault for an exception that nobody expected; its own text may
+    repeat anything, and goes to the log only."""
+    log_error(f"internal error: {place_of(error)}")
+    return Fault("retry", "internal", f"internal error: {kind_of(error)}")
 
 
 def _place(error: BaseException) -> str:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..realtime.handshake import Protocol as Dialect
 from ..realtime.limits import Limits
 from ..realtime.results import (
     AudioDropped,
@@ -18,7 +17,7 @@ from ..realtime.results import (
     TurnFailed,
     TurnResult,
 )
-from ..realtime.settings import SessionSettings
+from ..realtime.settings import ProtocolChoice, SessionSettings
 
 
 class AsrListener(Protocol):
@@ -65,7 +64,7 @@ class ClientSettings:
     session: SessionSettings = field(compare=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     limits: Limits = field(default_factory=Limits, compare=False)
-    protocol: Dialect = "auto"
+    protocol: ProtocolChoice = "auto"
     connect_timeout_ms: int = field(default=10_000, compare=False)
     stop_timeout_ms: int = field(default=3_000, compare=False)
     ca_file: str = ""

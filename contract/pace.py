@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ..realtime.faults import Fault
 from ..realtime.results import DropCause
 
 #: The second report comes after so many more ms, the next after twice that.
@@ -33,27 +34,29 @@ class DropReport:
         start_ms: int,
         duration_ms: int,
         cause: DropCause = "overflow",
-    ) -> str:
-        """Take a dropped stretch; the report if one is due, else ""."""
+    ) -> Fault | None:
+        """Take a dropped stretch; the report if one is due."""
         if not self._unreported_ms:
             self._start_ms = start_ms
         self._cause = cause
         self._unreported_ms += duration_ms
         if self._unreported_ms < self._step_ms:
-            return ""
+            return None
         self._step_ms = max(2 * self._step_ms, _FIRST_STEP_MS)
         return self._report()
 
-    def rest(self) -> str:
-        """The report of what is left, or ""; the next drop is a first."""
+    def rest(self) -> Fault | None:
+        """The report of what is left, if any; the next drop is a first."""
         self._step_ms = 0
-        return self._report() if self._unreported_ms else ""
+        return self._report() if self._unreported_ms else None
 
-    def _report(self) -> str:
+    def _report(self) -> Fault:
         dropped, self._unreported_ms = self._unreported_ms, 0
-        return (
+        return Fault(
+            "report",
+            "audio_dropped",
             f"audio dropped: {dropped} ms from {self._start_ms} ms on;"
-            f" {_CAUSES[self._cause]}"
+            f" {_CAUSES[self._cause]}",
         )
 
 

@@ -74,9 +74,7 @@ class _ExtensionFinder(MetaPathFinder):
 _finder = _ExtensionFinder()
 
 
-def ensure_ten(
-    package_root: Path | None = None,
-) -> Literal["real", "stand-in"]:
+def ensure_ten(package_root: Path | None = None) -> Literal["real", "stand-in"]:
     """Make ``ten_runtime`` importable and say which one it is.
 
     ``package_root`` is the directory that is to be imported as

@@ -11,6 +11,7 @@ import argparse
 import re
 import sys
 from pathlib import Path
+from string import Template
 
 from devkit.bootstrap import ensure_ten
 
@@ -28,6 +29,15 @@ SHORT_DOCUMENT = ROOT / "README.md"
 BEGIN = "<!-- errors: begin, made by python -m devkit.error_table -->"
 END = "<!-- errors: end -->"
 
+#: The text around the tables.
+_TEMPLATE = Path(__file__).with_name("errors.md")
+_PLACES = {
+    "code": "code",
+    "type": "type",
+    "refusal": "type, then CLOSE",
+    "close": "CLOSE",
+    "http": "HTTP",
+}
 _TITLES = {
     "code": "`error.code` of an event, a refused handshake or a failed turn",
     "type": "`error.type` where the code says nothing",
@@ -50,88 +60,25 @@ _ACTION: dict[Verdict, str] = {
     "ignore": "nothing",
     "report": "goes on",
 }
-_INTRODUCTION = """\
-# Errors
-
-Made by `python -m devkit.error_table --write` from `realtime/faults.py`;
-`make test` fails where they differ.
-
-Every `error` message carries `code` (-1000: the extension gave up, 1000: it
-goes on) and a `message` of one line. Where the service or the connection said
-something, `vendor_info` is `{"vendor": "openai", "code", "message"}`, with
-the sign of the tables below as `code`. Secrets, and anything like a key, are
-shown as `***` ([session_log.md](session_log.md#privacy)).
-
-What decides, in this order: the code of an `error` event, of a CLOSE's reason
-or of an HTTP body, its type, the CLOSE code or HTTP status. A row that names
-one number comes before a range. Only what is known to last ends a call.
-
-| where | sign | meaning | error message | the extension |
-|---|---|---|---|---|
-"""
-_REST = """
-An `error` event that no CLOSE follows ends nothing: it is reported with code
-1000 and the session goes on. An `error` in answer to the session's settings
-is fatal, because nothing could be transcribed, unless its row says
-"reconnects": then it is tried again. An `error` in place of `session.created`
-ends the attempt, which is repeated unless its row says "gives up". Whatever
-stands in no row is taken for a passing fault. `Retry-After` of an HTTP
-refusal, in seconds or as a date, is waited for, at most five minutes.
-
-A start that fails is told at once, in the server's own words: the `message`
-carries text, type, code and parameter, from an `error` event of OpenAI's shape
-or another, or from an HTTP body (JSON, text or page).
-
-## Words of our own
-
-| `vendor_info.code` | code | meaning |
-|---|---|---|
-| (no `vendor_info`) | -1000 | `invalid property: …`: the configuration is wrong; the text names the field |
-| (no `vendor_info`) | 1000 | an audio frame was refused (the 1st, 10th, 100th … is reported), or the dump failed |
-| `audio_dropped` | 1000 | undelivered audio gave way to `max_buffer_ms`, or the call was given up: how many ms and from where |
-| `finalize_timeout` | 1000 | a finalize hit `finalize_timeout_ms`; its text follows when the service answers |
-| `no_result` | 1000 | the service sent no result for a turn, twice; its audio is given up |
-| `1006` | 1000 | the connection broke off |
-| `no_answer` | 1000 | the server stopped answering or reading (`peer_timeout_ms`) |
-| `no_session_updated` | 1000 | the server did not confirm the settings within 3 s ([core.md](core.md), "A server that does not confirm") |
-| `internal` | 1000 | a fault of the extension's own, with its kind and place; the call goes on, and the connections are opened anew where they may be to blame |
-| `refused`, `network`, `timeout` | 1000 | no connection could be opened |
-| `tls`, `handshake` | 1000 | the other end is not the service, or its certificate is refused |
-| `url` | -1000 | `websocket_base_url` cannot be dialed, or is a name of this machine that leads to another one |
-| `proxy` | -1000 or 1000 | the proxy of the environment, named with its variable: it cannot be used (-1000), refuses (the verdict on its HTTP status as above; -1000 for the rules and passwords of SOCKS), or gave no connection (1000) |
-
-A failed turn (`transcription.failed`) is sent again once; if it fails again,
-it is reported with code 1000, the service's code, and where its audio lies in
-the call. In a long outage the 1st, 2nd, 4th, 8th … attempt is reported, and so
-are `error` events, internal errors and finalizes without an answer that say the
-same again and again (`… (8 times by now)`; what stayed away for a minute begins
-anew); dropped audio at once, then at growing distance, and every millisecond is in
-one report.
-"""  # noqa: E501
 
 
 def _row(rule: Rule) -> str:
-    place = {
-        "code": "code",
-        "type": "type",
-        "refusal": "type, then CLOSE",
-        "close": "CLOSE",
-        "http": "HTTP",
-    }
     return (
-        f"| {place[rule.where]} | `{rule.sign}` | {rule.meaning} |"
-        f" {_SEVERITY[rule.verdict]} | {_ACTION[rule.verdict]} |\n"
+        f"| {_PLACES[rule.where]} | `{rule.sign}` | {rule.meaning} |"
+        f" {_SEVERITY[rule.verdict]} | {_ACTION[rule.verdict]} |"
     )
 
 
 def document() -> str:
     """The text of docs/errors.md."""
-    legend = "".join(
-        f"\n- {_row(rule).split('|')[1].strip()}: {_TITLES[rule.where]}"
-        for n, rule in enumerate(RULES)
-        if rule.where not in [earlier.where for earlier in RULES[:n]]
+    # In the order of the rules.
+    used = dict.fromkeys(rule.where for rule in RULES)
+    legend = "\n".join(
+        f"- {_PLACES[where]}: {_TITLES[where]}" for where in used
     )
-    return _INTRODUCTION + "".join(map(_row, RULES)) + legend + "\n" + _REST
+    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        rows="\n".join(map(_row, RULES)), legend=legend
+    )
 
 
 def short_table() -> str:

@@ -104,14 +104,15 @@ def encode_words(
     level, -30 to 0. Raises ValueError for ids, rates, levels or gaps outside
     of what the decoder promises to read.
     """
-    _check_sound(rate, gap_ms, level_dbfs)
-    gap = np.zeros(round(rate * gap_ms / 1000), np.int16)
-    pieces: list[Int16Array] = []
-    for word_id in ids:
-        if pieces:
-            pieces.append(gap)
-        pieces.append(_burst(word_id, rate, level_dbfs))
-    return np.concatenate(pieces) if pieces else np.zeros(0, np.int16)
+    samples, _ = speak(
+        [list(ids)],
+        rate,
+        pause_ms=0,
+        gap_ms=gap_ms,
+        level_dbfs=level_dbfs,
+        lead_ms=0,
+    )
+    return samples
 
 
 def speak(

@@ -52,9 +52,7 @@ class SessionApp:
     """
 
     def __init__(
-        self,
-        log_file: Path | None = None,
-        log: dict[str, object] | None = None,
+        self, log_file: Path | None = None, log: dict[str, object] | None = None
     ) -> None:
         self.log_file = log_file
         self._log = file_log(log_file) if log_file and log is None else log

@@ -11,6 +11,7 @@ from ..config import ConfigError, OpenAIASRConfig
 from ..service.endpoint import is_azure, is_loopback, is_openai, is_plain
 from ..service.models import MODEL_NAMES
 from ..service.options import decide
+from .spelling import Spelling
 
 _SECTION = "input_audio_transcription"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -42,20 +43,19 @@ _KNOBS = {
 }
 #: Session settings are nested about five deep.
 _SESSION_LEVELS = 20
-Paths = Mapping[str, str]
 
 
-def check(config: OpenAIASRConfig, paths: Paths) -> None:
+def check(config: OpenAIASRConfig, at: Spelling) -> None:
     """Raise `ConfigError` for the first rule that is broken."""
-    _check_key(config, paths)
-    _check_headers(config, paths)
-    _check_url(config, paths)
-    _check_request(config, paths)
-    _check_turns(config, paths.get("turn_detection", "turn_detection"))
-    _check_session(config, paths.get("session", "session"))
+    _check_key(config, at)
+    _check_headers(config, at)
+    _check_url(config, at)
+    _check_request(config, at)
+    _check_turns(config, at)
+    _check_session(config, at("session"))
 
 
-def _check_key(config: OpenAIASRConfig, paths: Paths) -> None:
+def _check_key(config: OpenAIASRConfig, at: Spelling) -> None:
     key = config.api_key.get_secret_value()
     own = {name.lower() for name in config.headers}
     if not key.strip() and not own & {"authorization", "api-key"}:
@@ -66,20 +66,20 @@ def _check_key(config: OpenAIASRConfig, paths: Paths) -> None:
         )
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigError(
-            paths.get("api_key", "api_key"),
+            at("api_key"),
             "found a text with blanks or control characters",
         )
     for name in ("organization", "project"):
         value: str = getattr(config, name)
         if not value.isascii() or not value.isprintable():
             raise ConfigError(
-                paths.get(name, name),
+                at(name),
                 "found other than printable ASCII characters; allowed: an id",
             )
 
 
-def _check_headers(config: OpenAIASRConfig, paths: Paths) -> None:
-    path = paths.get("headers", "headers")
+def _check_headers(config: OpenAIASRConfig, at: Spelling) -> None:
+    path = at("headers")
     seen: set[str] = set()
     for name, secret in config.headers.items():
         value = secret.get_secret_value()
@@ -108,8 +108,8 @@ def is_name(text: str) -> bool:
     return len(text) <= 40 and _HEADER_NAME.fullmatch(text) is not None
 
 
-def _check_url(config: OpenAIASRConfig, paths: Paths) -> None:
-    path = paths.get("websocket_base_url", "websocket_base_url")
+def _check_url(config: OpenAIASRConfig, at: Spelling) -> None:
+    path = at("websocket_base_url")
     try:
         url = config.url
     except ValueError as error:
@@ -123,32 +123,28 @@ def _check_url(config: OpenAIASRConfig, paths: Paths) -> None:
         )
     if config.protocol == "beta" and is_openai(url):
         raise ConfigError(
-            paths.get("protocol", "protocol"),
+            at("protocol"),
             'found "beta", which api.openai.com switched off in May 2026;'
             ' allowed: "auto", "ga"',
         )
 
 
-def _check_request(config: OpenAIASRConfig, paths: Paths) -> None:
+def _check_request(config: OpenAIASRConfig, at: Spelling) -> None:
     request = config.input_audio_transcription
-    section = paths.get(_SECTION, _SECTION)
-
-    def path(name: str) -> str:
-        return paths.get(f"{_SECTION}.{name}", f"{section}.{name}")
-
     if not request.model.isprintable() or " " in request.model:
         raise ConfigError(
-            path("model"), "found a text with blanks or control characters"
+            at(f"{_SECTION}.model"),
+            "found a text with blanks or control characters",
         )
     if request.family and request.family not in MODEL_NAMES:
         raise ConfigError(
-            path("family"),
+            at(f"{_SECTION}.family"),
             f"found {json.dumps(request.family)[:80]};"
             f" allowed: {', '.join(MODEL_NAMES)}",
         )
 
 
-def _check_turns(config: OpenAIASRConfig, path: str) -> None:
+def _check_turns(config: OpenAIASRConfig, at: Spelling) -> None:
     owner = config.turn_owner
     if owner not in ("server_vad", "semantic_vad"):
         return
@@ -159,7 +155,7 @@ def _check_turns(config: OpenAIASRConfig, path: str) -> None:
     if decide(owner, profile, config.dialect) == "rejected":
         taken = "" if profile.known else f" (taken for {profile.family})"
         raise ConfigError(
-            f"{path}.type",
+            at("turn_detection.type"),
             f'found "{owner}", but {profile.name}{taken} has no turn detection'
             ' of its own; allowed: "local", "none"',
         )
@@ -245,50 +241,42 @@ def _value(value: Any, place: tuple[str, ...]) -> Any:
     return value
 
 
-def advice(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
+def advice(config: OpenAIASRConfig, at: Spelling) -> Iterable[str]:
     """What works otherwise than somebody may think; no errors."""
-    yield from _advice_on_model(config, paths)
+    yield from _advice_on_model(config, at)
     for text in config.fitted()[1]:
         option, _, rest = text.partition(": ")
-        whole = f"{_SECTION}.{option}"
-        top = option.partition(".")[0]
-        if top in type(config).model_fields:
-            yield f"{paths.get(top, top)}{option[len(top) :]}: {rest}"
-        else:
-            section = paths.get(_SECTION, _SECTION)
-            yield f"{paths.get(whole, f'{section}.{option}')}: {rest}"
+        if option.partition(".")[0] not in type(config).model_fields:
+            option = f"{_SECTION}.{option}"
+        yield f"{at(option)}: {rest}"
     owner = config.turn_owner
     chosen = config.turn_detection
     given = chosen.model_fields_set - {"type", "enabled"}
     for name in sorted(given - _KNOBS[owner]):
-        path = paths.get("turn_detection", "turn_detection")
-        yield f'{path}.{name}: without effect where turns are "{owner}"'
+        path = at(f"turn_detection.{name}")
+        yield f'{path}: without effect where turns are "{owner}"'
     most = config.limits.max_turn_ms
     if config.max_turn_ms > most and "max_turn_ms" in config.model_fields_set:
-        yield (
-            f"{paths.get('max_turn_ms', 'max_turn_ms')}: {most} is used, half"
-            " of max_buffer_ms"
-        )
-    yield from _advice_on_turns(config, paths)
-    yield from _advice_on_connection(config, paths)
+        yield f"{at('max_turn_ms')}: {most} is used, half of max_buffer_ms"
+    yield from _advice_on_turns(config, at)
+    yield from _advice_on_connection(config, at)
 
 
-def _advice_on_turns(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
+def _advice_on_turns(config: OpenAIASRConfig, at: Spelling) -> Iterable[str]:
     owner = config.turn_owner
     if owner not in ("server_vad", "semantic_vad"):
         return
     if decide(owner, config.profile, config.dialect) == "doubtful":
-        path = paths.get("turn_detection", "turn_detection")
+        path = at("turn_detection.type")
         yield (
-            f"{path}.type: {config.profile.name} takes {owner}, but some never"
+            f"{path}: {config.profile.name} takes {owner}, but some never"
             ' got a turn out of it; "local" is the default'
         )
 
 
-def _advice_on_model(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
+def _advice_on_model(config: OpenAIASRConfig, at: Spelling) -> Iterable[str]:
     profile = config.profile
-    whole = f"{_SECTION}.model"
-    path = paths.get(whole, f"{paths.get(_SECTION, _SECTION)}.model")
+    path = at(f"{_SECTION}.model")
     if profile.shutdown:
         yield (
             f"{path}: {profile.name} shuts down on {profile.shutdown};"
@@ -307,27 +295,25 @@ def _advice_on_model(config: OpenAIASRConfig, paths: Paths) -> Iterable[str]:
 
 
 def _advice_on_connection(
-    config: OpenAIASRConfig, paths: Paths
+    config: OpenAIASRConfig, at: Spelling
 ) -> Iterable[str]:
-    url_path = paths.get("websocket_base_url", "websocket_base_url")
+    url_path = at("websocket_base_url")
     url = config.url
     for text in config.endpoint.advice:
         yield f"{url_path}: {text}"
     if config.model_in_url and (is_openai(url) or is_azure(url)):
         yield (
-            f"{paths.get('model_in_url', 'model_in_url')}: left out, the"
-            " service refuses a model in the URL of a transcription session"
+            f"{at('model_in_url')}: left out, the service refuses a model in"
+            " the URL of a transcription session"
         )
     if config.api_key.get_secret_value().startswith("ek_"):
         yield (
-            f"{paths.get('api_key', 'api_key')}: an ephemeral key opens"
-            " sessions until it expires; a reconnect after that fails"
+            f"{at('api_key')}: an ephemeral key opens sessions until it"
+            " expires; a reconnect after that fails"
         )
     if config.ca_file and is_plain(url):
-        yield f"{paths.get('ca_file', 'ca_file')}: not used without TLS"
+        yield f"{at('ca_file')}: not used without TLS"
     beta = [n for n in config.headers if n.lower() == "openai-beta"]
     if beta and is_openai(url):
-        yield (
-            f"{paths.get('headers', 'headers')}.{beta[0]}: api.openai.com"
-            " refuses the beta dialect"
-        )
+        path = at(f"headers.{beta[0]}")
+        yield f"{path}: api.openai.com refuses the beta dialect"

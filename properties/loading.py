@@ -20,6 +20,7 @@ from pydantic import BaseModel, ValidationError
 from ..config import ConfigError, OpenAIASRConfig, TranscriptionConfig
 from ..realtime.settings import WireFormat
 from .checks import advice, check, is_name
+from .spelling import Spelling
 
 _ALIASES = {
     "key": "api_key",
@@ -34,6 +35,8 @@ _KNOWN = {
     *_ALIASES,
     *_REQUEST_KEYS,
 }
+#: What TEN and its base class read at the top level.
+_NOT_OURS = ("params", "ten", "auto_connect")
 #: GA and short names of the wire formats.
 _FORMATS: Mapping[str, WireFormat] = {
     "audio/pcm": "pcm16",
@@ -68,7 +71,7 @@ def load_config(
             if key not in _KNOWN:
                 if prefix:
                     raise _unknown(prefix + key, _KNOWN)
-                if key not in ("params", "ten", "auto_connect"):
+                if key not in _NOT_OURS:
                     warnings.append(f"{key}: unknown property, ignored")
                 continue
             if value is None or (isinstance(value, str) and not value.strip()):
@@ -91,12 +94,13 @@ def load_config(
         level = level.strip().upper()
         values["log_level"] = "WARN" if level == "WARNING" else level
     values = {key: _without_blanks(value) for key, value in values.items()}
+    spelling = Spelling(paths)
     try:
         config = OpenAIASRConfig.model_validate(values)
     except ValidationError as error:
-        raise _config_error(error, paths) from None
-    check(config, paths)
-    return config, warnings + list(advice(config, paths))
+        raise _config_error(error, spelling) from None
+    check(config, spelling)
+    return config, warnings + list(advice(config, spelling))
 
 
 def _refuse_broken_text(path: str, value: Any) -> None:
@@ -178,16 +182,14 @@ def _unknown(path: str, allowed: Iterable[str]) -> ConfigError:
     )
 
 
-def _config_error(
-    error: ValidationError, paths: Mapping[str, str]
-) -> ConfigError:
+def _config_error(error: ValidationError, at: Spelling) -> ConfigError:
     """The first complaint of pydantic in the field's own words."""
     first = error.errors(include_url=False)[0]
     parts = [str(part) for part in first["loc"]]
     if parts[0] in ("headers", "query"):
         # Somebody may have put a whole header into a name.
         parts = [parts[0], *(p for p in parts[1:] if is_name(p))]
-    path = _path(parts, paths)
+    path = at(".".join(parts))
     model, field = _find_field(parts)
     if first["type"] == "extra_forbidden":
         return _unknown(path, model.model_fields)
@@ -195,13 +197,6 @@ def _config_error(
     found = (_type_of if secret else _shown)(first["input"])
     allowed = field.description or _allowed_values(field.annotation)
     return ConfigError(path, f"found {found}; allowed: {allowed}")
-
-
-def _path(parts: list[str], paths: Mapping[str, str]) -> str:
-    whole = ".".join(parts)
-    if whole in paths:
-        return paths[whole]
-    return ".".join([paths.get(parts[0], parts[0]), *parts[1:]])
 
 
 def _find_field(parts: list[str]) -> tuple[type[BaseModel], Any]:
@@ -252,7 +247,8 @@ def updated_properties(
 ) -> dict[str, Any]:
     """``old`` with ``new`` merged over it, whatever spelling each uses.
 
-    Objects are merged; a blank text takes a value back to its default.
+    Objects are merged; a blank text takes a value back to its default; what
+    is unknown in ``old`` outside of ``params`` is left out.
     Raises `ConfigError` where ``params`` is no object.
     """
     merged: dict[str, Any] = {}
@@ -262,7 +258,10 @@ def updated_properties(
             raise _no_params(params)
         for scope in (source, params):
             for key, value in scope.items():
-                if key in ("params", "ten", "auto_connect"):
+                if key in _NOT_OURS:
+                    continue
+                if scope is old and key not in _KNOWN:
+                    # It had a warning; no update is to fail over it.
                     continue
                 name = _ALIASES.get(key, key)
                 if name in _REQUEST_KEYS:

@@ -4,25 +4,43 @@ Nothing in this package opens a socket, reads a clock, starts a task or knows
 TEN.  Bytes of audio, server events and the current time go in; messages for
 the wire and results for the user come out.  Read the modules in this order:
 
-``settings``       a session's settings and their form in each dialect
+What is said:
+
+``settings``       what a session is asked to do
 ``client_events``  what is said to the server
 ``events``         server events, read with suspicion
-``shown``          texts of others, made fit to be shown
+``errors``         its errors, made safe
 ``faults``         what an error, close code or HTTP status means
-``limits``         every bound of a call
-``clock``          a session's audio time in the call
-``habits``         what a call's server is known to do
-``held_audio``     the audio that is not delivered yet
-``items``          the turns of one connection
-``handshake``      from the first event to confirmed settings
-``session``        one connection: settings, items, errors
-``link``           its signs of life, and how much may be sent ahead
-``feed``           what is sent to it
-``backoff``        when to try again
-``change``         other settings while the call goes on
-``connections``    which connection counts, and when to open one
+``shown``          texts of others, made fit to be shown
 ``results``        what the core tells its user
+
+One session:
+
+``states``         what a table of states is
+``limits``         every bound of a call
+``habits``         what a call's server is known to do
+``handshake``      from the first event to confirmed settings
+``sent_audio``     what was sent, and where its time lies in the call
+``turn``           one turn of speech
+``turn_list``      the turns in spoken order, and our open commits
+``chain``          was the notice of an item lost?
+``item_events``    what events mean for the turns
+``error_events``   those that are no answer to anything
+``session``        all of these together
+``hold``           why sending waits at a commit mark
+``link``           a session's signs of life, and how much may be sent ahead
+
+The whole call:
+
+``audio_buffer``   the audio that is not delivered yet, and the watermark
+``feed``           what is sent to the active session
+``result_queue``   from turns to results with true times
+``backoff``        when to try again
+``change``         a change of the settings; an attempt to connect
+``sessions``       which one counts, and when to open another
 ``finalizes``      those that wait for their end signal
-``delivery``       from turns to results with true times
-``transcription``  the whole call: order, watermark, replay, finalize
+``progress``       what is delivered, sent again, or given up
+``in_force``       the settings in force, and how they change
+``exchange``       the service's side: what comes over the connections
+``transcription``  the user's side; the parts put together
 """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .held_audio import HeldAudio
+from .audio_buffer import AudioBuffer
 from .limits import Limits
 from .link import Link
 from .session import MIN_COMMIT_MS, Session
@@ -22,16 +22,15 @@ CUT_LAG_MS = 450
 
 
 class Feed:
-    """Draws messages from the held audio for one session after the other."""
+    """Draws messages from the buffer for one session after the other."""
 
     def __init__(
-        self, held: HeldAudio, settings: SessionSettings, limits: Limits
+        self, buffer: AudioBuffer, settings: SessionSettings, limits: Limits
     ) -> None:
         def samples(ms: int) -> int:
             return ms * settings.rate // 1000
 
-        self._held = held
-        self.configure(settings)
+        self._buffer = buffer
         self._packet = samples(limits.packet_ms)
         # What is resampled comes in blocks of about a packet.
         self._enough = self._packet * 3 // 4
@@ -42,51 +41,60 @@ class Feed:
         self._pause = samples(_PAUSE_MS)
         self._cut_search = samples(CUT_SEARCH_MS)
         self._cut_lag = samples(CUT_LAG_MS)
-        self._lead_in = samples(LEAD_IN_MS)
+        self._least_lead_in = samples(LEAD_IN_MS)
         self._margin = samples(SKIP_MARGIN_MS)
         self._skip_before: int | None = None
         self._bounds: set[int] = set()
         #: The furthest position that any session was sent.
-        self.peak = 0
+        self.sent_to = 0
+        self.configure(settings)
 
     def configure(self, settings: SessionSettings) -> None:
         """From now on the session works with these settings."""
         self._client_turns = settings.turn_owner == "client"
+        self._padding = settings.prefix_padding_ms * settings.rate // 1000
+
+    @property
+    def lead_in(self) -> int:
+        """Audio that is kept before a moment without speech, in samples."""
+        skipped = self._skip_before
+        local = 0 if skipped is None else skipped - self._margin
+        return self._least_lead_in + self._padding + local
 
     def skip_silence(self, padding: int | None) -> None:
         """Send only what the local detector takes for speech, and ``padding``
         samples before it; None: send everything."""
         self._skip_before = None if padding is None else padding + self._margin
 
-    def pass_quiet(self, link: Link, position: int) -> None:
+    def skip_quiet(self, link: Link, position: int) -> None:
         """No turn begins before ``position``; so it need not be sent."""
         session = link.session
-        if self._held.next_mark(link.marked_to) is None and self._may_skip(
+        if self._buffer.next_mark(link.marked_to) is None and self._may_skip(
             session
         ):
-            speech = self._held.next_speech(session.sent)
+            speech = self._buffer.next_speech(session.sent)
             if speech is None and position > session.sent:
-                session.begin_at(min(position, self._held.end))
+                session.begin_at(min(position, self._buffer.end))
 
-    def let_go_of_silence(self, session: Session) -> None:
+    def discard_silence(self, session: Session) -> None:
         """Begin a turn anew where nothing was said since the last one.
 
         Where the client ends the turns, or will.  Other settings hold for the
         next turn only, and silence that was sent is the beginning of one.
         """
-        start = session.boundary
-        silent = not self._held.has_speech(start, session.sent)
+        start = session.turns.boundary
+        silent = not self._buffer.has_speech(start, session.sent)
         if session.sent > start and silent:
             # What is said just now may not be recognised as speech yet.
-            begin = max(session.sent - self._lead_in, start)
+            begin = max(session.sent - self._least_lead_in, start)
             session.clear(begin)
-            if not session.turns and not session.commits:
-                self._held.advance(begin)
+            if not session.turns.pending:
+                self._buffer.advance(begin)
 
     def _may_skip(self, session: Session) -> bool:
         """What was begun to be sent is sent up to its commit."""
         return self._skip_before is not None and (
-            session.sent <= session.boundary
+            session.sent <= session.turns.boundary
         )
 
     def _skip(self, session: Session, mark: int | None) -> bool:
@@ -94,14 +102,14 @@ class Feed:
         if not self._may_skip(session):
             return True
         assert self._skip_before is not None
-        speech = self._held.next_speech(session.sent)
+        speech = self._buffer.next_speech(session.sent)
         if speech is None and mark is None:
             return False
         places = [] if mark is None else [mark]
         if speech is not None:
             places.append(speech - self._skip_before)
         if min(places) > session.sent:
-            session.begin_at(min(*places, self._held.end))
+            session.begin_at(min(*places, self._buffer.end))
         return True
 
     def has_packet(self, link: Link) -> bool:
@@ -109,7 +117,7 @@ class Feed:
         if link.is_full:
             return False
         if self._may_skip(link.session) and (
-            self._held.next_speech(link.session.sent) is None
+            self._buffer.next_speech(link.session.sent) is None
         ):
             return False
         waiting = self._sendable(link.session) - link.session.sent
@@ -119,7 +127,7 @@ class Feed:
         """The next message with audio or a commit, or None for now."""
         session = link.session
         while True:
-            mark = self._held.next_mark(link.marked_to)
+            mark = self._buffer.next_mark(link.marked_to)
             if not self._skip(session, mark):
                 return None
             limit = self._sendable(session) if mark is None else mark
@@ -132,13 +140,13 @@ class Feed:
                 return None
             if self._server_may_notice(link, mark, now):
                 return None
-            link.go_on(mark)
+            link.mark_done(mark)
             if self._commit_is_due(session, mark):
                 return session.commit(now)
-            pending = session.turns or session.commits
+            pending = session.turns.pending
             if self._client_turns or not pending or self._is_bound(mark):
                 # Silence: there is nothing to repeat in a replay either.
-                self._held.marks.remove(mark)
+                self._buffer.unmark(mark)
 
     def _sendable(self, session: Session) -> int:
         """Up to where audio may go out when no commit is known yet.
@@ -147,9 +155,9 @@ class Feed:
         lies a little in the past by the time it is found.  So towards the
         end of such a turn sending stays that much behind.
         """
-        end = self._held.end
-        if self._held.detected:
-            onset, speech_end = self._held.detected[-1]
+        end = self._buffer.end
+        if self._buffer.detected:
+            onset, speech_end = self._buffer.detected[-1]
             late = onset + self._max_turn - self._cut_search
             if speech_end > end > late:
                 return max(end - self._cut_lag, session.sent)
@@ -157,7 +165,7 @@ class Feed:
 
     def _append(self, link: Link, waiting: int, now: float) -> bytes:
         session = link.session
-        behind = session.sent < self.peak or waiting > 4 * self._packet
+        behind = session.sent < self.sent_to or waiting > 4 * self._packet
         # Live audio all goes out: a rest would be late by a packet.
         size = waiting
         if behind:
@@ -167,24 +175,24 @@ class Feed:
                 # Soon a pause is looked for after each packet.
                 soon = begin + self._cut_after - session.sent
                 size = min(size, max(soon, self._packet))
-        data = self._held.read(session.sent, session.sent + size)
+        data = self._buffer.read(session.sent, session.sent + size)
         message = session.append(data, size)
         link.audio_sent(size, now)
-        self.peak = max(self.peak, session.sent)
+        self.sent_to = max(self.sent_to, session.sent)
         self._bound_turn(session)
         return message
 
     def _commit_is_due(self, session: Session, mark: int) -> bool:
         if not self._client_turns:
-            turn = session.open_turn()
+            turn = session.turns.open_turn()
             if turn is None or not self._is_bound(mark):
                 return turn is not None
             return mark - turn.begin >= self._cut_after
-        if mark - session.boundary < self._min_commit:
+        if mark - session.turns.boundary < self._min_commit:
             return False
-        if any(turn.text for turn in session.turns.values()):
+        if any(turn.text for turn in session.turns):
             return True
-        return self._held.has_speech(session.boundary, mark)
+        return self._buffer.has_speech(session.turns.boundary, mark)
 
     def _server_may_notice(self, link: Link, mark: int, now: float) -> bool:
         """Wait while the server may be about to notice speech before `mark`.
@@ -195,17 +203,17 @@ class Feed:
         session = link.session
         if self._client_turns:
             return False
-        turn = session.open_turn()
+        turn = session.turns.open_turn()
         if turn is not None and not self._is_bound(mark):
             return False
-        start, hold = session.boundary, link.hold
+        start, hold = session.turns.boundary, link.hold
         news = hold is None or (hold.mark, hold.start) != (mark, start)
-        if news and turn is None and not self._held.has_speech(start, mark):
+        if news and turn is None and not self._buffer.has_speech(start, mark):
             return False
         if hold is None or hold.mark != mark:
             link.begin_hold(mark, start, now)
         else:
-            hold.start = start
+            hold.look_from(start)
         return link.is_held(now)
 
     def _is_bound(self, mark: int) -> bool:
@@ -219,11 +227,11 @@ class Feed:
     def _endless_from(self, session: Session) -> int | None:
         """The begin of a turn that perhaps nobody ends; None: there is none,
         or the local detector bounds it."""
-        if self._held.detected:
+        if self._buffer.detected:
             return None
         if self._client_turns:
-            return session.boundary
-        turn = session.open_turn()
+            return session.turns.boundary
+        turn = session.turns.open_turn()
         return None if turn is None else turn.begin
 
     def _bound_turn(self, session: Session) -> None:
@@ -234,19 +242,20 @@ class Feed:
         length = session.sent - start
         if length < self._cut_after:
             return
-        if length < self._max_turn and self._held.has_speech(
+        if length < self._max_turn and self._buffer.has_speech(
             session.sent - self._pause, session.sent
         ):
             return
-        if session.commits and session.commits[-1].position > start:
+        commits = session.turns.commits
+        if commits and commits[-1].end > start:
             return
-        if self._client_turns and not self._held.has_speech(
+        if self._client_turns and not self._buffer.has_speech(
             start, session.sent
         ):
-            self.let_go_of_silence(session)
+            self.discard_silence(session)
             return
         if not self._client_turns:
-            watermark = self._held.watermark
+            watermark = self._buffer.watermark
             self._bounds = {at for at in self._bounds if at > watermark}
             self._bounds.add(session.sent)
-        self._held.mark(session.sent)
+        self._buffer.mark(session.sent)

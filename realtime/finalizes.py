@@ -4,17 +4,44 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 
 from .results import FinalizeEnd
+from .states import Machine
 
 
-@dataclass(frozen=True)
-class _Waiting:
+class FinalizeState(Enum):
+    """What became of a finalize."""
+
+    WAITING = "what was received before it is not all delivered"
+    ANSWERED = "it is, and the end signal says so"
+    TIMED_OUT = "its time was up first; what is missing follows"
+
+
+_F = FinalizeState
+FINALIZE_MOVES = {
+    _F.WAITING: frozenset({_F.ANSWERED, _F.TIMED_OUT}),
+    _F.ANSWERED: frozenset[FinalizeState](),
+    _F.TIMED_OUT: frozenset[FinalizeState](),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class _Finalize:
     token: object
     position: int
     asked_at: float
     deadline: float
+    machine: Machine[FinalizeState] = field(
+        default_factory=lambda: Machine(FinalizeState.WAITING, FINALIZE_MOVES)
+    )
+
+    def end(self, state: FinalizeState, now: float) -> FinalizeEnd:
+        self.machine.to(state)
+        waited_ms = round((now - self.asked_at) * 1000)
+        late = state is FinalizeState.TIMED_OUT
+        return FinalizeEnd(self.token, waited_ms, late)
 
 
 class FinalizeQueue:
@@ -22,12 +49,12 @@ class FinalizeQueue:
 
     def __init__(self, timeout_ms: int) -> None:
         self._timeout = timeout_ms / 1000
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Finalize] = deque()
 
     def ask(self, token: object, position: int, now: float) -> None:
         """A finalize for the audio before ``position``."""
         deadline = now + self._timeout
-        self._waiting.append(_Waiting(token, position, now, deadline))
+        self._waiting.append(_Finalize(token, position, now, deadline))
 
     def answers(
         self, covers: Callable[[int], bool], now: float
@@ -35,20 +62,21 @@ class FinalizeQueue:
         """The end signals that are due; ``covers`` tells whether everything
         before a position is delivered."""
         while self._waiting:
-            entry = self._waiting[0]
-            covered = covers(entry.position)
-            if not covered and now < entry.deadline:
+            first = self._waiting[0]
+            if covers(first.position):
+                state = FinalizeState.ANSWERED
+            elif now >= first.deadline:
+                state = FinalizeState.TIMED_OUT
+            else:
                 return
             self._waiting.popleft()
-            waited = round((now - entry.asked_at) * 1000)
-            yield FinalizeEnd(entry.token, waited, not covered)
+            yield first.end(state, now)
 
     @property
     def positions(self) -> list[int]:
         """Up to where those that still wait want the audio delivered."""
         return [entry.position for entry in self._waiting]
 
-    @property
-    def deadline(self) -> float | None:
+    def times(self) -> list[float]:
         """When the oldest must be answered at the latest."""
-        return self._waiting[0].deadline if self._waiting else None
+        return [entry.deadline for entry in (*self._waiting,)[:1]]

@@ -21,12 +21,12 @@ The rules, in the order in which they apply:
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from enum import Enum
 
 from .client_events import session_update_event
+from .errors import ErrorInfo
 from .events import ServerEvent
 from .faults import (
-    ErrorInfo,
     Fault,
     fault_of_error,
     fault_of_refused_settings,
@@ -34,12 +34,8 @@ from .faults import (
 )
 from .habits import ServerHabits
 from .limits import Limits
-from .settings import Dialect, SessionSettings
-
-Protocol = Literal["auto", "ga", "beta"]
-#: ``waiting``: for the server's first event.  ``asking``: for the answer to
-#: our settings.  ``trial``: it did not come, audio goes out all the same.
-Stage = Literal["waiting", "asking", "trial", "done"]
+from .settings import Dialect, ProtocolChoice, SessionSettings
+from .states import Machine
 
 CREATED = ("session.created", "transcription_session.created")
 UPDATED = ("session.updated", "transcription_session.updated")
@@ -53,19 +49,37 @@ _UPDATE_ID = "evt_session_"
 _PATIENCE, _MAX_PATIENCE_S = 2.0, 60.0
 
 
+class HandshakeState(Enum):
+    """How far it is with the settings of a session."""
+
+    WAITING = "for the server's first event"
+    ASKING = "our settings are sent; no audio goes out before the answer"
+    TRIAL = "no answer came in time; audio goes out all the same"
+    DONE = "they are in force"
+
+
+_H = HandshakeState
+HANDSHAKE_MOVES = {
+    _H.WAITING: frozenset({_H.ASKING}),
+    # Once more, in the other dialect.
+    _H.ASKING: frozenset({_H.ASKING, _H.TRIAL, _H.DONE}),
+    _H.TRIAL: frozenset({_H.ASKING, _H.DONE}),
+    _H.DONE: frozenset({_H.ASKING, _H.DONE}),
+}
+
+
 class Handshake:
     """One connection's handshake.
 
     ``outbox``: where its messages go.  ``dialect`` is a guess until the
     server spoke.  ``failure``: why the attempt is over, once it is.
-    ``notices``: what to tell the user.  ``audio_sent``: audio went out.
     ``trial_since``: when the trial began, or was extended.
     """
 
     def __init__(
         self,
         settings: SessionSettings,
-        protocol: Protocol,
+        protocol: ProtocolChoice,
         limits: Limits,
         habits: ServerHabits,
         outbox: deque[bytes],
@@ -77,10 +91,10 @@ class Handshake:
         self._outbox = outbox
         self._may_be_beta = protocol == "auto"
         self.dialect: Dialect = "beta" if protocol == "beta" else "ga"
-        self.stage: Stage = "waiting"
+        self._machine = Machine(HandshakeState.WAITING, HANDSHAKE_MOVES)
         self.failure: Fault | None = None
-        self.notices: list[Fault] = []
-        self.audio_sent = False
+        self._notices: list[Fault] = []
+        self._audio_sent = False
         self.trial_since = now
         self._created = False
         self._update_id = ""
@@ -90,9 +104,18 @@ class Handshake:
             self._ask(now)
 
     @property
+    def state(self) -> HandshakeState:
+        return self._machine.state
+
+    @property
     def ready(self) -> bool:
         """May audio go out?"""
-        return self.stage in ("trial", "done")
+        return self.on_trial or self.state is HandshakeState.DONE
+
+    @property
+    def on_trial(self) -> bool:
+        """Does audio go out although nothing was confirmed?"""
+        return self.state is HandshakeState.TRIAL
 
     def _ask(self, now: float) -> None:
         """Send our settings in the dialect that is known by now."""
@@ -101,29 +124,42 @@ class Handshake:
             session_update_event(self._settings, self.dialect, self._update_id)
         )
         self._since = now
-        self.stage = "asking"
+        self._machine.to(HandshakeState.ASKING)
         if self._habits.consents:
             self._begin_trial(now)
 
     def _begin_trial(self, now: float) -> None:
-        self.stage = "trial"
+        self._machine.to(HandshakeState.TRIAL)
         self.trial_since = now
+
+    def audio_goes_out(self) -> None:
+        """Whether its settings are in force or not."""
+        self._audio_sent = True
+
+    def extend_trial(self, now: float) -> None:
+        """Nothing was said that it could have told about."""
+        self.trial_since = now
+
+    def take_notices(self) -> list[Fault]:
+        """What is to be told to the user, once."""
+        notices, self._notices = self._notices, []
+        return notices
 
     # -- what the server says ----------------------------------------------
 
     def receive(self, event: ServerEvent, now: float) -> bool:
         """Take an event that is no ``error``; True if that is all to it."""
         kind = event.type
-        if self.stage == "waiting" or kind in CREATED:
+        if self.state is HandshakeState.WAITING or kind in CREATED:
             self._on_first_word(event, now)
         if kind in CREATED:
             return True
         if kind in UPDATED:
             self._on_updated(now)
             return True
-        if self.stage == "trial" and kind.startswith(_HEARS):
+        if self.on_trial and kind.startswith(_HEARS):
             # It works by settings that it never confirmed.
-            self.stage = "done"
+            self._machine.to(HandshakeState.DONE)
             self._habits.consents = True
         return False
 
@@ -131,9 +167,9 @@ class Handshake:
         self._created = True
         if self._problem is not None:
             # It was no refusal.
-            self.notices.append(fault_of_error(self._problem[1]))
+            self._notices.append(fault_of_error(self._problem[1]))
             self._problem = None
-        spoke_first = self.stage == "waiting"
+        spoke_first = self.state is HandshakeState.WAITING
         if self._may_be_beta and _is_beta(event) and self.dialect == "ga":
             self.dialect = "beta"
             self._ask(now)
@@ -142,7 +178,7 @@ class Handshake:
 
     def _on_updated(self, now: float) -> None:
         habits = self._habits
-        if self.stage == "trial" and self.audio_sent:
+        if self.on_trial and self._audio_sent:
             habits.answers_in_s = now - self._since
             self.failure = Fault(
                 "at_once",
@@ -151,7 +187,7 @@ class Handshake:
                 " session.update; the audio so far is sent again",
             )
         habits.confirms, habits.consents = True, False
-        self.stage = "done"
+        self._machine.to(HandshakeState.DONE)
 
     def on_error(self, info: ErrorInfo, now: float) -> bool:
         """Take an ``error``; True if it was about the handshake."""
@@ -168,10 +204,13 @@ class Handshake:
 
     def _answers_update(self, info: ErrorInfo) -> bool:
         if info.event_id:
-            return info.event_id == self._update_id and self.stage != "done"
+            return (
+                info.event_id == self._update_id
+                and self.state is not HandshakeState.DONE
+            )
         # Before session.created it may be about the connection as well.
         about_us = self._created or info.param.startswith("session")
-        return about_us and self.stage == "asking"
+        return about_us and self.state is HandshakeState.ASKING
 
     # -- time --------------------------------------------------------------
 
@@ -180,7 +219,7 @@ class Handshake:
         limits, since = self._limits, self._since
         if self._problem is not None:
             return self._problem[0] + limits.close_grace_ms / 1000
-        if self.stage == "waiting":
+        if self.state is HandshakeState.WAITING:
             return since + limits.speak_first_ms / 1000
         if not self._habits.told_unconfirmed:
             return since + limits.unconfirmed_ms / 1000
@@ -192,7 +231,7 @@ class Handshake:
         while not (self.ready or self.failure) and now >= self.due():
             if self._problem is not None:
                 self.failure = fault_of_start(self._problem[1])
-            elif self.stage == "waiting":
+            elif self.state is HandshakeState.WAITING:
                 self._ask(now)
             elif not self._habits.told_unconfirmed:
                 self._tell(now)
@@ -210,7 +249,7 @@ class Handshake:
             f"no session.updated came within {now - self._since:.0f} s of"
             " session.update; audio is kept"
         )
-        self.notices.append(Fault("report", NOT_CONFIRMED, text))
+        self._notices.append(Fault("report", NOT_CONFIRMED, text))
 
 
 def _is_beta(event: ServerEvent) -> bool:

@@ -6,7 +6,9 @@ import math
 from collections import deque
 from dataclasses import dataclass
 
-from .change import Change
+from .change import Attempt
+from .faults import Fault
+from .hold import Hold, HoldState
 from .limits import Limits
 from .session import Session
 
@@ -33,24 +35,6 @@ class _Ping:
     lag_s: float = 0.0
 
 
-@dataclass
-class _Hold:
-    """Sending waits at ``mark`` for what the server says about the audio from
-    ``start`` on, ``until`` a time at the latest.
-
-    Not before ``recheck_at`` must it have noticed speech; so a PING is sent
-    then, and its PONG, the ``deciding`` one, ends the hold: what the server
-    had to say came before it.
-    """
-
-    mark: int
-    start: int
-    until: float
-    heard_at: float | None = None
-    recheck_at: float | None = None
-    deciding: _Ping | None = None
-
-
 class Link:
     """One connection as the call sees it, with its signs of life.
 
@@ -65,20 +49,20 @@ class Link:
     that it had the audio, by its having had the time: what reads WebSocket
     messages may be ahead of what looks at their audio.
 
-    ``want_ping``: the client shall send a PING and report the PONG.
-    ``closing``: the client shall close the connection now.
-    ``change``: what it was opened for, if that was a change of the settings.
-    ``marked_to``: the last commit mark that was dealt with.
-    ``hold``: why and until when sending waits at a mark.
+    ``attempt``: what it was opened for.  ``hold``: why and until when sending
+    waits at a mark.  ``must_close``: the client shall close the connection
+    now.  ``marked_to``: the last commit mark that was dealt with.
     """
 
-    def __init__(self, session: Session, limits: Limits, now: float) -> None:
+    def __init__(
+        self, session: Session, attempt: Attempt, limits: Limits, now: float
+    ) -> None:
         self.session = session
-        self.want_ping = False
-        self.closing = False
-        self.change: Change | None = None
+        self.attempt = attempt
+        self.hold: Hold | None = None
+        self.must_close = False
         self.marked_to = 0
-        self.hold: _Hold | None = None
+        self._ping_wanted = False
         self._limits = limits
         rate = session.settings.rate
         self._window = limits.window_ms * rate // 1000
@@ -88,23 +72,40 @@ class Link:
         #: Without their PONG, oldest first; PONGs come in the same order.
         self._pings: deque[_Ping] = deque()
         self._last = _Ping(now, 0, 0)
+        #: That on whose PONG a hold is decided.
+        self._deciding: _Ping | None = None
         self._proved = 0
         #: From when on the server must have had the audio up to a position.
         self._heard: deque[tuple[float, int]] = deque(maxlen=_MAX_HEARD)
         self._quiet_to: int | None = None
 
+    def close(self) -> None:
+        """Nothing that comes over it counts any more."""
+        self.session.end()
+        self.must_close = True
+
     # -- PING and PONG -----------------------------------------------------
+
+    @property
+    def wants_ping(self) -> bool:
+        """Shall the client send a PING, and report its PONG?"""
+        return self._ping_wanted
+
+    def take_ping(self) -> bool:
+        """The same, once: it goes out now."""
+        wanted, self._ping_wanted = self._ping_wanted, False
+        return wanted
 
     def ask_ping(self, now: float) -> None:
         """Request a PING that covers everything sent so far."""
         session = self.session
-        if not self.want_ping:
-            self.want_ping = True
-            self._last = _Ping(now, session.sent, session.appended)
+        if not self._ping_wanted:
+            self._ping_wanted = True
+            self._last = _Ping(now, session.sent, session.audio.samples)
             self._pings.append(self._last)
         # One that has not gone out yet covers what was sent since, too.
         self._last.position = session.sent
-        self._last.audio = session.appended
+        self._last.audio = session.audio.samples
         self._last.lag_s = max(self._busy_until - now, 0.0)
 
     def pong(self, now: float) -> None:
@@ -123,7 +124,24 @@ class Link:
         self._pong_in_hold(ping, now)
         self._ask_in_time(now)
 
-    def is_silent(self, now: float) -> bool:
+    def tick(self, now: float) -> Fault | None:
+        """Do what is due; returns why the connection is given up."""
+        if self._is_silent(now):
+            text = "the server does not answer, or does not read"
+            return Fault("retry", "no_answer", text)
+        if not self._pings and now >= self._ping_at():
+            self.ask_ping(now)
+        hold = self.hold
+        if hold is not None and hold.decide(now):
+            self.ask_ping(now)
+            self._deciding = self._pings[-1]
+        if hold is not None and not hold.is_on(now):
+            # Nobody is waked again for it; sending goes on as soon as the
+            # transport takes more.
+            hold.end()
+        return None
+
+    def _is_silent(self, now: float) -> bool:
         """The peer did not read in time what it was sent."""
         return bool(self._pings) and now >= self._silent_at()
 
@@ -131,17 +149,11 @@ class Link:
         timeout = self._limits.pong_timeout_ms / 1000
         return self._pings[0].asked_at + timeout
 
-    def ping_due(self, now: float) -> bool:
-        return not self._pings and now >= self._ping_at()
-
     def _ping_at(self) -> float:
         # While the peer owes us an answer, or shall hear what we send.
         session, limits = self.session, self._limits
-        busy = (
-            session.appended > self._last.audio
-            or bool(session.commits)
-            or bool(session.turns)
-        )
+        ahead = session.audio.samples > self._last.audio
+        busy = ahead or session.turns.pending
         wait = limits.ping_ms if busy else limits.idle_ping_ms
         return self._last.asked_at + wait / 1000
 
@@ -149,14 +161,14 @@ class Link:
         """An event shows that the server has looked at all audio before."""
         rest = max(self.session.sent - position, 0) / self._looks_at
         self._busy_until = min(self._busy_until, now + rest)
-        self._plan_recheck(now)
+        self._plan_decision(now)
 
     # -- the window --------------------------------------------------------
 
     @property
     def is_full(self) -> bool:
         """No more audio may go out before a PONG."""
-        return self.session.appended - self._proved >= self._window
+        return self.session.audio.samples - self._proved >= self._window
 
     def audio_sent(self, samples: int, now: float) -> None:
         """An append message goes out."""
@@ -166,58 +178,50 @@ class Link:
 
     def _ask_in_time(self, now: float) -> None:
         """Request a PING before the window is full."""
-        ahead = self.session.appended - self._proved
+        ahead = self.session.audio.samples - self._proved
         if not self._pings and ahead >= self._window // 2:
             self.ask_ping(now)
 
     # -- marks -------------------------------------------------------------
 
+    def begin_at(self, position: int) -> None:
+        """It is fed from ``position`` on; marks before are dealt with."""
+        self.session.begin_at(position)
+        self.marked_to = position
+
     def begin_hold(self, mark: int, start: int, now: float) -> None:
         """Send nothing beyond ``mark`` until the server has heard it all and
         said what it has to say."""
         until = now + self._limits.pong_timeout_ms / 1000
-        self.hold = _Hold(mark, start, until)
+        self.hold = Hold(mark, start, until)
+        self._deciding = None
         self.ask_ping(now)
 
     def is_held(self, now: float) -> bool:
         """Does sending wait?"""
-        return self.hold is not None and now < self.hold.until
+        return self.hold is not None and self.hold.is_on(now)
 
     def _pong_in_hold(self, ping: _Ping, now: float) -> None:
         hold = self.hold
         if hold is None:
             return
-        if ping is hold.deciding:
-            hold.until = now
-        elif hold.heard_at is None and ping.position >= hold.mark:
-            hold.heard_at = now
-            self._plan_recheck(now)
+        if ping is self._deciding:
+            hold.end()
+        elif hold.state is HoldState.READING and ping.position >= hold.mark:
+            hold.settle(now)
+            self._plan_decision(now)
 
-    def _plan_recheck(self, now: float) -> None:
+    def _plan_decision(self, now: float) -> None:
         """From when on must the server have noticed what there is?"""
         hold = self.hold
-        if hold is None or hold.heard_at is None or hold.deciding is not None:
+        if hold is None or hold.state is not HoldState.SETTLING:
             return
         # A PING arrives as much later as the PONG was on its way.
-        heard_at = hold.heard_at - self._shortest_trip
-        looked_at = max(heard_at, self._busy_until)
-        hold.recheck_at = max(looked_at + self._limits.settle_ms / 1000, now)
+        read_at = hold.heard_at - self._shortest_trip
+        looked_at = max(read_at, self._busy_until)
+        hold.decide_at(max(looked_at + self._limits.settle_ms / 1000, now))
 
-    def tick_hold(self, now: float) -> None:
-        """Do what is due for the hold, if there is one."""
-        hold = self.hold
-        if hold is None:
-            return
-        if hold.recheck_at is not None and now >= hold.recheck_at:
-            hold.recheck_at = None
-            self.ask_ping(now)
-            hold.deciding = self._pings[-1]
-        if now >= hold.until:
-            # Do not wake anybody again for it; sending goes on as soon as
-            # the transport takes more.
-            hold.until = 0.0
-
-    def go_on(self, mark: int) -> None:
+    def mark_done(self, mark: int) -> None:
         """``mark`` is dealt with."""
         self.hold = None
         self.marked_to = mark
@@ -233,12 +237,6 @@ class Link:
     def times(self) -> list[float]:
         """When something of the above becomes due."""
         times = [self._silent_at() if self._pings else self._ping_at()]
-        session = self.session
-        stuck = session.confused or session.updating is not None
-        hold = self.hold
-        if hold is not None and not stuck:
-            if hold.recheck_at is not None:
-                times.append(hold.recheck_at)
-            if hold.until:
-                times.append(hold.until)
+        if self.hold is not None and not self.session.stuck:
+            times += self.hold.times()
         return times

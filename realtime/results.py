@@ -10,6 +10,8 @@ from typing import Any, Literal
 from .faults import Fault
 
 DropCause = Literal["overflow", "given_up", "stopped"]
+#: From when on other settings hold, where they do.
+Applies = Literal["", "at once", "next turn", "new session"]
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,7 @@ class SettingsChanged:
     """
 
     refused: Fault | None
-    applies: Literal["", "at once", "next turn", "new session"] = ""
+    applies: Applies = ""
 
 
 Result = (

@@ -1,13 +1,13 @@
-"""One connection to the service: handshake, items and audio positions.
+"""One connection to the service: handshake, settings, items, errors.
 
 A session knows nothing of other sessions.  It turns server events into the
-state of its turns; `transcription` decides what is sent and delivered.
+state of its turns; what is sent and delivered is decided elsewhere.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from enum import Enum
 
 from .client_events import (
     append_event,
@@ -15,140 +15,111 @@ from .client_events import (
     commit_event,
     session_update_event,
 )
+from .error_events import ErrorEvents
+from .errors import ErrorInfo, error_of
 from .events import ServerEvent, clean_id
-from .faults import REFUSALS, ErrorInfo, error_of
 from .habits import ServerHabits
-from .handshake import CREATED, UPDATED, Handshake, Protocol
-from .items import Commit, Items, Turn
+from .handshake import CREATED, UPDATED, Handshake
+from .item_events import ItemEvents
 from .limits import Limits
-from .settings import SessionSettings
+from .sent_audio import SentAudio
+from .settings import ProtocolChoice, SessionSettings
+from .states import Machine
+from .turn import Turn
+from .turn_list import TurnList
 
 #: A commit of less is refused with ``input_audio_buffer_commit_empty``.
 MIN_COMMIT_MS = 100
-
-#: An ``error`` event explains a CLOSE that comes so much later, in seconds.
-_CLOSE_FOLLOWS_S = 2.0
 #: No session that lives shorter is worth a rollover, in seconds.
 MIN_LIFE_S = 10.0
 
-State = Literal["opening", "ready", "over"]
-
-_ITEM_NOTICES = (
-    "input_audio_buffer.committed",
-    "conversation.item.added",
-    "conversation.item.created",
-    "conversation.item.done",
-)
-_TRANSCRIPTION = "conversation.item.input_audio_transcription."
-
-#: ``error`` events of the last moment; the others of a flood say no more.
-MAX_PROBLEMS = 32
+_CHANGE_ID = "evt_change"
 
 
-class Session(Items):
+class SessionState(Enum):
+    """What a session can be used for."""
+
+    OPENING = "its handshake is not done; no audio goes out"
+    READY = "audio goes out, and its results count"
+    UPDATING = "other settings were sent; no audio goes out before the answer"
+    OVER = "nothing that it says counts any more"
+
+
+_S = SessionState
+SESSION_MOVES = {
+    _S.OPENING: frozenset({_S.READY, _S.OVER}),
+    _S.READY: frozenset({_S.UPDATING, _S.OVER}),
+    _S.UPDATING: frozenset({_S.READY, _S.OVER}),
+    _S.OVER: frozenset({_S.OVER}),
+}
+
+
+class Session:
     """The state of one connection.
 
     ``outbox`` holds control messages to send; audio is drawn separately.
-    ``problems`` collects ``error`` events with the time they came.
-    ``appended`` counts the samples of all its append messages.
+    ``audio``: what was sent of the call.  ``turns``: what is heard in it, as
+    ``items`` reads the server's events.
+    ``errors``: ``error`` events that are no answer to anything.
+    ``refused``: why the last update was not accepted, or None.
     """
 
     def __init__(
         self,
         settings: SessionSettings,
-        protocol: Protocol,
+        protocol: ProtocolChoice,
         limits: Limits,
         now: float,
         wall: float,
         habits: ServerHabits,
     ) -> None:
-        super().__init__(settings, habits)
-        self.state: State = "opening"
         self.opened_at = now
         self.ready_at = 0.0
-        self._wall_offset = wall - now
         self.id = ""
         self.expires_at: float | None = None
         self.outbox: deque[bytes] = deque()
-        self.problems: list[tuple[float, ErrorInfo]] = []
-        self.last_problem: ErrorInfo | None = None
-        self._last_problem_at = now
-        self.appended = 0
-        self.updating: SessionSettings | None = None
-        self.not_updated: ErrorInfo | None = None
-        self._change_id = "evt_change"
-        self._commit_count = 0
+        self.audio = SentAudio(settings.rate)
+        self.turns = TurnList(settings, self.audio)
+        self.items = ItemEvents(self.turns, self.audio, habits)
+        self.errors = ErrorEvents()
+        self.refused: ErrorInfo | None = None
         self.handshake = Handshake(
             settings, protocol, limits, habits, self.outbox, now
         )
-
-    # -- sending ---------------------------------------------------------
-
-    def update(self, settings: SessionSettings) -> None:
-        """Ask for other settings; no audio goes out until the answer.
-
-        ``updating`` is set meanwhile, then ``settings`` or ``not_updated``.
-        """
-        self.updating = settings
-        self.not_updated = None
-        dialect = self.handshake.dialect
-        self.outbox.append(
-            session_update_event(
-                settings, dialect, self._change_id, self.settings
-            )
-        )
-
-    def begin_at(self, position: int) -> None:
-        """The audio of this session starts at ``position`` of the call."""
-        self.sent = position
-        self.boundary = position
-
-    def append(self, data: bytes, samples: int) -> bytes:
-        """The message that carries the next ``samples`` of audio."""
-        self.clock.sent(self.sent, samples)
-        self.sent += samples
-        self.appended += samples
-        self.handshake.audio_sent = True
-        return append_event(data)
-
-    def commit(self, now: float) -> bytes:
-        """The message that ends a turn at what was sent so far."""
-        self._commit_count += 1
-        event_id = f"evt_commit_{self._commit_count}"
-        self.commits.append(Commit(self.boundary, self.sent, event_id, now))
-        if self.settings.turn_owner == "client":
-            self.boundary = self.sent
-        return commit_event(event_id)
-
-    def clear(self, keep_from: int) -> None:
-        """Discard what was sent since the last commit; send it again from
-        ``keep_from`` on."""
-        self.outbox.append(clear_event())
-        self.sent = self.boundary = keep_from
-        turn = self.open_turn()
-        if turn is not None:
-            # Text of what is discarded; it gets another item.
-            del self.turns[turn.item_id]
+        self._machine = Machine(SessionState.OPENING, SESSION_MOVES)
+        self._wall_offset = wall - now
+        self._asked_for = settings
+        self._commit_count = 0
 
     # -- state ------------------------------------------------------------
 
-    def take_problems(self, before: float) -> list[ErrorInfo]:
-        """The ``error`` events up to a time; no CLOSE has followed them."""
-        taken = []
-        while self.problems and self.problems[0][0] <= before:
-            taken.append(self.problems.pop(0)[1])
-        return taken
+    @property
+    def state(self) -> SessionState:
+        return self._machine.state
 
-    def problem_behind(self, close_code: int, now: float) -> ErrorInfo | None:
-        """The ``error`` event that explains a CLOSE.
+    @property
+    def ready(self) -> bool:
+        """Is the handshake done?"""
+        return self.state in (SessionState.READY, SessionState.UPDATING)
 
-        CLOSE follows its error at once, but this machine may have slept in
-        between; and a refusal by the service always has one.
-        """
-        age = now - self._last_problem_at
-        if age <= _CLOSE_FOLLOWS_S or (close_code in REFUSALS and age <= 60):
-            return self.last_problem
-        return None
+    @property
+    def settings(self) -> SessionSettings:
+        """Those that it was told, and accepted."""
+        return self.turns.settings
+
+    @property
+    def sent(self) -> int:
+        """The position up to which the call's audio was sent, or skipped."""
+        return self.audio.end
+
+    @property
+    def stuck(self) -> bool:
+        """Must no audio go out, whatever there is?"""
+        return self.items.chain.broken or self.state is SessionState.UPDATING
+
+    def end(self) -> None:
+        """Nothing that it says counts any more."""
+        self._machine.to(SessionState.OVER)
 
     @property
     def rollover_at(self) -> float | None:
@@ -166,6 +137,45 @@ class Session(Items):
         life = self.expires_at - self.opened_at
         return self.expires_at - min(most, share * life)
 
+    # -- sending ---------------------------------------------------------
+
+    def update(self, settings: SessionSettings) -> None:
+        """Ask for other settings; no audio goes out until the answer: then
+        they are in ``settings``, or ``refused`` says why not."""
+        self._machine.to(SessionState.UPDATING)
+        self._asked_for = settings
+        self.refused = None
+        dialect = self.handshake.dialect
+        self.outbox.append(
+            session_update_event(settings, dialect, _CHANGE_ID, self.settings)
+        )
+
+    def begin_at(self, position: int) -> None:
+        """The audio of this session goes on at ``position`` of the call, and
+        no turn begins before."""
+        self.audio.skip_to(position)
+        self.turns.begin_at(position)
+
+    def append(self, data: bytes, samples: int) -> bytes:
+        """The message that carries the next ``samples`` of audio."""
+        self.audio.append(samples)
+        self.handshake.audio_goes_out()
+        return append_event(data)
+
+    def commit(self, now: float) -> bytes:
+        """The message that ends a turn at what was sent so far."""
+        self._commit_count += 1
+        event_id = f"evt_commit_{self._commit_count}"
+        self.turns.commit(event_id, now)
+        return commit_event(event_id)
+
+    def clear(self, keep_from: int) -> None:
+        """Discard what was sent since the last commit; send it again from
+        ``keep_from`` on."""
+        self.outbox.append(clear_event())
+        self.begin_at(keep_from)
+        self.turns.drop_open()
+
     # -- receiving -------------------------------------------------------
 
     def receive(self, event: ServerEvent, now: float) -> Turn | None:
@@ -176,33 +186,20 @@ class Session(Items):
             return None
         if kind in CREATED:
             self._on_created(event)
-        if kind in UPDATED and self.updating is not None:
-            self.take_settings(self.updating)
-            self.updating = None
+        if kind in UPDATED and self.state is SessionState.UPDATING:
+            self._machine.to(SessionState.READY)
+            self.turns.take_settings(self._asked_for)
             return None
         only = self.handshake.receive(event, now)
         self.look_at_handshake(now)
-        if only:
-            return None
-        if kind in _ITEM_NOTICES:
-            return self._on_item(event, now)
-        if kind == "input_audio_buffer.speech_started":
-            return self._on_speech_started(event, now)
-        if kind == "input_audio_buffer.speech_stopped":
-            return self._on_speech_stopped(event, now)
-        if kind.startswith(_TRANSCRIPTION):
-            return self._on_transcription(
-                kind[len(_TRANSCRIPTION) :], event, now
-            )
-        self._count_unknown()
-        return None
+        return None if only else self.items.receive(event, now)
 
     def look_at_handshake(self, now: float) -> None:
         """Is the session ready by now?"""
-        if self.state == "opening" and self.handshake.ready:
-            self.state = "ready"
+        if self.state is SessionState.OPENING and self.handshake.ready:
+            self._machine.to(SessionState.READY)
             self.ready_at = now
-            self.last_problem = None
+            self.errors.forget()
 
     def _on_created(self, event: ServerEvent) -> None:
         session = event.object("session")
@@ -218,17 +215,14 @@ class Session(Items):
 
     def _on_error(self, info: ErrorInfo, now: float) -> None:
         if info.code == "input_audio_buffer_commit_empty":
-            self._drop_commit(info.event_id)
-            return
-        if self.updating is not None and info.event_id in (
+            self.turns.drop_commit(info.event_id)
+        elif self.state is SessionState.UPDATING and info.event_id in (
             "",
-            self._change_id,
+            _CHANGE_ID,
         ):
-            self.updating, self.not_updated = None, info
-            return
-        self.last_problem = info
-        self._last_problem_at = now
-        if self.handshake.on_error(info, now):
-            return
-        if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append((now, info))
+            self._machine.to(SessionState.READY)
+            self.refused = info
+        elif self.handshake.on_error(info, now):
+            self.errors.notice(info, now)
+        else:
+            self.errors.add(info, now)

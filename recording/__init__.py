@@ -1,2 +1,5 @@
-"""What is kept of a call: all that was said on the wire, as ``session_log``
-writes it.  The thread that writes, and the audio, are `audio_dumper`'s."""
+"""What is kept of a call: its audio, and all that was said on the wire.
+
+In this order: ``dump_files`` (names and opens the files), ``session_log`` (the
+lines).  The thread that writes them is in ``audio_dumper.py``.
+"""

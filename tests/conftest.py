@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from devkit.bootstrap import ensure_ten
+from devkit.server import ServerThread
 from devkit.session_app import SessionApp, session_app
 
 # A test that breaks TEN's rules is to fail on the stand-in, not to end the
@@ -54,6 +55,13 @@ def pytest_configure(config: pytest.Config) -> None:
         "standin(reason): a test of the stand-in runtime itself; it is "
         "skipped, with that reason, where the real one is",
     )
+
+
+@pytest.fixture
+def server() -> Iterator[ServerThread]:
+    """The local transcription server with the exact `script` engine."""
+    with ServerThread(engine="script") as running:
+        yield running
 
 
 def pytest_report_header() -> str:

@@ -6,7 +6,3 @@ same frames in real time, against one scripted service in another process.
 ``service``  a turn of every two seconds of audio, whatever it is
 ``clients``  the clients that are compared, and the process that measures one
 """
-
-from devkit.bootstrap import ensure_ten
-
-ensure_ten()

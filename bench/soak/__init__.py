@@ -5,7 +5,3 @@
 ``speech``   real speech, with the server killed again and again
 ``memory``   an hour's call: does anything grow?
 """
-
-from devkit.bootstrap import ensure_ten
-
-ensure_ten()

@@ -10,30 +10,25 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import sys
 import tracemalloc
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
-from ten_packages.extension.openai_asr_python.openai_asr_client import (
-    OpenAIASRClient,
-)
-from ten_packages.extension.openai_asr_python.realtime.results import (
-    TurnResult,
-)
+from ten_packages.extension.openai_asr_python.realtime.results import TurnResult
 
 from devkit.script_audio import encode_words, word_ids
 
-from .guard import hang_guard
+from .memory import held_size
 from .sockets import rss_mb
 from .speech import ServerProcess, free_port
-from .stream import HANG_S, RATE, Listener, client_for
+from .stream import RATE, Listener, client_for
 
-ROOT = Path(__file__).resolve().parents[2]
 _PAUSE = np.zeros(900 * RATE // 1000, np.int16)
 _TURN = 4
+#: Where the client's code lies.
+_PATTERNS = ("realtime/*", "connection/*", "*.py")
 #: Less than this is a matter of the moment, in bytes.
 _MOMENT = 50_000
 
@@ -53,21 +48,13 @@ class CountingListener(Listener):
             self.words += 1
         self.changed.set()
 
+    def has_heard(self, words: int) -> bool:
+        """So many words of the call, or more."""
+        return self.words >= words
+
     async def on_asr_finalized(self, end: object) -> None:
         """Nothing is kept."""
         self.changed.set()
-
-
-def package_size(client: OpenAIASRClient) -> int:
-    """Bytes that the package's modules hold, without the audio."""
-    gc.collect()
-    wanted = [
-        tracemalloc.Filter(True, str(ROOT / pattern))
-        for pattern in ("realtime/*", "*.py")
-    ]
-    snapshot = tracemalloc.take_snapshot().filter_traces(wanted)
-    audio = getattr(client.core._held, "_data", b"")
-    return sum(trace.size for trace in snapshot.traces) - sys.getsizeof(audio)
 
 
 async def feed(
@@ -90,12 +77,9 @@ async def feed(
         client.send_audio(audio)
         if not server_turns:
             client.finalize("turn")
-        with hang_guard(HANG_S):
-            while listener.words < first:
-                listener.changed.clear()
-                await listener.changed.wait()
+        await listener.until(partial(listener.has_heard, first))
         if (first + _TURN) % (words // 10) < _TURN:
-            sizes.append((package_size(client), rss_mb()))
+            sizes.append((held_size(client.core, *_PATTERNS), rss_mb()))
     await client.stop()
     if listener.count.errors:
         raise RuntimeError(listener.count.errors[0])

@@ -18,8 +18,8 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import islice
 
-from .random_call import Tally, owner_of, run
-from .watch import Violation
+from devkit.sim.random_call import Tally, owner_of, run
+from devkit.sim.watch import Violation
 
 #: Calls of one seed have the numbers from seed * this on.
 CALLS_PER_SEED = 10_000_000

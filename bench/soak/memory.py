@@ -14,23 +14,29 @@ import sys
 import tracemalloc
 from pathlib import Path
 
-from .random_call import CODES
-from .sim_call import OWNERS, Call
-from .sim_server import Faults, SimServer
+from ten_packages.extension.openai_asr_python.realtime.transcription import (
+    Transcription,
+)
 
-_CORE = str(Path(__file__).resolve().parents[2] / "realtime" / "*")
+from devkit.sim.call import OWNERS, Call
+from devkit.sim.random_call import CODES
+from devkit.sim.server import Faults, SimServer
+
+ROOT = Path(__file__).resolve().parents[2]
 #: Less than this is a matter of the moment, in bytes.
 _MOMENT = 20_000
 
 
-def core_size(call: Call) -> int:
-    """Bytes that the core's modules hold, but for the audio itself, whose
-    amount is a matter of where in a turn the call is."""
+def held_size(core: Transcription, *patterns: str) -> int:
+    """Bytes that the package's files of these patterns hold, but for the
+    audio itself, whose amount is a matter of where in a turn the call is."""
     gc.collect()
-    snapshot = tracemalloc.take_snapshot()
-    kept = snapshot.filter_traces([tracemalloc.Filter(True, _CORE)])
-    held = getattr(call.core._held, "_data", b"")
-    return sum(trace.size for trace in kept.traces) - sys.getsizeof(held)
+    wanted = [
+        tracemalloc.Filter(True, str(ROOT / pattern)) for pattern in patterns
+    ]
+    kept = tracemalloc.take_snapshot().filter_traces(wanted)
+    audio = core._buffer._data
+    return sum(trace.size for trace in kept.traces) - sys.getsizeof(audio)
 
 
 def hours(owner: str, seconds: float, seed: int) -> list[tuple[float, int]]:
@@ -53,7 +59,9 @@ def hours(owner: str, seconds: float, seed: int) -> list[tuple[float, int]]:
         # were made in the core and would be taken for the core's.
         call.asked_at[: call.watch.answered] = [0] * call.watch.answered
         if call.now - start >= due:
-            sizes.append(((call.now - start) / 60, core_size(call)))
+            sizes.append(
+                ((call.now - start) / 60, held_size(call.core, "realtime/*"))
+            )
             due += 900.0
     tracemalloc.stop()
     call.finish()

@@ -110,17 +110,11 @@ async def transcribe(
         listener.asked.append("end")
         client.finalize("end")
         with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(_until_end(listener), _HANG_S)
+            await listener.until(lambda: "end" in listener.ends, _HANG_S)
     finally:
         await client.stop()
         await asyncio.to_thread(server.kill)
     return [text for text in listener.texts if text], listener
-
-
-async def _until_end(listener: Listener) -> None:
-    while "end" not in listener.ends:
-        listener.changed.clear()
-        await listener.changed.wait()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import numpy.typing as npt
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.levels import (
     loud_span_finder,
@@ -42,13 +43,12 @@ from ten_packages.extension.openai_asr_python.service.endpoint import (
 from devkit.script_audio import WORD_MS, encode_words, word_ids
 from devkit.server import Faults, LocalServer
 
+Int16Array = npt.NDArray[np.int16]
 RATE = 8000
 #: Silence that ends a turn here, in ms of audio.
 _PAUSE_MS = 900
 #: The feed waits while so much is not delivered yet, in samples.
 _AHEAD = 40 * RATE
-#: One frame of the feed, in samples.
-_FRAME = RATE // 10
 #: A call whose last words do not come in so many seconds hangs.
 HANG_S = 120
 #: Small times, so that a run meets many half-open connections.
@@ -149,11 +149,7 @@ class Listener:
         pass
 
     async def on_asr_completed(self, turn: TurnResult) -> None:
-        for word in word_ids(turn.text):
-            if word is None:
-                self.count.broken += 1
-            else:
-                self.heard.append(word)
+        self.hear(turn.text)
         self.texts.append(turn.text)
         self.changed.set()
 
@@ -183,6 +179,29 @@ class Listener:
             self._lost_at = time.monotonic()
         if problem.fault.fatal:
             self.count.errors.append(problem.fault.message)
+
+    def hear(self, text: str) -> None:
+        """Count the words of a final text."""
+        for word in word_ids(text):
+            if word is None:
+                self.count.broken += 1
+            else:
+                self.heard.append(word)
+
+    async def until(
+        self, condition: Callable[[], bool], seconds: float = HANG_S
+    ) -> None:
+        """Wait until what comes makes ``condition`` true.
+
+        Raises `asyncio.TimeoutError` after so many seconds.
+        """
+
+        async def look() -> None:
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+        await asyncio.wait_for(look(), seconds)
 
     def add_gone(self, start_ms: int, duration_ms: int) -> None:
         """This stretch was reported as given up."""
@@ -251,6 +270,51 @@ def client_for(
     )
 
 
+class Line(Protocol):
+    """How the audio of a call gets to the extension or its client."""
+
+    #: Hz, and samples of a frame.
+    rate: int
+    frame: int
+
+    async def send(self, samples: Int16Array) -> None:
+        """Send one frame."""
+
+    async def finalize(self, token: str) -> None:
+        """Ask for the end of what was said."""
+
+    async def before_fault(self) -> None:
+        """Wait until a fault has something to strike."""
+
+    async def catch_up(self, listener: Listener) -> None:
+        """Wait while too much is not heard yet."""
+
+
+@dataclass
+class ClientLine:
+    """A line to the client itself."""
+
+    client: OpenAIASRClient
+    rate: int = RATE
+    frame: int = RATE // 10
+
+    async def send(self, samples: Int16Array) -> None:
+        self.client.send_audio(encode(samples, "ulaw").tobytes())
+        await asyncio.sleep(0)
+
+    async def finalize(self, token: str) -> None:
+        self.client.finalize(token)
+
+    async def before_fault(self) -> None:
+        pass
+
+    async def catch_up(self, listener: Listener) -> None:
+        core = self.client.core
+        # There is no event for the watermark: a look now and then will do.
+        while core.received - core.watermark > _AHEAD:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
 class Stream:
     """A call of so many words, with a fault every ``words_per_fault``."""
 
@@ -269,65 +333,83 @@ class Stream:
         self._later: list[asyncio.TimerHandle] = []
         self.listener = Listener()
 
-    async def run(self) -> Count:
-        """Speak, disturb, wait for the last word; returns the account."""
-        faults = Faults(
+    @property
+    def server_turns(self) -> bool:
+        """Half of the calls let the server end the turns."""
+        return self._seed % 2 == 0
+
+    def chances(self, left_out: Collection[str] = ()) -> Faults:
+        """What the server does by chance in this call."""
+        names = CHANCES.keys() - left_out if self._chance else ()
+        chances: dict[str, Any] = {name: CHANCES[name] for name in names}
+        return Faults(
             seed=self._seed,
             slow_completed_ms=300,
             slow_handshake_ms=300,
             slow_session_updated_ms=20,
+            **chances,
         )
-        chances: dict[str, Any] = dict(CHANCES) if self._chance else {}
-        faults = replace(faults, **chances)
+
+    async def run(self) -> Count:
+        """Speak, disturb, wait for the last word; returns the account."""
         listener = self.listener
-        async with LocalServer("script", faults=faults) as server:
+        async with LocalServer("script", faults=self.chances()) as server:
             client = client_for(
                 server.url,
                 listener,
                 self._seed,
-                server_turns=self._seed % 2 == 0,
+                server_turns=self.server_turns,
                 log_error=listener.count.errors.append,
             )
             await client.start()
             try:
-                await self._talk(client, server)
-                self._calm(server)
-                await self._end(client)
+                await self.talk(ClientLine(client), server)
+            except asyncio.TimeoutError:
+                listener.count.errors.append("the last words never came")
             finally:
                 self._calm(server)
                 await client.stop()
-        left = [t for t in (client._tasks, client._connections) if t]
+        driver = client._driver
+        left = [t for t in (driver.tasks, driver.wires) if t]
         if left:
             listener.count.errors.append(f"left after stop: {left}")
         return listener.verdict()
 
-    async def _talk(self, client: OpenAIASRClient, server: LocalServer) -> None:
-        rng, starts = self._rng, self.listener.starts
+    async def talk(self, line: Line, server: LocalServer) -> None:
+        """Speak, disturb, and wait until nothing is left to come.
+
+        Raises `asyncio.TimeoutError` if something stays away.
+        """
+        rng, listener = self._rng, self.listener
+        starts = listener.starts
+        position = 0
         while len(starts) < self._words:
             many = min(rng.randint(1, 8), self._words - len(starts))
             ids = range(len(starts), len(starts) + many)
-            samples = encode_words(ids, RATE)
+            pause = np.zeros(_PAUSE_MS * line.rate // 1000, np.int16)
+            samples = np.concatenate((encode_words(ids, line.rate), pause))
+            begin = position * RATE // line.rate
             step = (WORD_MS + 80) * RATE // 1000
-            begin = client.core.received
             starts.extend(begin + step * k for k in range(many))
-            pause = np.zeros(_PAUSE_MS * RATE // 1000, np.int16)
-            audio = encode(np.concatenate((samples, pause)), "ulaw").tobytes()
+            position += len(samples)
+            frames = range(0, len(samples), line.frame)
             strike = rng.random() < self._chance * many
-            place = rng.randrange(0, len(audio), _FRAME) if strike else -1
-            for at in range(0, len(audio), _FRAME):
-                client.send_audio(audio[at : at + _FRAME])
-                await asyncio.sleep(0)
+            place = rng.choice(frames) if strike else -1
+            for at in frames:
+                await line.send(samples[at : at + line.frame])
                 if at == place:
+                    await line.before_fault()
                     self._strike(server, rng.choice(self._faults))
-            if self._seed % 2 or rng.random() < 0.1:
-                token = f"f{len(self.listener.asked)}"
-                self.listener.asked.append(token)
-                client.finalize(token)
-            # There is no event for the watermark: a look now and then will do.
-            while (  # noqa: ASYNC110
-                client.core.received - client.core.watermark > _AHEAD
-            ):
-                await asyncio.sleep(0.005)
+            if not self.server_turns or rng.random() < 0.1:
+                await self._finalize(line, f"f{len(listener.asked)}")
+            await line.catch_up(listener)
+        self._calm(server)
+        await self._finalize(line, "end")
+        await listener.until(lambda: "end" in listener.ends)
+
+    async def _finalize(self, line: Line, token: str) -> None:
+        self.listener.asked.append(token)
+        await line.finalize(token)
 
     def _strike(self, server: LocalServer, name: str) -> None:
         """Let one fault happen; what lasts ends a little later."""
@@ -370,19 +452,3 @@ class Stream:
         server.refuse(False)
         server.start_listening()
         server.inject(**dict.fromkeys(CHANCES, "never"))
-
-    async def _end(self, client: OpenAIASRClient) -> None:
-        """Finalize and wait until nothing is left to come."""
-        listener = self.listener
-        listener.asked.append("end")
-        client.finalize("end")
-        try:
-            await asyncio.wait_for(self._until_done(), HANG_S)
-        except asyncio.TimeoutError:
-            listener.count.errors.append("the last words never came")
-
-    async def _until_done(self) -> None:
-        listener = self.listener
-        while "end" not in listener.ends:
-            listener.changed.clear()
-            await listener.changed.wait()

@@ -5,27 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from ten_runtime import (
-    AsyncExtensionTester,
-    AsyncTenEnvTester,
-    AudioFrame,
-    Data,
-)
+from ten_runtime import AsyncExtensionTester, AsyncTenEnvTester, Data
 
-from devkit.script_audio import WORD_MS, encode_words, word_ids
-from devkit.server import Faults, ServerThread
+from devkit.calls import finalize_request, pcm_frame
+from devkit.server import ServerThread
 from devkit.session_app import keep_app
 
-from .stream import CHANCES, HANG_S, SCHEDULED, Count, Stream
+from .stream import Count, Int16Array, Listener, Stream
 
 ADDON = "openai_asr_python"
 _RATE = 16_000
-_FRAME = _RATE // 50
-_PAUSE_MS = 900
 #: The feed waits while so many words are not heard yet.
 _AHEAD = 60
 #: Errors that report audio as given up say how many ms, and from where on.
@@ -34,33 +26,40 @@ _GIVEN_UP = re.compile(r"(\d+) ms (?:of audio )?from (\d+) ms on")
 _TOO_SLOW = ("never_completed", "wrong_item_id", "missing_committed")
 
 
+@dataclass
+class _TenLine:
+    """A line to the extension."""
+
+    env: AsyncTenEnvTester
+    server: ServerThread
+    rate: int = _RATE
+    frame: int = _RATE // 50
+
+    async def send(self, samples: Int16Array) -> None:
+        frame = pcm_frame(samples.tobytes(), self.rate)
+        await self.env.send_audio_frame(frame)
+        await asyncio.sleep(0)
+
+    async def finalize(self, token: str) -> None:
+        await self.env.send_data(finalize_request(token))
+
+    async def before_fault(self) -> None:
+        # One that strikes nothing would prove nothing.
+        server = self.server
+        await server.until(lambda: any(s.open for s in server.sessions))
+
+    async def catch_up(self, listener: Listener) -> None:
+        await listener.until(
+            lambda: len(listener.starts) - len(listener.heard) < _AHEAD
+        )
+
+
 class TenStream(Stream):
     """`Stream` with the extension in the place of the client."""
 
-    def __init__(
-        self,
-        words: int,
-        seed: int,
-        words_per_fault: float,
-        faults: tuple[str, ...] = SCHEDULED,
-    ) -> None:
-        super().__init__(words, seed, words_per_fault, faults)
-        self._server_turns = seed % 2 == 0
-
     def run_ten(self) -> Count:
         """Blocks until the call is over; returns the account."""
-        chances: dict[str, Any] = dict(CHANCES) if self._chance else {}
-        for name in _TOO_SLOW:
-            chances.pop(name, None)
-        faults = replace(
-            Faults(
-                seed=self._seed,
-                slow_completed_ms=300,
-                slow_handshake_ms=300,
-                slow_session_updated_ms=20,
-            ),
-            **chances,
-        )
+        faults = self.chances(left_out=_TOO_SLOW)
         with ServerThread("script", faults=faults) as server:
             tester = _Tester(self, server)
             params: dict[str, Any] = {
@@ -69,7 +68,7 @@ class TenStream(Stream):
                 "finalize_timeout_ms": 60_000,
                 "input_audio_transcription": {"model": "gpt-4o-transcribe"},
             }
-            if not self._server_turns:
+            if not self.server_turns:
                 params["turn_detection"] = {"type": "none"}
             config = json.dumps({"params": params})
             tester.set_test_mode_single(ADDON, config)
@@ -82,66 +81,11 @@ class TenStream(Stream):
         count.sessions = len(server.sessions)
         return count
 
-    async def talk(self, env: AsyncTenEnvTester, server: ServerThread) -> None:
-        """Speak, disturb, and wait for the last word."""
-        rng, listener = self._rng, self.listener
-        starts = listener.starts
-        position = 0
-        while len(starts) < self._words:
-            many = min(rng.randint(1, 8), self._words - len(starts))
-            ids = range(len(starts), len(starts) + many)
-            samples = np.concatenate(
-                (
-                    encode_words(ids, _RATE),
-                    np.zeros(_PAUSE_MS * _RATE // 1000, np.int16),
-                )
-            )
-            # The account counts in samples of 8 kHz.
-            step = (WORD_MS + 80) * 8
-            starts.extend(position // 2 + step * k for k in range(many))
-            position += len(samples)
-            strike = rng.random() < self._chance * many
-            place = rng.randrange(0, len(samples), _FRAME) if strike else -1
-            for at in range(0, len(samples), _FRAME):
-                await _send(env, samples[at : at + _FRAME].tobytes())
-                if at == place:
-                    # One that strikes nothing would prove nothing.
-                    await server.until(
-                        lambda: any(s.open for s in server.sessions)
-                    )
-                    self._strike(server, rng.choice(self._faults))
-            if self._seed % 2 or rng.random() < 0.1:
-                await self._finalize(env, f"f{len(listener.asked)}")
-            await self._wait(lambda: len(starts) - len(listener.heard) < _AHEAD)
-        self._calm(server)
-        await self._finalize(env, "end")
-        await self._wait(lambda: "end" in listener.ends)
-
-    async def _finalize(self, env: AsyncTenEnvTester, token: str) -> None:
-        self.listener.asked.append(token)
-        data = Data.create("asr_finalize")
-        data.set_property_string("finalize_id", token)
-        await env.send_data(data)
-
-    async def _wait(self, condition: Any) -> None:
-        """Until messages make ``condition`` true."""
-
-        async def until() -> None:
-            while not condition():
-                self.listener.changed.clear()
-                await self.listener.changed.wait()
-
-        await asyncio.wait_for(until(), HANG_S)
-
     def heard(self, name: str, content: dict[str, Any]) -> None:
         """Take a message of the extension."""
         listener = self.listener
         if name == "asr_result" and content["final"]:
-            for word in word_ids(content["text"]):
-                if word is None:
-                    listener.count.broken += 1
-                else:
-                    listener.heard.append(word)
+            listener.hear(content["text"])
         elif name == "asr_finalize_end":
             listener.ends.append(content["finalize_id"])
         elif name == "error":
@@ -159,7 +103,8 @@ class _Tester(AsyncExtensionTester):
 
     async def on_start(self, ten_env_tester: AsyncTenEnvTester) -> None:
         try:
-            await self._stream.talk(ten_env_tester, self._server)
+            line = _TenLine(ten_env_tester, self._server)
+            await self._stream.talk(line, self._server)
         except Exception as error:
             problem = f"the call broke off: {error!r}"
             self._stream.listener.count.errors.append(problem)
@@ -170,17 +115,3 @@ class _Tester(AsyncExtensionTester):
     ) -> None:
         text, _ = data.get_property_to_json()
         self._stream.heard(data.get_name(), json.loads(text))
-
-
-async def _send(env: AsyncTenEnvTester, piece: bytes) -> None:
-    frame = AudioFrame.create("pcm_frame")
-    frame.alloc_buf(len(piece))
-    view = frame.lock_buf()
-    view[:] = piece
-    frame.unlock_buf(view)
-    frame.set_sample_rate(_RATE)
-    frame.set_number_of_channels(1)
-    frame.set_bytes_per_sample(2)
-    frame.set_samples_per_channel(len(piece) // 2)
-    await env.send_audio_frame(frame)
-    await asyncio.sleep(0)

@@ -6,8 +6,11 @@ import time
 from dataclasses import dataclass, field
 
 import numpy as np
-
-from audio.turns import LocalTurnDetector, TurnEnded, TurnStarted
+from ten_packages.extension.openai_asr_python.audio.turns import (
+    LocalTurnDetector,
+    TurnEnded,
+    TurnStarted,
+)
 
 from .scenes import Scene
 

@@ -1,11 +1,13 @@
 """`python -m devkit.demo`: see `--help`."""
 
 import contextlib
+import io
 import json
 import os
 import shlex
 import sys
 import tempfile
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from devkit.shown import harmless, harmless_lines, one_line, shown_url
 
 from .arguments import ROOT, Job, UsageError, parse
 from .processes import DemoError, LocalServer, Signals, run_app
-from .word_error_rate import word_error_rate
+from .word_error_rate import word_error_rate, word_errors
 
 _HOSTS = {
     "ten": "the TEN runtime",
@@ -25,6 +27,8 @@ APP = ROOT / "examples" / "live_captions"
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; returns the exit status (see `--help`)."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         job = parse(
             sys.argv[1:] if arguments is None else arguments, os.environ
@@ -45,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(str(error), 1)
     except KeyboardInterrupt:
         return _fail("stopped", 130)
+    except BrokenPipeError:  # as of `| head`; nor is the rest to be flushed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _fail(text: str, status: int) -> int:
@@ -76,13 +83,13 @@ def _run(job: Job, url: str, signals: Signals) -> int:
         report_path = Path(directory) / "report.json"
         environment = {
             **job.environment,
+            **({} if job.color else {"NO_COLOR": "1"}),
             "DEVKIT_RUNTIME": job.runtime,
             "LIVE_CAPTIONS_AUDIO": str(job.audio),
             "LIVE_CAPTIONS_SPEED": str(job.speed),
             "LIVE_CAPTIONS_SERVER": url,
             "LIVE_CAPTIONS_MODEL": job.model,
             "LIVE_CAPTIONS_LANGUAGE": job.language,
-            "LIVE_CAPTIONS_COLOR": str(job.color).lower(),
             "LIVE_CAPTIONS_OUTPUT": str(job.output or ""),
             "LIVE_CAPTIONS_REPORT": str(report_path),
         }
@@ -109,10 +116,17 @@ def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
     if signals.stopped:
         return _fail("stopped", 130)
     if job.reference is not None:
-        rate = word_error_rate(job.reference, " ".join(turns))
+        transcript = " ".join(turns)
+        for said, heard in word_errors(job.reference, transcript):
+            print(f"word error: said {_short(said)}, heard {_short(heard)}")
+        rate = word_error_rate(job.reference, transcript)
         print(f"word error rate: {rate:.2f}")
     sys.stdout.flush()
     return _fail(problem, 1) if problem else 0
+
+
+def _short(words: str) -> str:
+    return repr(textwrap.shorten(words, 60, placeholder=" …"))
 
 
 def _problem(report: dict[str, Any]) -> str:
@@ -121,7 +135,7 @@ def _problem(report: dict[str, Any]) -> str:
         # The captions have shown it already.
         return "failed, see above"
     if report["ending"] == "finished":
-        if report["errors"] and not report["finals"]:
+        if report["errors"] and not report["results"]:
             return "no transcript: there were errors, see above"
         return ""
     return {

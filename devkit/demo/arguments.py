@@ -198,7 +198,8 @@ def _check_audio(path: Path, name: str) -> str:
     _refuse_pipe("--audio", path)
     try:
         info = soundfile.info(str(path))
-    except (soundfile.SoundFileError, OSError, TypeError) as error:
+    except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
+        # ValueError: a name that is no UTF-8.
         reason = getattr(error, "error_string", "") or str(error)
         reason = " ".join(str(reason).split()).rstrip(".")
         raise UsageError(

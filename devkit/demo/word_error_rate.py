@@ -1,9 +1,5 @@
 """Word error rate: how far a transcript is from what was said.
 
-WER = (substitutions + deletions + insertions) / words of the reference,
-with the least number of edits (Levenshtein distance on words). It can
-exceed 1.
-
 Both texts are normalised first, as is usual for English ASR tests:
 Unicode NFKC, case folded, typographic apostrophes made plain, apostrophes
 inside words kept (``don't``), hyphens and all other punctuation and
@@ -12,9 +8,8 @@ symbols replaced by a space. Numbers are not spelled out.
 
 import re
 import unicodedata
-from collections.abc import Sequence
 
-import numpy as np
+import jiwer
 
 _APOSTROPHES = re.compile("[‘’ʼ`´]")
 
@@ -35,40 +30,31 @@ def _word_character(char: str) -> str:
     return " "
 
 
-def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
-    """The least number of words to substitute, delete or insert.
-
-    Row by row with numpy: an hour of speech (9000 words) takes a second.
-    """
-    numbers: dict[str, int] = {}
-    first = _numbered(reference, numbers)
-    second = _numbered(hypothesis, numbers)
-    columns = np.arange(len(second) + 1)
-    row = columns.copy()
-    for word in first:
-        best = row + 1  # delete the reference's word
-        best[1:] = np.minimum(best[1:], row[:-1] + (second != word))
-        # Insertions run along the row: best[j] = min(best[i] + j - i).
-        row = np.minimum.accumulate(best - columns) + columns
-    return int(row[-1])
-
-
 def word_error_rate(reference: str, hypothesis: str) -> float:
-    """WER of `hypothesis` against `reference`, 0.0 is perfect.
+    """WER of `hypothesis` against `reference`, 0.0 is perfect; may exceed 1.
 
     Raises:
         ValueError: if the reference has no words.
     """
-    expected = words_of(reference)
-    if not expected:
+    return _aligned(reference, hypothesis).wer
+
+
+def word_errors(reference: str, hypothesis: str) -> list[tuple[str, str]]:
+    """Each run of wrong words: what was said, and what was heard instead."""
+    aligned = _aligned(reference, hypothesis)
+    said, heard = aligned.references[0], aligned.hypotheses[0]
+    return [
+        (
+            " ".join(said[chunk.ref_start_idx : chunk.ref_end_idx]),
+            " ".join(heard[chunk.hyp_start_idx : chunk.hyp_end_idx]),
+        )
+        for chunk in aligned.alignments[0]
+        if chunk.type != "equal"
+    ]
+
+
+def _aligned(reference: str, hypothesis: str) -> jiwer.WordOutput:
+    said, heard = (" ".join(words_of(text)) for text in (reference, hypothesis))
+    if not said:
         raise ValueError("the reference text contains no words")
-    return edit_distance(expected, words_of(hypothesis)) / len(expected)
-
-
-def _numbered(
-    words: Sequence[str], numbers: dict[str, int]
-) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
-    return np.array(
-        [numbers.setdefault(word, len(numbers)) for word in words],
-        dtype=np.int64,
-    )
+    return jiwer.process_words(said, heard)

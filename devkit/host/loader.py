@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ten_runtime._app import AppConfig, PredefinedGraph, read_app_config
+from ten_runtime._app import Graphs, PredefinedGraph, read_graphs
 from ten_runtime._files import (
+    Checker,
     ConfigError,
     Problem,
     find_nulls,
     one_line,
     read_json_object,
-    unknown_keys,
 )
 from ten_runtime._graph import NodeSpec
 from ten_runtime._manifest import ManifestReader
@@ -51,7 +51,7 @@ class LoadedApp:
     """A checked app; ``errors`` has one line for each thing wrong."""
 
     directory: Path
-    config: AppConfig = field(default_factory=AppConfig)
+    graphs: Graphs = field(default_factory=dict)
     packages: dict[str, LocalPackage] = field(default_factory=dict)
     selected: list[PredefinedGraph] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -165,22 +165,23 @@ class _Loader:
         except ConfigError as error:
             self._add(error)
             return
-        problems = find_nulls(tree, "$")
+        check = Checker()
+        check.problems += find_nulls(tree, "$")
         ten = tree.get("ten")
         if isinstance(ten, dict):
-            problems += unknown_keys(ten, TEN_KEYS, "$.ten")
-        self.app.config = read_app_config(tree, problems, self.app.directory)
+            check.keys(ten, TEN_KEYS, "$.ten")
+        self.app.graphs = read_graphs(tree, check)
         known = ", ".join(sorted(self.app.packages)) or "none"
-        for predefined in self.app.config.graphs.values():
+        for predefined in self.app.graphs.values():
             for node in predefined.graph.nodes.values():
                 if know_packages and node.addon not in self.app.packages:
                     text = f"unknown addon {node.addon!r}; the app has {known}"
-                    problems.append(Problem(f"{node.json_path}.addon", text))
-        for problem in problems:
+                    check.complain(f"{node.json_path}.addon", text)
+        for problem in check.problems:
             self.complain(self.properties, problem.json_path, problem.text)
 
     def _select(self, name: str | None) -> None:
-        graphs = self.app.config.graphs
+        graphs = self.app.graphs
         known = ", ".join(graphs) or "none"
         at = "$.ten.predefined_graphs"
         if name is None:

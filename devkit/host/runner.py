@@ -52,7 +52,7 @@ def run_app(
             return 0
         # A fault is to end the graphs, and with them the run, in good order.
         os.environ.setdefault("TEN_STANDIN_EXIT", "0")
-        core = AppCore(app.config, directory, ends_with_graphs=True)
+        core = AppCore(app.graphs, directory, ends_with_graphs=True)
         with _signals(core):
             for predefined in app.selected:
                 core.start(predefined.graph)

@@ -59,11 +59,7 @@ def run_tests(host: str, tests: Sequence[str]) -> Run:
                 *("-p", "no:cacheprovider", *tests),
             ],
             cwd=ROOT,
-            env={
-                **os.environ,
-                "DEVKIT_RUNTIME": host,
-                FILE: str(path),
-            },
+            env={**os.environ, "DEVKIT_RUNTIME": host, FILE: str(path)},
             stdin=subprocess.DEVNULL,
             stdout=sys.stderr,
             check=False,

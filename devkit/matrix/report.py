@@ -1,10 +1,14 @@
-"""docs/compatibility.md, made of the tables in the code and of the runs."""
+"""docs/compatibility.md, made of the tables in the code and of the runs.
+
+Its text is compatibility.md in this directory.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from string import Template
 from textwrap import fill
 
 from ten_packages.extension.openai_asr_python.realtime.settings import (
@@ -49,114 +53,20 @@ from .updates import CHANGES, UpdateCell, update_cells
 Complaints = Mapping[AnyCell, str]
 
 FILE = Path(__file__).parents[2] / "docs" / "compatibility.md"
-_HEAD = """\
-# Compatibility
-
-Written by `make matrix` (`python -m devkit.matrix`): the tables of abilities
-and codes from the code (`service/models.py`, `service/options.py`,
-`service/languages.py`), the others from calls over real sockets to the server
-in `devkit/server`. That one keeps to every rule of the service that is known
-from OpenAI's documents, recorded sessions and published measurements; OpenAI's
-own was not called. Sources of the abilities: OpenAI's guides, model and
-deprecation pages and the types of the `openai` package, as of November 2026.
-
-"""
+_TEMPLATE = Path(__file__).with_name("compatibility.md")
 _DELTAS = {
     "whole": "after the turn, in one piece",
     "burst": "after the turn, in pieces",
     "live": "while one speaks",
 }
-_OPTIONS_TEXT = f"""\
-The server refuses all settings for one that it does not take, and then
-transcribes nothing. So each is decided here first:
-
-- **passed**: sent.
-- **list**: `language` and `languages` go out as one list, `languages`, with
-  `language` first. The server refuses both fields together, and these models
-  refuse `language`.
-- **first**: the first language goes out as `language`, with a warning if
-  there were more.
-- **prompt**: the words are appended to the prompt: `Keywords: a, b.`, for
-  `whisper-1` the bare list `a, b`. They share the prompt's room: the first
-  ones win, and a warning counts the rest.
-- **doubtful**: sent, with a warning.
-- **dropped**: not sent; a warning in the log says so.
-- **rejected**: a FATAL error (-1000) that names the field, before anything is
-  sent.
-- **here**: done by the extension; the server is told nothing.
-
-The service takes a prompt of {MAX_PROMPT} code points; a longer one is cut at a
-word, with a warning. For keywords no bound of the service is known: it has
-been seen to take {MAX_KEYWORDS} of them, and {MAX_KEYWORD} characters in one;
-what is beyond that is dropped with a warning. Words lose a weight (`Agora|10`),
-line breaks, `<` and `>`; each is sent once.
-
-`gpt-transcribe` takes `server_vad` and `semantic_vad`, but reports differ on
-whether a turn ever comes of it. Both are possible, with a warning; by default
-the local detector ends the turns.
-
-An unknown model name is treated as the listed model that it begins with, else
-as `gpt-4o-transcribe`, or as the one that `input_audio_transcription.family`
-names, with a warning. `params.session` is merged over everything last and is
-not checked, except that the model and the format have options of their own.
-"""
-_LANGUAGES_TEXT = """\
-A tag may be written as people write it: `en-US`, `en_US`, `zh-Hant-HK`, `iw`.
-The service gets its code for it: the language alone, and for Chinese in a list
-also the region. A language that the service does not take is not sent, and a
-warning names it; the call goes on without that hint.
-"""
-_COMBINATIONS_TEXT = """\
-{total} calls: model, turn detection, wire format (`pcm16`, `g711_ulaw`,
-`g711_alaw`), frames (8, 16, 24 and 44.1 kHz mono, 48 kHz stereo, 8-bit µ-law
-and A-law, and impossible 4 kHz), the server's dialect and `protocol`. Each
-speaks the same two recorded sentences; an engine that names every 150 ms of
-them as it arrived must hear all, once, in order, with interims that only grow.
-The server must have been told the format, the model and the turn detection of
-the cell, `skip` must have left silence out, and what is doubtful must have
-been warned of. All options of the table above are set in every call.
-
-A number is how many combinations of wire format and frames gave the same
-words; E and a number is the error that all of them gave.
-
-"""
-_REQUESTS_TEXT = """\
-{total} calls: every request below with every model, in GA and with `protocol`
-`auto` and `beta` on a beta server. The turn must have been transcribed under
-exactly these settings, all words must have arrived, and a warning must have
-named what was not sent. The last column counts the calls.
-
-Models with a list are told `languages` in GA, everything else is told
-`language`. With `auto` it turns out only when the server speaks that it is a
-beta one; a model with a list is then told the first of them, without a region.
-
-"""
-_OTHERS_TEXT = """\
-What the service gets in GA: `prompt` with its length in code points, keywords
-with their number, or the option.
-
-"""
-_CHANGES_TEXT = """\
-{total} calls, in GA and beta: the first sentence is spoken, the settings are
-changed while the call goes on (`update_configs`), and the second sentence is
-spoken. The change must have been answered as applied, the first sentence heard
-under exactly the settings before and the second under exactly those after it,
-and all words must have arrived once. Turns are ended by `server_vad` where the
-model takes it, by the local detector, and by nobody but `asr_finalize`.
-
-**update**: a `session.update` made the change. **session**: a new session took
-over, because a field cannot be cleared, only replaced. Where a model or
-dialect does not take the option, there is nothing to clear.
-
-"""
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:
     lines = [head, ["---"] * len(head), *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def models_section() -> str:
+def models_table() -> str:
     """What the models are like."""
     rows = []
     for name in MODEL_NAMES:
@@ -167,50 +77,28 @@ def models_section() -> str:
         by_model = "server_vad" if profile.server_turns == "yes" else "local"
         rows.append([f"`{name}`", _DELTAS[profile.deltas], by_model, end])
     head = ["model", "interim text comes", "turns by default", "shutdown"]
-    return f"## Models\n\n{_table(head, rows)}\n"
+    return _table(head, rows)
 
 
-def options_section() -> str:
+def options_table(dialect: Dialect) -> str:
     """What becomes of each option with each model."""
-    parts = [f"## Options\n\n{_OPTIONS_TEXT}"]
-    dialects: tuple[tuple[Dialect, str], ...] = (
-        ("ga", "GA, the dialect of api.openai.com"),
-        ("beta", "beta, on compatible servers"),
-    )
-    for dialect, title in dialects:
-        rows = [
-            [
-                shown,
-                *(decide(o, profile_of(n), dialect) for n in MODEL_NAMES),
-            ]
-            for o, shown in OPTIONS.items()
-        ]
-        head = ["option", *(f"`{name}`" for name in MODEL_NAMES)]
-        parts.append(f"\n### In {title}\n\n{_table(head, rows)}")
-    return "".join(parts) + "\n"
-
-
-def languages_section() -> str:
-    """What the service takes for a language."""
-    lists = [
-        f"`{n}`"
-        for n in MODEL_NAMES
-        if decide("languages", profile_of(n)) == "list"
+    rows = [
+        [shown, *(decide(o, profile_of(n), dialect) for n in MODEL_NAMES)]
+        for o, shown in OPTIONS.items()
     ]
-    parts = [f"## Languages\n\n{_LANGUAGES_TEXT}"]
-    for title, codes in (
-        (f"{' and '.join(lists)} in GA: `languages`, any of", LANGUAGES_CODES),
-        (
-            "The others, and all with `protocol` `beta`: `language`, one of",
-            LANGUAGE_CODES,
-        ),
-    ):
-        listed = " ".join(f"`{code}`" for code in sorted(codes))
-        parts.append(f"\n{title}\n{fill(listed, 79)}.\n")
-    return "".join(parts) + "\n"
+    return _table(["option", *_quoted(MODEL_NAMES)], rows)
 
 
-def combinations_section(complaints: Complaints) -> str:
+def codes_listed(codes: Iterable[str]) -> str:
+    """Language codes, in lines."""
+    return fill(" ".join(_quoted(sorted(codes))), 79)
+
+
+def _quoted(names: Iterable[str]) -> list[str]:
+    return [f"`{name}`" for name in names]
+
+
+def _combinations(complaints: Complaints) -> str:
     """The matrix; a cell that is not in ``complaints`` was not run."""
     groups: dict[tuple[str, str, str, str], list[Cell]] = defaultdict(list)
     for cell in combination_cells():
@@ -230,16 +118,14 @@ def combinations_section(complaints: Complaints) -> str:
     ]
     head = ["model", "turns"]
     head += [f"{server} server, `{protocol}`" for server, protocol in DIALECTS]
-    text = _COMBINATIONS_TEXT.format(total=len(combination_cells()))
-    errors = "".join(
-        f"- E{number}: `{message}`: {meaning}.\n"
+    return _table(head, rows)
+
+
+def _errors() -> str:
+    return "\n".join(
+        f"- E{number}: `{message}`: {meaning}."
         for number, message, meaning in ERRORS
     )
-    last = (
-        f"\nFrames of 4 kHz gave E{BAD_RATE[0]} everywhere and are not"
-        " counted.\n"
-    )
-    return f"## Combinations\n\n{text}{_table(head, rows)}\n{errors}{last}\n"
 
 
 def _verdict(cells: list[Cell], complaints: Complaints) -> str:
@@ -256,8 +142,8 @@ def _unless_failed(
     return f"**{bad} failed**" if bad else good
 
 
-def requests_section(complaints: Complaints) -> str:
-    """What the service is told for what somebody writes."""
+def _requests(complaints: Complaints) -> tuple[str, str]:
+    """What the service is told for what somebody writes: languages, others."""
     groups: dict[str, list[RequestCell]] = defaultdict(list)
     for cell in request_cells():
         groups[cell.request].append(cell)
@@ -269,7 +155,7 @@ def requests_section(complaints: Complaints) -> str:
     tags = [
         [
             f"`{name}`" if name in TAG_REQUESTS else name,
-            ", ".join(f"`{code}`" for code in request.codes) or "-",
+            ", ".join(_quoted(request.codes)) or "-",
             f"`{request.code}`" if request.code else "-",
             count(name),
         ]
@@ -283,13 +169,9 @@ def requests_section(complaints: Complaints) -> str:
         ]
         for name, request in OTHER_REQUESTS.items()
     ]
-    text = _REQUESTS_TEXT.format(total=len(request_cells()))
     tags_head = ["written", "`languages`", "`language`", "calls"]
-    others_head = ["request", *(f"`{name}`" for name in MODEL_NAMES), "calls"]
-    return (
-        f"## Requests\n\n{text}{_table(tags_head, tags)}\n"
-        f"{_OTHERS_TEXT}{_table(others_head, others)}\n"
-    )
+    others_head = ["request", *_quoted(MODEL_NAMES), "calls"]
+    return _table(tags_head, tags), _table(others_head, others)
 
 
 def _in_short(told: Told) -> str:
@@ -307,7 +189,7 @@ def _in_short(told: Told) -> str:
     return ", ".join([*parts, *(f"{value}" for value in noise.values())]) or "-"
 
 
-def changes_section(complaints: Complaints) -> str:
+def _changes(complaints: Complaints) -> str:
     """How a change of the settings comes about."""
     groups: dict[tuple[str, str], list[UpdateCell]] = defaultdict(list)
     for cell in update_cells():
@@ -316,9 +198,7 @@ def changes_section(complaints: Complaints) -> str:
         [change, *(_way(groups[change, m], complaints) for m in MODELS)]
         for change in CHANGES
     ]
-    head = ["change", *(f"`{model}`" for model in MODELS)]
-    text = _CHANGES_TEXT.format(total=len(update_cells()))
-    return f"## Changes during a call\n\n{text}{_table(head, rows)}"
+    return _table(["change", *_quoted(MODELS)], rows)
 
 
 def _way(cells: list[UpdateCell], complaints: Complaints) -> str:
@@ -336,14 +216,27 @@ def _way(cells: list[UpdateCell], complaints: Complaints) -> str:
 
 def document(complaints: Complaints) -> str:
     """The whole page."""
-    return "".join(
-        (
-            _HEAD,
-            models_section(),
-            options_section(),
-            languages_section(),
-            combinations_section(complaints),
-            requests_section(complaints),
-            changes_section(complaints),
-        )
+    tags, others = _requests(complaints)
+    lists = [
+        n for n in MODEL_NAMES if decide("languages", profile_of(n)) == "list"
+    ]
+    return Template(_TEMPLATE.read_text(encoding="utf-8")).substitute(
+        models=models_table(),
+        max_prompt=MAX_PROMPT,
+        max_keywords=MAX_KEYWORDS,
+        max_keyword=MAX_KEYWORD,
+        ga_options=options_table("ga"),
+        beta_options=options_table("beta"),
+        list_models=" and ".join(_quoted(lists)),
+        list_codes=codes_listed(LANGUAGES_CODES),
+        single_codes=codes_listed(LANGUAGE_CODES),
+        combination_calls=len(combination_cells()),
+        combinations=_combinations(complaints),
+        errors=_errors(),
+        bad_rate=BAD_RATE[0],
+        request_calls=len(request_cells()),
+        tags=tags,
+        others=others,
+        update_calls=len(update_cells()),
+        changes=_changes(complaints),
     )

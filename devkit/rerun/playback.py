@@ -7,13 +7,9 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ten_runtime import (
-    AsyncExtensionTester,
-    AsyncTenEnvTester,
-    AudioFrame,
-    Data,
-)
+from ten_runtime import AsyncExtensionTester, AsyncTenEnvTester, Data
 
+from devkit.calls import finalize_request, pcm_frame
 from devkit.session_app import keep_app
 
 from .recording import Finalize, Recording
@@ -166,19 +162,11 @@ class _Player(AsyncExtensionTester):
             open_audio = True
             for time in step.times():
                 await self._wait(begin, time)
-                frame = AudioFrame.create("pcm_frame")
-                frame.alloc_buf(step.size)
-                view = frame.lock_buf()
-                view[:] = self._audio[at : at + step.size]
-                frame.unlock_buf(view)
-                frame.set_sample_rate(step.rate)
-                frame.set_number_of_channels(step.channels)
-                frame.set_bytes_per_sample(step.width)
-                per_sample = step.channels * step.width
-                if per_sample:
-                    frame.set_samples_per_channel(step.size // per_sample)
+                piece = self._audio[at : at + step.size]
                 at += step.size
-                await env.send_audio_frame(frame)
+                await env.send_audio_frame(
+                    pcm_frame(piece, step.rate, step.channels, step.width)
+                )
         if open_audio:
             return await self._finalize(env, _LAST, wait=True)
         async with self._changed:
@@ -190,9 +178,7 @@ class _Player(AsyncExtensionTester):
     async def _finalize(
         self, env: AsyncTenEnvTester, name: str, *, wait: bool
     ) -> str:
-        data = Data.create("asr_finalize")
-        data.set_property_string("finalize_id", name)
-        await env.send_data(data)
+        await env.send_data(finalize_request(name))
         if not wait:
             return ""
         async with self._changed:

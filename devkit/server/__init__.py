@@ -7,12 +7,7 @@
 from .errors import ApiError
 from .faults import Faults
 from .local import LocalServer
-from .records import (
-    CommitRecord,
-    EventRecord,
-    ItemRecord,
-    SessionRecord,
-)
+from .records import CommitRecord, EventRecord, ItemRecord, SessionRecord
 from .thread import ServerThread
 
 __all__ = [

@@ -6,7 +6,7 @@ What depends on the model is in `transcription`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from .errors import ApiError, invalid_type, invalid_value, missing_parameter
@@ -50,110 +50,87 @@ class Checks:
 
 @cache
 def checks(rules: Rules) -> Checks:
-    closed = Rule.UNKNOWN_FIELDS in rules
+    shape = partial(an_object, closed=Rule.UNKNOWN_FIELDS in rules)
     clamped = Rule.RANGES not in rules
+    share = a_number(0, 1, clamped=clamped)
+    duration_ms = an_integer(0, clamped=clamped)
+    idle_ms = an_integer(5000, 30_000, clamped=clamped)
     rates = (PCM_RATE_HZ, PCM_RATE_HZ)
     if Rule.PCM_RATE not in rules:
         rates = _LENIENT_RATES
     languages: Check = _languages
     if Rule.LANGUAGES_KEPT not in rules:
         languages = nullable(a_list(a_string))
-    return Checks(
-        format=_tagged(
+    prompt: Check = a_string
+    if Rule.PROMPT_LENGTH in rules:
+        prompt = a_text(MAX_PROMPT)
+    formats = {
+        "audio/pcm": shape({"type": a_string, "rate": an_integer(*rates)}),
+        "audio/pcmu": shape({"type": a_string}),
+        "audio/pcma": shape({"type": a_string}),
+    }
+    transcription = shape(
+        {
+            "model": a_string,
+            "language": nullable(a_string),
+            "languages": languages,
+            "keywords": a_list(a_string),
+            "prompt": nullable(prompt),
+            "delay": one_of("minimal", "low", "medium", "high", "xhigh"),
+        },
+        required=["model"] if Rule.MODEL_REQUIRED in rules else [],
+    )
+    noise_reduction = shape(
+        {"type": one_of("near_field", "far_field"), "strength": share}
+    )
+    detectors = {
+        "server_vad": shape(
             {
-                "audio/pcm": an_object(
-                    {"type": a_string, "rate": an_integer(*rates)},
-                    closed=closed,
-                ),
-                "audio/pcmu": an_object({"type": a_string}, closed=closed),
-                "audio/pcma": an_object({"type": a_string}, closed=closed),
+                "type": a_string,
+                "threshold": share,
+                "prefix_padding_ms": duration_ms,
+                "silence_duration_ms": duration_ms,
+                "idle_timeout_ms": nullable(idle_ms),
+                **_RESPONSE_FIELDS,
             }
         ),
-        transcription=nullable(
-            an_object(
-                {
-                    "model": a_string,
-                    "language": nullable(a_string),
-                    "languages": languages,
-                    "keywords": a_list(a_string),
-                    "prompt": nullable(
-                        a_text(MAX_PROMPT)
-                        if Rule.PROMPT_LENGTH in rules
-                        else a_string
-                    ),
-                    "delay": one_of(
-                        "minimal", "low", "medium", "high", "xhigh"
-                    ),
-                },
-                required=["model"] if Rule.MODEL_REQUIRED in rules else [],
-                closed=closed,
-            )
+        "semantic_vad": shape(
+            {
+                "type": a_string,
+                "eagerness": one_of("low", "medium", "high", "auto"),
+                **_RESPONSE_FIELDS,
+            }
         ),
-        noise_reduction=nullable(
-            an_object(
-                {
-                    "type": one_of("near_field", "far_field"),
-                    "strength": a_number(0, 1, clamped=clamped),
-                },
-                closed=closed,
-            )
-        ),
-        turn_detection=nullable(
-            _tagged(
-                {
-                    "server_vad": an_object(
-                        {
-                            "type": a_string,
-                            "threshold": a_number(0, 1, clamped=clamped),
-                            "prefix_padding_ms": an_integer(0, clamped=clamped),
-                            "silence_duration_ms": an_integer(
-                                0, clamped=clamped
-                            ),
-                            "idle_timeout_ms": nullable(
-                                an_integer(5000, 30_000, clamped=clamped)
-                            ),
-                            **_RESPONSE_FIELDS,
-                        },
-                        closed=closed,
-                    ),
-                    "semantic_vad": an_object(
-                        {
-                            "type": a_string,
-                            "eagerness": one_of(
-                                "low", "medium", "high", "auto"
-                            ),
-                            **_RESPONSE_FIELDS,
-                        },
-                        closed=closed,
-                    ),
-                }
-            )
-        ),
+    }
+    return Checks(
+        format=_tagged(formats),
+        transcription=nullable(transcription),
+        noise_reduction=nullable(noise_reduction),
+        turn_detection=nullable(_tagged(detectors)),
         include=nullable(a_list(one_of(LOGPROBS))),
     )
 
 
 @cache
 def _ga_session(rules: Rules) -> Check:
-    part, closed = checks(rules), Rule.UNKNOWN_FIELDS in rules
-    audio_input = an_object(
+    part = checks(rules)
+    shape = partial(an_object, closed=Rule.UNKNOWN_FIELDS in rules)
+    audio_input = shape(
         {
             "format": part.format,
             "transcription": part.transcription,
             "noise_reduction": part.noise_reduction,
             "turn_detection": part.turn_detection,
-        },
-        closed=closed,
+        }
     )
     typed = Rule.SESSION_TYPE in rules
-    return an_object(
+    return shape(
         {
             "type": one_of("transcription") if typed else _anything,
-            "audio": an_object({"input": audio_input}, closed=closed),
+            "audio": shape({"input": audio_input}),
             "include": part.include,
         },
         required=["type"] if typed else [],
-        closed=closed,
     )
 
 

@@ -50,8 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if options.refuse_http:
             server.refuse(
-                http_status=options.refuse_http,
-                retry_after=options.retry_after,
+                http_status=options.refuse_http, retry_after=options.retry_after
             )
     except (ValueError, ImportError) as error:
         return _complain(str(error))
@@ -199,10 +198,7 @@ def _rules_help() -> str:
 
 def _entry(label: str, text: str) -> str:
     return textwrap.fill(
-        text,
-        79,
-        initial_indent=f"  {label:<34}",
-        subsequent_indent=" " * 36,
+        text, 79, initial_indent=f"  {label:<34}", subsequent_indent=" " * 36
     )
 
 

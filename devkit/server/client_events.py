@@ -7,12 +7,7 @@ import binascii
 import json
 from typing import Any, TypeVar
 
-from .errors import (
-    ApiError,
-    invalid_type,
-    missing_parameter,
-    unknown_parameter,
-)
+from .errors import ApiError, invalid_type, missing_parameter, unknown_parameter
 from .rules import Rule, Rules
 
 T = TypeVar("T", str, dict[str, Any])

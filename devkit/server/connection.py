@@ -60,8 +60,8 @@ class Connection:
         self._ws = ws
         self._request = request
         self._context = context
-        self._outbox = Outbox(ws, record, context)
-        self._transcriber = Transcriber(context, self._outbox, record)
+        self.outbox = Outbox(ws, record, context)
+        self._transcriber = Transcriber(context, self.outbox, record)
         self._beta = dialect(request, context.policy) == "beta"
         self._kind = "transcription"
         self._rules = context.rules
@@ -71,7 +71,7 @@ class Connection:
         self._silent = self._strikes("silent_start")
         self._turns = Turns(
             context,
-            self._outbox,
+            self.outbox,
             record,
             self._transcriber,
             self._settings,
@@ -84,7 +84,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Returns when the connection has ended, whoever ended it."""
-        writer = asyncio.create_task(self._outbox.write())
+        writer = asyncio.create_task(self.outbox.write())
         try:
             if self._open():
                 self._transcriber.start(self._ping())
@@ -98,11 +98,11 @@ class Connection:
 
     def freeze(self) -> None:
         """Half-open: neither read nor write until `thaw`."""
-        self._outbox.running.clear()
+        self.outbox.running.clear()
         self.stop_reading()
 
     def thaw(self) -> None:
-        self._outbox.running.set()
+        self.outbox.running.set()
         self._reading.set()
         self._ws.transport.resume_reading()
 
@@ -115,17 +115,11 @@ class Connection:
         reset_connection(self._ws)
 
     def close(self, code: int, reason: str) -> None:
-        self._outbox.close(code, reason)
+        self.outbox.close(code, reason)
 
     def expire(self) -> None:
         """``session_expired``, then CLOSE 1001."""
-        self._outbox.send_error(session_expired(self._context.session_seconds))
-
-    def send_raw(self, event: dict[str, Any]) -> None:
-        self._outbox.send_raw(event)
-
-    def send_error(self, error: ApiError) -> None:
-        self._outbox.send_error(error)
+        self.outbox.send_error(session_expired(self._context.session_seconds))
 
     # --- life of the session ---------------------------------------------
 
@@ -143,7 +137,7 @@ class Connection:
             self._kind = admit(self._request, self._context.policy)
         except ApiError as error:
             _log.info("#%d refused: %s", self.record.number, error.code)
-            self._outbox.send_error(error)
+            self.outbox.send_error(error)
             return False
         with self._context.journal.change():
             self.record.session_id = f"sess_{uuid4().hex[:21]}"
@@ -156,15 +150,15 @@ class Connection:
         """A fault closes the connection before it is anybody's session."""
         faults = self._context.faults
         if self._strikes("closed"):
-            self._outbox.close(faults.close_code, faults.close_reason)
+            self.outbox.close(faults.close_code, faults.close_reason)
             return True
         if self._strikes("untyped_error"):
             # As LiteLLM sends it: no type, neither outside nor inside.
             message = "This operation requires authentication."
-            self._outbox.send_raw(
+            self.outbox.send_raw(
                 {"error": {"code": "Unauthorized", "message": message}}
             )
-            self._outbox.close(CLOSE_POLICY_VIOLATION, "")
+            self.outbox.close(CLOSE_POLICY_VIOLATION, "")
             return True
         return False
 
@@ -176,12 +170,9 @@ class Connection:
         return strikes
 
     def _send_session(self, state: str) -> None:
-        common = {
-            "id": self.record.session_id,
-            "expires_at": self._expires_at,
-        }
+        common = {"id": self.record.session_id, "expires_at": self._expires_at}
         if self._beta:
-            self._outbox.send(
+            self.outbox.send(
                 f"transcription_session.{state}",
                 session={**common, **beta.echo(self._settings, self._rules)},
             )
@@ -196,13 +187,13 @@ class Connection:
             session |= self._settings.echo(self._rules)
         else:
             session["model"] = self._request.query.get("model")
-        self._outbox.send(f"session.{state}", session=session)
+        self.outbox.send(f"session.{state}", session=session)
 
     async def _ping(self) -> None:
         interval = self._context.ping_interval
         while interval:
             await asyncio.sleep(interval)
-            await self._outbox.running.wait()
+            await self.outbox.running.wait()
             try:
                 pong = await self._ws.ping()
             except ConnectionClosed:
@@ -244,14 +235,14 @@ class Connection:
             event = parse(message)
         except ApiError as error:
             if Rule.JSON_TEXT in self._rules:
-                self._outbox.send_error(error)
+                self.outbox.send_error(error)
             return
         try:
             if isinstance(event.get("event_id"), str):
                 event_id = event["event_id"]
             self._handle(event)
         except ApiError as error:
-            self._outbox.send_error(error, event_id)
+            self.outbox.send_error(error, event_id)
 
     def _handle(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
@@ -327,10 +318,7 @@ class Connection:
         any_model = self._context.policy.azure
         if self._beta:
             new = beta.updated(
-                self._settings,
-                session,
-                any_model=any_model,
-                rules=self._rules,
+                self._settings, session, any_model=any_model, rules=self._rules
             )
         else:
             new = self._settings.updated(
@@ -365,20 +353,18 @@ class Connection:
         else:
             raise item_not_found(action, item_id)
         if action == "retrieve":
-            self._outbox.send(
+            self.outbox.send(
                 "conversation.item.retrieved",
                 item=self._turns.item_object(item),
             )
             return
         with self._context.journal.change():
             item.deleted = True
-        self._outbox.send("conversation.item.deleted", item_id=item_id)
+        self.outbox.send("conversation.item.deleted", item_id=item_id)
 
     # --- faults at a place in the audio ------------------------------------
 
-    def _plan_audio_faults(
-        self,
-    ) -> list[tuple[float, str, Callable[[], None]]]:
+    def _plan_audio_faults(self) -> list[tuple[float, str, Callable[[], None]]]:
         faults, number = self._context.faults, self.record.number
         if not self._context.strikes("audio_faults_on", number):
             return []
@@ -398,7 +384,7 @@ class Connection:
             (
                 faults.server_error_after_audio_ms,
                 "server_error_after_audio",
-                lambda: self._outbox.send_error(server_error(close)),
+                lambda: self.outbox.send_error(server_error(close)),
             ),
             (
                 faults.stop_reading_after_audio_ms,

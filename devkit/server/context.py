@@ -45,10 +45,7 @@ class ServerContext:
         return self.policy.rules
 
     def strikes(
-        self,
-        name: str,
-        on_server: int,
-        on_connection: int | None = None,
+        self, name: str, on_server: int, on_connection: int | None = None
     ) -> bool:
         when: When = getattr(self.faults, name)
         return self.dice.strikes(name, when, on_server, on_connection)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Annotated, get_type_hints
+from typing import Any, get_type_hints
 
 from .errors import REFUSALS
 
@@ -44,6 +44,19 @@ class Setting:
     help: str
 
 
+# ruff: noqa: RUF009 -- each of these makes a field of its own
+def _on_items(about: str) -> Any:
+    return field(default="never", metadata={"about": OnItems(about)})
+
+
+def _on_connections(about: str, default: When = "never") -> Any:
+    return field(default=default, metadata={"about": OnConnections(about)})
+
+
+def _setting(default: Any, about: str) -> Any:
+    return field(default=default, metadata={"about": Setting(about)})
+
+
 @dataclass(frozen=True)
 class Faults:
     """All faults. ``When`` fields take: "never", "always" (or True), N (the
@@ -56,147 +69,107 @@ class Faults:
     names the fault.
     """
 
-    seed: Annotated[int, Setting("seed of everything left to chance")] = 0
+    seed: int = _setting(0, "seed of everything left to chance")
 
     # --- items -----------------------------------------------------------
-    duplicate_completed: Annotated[When, OnItems("completed is sent twice")] = (
-        "never"
+    duplicate_completed: When = _on_items("completed is sent twice")
+    swapped_completed: When = _on_items(
+        "completed is held until the next item's was sent, at most "
+        "slow_completed_ms"
     )
-    swapped_completed: Annotated[
-        When,
-        OnItems(
-            "completed is held until the next item's was sent, at most "
-            "slow_completed_ms"
-        ),
-    ] = "never"
-    failed: Annotated[When, OnItems("they end in .failed")] = "never"
-    never_completed: Annotated[
-        When, OnItems("neither completed nor .failed ever comes")
-    ] = "never"
-    slow_completed: Annotated[
-        When, OnItems("deltas and completed are late by slow_completed_ms")
-    ] = "never"
-    empty_transcript: Annotated[When, OnItems("the transcript is ''")] = "never"
-    null_transcript: Annotated[
-        When, OnItems("the transcript of completed is null")
-    ] = "never"
-    missing_transcript: Annotated[
-        When, OnItems("completed lacks the transcript")
-    ] = "never"
-    missing_committed: Annotated[
-        When, OnItems("the committed event is left out")
-    ] = "never"
-    late_delta: Annotated[When, OnItems("one more delta follows completed")] = (
-        "never"
+    failed: When = _on_items("they end in .failed")
+    never_completed: When = _on_items(
+        "neither completed nor .failed ever comes"
     )
-    wrong_item_id: Annotated[
-        When, OnItems("completed names an unknown item")
-    ] = "never"
-    repeated_speech_stopped: Annotated[
-        When, OnItems("speech_stopped is sent twice")
-    ] = "never"
-    missing_usage: Annotated[When, OnItems("completed lacks usage")] = "never"
-    drop_after_commit: Annotated[
-        When, OnItems("TCP reset between committed and completed")
-    ] = "never"
-    server_error: Annotated[
-        When, OnItems("a server_error follows committed")
-    ] = "never"
-    unknown_events: Annotated[
-        When, OnItems("unknown event types and fields come along")
-    ] = "never"
-    failed_text: Annotated[
-        str, Setting("items whose transcript contains this text fail, always")
-    ] = ""
-    failed_code: Annotated[
-        str, Setting(f"error of .failed: {' or '.join(FAILED_CODES)}")
-    ] = "server_error"
-    slow_completed_ms: Annotated[
-        float, Setting("delay for slow_completed and swapped_completed")
-    ] = 5000
-    server_error_close: Annotated[
-        bool, Setting("every server_error closes the connection, code 1011")
-    ] = False
+    slow_completed: When = _on_items(
+        "deltas and completed are late by slow_completed_ms"
+    )
+    empty_transcript: When = _on_items("the transcript is ''")
+    null_transcript: When = _on_items("the transcript of completed is null")
+    missing_transcript: When = _on_items("completed lacks the transcript")
+    missing_committed: When = _on_items("the committed event is left out")
+    late_delta: When = _on_items("one more delta follows completed")
+    wrong_item_id: When = _on_items("completed names an unknown item")
+    repeated_speech_stopped: When = _on_items("speech_stopped is sent twice")
+    missing_usage: When = _on_items("completed lacks usage")
+    drop_after_commit: When = _on_items(
+        "TCP reset between committed and completed"
+    )
+    server_error: When = _on_items("a server_error follows committed")
+    unknown_events: When = _on_items(
+        "unknown event types and fields come along"
+    )
+    failed_text: str = _setting(
+        "", "items whose transcript contains this text fail, always"
+    )
+    failed_code: str = _setting(
+        "server_error", f"error of .failed: {' or '.join(FAILED_CODES)}"
+    )
+    slow_completed_ms: float = _setting(
+        5000, "delay for slow_completed and swapped_completed"
+    )
+    server_error_close: bool = _setting(
+        False, "every server_error closes the connection, code 1011"
+    )
 
     # --- connections -----------------------------------------------------
-    slow_handshake: Annotated[
-        When, OnConnections("the HTTP answer is late by slow_handshake_ms")
-    ] = "never"
-    refused: Annotated[
-        When, OnConnections("the connection is refused, see refused_status")
-    ] = "never"
-    closed: Annotated[
-        When,
-        OnConnections("CLOSE with close_code in place of session.created"),
-    ] = "never"
-    error_for_created: Annotated[
-        When,
-        OnConnections(
-            "an error (model_load_error) in place of session.created; the "
-            "connection stays open and says no more"
-        ),
-    ] = "never"
-    untyped_error: Annotated[
-        When,
-        OnConnections(
-            "an object without type, only error, in place of "
-            "session.created, then CLOSE 1008"
-        ),
-    ] = "never"
-    silent_start: Annotated[
-        When,
-        OnConnections("session.created comes after the client's first event"),
-    ] = "never"
-    no_session_updated: Annotated[
-        When, OnConnections("updates are obeyed, session.updated never comes")
-    ] = "never"
-    root_predecessor: Annotated[
-        When, OnConnections("the first item's previous_item_id is 'root'")
-    ] = "never"
-    slow_handshake_ms: Annotated[float, Setting("delay for slow_handshake")] = (
-        2000
+    slow_handshake: When = _on_connections(
+        "the HTTP answer is late by slow_handshake_ms"
     )
-    refused_status: Annotated[
-        int,
-        Setting("HTTP status for refused; 101 sends refused_error, then CLOSE"),
-    ] = 503
-    refused_error: Annotated[str, Setting(f"one of: {', '.join(REFUSALS)}")] = (
-        "rate_limit_exceeded"
+    refused: When = _on_connections(
+        "the connection is refused, see refused_status"
     )
-    close_code: Annotated[
-        int, Setting("for closed: 1000..4999 that may be sent")
-    ] = 1011
-    close_reason: Annotated[
-        str, Setting("for closed: at most 120 bytes of UTF-8")
-    ] = ""
-    slow_session_updated_ms: Annotated[
-        float,
-        Setting(
-            "delay of session.updated; audio before is heard under the "
-            "old settings"
-        ),
-    ] = 0
+    closed: When = _on_connections(
+        "CLOSE with close_code in place of session.created"
+    )
+    error_for_created: When = _on_connections(
+        "an error (model_load_error) in place of session.created; the "
+        "connection stays open and says no more"
+    )
+    untyped_error: When = _on_connections(
+        "an object without type, only error, in place of "
+        "session.created, then CLOSE 1008"
+    )
+    silent_start: When = _on_connections(
+        "session.created comes after the client's first event"
+    )
+    no_session_updated: When = _on_connections(
+        "updates are obeyed, session.updated never comes"
+    )
+    root_predecessor: When = _on_connections(
+        "the first item's previous_item_id is 'root'"
+    )
+    slow_handshake_ms: float = _setting(2000, "delay for slow_handshake")
+    refused_status: int = _setting(
+        503, "HTTP status for refused; 101 sends refused_error, then CLOSE"
+    )
+    refused_error: str = _setting(
+        "rate_limit_exceeded", f"one of: {', '.join(REFUSALS)}"
+    )
+    close_code: int = _setting(1011, "for closed: 1000..4999 that may be sent")
+    close_reason: str = _setting("", "for closed: at most 120 bytes of UTF-8")
+    slow_session_updated_ms: float = _setting(
+        0,
+        "delay of session.updated; audio before is heard under the "
+        "old settings",
+    )
 
     # --- at a place in the audio of a connection ---------------------------
-    audio_faults_on: Annotated[
-        When, OnConnections("where the faults below strike")
-    ] = "always"
-    drop_after_audio_ms: Annotated[int | None, Setting("TCP reset")] = None
-    drop_rate: Annotated[
-        float, Setting("TCP resets per second of audio, by chance")
-    ] = 0
-    expire_after_audio_ms: Annotated[
-        int | None, Setting("session_expired, then CLOSE 1001")
-    ] = None
-    server_error_after_audio_ms: Annotated[
-        int | None, Setting("a server_error")
-    ] = None
-    stop_reading_after_audio_ms: Annotated[
-        int | None, Setting("the server reads no more, but still sends")
-    ] = None
-    freeze_after_audio_ms: Annotated[
-        int | None, Setting("half-open: neither reads nor sends any more")
-    ] = None
+    audio_faults_on: When = _on_connections(
+        "where the faults below strike", "always"
+    )
+    drop_after_audio_ms: int | None = _setting(None, "TCP reset")
+    drop_rate: float = _setting(0, "TCP resets per second of audio, by chance")
+    expire_after_audio_ms: int | None = _setting(
+        None, "session_expired, then CLOSE 1001"
+    )
+    server_error_after_audio_ms: int | None = _setting(None, "a server_error")
+    stop_reading_after_audio_ms: int | None = _setting(
+        None, "the server reads no more, but still sends"
+    )
+    freeze_after_audio_ms: int | None = _setting(
+        None, "half-open: neither reads nor sends any more"
+    )
 
     def __post_init__(self) -> None:
         for name, about in describe().items():
@@ -239,8 +212,7 @@ class Faults:
 @cache
 def describe() -> dict[str, OnItems | OnConnections | Setting]:
     """Every fault and setting by name, in the order of their definition."""
-    hints = get_type_hints(Faults, include_extras=True)
-    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+    return {one.name: one.metadata["about"] for one in fields(Faults)}
 
 
 def item_fault_names() -> list[str]:

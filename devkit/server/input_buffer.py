@@ -28,16 +28,12 @@ class InputBuffer:
 
     def take(self, start: int, end: int) -> Int16Array:
         """Samples [start, end); everything before ``end`` is forgotten."""
-        audio = self._joined()
+        audio = self.peek()
         start = min(max(start, self.start), self.end)
         end = min(max(end, start), self.end)
         taken = audio[start - self.start : end - self.start]
         self.discard_before(end)
         return taken
-
-    def peek(self) -> Int16Array:
-        """All samples held; nothing is forgotten."""
-        return self._joined()
 
     def discard_before(self, position: int) -> None:
         """Forget samples before ``position`` (which may lie ahead)."""
@@ -53,7 +49,7 @@ class InputBuffer:
         """Go on at another rate; the time axis in ms stays continuous."""
         if rate == self.rate:
             return
-        held = self._joined()
+        held = self.peek()
         self.start = round(self.start * rate / self.rate)
         self.end = round(self.end * rate / self.rate)
         length = self.end - self.start
@@ -67,7 +63,8 @@ class InputBuffer:
         """A position on the audio time axis, whole ms."""
         return round(position * 1000 / self.rate)
 
-    def _joined(self) -> Int16Array:
+    def peek(self) -> Int16Array:
+        """All samples held; nothing is forgotten."""
         if len(self._chunks) != 1:
             joined = (
                 np.concatenate(self._chunks)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import functools
 import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from typing_extensions import Self
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -32,11 +33,24 @@ _WEBSOCKETS_LOG = logging.getLogger("devkit.server.websockets")
 _WEBSOCKETS_LOG.propagate = False
 _WEBSOCKETS_LOG.setLevel(logging.CRITICAL)
 T = TypeVar("T")
+P = ParamSpec("P")
 
 # Base64 of the largest append, and room for the rest of the event.
 _MAX_MESSAGE_BYTES = 24 * 1024 * 1024
 CONTROL_TIMEOUT_S = 30.0
 DIALECTS = ("ga", "beta", "both")
+
+
+def _on_the_loop(
+    method: Callable[Concatenate[LocalServer, P], T],
+) -> Callable[Concatenate[LocalServer, P], T]:
+    """The method runs on the server's loop, wherever its caller is."""
+
+    @functools.wraps(method)
+    def wrapped(self: LocalServer, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._control(lambda: method(self, *args, **kwargs))
+
+    return wrapped
 
 
 class LocalServer:
@@ -184,34 +198,31 @@ class LocalServer:
         Raises TypeError/ValueError for wrong names or values.
         """
         faults = replace(self._context.faults, **changes)
+        self._control(lambda: self._replace_faults(faults))
 
-        def apply() -> None:
-            if faults.seed != self._context.faults.seed:
-                self._context.dice = type(self._context.dice)(faults.seed)
-            self._context.faults = faults
-            self._log_seed()
+    def _replace_faults(self, faults: Faults) -> None:
+        if faults.seed != self._context.faults.seed:
+            self._context.dice = type(self._context.dice)(faults.seed)
+        self._context.faults = faults
+        self._log_seed()
 
-        self._control(apply)
-
+    @_on_the_loop
     def drop_connections(self, *, abort: bool = True) -> int:
         """End all connections: RST (``abort``) or CLOSE 1001.
 
         Returns how many there were.
         """
-
-        def apply() -> int:
-            for connection in self._open.values():
-                if abort:
-                    connection.reset()
-                else:
-                    connection.close(1001, "")
+        for connection in self._open.values():
             if abort:
-                for ws in self._handshakes.pending:
-                    reset_connection(ws)
-            return len(self._open)
+                connection.reset()
+            else:
+                connection.close(1001, "")
+        if abort:
+            for ws in self._handshakes.pending:
+                reset_connection(ws)
+        return len(self._open)
 
-        return self._control(apply)
-
+    @_on_the_loop
     def refuse(
         self,
         on: bool = True,
@@ -232,77 +243,56 @@ class LocalServer:
         status = None if error else (http_status or 0)
         if status and not 400 <= status <= 599:
             raise ValueError(f"HTTP status {status} is not in 400..599")
-        refusal = Refusal(status, error or "", retry_after) if on else None
+        self._context.refusal = (
+            Refusal(status, error or "", retry_after) if on else None
+        )
 
-        def apply() -> None:
-            self._context.refusal = refusal
-
-        self._control(apply)
-
+    @_on_the_loop
     def expire_sessions(self) -> None:
         """``session_expired`` and CLOSE 1001 on all open sessions."""
+        for connection in self._open.values():
+            connection.expire()
 
-        def apply() -> None:
-            for connection in self._open.values():
-                connection.expire()
-
-        self._control(apply)
-
+    @_on_the_loop
     def send(self, event: dict[str, Any]) -> None:
         """Send any JSON object on all open sessions."""
+        for connection in self._open.values():
+            connection.outbox.send_raw(event)
 
-        def apply() -> None:
-            for connection in self._open.values():
-                connection.send_raw(event)
-
-        self._control(apply)
-
+    @_on_the_loop
     def send_error(self, error: ApiError) -> None:
         """Send an ``error`` (and CLOSE if it has a close code) to all."""
+        for connection in self._open.values():
+            connection.outbox.send_error(error)
 
-        def apply() -> None:
-            for connection in self._open.values():
-                connection.send_error(error)
-
-        self._control(apply)
-
+    @_on_the_loop
     def freeze(self) -> None:
         """Stop reading and writing on all connections, and answer no new
         ones: half-open, as behind a dead link."""
+        self._frozen = True
+        self._handshakes.thawed.clear()
+        for connection in self._open.values():
+            connection.freeze()
 
-        def apply() -> None:
-            self._frozen = True
-            self._handshakes.thawed.clear()
-            for connection in self._open.values():
-                connection.freeze()
-
-        self._control(apply)
-
+    @_on_the_loop
     def thaw(self) -> None:
         """Go on after `freeze` (or the faults freeze and stop_reading)."""
+        self._frozen = False
+        self._handshakes.thawed.set()
+        for connection in self._open.values():
+            connection.thaw()
 
-        def apply() -> None:
-            self._frozen = False
-            self._handshakes.thawed.set()
-            for connection in self._open.values():
-                connection.thaw()
-
-        self._control(apply)
-
+    @_on_the_loop
     def stop_listening(self) -> None:
         """Close the port: new connections are refused by the system.
 
         Open connections go on.
         """
-
-        def apply() -> None:
-            for listener in self._listeners:
-                listener.server.close()
-            if self._listen_socket is not None:
-                self._listen_socket.close()
-                self._listen_socket = None
-
-        self._control(apply)
+        for listener in self._listeners:
+            listener.server.close()
+        if self._listen_socket is not None:
+            self._listen_socket.close()
+            self._listen_socket = None
 
     def start_listening(self) -> None:
         """Listen again on the same port."""

@@ -54,11 +54,7 @@ class Rule(Enum):
         "session.type must be transcription",
         "it is not looked at",
     )
-    PCM_RATE = (
-        "pcm-rate",
-        "audio/pcm has 24000 Hz",
-        "8000 to 48000 Hz",
-    )
+    PCM_RATE = ("pcm-rate", "audio/pcm has 24000 Hz", "8000 to 48000 Hz")
     RANGES = (
         "ranges",
         "numbers out of their range are refused",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -92,37 +93,34 @@ def a_boolean(value: Any, path: str) -> bool:
 
 
 def an_integer(
-    minimum: int, maximum: int | None = None, *, clamped: bool = False
+    minimum: int, maximum: float = math.inf, *, clamped: bool = False
 ) -> Check:
     """``clamped``: the nearest one allowed instead of an error."""
-
-    def check(value: Any, path: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise invalid_type(path, "an integer", value)
-        if clamped:
-            least = max(value, minimum)
-            return least if maximum is None else min(least, maximum)
-        if value < minimum:
-            raise below_minimum(path, value, minimum)
-        if maximum is not None and value > maximum:
-            raise above_maximum(path, value, maximum)
-        return value
-
-    return check
+    return _in_range(int, "an integer", minimum, maximum, clamped)
 
 
 def a_number(minimum: float, maximum: float, *, clamped: bool = False) -> Check:
     """``clamped``: the nearest one allowed instead of an error."""
+    return _in_range(float, "a number", minimum, maximum, clamped)
 
+
+def _in_range(
+    kind: type[int | float],
+    noun: str,
+    minimum: float,
+    maximum: float,
+    clamped: bool,
+) -> Check:
     def check(value: Any, path: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise invalid_type(path, "a number", value)
+        # An integer is a number, too, but no boolean is either.
+        if isinstance(value, bool) or not isinstance(value, (int, kind)):
+            raise invalid_type(path, noun, value)
         if clamped:
             return min(max(value, minimum), maximum)
         if value < minimum:
-            raise below_minimum(path, float(value), minimum)
+            raise below_minimum(path, kind(value), minimum)
         if value > maximum:
-            raise above_maximum(path, float(value), maximum)
+            raise above_maximum(path, kind(value), maximum)
         return value
 
     return check

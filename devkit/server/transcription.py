@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .errors import (
-    CLOSE_MODEL_NOT_FOUND,
-    ApiError,
-    bad_keywords,
-    invalid_value,
-)
+from .errors import CLOSE_MODEL_NOT_FOUND, ApiError, bad_keywords, invalid_value
 from .languages import LISTED, SINGLE
 from .models import PROFILES, ModelProfile, profile_of
 from .rules import Rule, Rules

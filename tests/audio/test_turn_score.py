@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.skip_silence import sample_scene, speak
 from bench.turns.scenes import groups, spoken
 from bench.turns.score import Score, score
 
@@ -77,3 +78,11 @@ def test_command_line_errors_are_one_line():
     assert run.returncode == 2
     assert run.stderr.count("\n") == 1
     assert "nothing" in run.stderr
+
+
+def test_the_bench_of_silence_hears_the_whole_call():
+    scene = sample_scene()
+    heard = speak(scene, skip=False)
+    assert heard.sent / 24000 == pytest.approx(
+        len(scene.samples) / scene.rate, abs=1
+    )

@@ -12,11 +12,9 @@ from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
     updated_properties,
 )
-from ten_packages.extension.openai_asr_python.realtime.client_events import (
-    session_update,
-)
 from ten_packages.extension.openai_asr_python.realtime.settings import (
     MAX_PROMPT,
+    session_update,
 )
 from ten_packages.extension.openai_asr_python.service.languages import (
     LANGUAGE_CODES,

@@ -5,23 +5,19 @@ from __future__ import annotations
 import base64
 import random
 import string
-import sys
 import tracemalloc
 import unicodedata
 from html.entities import codepoint2name
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from secret_forms import forms_of, found_in
 from ten_packages.extension.openai_asr_python.safety.redaction import (
     Redactor,
     proxy_secrets,
     secrets_in,
 )
-
-sys.path.append(str(Path(__file__).parent.parent / "contract"))
-from secret_forms import forms_of, found_in
 
 ALPHABET = (
     string.ascii_letters + string.digits + " -_.~+/=%\"'\\&<>é日ßİΣς🔑\n\x07"

@@ -23,10 +23,10 @@ from pydantic import TypeAdapter
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )
-from ten_packages.extension.openai_asr_python.realtime.client_events import (
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.settings import (
     session_update,
 )
-from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
 )
@@ -137,17 +137,19 @@ def test_the_other_events_are_what_the_sdk_describes():
         rng=random.Random(1),
     )
     core.start(0)
-    core.take_connect(0)
-    link = core.opened(0, 0)
+    core.exchange.next_attempt(0)
+    link = core.exchange.opened(0, 0)
     sent: list[dict[str, Any]] = []
 
     def drain() -> None:
-        while (message := core.next_message(link, 1)) is not None:
+        while (message := core.exchange.next_message(link, 1)) is not None:
             sent.append(json.loads(message))
 
     for kind in ("session.created", "session.updated"):
         drain()
-        core.receive(link, json.dumps({"type": kind, "session": {}}), 0.5)
+        core.exchange.receive(
+            link, json.dumps({"type": kind, "session": {}}), 0.5
+        )
     core.audio(bytes(48 * 3000))
     drain()
     core.audio(b"\1\1" * 24 * 500)

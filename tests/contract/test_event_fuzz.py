@@ -114,12 +114,12 @@ class Driven:
 
     def connect(self, ready: bool = True) -> None:
         for _ in range(50):
-            if self.core.take_connect(self.now):
+            if self.core.exchange.next_attempt(self.now):
                 break
             self.now += 1.0
         else:
             return
-        self.link = self.core.opened(self.now, 1.8e9)
+        self.link = self.core.exchange.opened(self.now, 1.8e9)
         if ready:
             self.say(VALID[0])
             self.say(VALID[1])
@@ -129,12 +129,12 @@ class Driven:
     def say(self, event: Any) -> None:
         text = event if isinstance(event, (str, bytes)) else json.dumps(event)
         assert self.link is not None
-        self.core.receive(self.link, text, self.now)
+        self.core.exchange.receive(self.link, text, self.now)
 
     def drain(self) -> int:
         count = 0
         while self.link is not None and count < 10_000:
-            if self.core.next_message(self.link, self.now) is None:
+            if self.core.exchange.next_message(self.link, self.now) is None:
                 break
             count += 1
         return count
@@ -142,15 +142,15 @@ class Driven:
     def step(self, seconds: float = 0.5) -> None:
         """Let time pass, as the client does."""
         self.now += seconds
-        self.core.tick(self.now)
-        if self.link is not None and self.link.closing:
-            self.core.closed(self.link, 1000, "", self.now)
+        self.core.exchange.tick(self.now)
+        if self.link is not None and self.link.must_close:
+            self.core.exchange.closed(self.link, 1000, "", self.now)
             self.link = None
         if self.link is None:
             self.connect()
-        if self.link is not None and self.link.want_ping:
-            self.link.want_ping = False
-            self.core.pong(self.link, self.now)
+        if self.link is not None and self.link.wants_ping:
+            self.link.take_ping()
+            self.core.exchange.pong(self.link, self.now)
         self.drain()
 
     def check_bounds(self) -> None:
@@ -158,10 +158,10 @@ class Driven:
             return
         session = self.link.session
         assert len(session.turns) <= 300
-        assert len(session.commits) <= 300
-        assert len(session.problems) <= 100
+        assert len(session.turns.commits) <= 300
+        assert len(session.errors) <= 100
         assert len(session.outbox) <= 100
-        for turn in session.turns.values():
+        for turn in session.turns:
             assert len(turn.text) <= 100_000
             assert len(turn.transcript or "") <= 100_000
             assert len(turn.logprobs) <= 20_000

@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from ten_packages.extension.openai_asr_python.call.call import Call as Parts
-from ten_packages.extension.openai_asr_python.extension import (
-    OpenAIASRExtension,
+from ten_packages.extension.openai_asr_python.contract.frames import (
+    IncomingFrames,
+)
+from ten_packages.extension.openai_asr_python.contract.handlers import (
+    AsrHandlers,
 )
 
 NON_FATAL = 1000
@@ -48,11 +51,11 @@ def internal(call: Call) -> list[str]:
 @pytest.mark.parametrize(
     ("owner", "name", "where"),
     [
-        (OpenAIASRExtension, "_accept", "send_audio: "),
-        (OpenAIASRExtension, "_bound_kept_frames", "on_audio_frame: "),
+        (IncomingFrames, "take", "send_audio: "),
+        (IncomingFrames, "evict", "on_audio_frame: "),
         (Parts, "finalize", "on_data: "),
-        (OpenAIASRExtension, "_send_call_metrics", ""),
-        (OpenAIASRExtension, "on_asr_delta", ""),
+        (AsrHandlers, "_send_counters", ""),
+        (AsrHandlers, "on_asr_delta", ""),
     ],
 )
 def test_a_fault_is_a_message_and_the_call_goes_on(
@@ -61,7 +64,7 @@ def test_a_fault_is_a_message_and_the_call_goes_on(
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))
         failing(monkeypatch, owner, name, 1)
-        if name == "_send_call_metrics":
+        if name == "_send_counters":
             server.drop_connections()
         # What it may cost.
         await call.send(np.zeros(160, np.int16))
@@ -78,7 +81,7 @@ def test_a_fault_is_a_message_and_the_call_goes_on(
 def test_a_fault_that_stays_is_told_ever_more_rarely(server, monkeypatch):
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))
-        failing(monkeypatch, OpenAIASRExtension, "_accept", 20)
+        failing(monkeypatch, IncomingFrames, "take", 20)
         for _ in range(20):
             await call.send(np.zeros(160, np.int16))
         await say_and_finalize(call)

@@ -169,8 +169,8 @@ def test_a_large_configuration_is_not_looked_through(
 @pytest.mark.parametrize(
     ("params", "field"),
     [
-        ({"model": "m" * 300}, "transcription.model"),
-        ({"language": "e" * 300}, "transcription.language"),
+        ({"model": "m" * 2000}, "transcription.model"),
+        ({"language": "e" * 2000}, "transcription.language"),
         ({"base_url": "wss://gateway.example/" + "a/" * 9000}, "base_url"),
     ],
 )

@@ -287,10 +287,10 @@ async def test_no_getter_of_a_frame_ends_the_process(getter, dumps, tmp_path):
     if dumps:
         path = tmp_path / "a.pcm"
         redactor = extension._redactor
-        extension._dumper = AudioDumper(path, {}, redactor, print, print)
+        extension._dump.dumper = AudioDumper(path, {}, redactor, print, print)
     await extension.on_audio_frame(None, OddFrame(getter))
     if dumps:
-        await extension._dumper.stop()
+        await extension._dump.stop()
 
 
 async def test_a_finalize_without_an_id_ends_without_one(monkeypatch):
@@ -304,8 +304,8 @@ async def test_a_finalize_without_an_id_ends_without_one(monkeypatch):
 
     monkeypatch.setattr(extension, "send_asr_finalize_end", send)
     monkeypatch.setattr(extension, "send_vendor_metrics", quiet)
-    await extension.on_asr_finalized(FinalizeEnd(None, 0))
-    await extension.on_asr_finalized(FinalizeEnd("a", 0))
+    await extension._handlers.on_asr_finalized(FinalizeEnd(None, 0))
+    await extension._handlers.on_asr_finalized(FinalizeEnd("a", 0))
     assert sent == [None, "a"]
 
 
@@ -322,7 +322,7 @@ async def test_a_cancelled_drain_ends():
     extension.ten_env = None
     for number in range(3):
         extension.audio_frames_queue.put_nowait(number)
-    task = asyncio.ensure_future(extension._drain_frames())
+    task = asyncio.ensure_future(extension._frames.drain())
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -69,8 +69,8 @@ class ScriptedCore:
 
     def connect(self) -> None:
         """The attempt that is due succeeds; ``sent`` begins anew."""
-        assert self.core.take_connect(self.now)
-        self.link = self.core.opened(self.now, WALL)
+        assert self.core.exchange.next_attempt(self.now)
+        self.link = self.core.exchange.opened(self.now, WALL)
         self.sent = []
         self.look()
 
@@ -78,7 +78,7 @@ class ScriptedCore:
         """The server's words."""
         for event in events:
             text = event if isinstance(event, str) else json.dumps(event)
-            self.core.receive(self.link, text, self.now)
+            self.core.exchange.receive(self.link, text, self.now)
             self.look()
 
     def committed(self, item: str, previous: str | None) -> None:
@@ -101,15 +101,13 @@ class ScriptedCore:
 
     def look(self) -> None:
         """Do what the client does after every input."""
-        link = self.link
-        if link is not None and not link.closing:
-            while (message := self.core.next_message(link, self.now)) is not (
-                None
-            ):
+        link, exchange = self.link, self.core.exchange
+        while link is not None and not link.must_close:
+            while message := exchange.next_message(link, self.now):
                 self.sent.append(json.loads(message))
-            if link.want_ping and self.answers_pings:
-                link.want_ping = False
-                self.core.pong(link, self.now)
+            if not (self.answers_pings and link.take_ping()):
+                break
+            exchange.pong(link, self.now)
         while self.core.results:
             self.results.append(self.core.results.popleft())
 
@@ -117,15 +115,16 @@ class ScriptedCore:
         """Let time pass."""
         until = self.now + seconds
         spins = 0
-        while (due := self.core.deadline()) is not None and due <= until:
+        while (
+            due := self.core.exchange.deadline()
+        ) is not None and due <= until:
             spins = spins + 1 if due <= self.now else 0
             assert spins < 20, "its deadline does not move on"
             self.now = max(self.now, due)
-            self.core.tick(self.now)
+            self.core.exchange.tick(self.now)
             self.look()
-            if self.core._connect_at is not None and (
-                self.core._connect_at <= self.now
-            ):
+            due_at = self.core.sessions.due_at()
+            if due_at is not None and due_at <= self.now:
                 # Whoever tests it connects by himself.
                 break
         self.now = until

@@ -1,9 +1,9 @@
-"""The simulated service and call of `bench.soak`, for tests of the core."""
+"""The simulated service and call of `devkit.sim`, for tests of the core."""
 
-from bench.soak.sim_call import OWNERS, Call, Spoken
-from bench.soak.sim_server import Faults, SimConnection, SimServer
-from bench.soak.watch import Violation
-from bench.soak.words import (
+from devkit.sim.call import OWNERS, Call, Spoken
+from devkit.sim.server import Faults, SimConnection, SimServer
+from devkit.sim.watch import Violation
+from devkit.sim.words import (
     NOISE,
     RATE,
     SILENCE,

@@ -32,6 +32,9 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SettingsChanged,
     TurnFailed,
 )
+from ten_packages.extension.openai_asr_python.realtime.session import (
+    SessionState,
+)
 
 SPEECH = word_audio(1) + SILENCE * ms(270)
 FATAL = Fault("fatal", "no", "the key is refused")
@@ -58,31 +61,31 @@ def appended(core: ScriptedCore) -> int:
 def test_a_connection_for_a_change_that_is_over_is_not_used():
     core = ScriptedCore()
     core.core.change(OTHER, core.now, address="there", within_s=2.0)
-    attempt = core.core.take_connect(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert (attempt.settings, attempt.address) == (OTHER, "there")
     core.wait(2.1)
     [answer] = core.of(SettingsChanged)
     assert answer.refused.code == "timeout"
-    link = core.core.opened(core.now, 1.7e9)
-    assert link.closing
-    assert link.session.state == "over"
-    core.core.receive(link, '{"type": "session.updated"}', core.now)
+    link = core.core.exchange.opened(core.now, 1.7e9)
+    assert link.must_close
+    assert link.session.state is SessionState.OVER
+    core.core.exchange.receive(link, '{"type": "session.updated"}', core.now)
     assert not core.core.results
-    attempt = core.core.take_connect(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert (attempt.settings, attempt.address) == (SETTINGS, None)
 
 
 def test_an_attempt_for_a_change_that_is_over_fails_in_silence():
     core = ScriptedCore()
     core.core.change(OTHER, core.now, within_s=2.0)
-    assert core.core.take_connect(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.wait(2.1)
-    core.core.failed(FATAL, core.now)
+    core.core.exchange.failed(FATAL, core.now)
     assert core.core.fatal is None
     assert core.of(SessionLost) == []
-    assert core.core.take_connect(core.now).settings == SETTINGS
+    assert core.core.exchange.next_attempt(core.now).settings == SETTINGS
     # That one counts.
-    core.core.failed(FATAL, core.now)
+    core.core.exchange.failed(FATAL, core.now)
     assert core.core.fatal == FATAL
 
 
@@ -91,35 +94,35 @@ def test_a_spare_one_for_settings_that_were_replaced_is_not_used():
     core.connect()
     core.say(created(100), UPDATED)
     core.wait(90.1)
-    assert core.core.take_connect(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.core.change(OTHER, core.now)
     core.look()
     core.say(UPDATED)
     [answer] = core.of(SettingsChanged)
     assert answer.refused is None
     assert core.core.settings == OTHER
-    spare = core.core.opened(core.now, 1.7e9)
-    assert spare.closing
-    assert core.core.standby is None
+    spare = core.core.exchange.opened(core.now, 1.7e9)
+    assert spare.must_close
+    assert core.core.sessions.standby is None
     core.wait(0.1)
-    assert core.core.take_connect(core.now).settings == OTHER
+    assert core.core.exchange.next_attempt(core.now).settings == OTHER
 
 
 def test_a_stale_connection_does_not_end_the_one_there_is():
     core = ScriptedCore()
     core.session()
     core.core.change(OTHER, core.now, by_session=True, within_s=2.0)
-    assert core.core.take_connect(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.wait(2.1)
     [answer] = core.of(SettingsChanged)
     assert answer.refused == Fault(
         "report", "timeout", "the service did not answer in time"
     )
-    late = core.core.opened(core.now, 1.7e9)
-    assert late.closing
+    late = core.core.exchange.opened(core.now, 1.7e9)
+    assert late.must_close
     assert core.core.active is core.link
-    assert not core.link.closing
-    assert not core.core.take_connect(core.now + 60)
+    assert not core.link.must_close
+    assert not core.core.exchange.next_attempt(core.now + 60)
 
 
 # -- finalizes after a hand-over ----------------------------------------------
@@ -156,7 +159,7 @@ def test_a_finalize_is_repeated_by_the_next_session():
     core.hear(SPEECH)
     core.core.finalize("f", core.now)
     core.look()
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.hear(SPEECH)
     core.session()
     assert core.types.count(COMMIT) == 1
@@ -166,8 +169,8 @@ def test_a_finalize_is_repeated_by_the_next_session():
     [ready] = core.of(SessionReady)[1:]
     assert ready.recovered
     assert ready.replayed_ms == 300
-    assert core.core.replayed == ms(300)
-    assert core.core.reconnects == 1
+    assert core.core.exchange.replayed == ms(300)
+    assert core.core.sessions.reconnects == 1
 
 
 # -- early text --------------------------------------------------------------
@@ -203,7 +206,7 @@ def test_text_of_its_own_is_not_replaced_by_early_text():
     core.committed("y", None)
     core.transcribed("completed", "y")
     assert [r.turn.text for r in core.of(Final)] == ["own"]
-    assert core.core.active.session.turns == {}
+    assert core.core.active.session.turns.by_id == {}
 
 
 # -- back-off -----------------------------------------------------------------
@@ -213,8 +216,8 @@ def test_quiet_that_was_let_go_ends_the_back_off():
     core = ScriptedCore(SERVER)
     for _ in range(3):
         core.now += 60.0
-        assert core.core.take_connect(core.now)
-        core.core.failed(RETRY, core.now)
+        assert core.core.exchange.next_attempt(core.now)
+        core.core.exchange.failed(RETRY, core.now)
     core.now += 60.0
     core.session()
     assert [lost.attempt for lost in core.of(SessionLost)] == [1, 2, 3]
@@ -222,7 +225,7 @@ def test_quiet_that_was_let_go_ends_the_back_off():
         core.hear(SILENCE * ms(1000))
         core.wait(1.0)
     assert core.core.watermark > ms(2000)
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
     lost = core.of(SessionLost)[-1]
     assert (lost.attempt, lost.retry_ms) == (1, 0)
@@ -341,8 +344,8 @@ def test_what_is_held_at_the_end_is_reported_unless_it_is_silent():
     core = ScriptedCore()
     core.session()
     core.hear(SPEECH, commit=True)
-    core.core.end(core.now)
-    core.core.end(core.now)
+    core.core.stop(core.now)
+    core.core.stop(core.now)
     core.look()
     [dropped] = core.of(AudioDropped)
     assert (dropped.start_ms, dropped.duration_ms) == (0, 300)
@@ -351,7 +354,7 @@ def test_what_is_held_at_the_end_is_reported_unless_it_is_silent():
     silent = ScriptedCore()
     silent.session()
     silent.hear(SILENCE * ms(300))
-    silent.core.end(silent.now)
+    silent.core.stop(silent.now)
     silent.look()
     assert silent.of(AudioDropped) == []
 
@@ -362,7 +365,7 @@ def test_what_is_held_at_a_fatal_fault_is_reported_as_given_up():
     core.hear(SPEECH)
     core.core.change(OTHER, core.now)
     core.core.finalize("f", core.now)
-    core.core.closed(core.link, 3000, "", core.now)
+    core.core.exchange.closed(core.link, 3000, "", core.now)
     core.look()
     [dropped] = core.of(AudioDropped)
     assert dropped.cause == "given_up"
@@ -380,11 +383,11 @@ def test_a_gap_is_reported_with_its_cause_on_both_sides():
     core = ScriptedCore(max_buffer_ms=1000)
     core.session()
     core.hear(SPEECH * 2)
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.hear(SPEECH * 3)
     core.look()
     assert core.of(AudioDropped) == [AudioDropped(0, 500, "overflow")]
-    core.core.end(core.now)
+    core.core.stop(core.now)
     core.look()
     assert core.of(AudioDropped)[1:] == [AudioDropped(500, 1000, "stopped")]
 
@@ -397,7 +400,7 @@ def test_a_turn_without_an_answer_is_sent_again_and_then_reported():
     core.session()
     core.hear(SPEECH, commit=True)
     core.wait(15.1)
-    assert core.link.closing
+    assert core.link.must_close
     core.session()
     assert core.types.count(COMMIT) == 1
     core.wait(15.1)
@@ -414,15 +417,15 @@ def test_a_refused_spare_session_is_told_once():
     core.connect()
     core.say(created(100), UPDATED)
     core.wait(90.1)
-    assert core.core.take_connect(core.now)
-    core.core.failed(FATAL, core.now)
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(FATAL, core.now)
     core.look()
     [told] = core.of(ServerProblem)
     assert told.fault.verdict == "report"
     assert told.fault.message == "the next session is refused: " + FATAL.message
     assert told.fault.code == "no"
     assert core.core.fatal is None
-    assert not core.core.take_connect(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
 
 
 def test_a_spare_session_that_fails_is_tried_with_pauses():
@@ -430,13 +433,13 @@ def test_a_spare_session_that_fails_is_tried_with_pauses():
     core.connect()
     core.say(created(100), UPDATED)
     core.wait(90.1)
-    assert core.core.take_connect(core.now)
-    core.core.failed(RETRY, core.now)
-    assert not core.core.take_connect(core.now + 0.9)
-    assert core.core.take_connect(core.now + 1.3)
-    core.core.failed(replace(RETRY, retry_after=4.0), core.now)
-    assert not core.core.take_connect(core.now + 3.9)
-    assert core.core.take_connect(core.now + 5.1)
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(RETRY, core.now)
+    assert not core.core.exchange.next_attempt(core.now + 0.9)
+    assert core.core.exchange.next_attempt(core.now + 1.3)
+    core.core.exchange.failed(replace(RETRY, retry_after=4.0), core.now)
+    assert not core.core.exchange.next_attempt(core.now + 3.9)
+    assert core.core.exchange.next_attempt(core.now + 5.1)
     assert core.of(SessionLost) == []
 
 
@@ -449,11 +452,13 @@ def test_a_change_that_changes_nothing_stays_here():
     [answer] = core.of(SettingsChanged)
     assert (answer.refused, answer.applies) == (None, "at once")
     assert core.sent == []
-    assert not core.core.take_connect(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
     core.core.change(SETTINGS, core.now, address="there")
-    assert core.core.take_connect(core.now).address == "there"
-    core.core.opened(core.now, 1.7e9)
-    core.core.receive(core.core.standby, '{"type": "session.updated"}', 101.0)
+    assert core.core.exchange.next_attempt(core.now).address == "there"
+    core.core.exchange.opened(core.now, 1.7e9)
+    core.core.exchange.receive(
+        core.core.sessions.standby, '{"type": "session.updated"}', 101.0
+    )
     core.link = core.core.active
     core.say(CREATED, UPDATED)
     assert core.of(SettingsChanged)[1].applies == "new session"
@@ -468,14 +473,14 @@ def test_a_change_that_is_refused_half_way_leaves_the_old_session():
     core.session()
     first = core.link
     core.core.change(OTHER, core.now, by_session=True)
-    assert core.core.take_connect(core.now)
-    core.core.failed(FATAL, core.now)
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(FATAL, core.now)
     core.look()
     [answer] = core.of(SettingsChanged)
     assert answer.refused == FATAL
     assert core.core.active is first
     assert core.core.settings == SETTINGS
-    assert not core.core.take_connect(core.now + 60)
+    assert not core.core.exchange.next_attempt(core.now + 60)
     core.hear(SPEECH, commit=True)
     assert core.types[-1] == COMMIT
 
@@ -506,8 +511,8 @@ def test_an_update_without_an_answer_takes_a_new_session():
     core.wait(0.2)
     [answer] = core.of(SettingsChanged)
     assert answer.refused.code == "timeout"
-    assert core.link.closing
-    assert core.core.take_connect(core.now).settings == SETTINGS
+    assert core.link.must_close
+    assert core.core.exchange.next_attempt(core.now).settings == SETTINGS
 
 
 def test_a_session_that_dies_during_an_update_is_followed_by_one_with_it():
@@ -515,11 +520,11 @@ def test_a_session_that_dies_during_an_update_is_followed_by_one_with_it():
     core.session()
     core.core.change(OTHER, core.now)
     core.look()
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
-    attempt = core.core.take_connect(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert attempt.settings == OTHER
-    core.link = core.core.opened(core.now, 1.7e9)
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
     core.say(CREATED, UPDATED)
     [answer] = core.of(SettingsChanged)
     assert (answer.refused, answer.applies) == (None, "new session")
@@ -555,18 +560,18 @@ def test_a_second_session_for_a_change_waits_for_a_pause_and_no_longer():
     began = core.now
     core.session()
     assert core.core.active is first
-    while (due := core.core.deadline()) <= began + 5.1:
+    while (due := core.core.exchange.deadline()) <= began + 5.1:
         assert core.core.active is first
         core.now = max(core.now, due)
-        core.core.tick(core.now)
+        core.core.exchange.tick(core.now)
         for link in {first, core.link}:
-            if link.want_ping:
-                link.want_ping = False
-                core.core.pong(link, core.now)
+            if link.wants_ping:
+                link.take_ping()
+                core.core.exchange.pong(link, core.now)
         if core.core.active is core.link:
             break
     assert core.now == began + 5.0
-    assert first.closing
+    assert first.must_close
     core.look()
     assert core.of(SettingsChanged)[0].applies == "new session"
 
@@ -580,7 +585,7 @@ def test_one_of_two_sessions_that_dies_is_replaced_by_the_other():
     core.wait(90.1)
     core.session()
     assert core.core.active is first
-    core.core.closed(first, 3000, "", core.now)
+    core.core.exchange.closed(first, 3000, "", core.now)
     core.look()
     [lost] = core.of(SessionLost)
     assert lost.replaced

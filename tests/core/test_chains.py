@@ -71,7 +71,7 @@ def test_nor_does_it_after_a_reconnect_with_turns_to_send_again(name, before):
         core.hear(TURN, commit=True)
     core.committed("b", "a")
     assert core.core.active is not None
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.session()
     for item, before in ("c", name.format(2)), ("d", "c"):
         core.committed(item, before)
@@ -93,7 +93,7 @@ def test_a_gap_in_a_chain_that_held_is_a_lost_event():
     # The notice of "b" was lost.
     core.committed("c", "b")
     core.wait(0.1)
-    assert core.link.closing
+    assert core.link.must_close
     core.session()
     assert core.core.watermark > 0
     for number, (item, before) in enumerate([("d", None), ("e", "d")]):

@@ -143,7 +143,7 @@ def test_a_spare_session_makes_room_for_a_change():
     call.say(2)
     call.finalize()
     call.wait(0.2)
-    while call.core.standby is None:
+    while call.core.sessions.standby is None:
         call.say(4)
         call.finalize()
     call.pause(300)

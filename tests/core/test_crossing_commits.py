@@ -60,19 +60,21 @@ class Wire:
             rng=random.Random(1),
         )
         self.core.start(0.0)
-        assert self.core.take_connect(0.0)
-        self.link = self.core.opened(0.0, 1e9)
+        assert self.core.exchange.next_attempt(0.0)
+        self.link = self.core.exchange.opened(0.0, 1e9)
         self.drain()
         self.say(type="session.created", session={"id": "s"})
         self.say(type="session.updated", session={})
 
     def say(self, **event: object) -> None:
-        self.core.receive(self.link, json.dumps(event), 0.1)
+        self.core.exchange.receive(self.link, json.dumps(event), 0.1)
 
     def drain(self) -> list[str]:
         """The types of what the client has to send now."""
         types = []
-        while (message := self.core.next_message(self.link, 0.1)) is not None:
+        while (
+            message := self.core.exchange.next_message(self.link, 0.1)
+        ) is not None:
             event = json.loads(message)
             types.append(event["type"].rpartition(".")[2])
             if "audio" in event:
@@ -177,18 +179,18 @@ def test_a_rate_limit_stays_one_when_the_machine_sleeps_before_its_close(
         type="error",
         error={"type": "rate_limit_error", "code": "rate_limit_exceeded"},
     )
-    wire.core.tick(0.1 + seconds)
-    wire.core.closed(wire.link, code, "", 0.1 + seconds)
+    wire.core.exchange.tick(0.1 + seconds)
+    wire.core.exchange.closed(wire.link, code, "", 0.1 + seconds)
     assert (wire.core.fatal is not None) is fatal
 
 
 def test_silence_during_an_outage_is_let_go_by_the_local_detector():
     wire = Wire()
     wire.core.detect_locally(True)
-    wire.core.closed(wire.link, 1006, "", 0.2)
+    wire.core.exchange.closed(wire.link, 1006, "", 0.2)
     for second in range(300):
         wire.core.audio(bytes(2 * RATE))
-        wire.core.passed_over((second + 1) * RATE)
+        wire.core.quiet_to((second + 1) * RATE)
     assert wire.core.dropped == 0
     held = wire.core.received - wire.core.watermark
     assert held <= 3 * RATE

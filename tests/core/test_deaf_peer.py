@@ -108,15 +108,15 @@ def test_audio_goes_out_only_so_far_ahead_of_the_last_pong():
     call.core.audio(word_audio(1) * 500)
     ahead, answers = [], 0
     while True:
-        before = link.session.appended
-        while call.core.next_message(link, call.now) is not None:
+        before = link.session.audio.samples
+        while call.core.exchange.next_message(link, call.now) is not None:
             pass
-        if not link.want_ping:
+        if not link.wants_ping:
             break
-        assert link.session.appended - before <= ms(8000 + 1000)
-        ahead.append(link.session.appended - before)
-        link.want_ping = False
-        call.core.pong(link, call.now)
+        assert link.session.audio.samples - before <= ms(8000 + 1000)
+        ahead.append(link.session.audio.samples - before)
+        link.take_ping()
+        call.core.exchange.pong(link, call.now)
         answers += 1
     assert call.core.received - link.session.sent < ms(100)
     assert ahead[0] >= ms(8000 - 3000)
@@ -131,6 +131,6 @@ def test_a_full_window_does_not_wake_the_sender():
     assert link is not None
     call.connections.clear()
     assert call.core.audio(SILENCE * ms(9000))
-    while call.core.next_message(link, call.now) is not None:
+    while call.core.exchange.next_message(link, call.now) is not None:
         pass
     assert not call.core.audio(SILENCE * ms(9000))

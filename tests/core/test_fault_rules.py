@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 
 import pytest
-from ten_packages.extension.openai_asr_python.realtime.faults import (
-    RULES,
+from ten_packages.extension.openai_asr_python.realtime.errors import (
     ErrorInfo,
-    Fault,
     clean_message,
     describe,
     describe_all,
     error_of,
+)
+from ten_packages.extension.openai_asr_python.realtime.faults import (
+    RULES,
+    Fault,
     fault_of_close,
     fault_of_error,
     fault_of_http,

@@ -38,7 +38,7 @@ def before_rollover(life: float = 600.0) -> ScriptedCore:
     core.committed("a", None)
     core.transcribed("completed", "a", transcript="w0")
     core.now += life - 59
-    core.core.tick(core.now)
+    core.core.exchange.tick(core.now)
     core.hear(TURN)
     return core
 
@@ -56,7 +56,7 @@ def with_spare() -> tuple[ScriptedCore, object]:
 def test_a_spare_that_stands_ready_takes_over_at_once():
     core, old = with_spare()
     spare = core.link
-    core.core.closed(old, 1006, "reset", core.now)
+    core.core.exchange.closed(old, 1006, "reset", core.now)
     core.look()
     assert core.core.active is spare
     [lost] = core.of(SessionLost)
@@ -68,12 +68,12 @@ def test_a_spare_that_stands_ready_takes_over_at_once():
     core.committed("b", None)
     core.transcribed("completed", "b", transcript="w1 w2")
     assert [f.turn.text for f in core.of(Final)] == ["w0", "w1 w2"]
-    assert core.core.take_connect(core.now) is None
+    assert core.core.exchange.next_attempt(core.now) is None
 
 
 def test_not_even_a_fatal_end_matters_where_another_session_lives():
     core, old = with_spare()
-    core.core.closed(old, 3000, "invalid_request_error", core.now)
+    core.core.exchange.closed(old, 3000, "invalid_request_error", core.now)
     core.look()
     assert core.core.active is core.link
     assert core.core.fatal is None
@@ -81,15 +81,15 @@ def test_not_even_a_fatal_end_matters_where_another_session_lives():
 
 def test_the_other_way_round_the_active_one_stays():
     core, old = with_spare()
-    core.core.closed(core.link, 1006, "reset", core.now)
+    core.core.exchange.closed(core.link, 1006, "reset", core.now)
     assert core.core.active is old
     assert core.of(SessionLost) == []
 
 
 def test_a_lasting_refusal_beside_a_session_is_told_once_and_not_repeated():
     core = before_rollover()
-    assert core.core.take_connect(core.now)
-    core.core.failed(REFUSED, core.now)
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(REFUSED, core.now)
     core.look()
     [told] = core.of(ServerProblem)
     assert "Incorrect API key" in told.fault.message
@@ -98,21 +98,21 @@ def test_a_lasting_refusal_beside_a_session_is_told_once_and_not_repeated():
         core.hear(TURN, commit=True)
         core.committed(f"i{number}", None)
         core.transcribed("completed", f"i{number}", transcript="w")
-        assert core.core.take_connect(core.now) is None
+        assert core.core.exchange.next_attempt(core.now) is None
     assert len(core.of(ServerProblem)) == 1
     # The end of the session is another matter.
-    core.core.closed(core.link, 1001, "over", core.now)
-    assert core.core.take_connect(core.now)
-    core.core.failed(REFUSED, core.now)
+    core.core.exchange.closed(core.link, 1001, "over", core.now)
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(REFUSED, core.now)
     assert core.core.fatal is not None
 
 
 def test_a_change_makes_another_attempt_after_a_lasting_refusal():
     core = before_rollover()
-    core.core.take_connect(core.now)
-    core.core.failed(REFUSED, core.now)
+    core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(REFUSED, core.now)
     core.core.change(core.core.settings, core.now, address="another key")
-    attempt = core.core.take_connect(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert attempt is not None
     assert attempt.address == "another key"
 
@@ -121,9 +121,9 @@ def test_the_spares_own_back_off_is_not_reset_by_turns():
     core = before_rollover(3600.0)
     times = []
     for number in range(400):
-        if core.core.take_connect(core.now):
+        if core.core.exchange.next_attempt(core.now):
             times.append(core.now)
-            core.core.failed(Fault("retry", "429", "no"), core.now)
+            core.core.exchange.failed(Fault("retry", "429", "no"), core.now)
         core.wait(0.1)
         if number % 10 == 0:
             core.hear(TURN, commit=True)
@@ -136,10 +136,10 @@ def test_the_spares_own_back_off_is_not_reset_by_turns():
 
 def test_a_wish_of_the_server_is_kept_for_the_spare_as_well():
     core = before_rollover()
-    core.core.take_connect(core.now)
-    core.core.failed(Fault("retry", "429", "no", 30.0), core.now)
+    core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(Fault("retry", "429", "no", 30.0), core.now)
     core.wait(29)
-    assert core.core.take_connect(core.now) is None
+    assert core.core.exchange.next_attempt(core.now) is None
 
 
 def test_leaving_a_confused_session_for_a_spare_dials_no_third():
@@ -152,35 +152,35 @@ def test_leaving_a_confused_session_for_a_spare_dials_no_third():
     # The notice of "c" was lost.
     core.committed("d", "c")
     assert core.core.active is spare
-    assert core.core.take_connect(core.now) is None
+    assert core.core.exchange.next_attempt(core.now) is None
 
 
 def test_address_and_settings_change_together():
     """Also where nobody has taken the answer yet."""
     core = ScriptedCore()
-    core.core.address = "old"
+    core.core.readdress("old")
     core.session()
     settings = replace(SETTINGS, model="whisper-1")
     core.core.change(settings, core.now, address="new")
-    attempt = core.core.take_connect(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert attempt is not None
     assert (attempt.address, attempt.settings) == ("new", settings)
-    core.link = core.core.opened(core.now, WALL)
+    core.link = core.core.exchange.opened(core.now, WALL)
     for event in CREATED, UPDATED:
         core.say(event)
-    core.core.closed(core.link, 1006, "", core.now)
-    attempt = core.core.take_connect(core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert attempt is not None
     assert (attempt.address, attempt.settings) == ("new", settings)
 
 
 def test_a_refused_change_leaves_both_as_they_were():
     core = ScriptedCore()
-    core.core.address = "old"
+    core.core.readdress("old")
     core.session()
     core.core.change(replace(SETTINGS, model="x"), core.now, address="new")
-    core.core.take_connect(core.now)
-    core.core.failed(REFUSED, core.now)
+    core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(REFUSED, core.now)
     core.look()
     assert core.of(SettingsChanged)[0].refused is REFUSED
     assert (core.core.address, core.core.settings) == ("old", SETTINGS)
@@ -198,7 +198,7 @@ def test_a_change_of_nothing_says_so_at_once_and_takes_the_address():
 
     core = ScriptedCore()
     first, second = Address(), Address()
-    core.core.address = first
+    core.core.readdress(first)
     core.core.change(SETTINGS, core.now, address=second)
     core.look()
     assert core.of(SettingsChanged) == [SettingsChanged(None, "at once")]
@@ -236,7 +236,7 @@ def test_the_end_reports_what_is_not_delivered_once():
     core.hear(TURN, commit=True)
     core.hear(TURN)
     for _ in range(2):
-        core.core.end(core.now)
+        core.core.stop(core.now)
         core.look()
     [dropped] = core.of(AudioDropped)
     assert dropped.cause == "stopped"
@@ -251,7 +251,7 @@ def test_the_end_in_silence_reports_nothing():
     core.committed("a", None)
     core.transcribed("completed", "a", transcript="w0")
     core.hear(SILENCE * ms(700))
-    core.core.end(core.now)
+    core.core.stop(core.now)
     core.look()
     assert core.of(AudioDropped) == []
 
@@ -267,12 +267,12 @@ def test_another_owner_of_turns_takes_effect_between_turns_or_by_a_session():
         core.look()
         core.wait(5.1)
         assert ("session.update" in core.types) == (not spoken)
-        assert (core.core.take_connect(core.now) is not None) == spoken
+        assert (core.core.exchange.next_attempt(core.now) is not None) == spoken
 
 
 def test_readiness_is_told_once_for_each_session():
     core, old = with_spare()
-    core.core.closed(old, 1006, "reset", core.now)
+    core.core.exchange.closed(old, 1006, "reset", core.now)
     core.look()
     assert len(core.of(SessionReady)) == 2
 
@@ -283,7 +283,7 @@ def test_what_comes_after_the_end_is_not_delivered_any_more():
     core.session()
     core.hear(TURN, commit=True)
     core.committed("a", None)
-    core.core.end(core.now)
+    core.core.stop(core.now)
     core.transcribed("completed", "a", transcript="w1")
     assert core.of(Final) == []
     [dropped] = core.of(AudioDropped)
@@ -294,7 +294,7 @@ def test_a_session_that_gets_ready_after_the_end_is_not_used():
     core = ScriptedCore()
     core.connect()
     core.hear(TURN, commit=True)
-    core.core.end(core.now)
+    core.core.stop(core.now)
     core.say(CREATED, UPDATED)
     assert core.of(SessionReady) == []
     assert "input_audio_buffer.append" not in core.types
@@ -304,7 +304,7 @@ def test_speech_that_nobody_committed_is_reported_at_the_end():
     core = ScriptedCore()
     core.session()
     core.hear(TURN)
-    core.core.end(core.now)
+    core.core.stop(core.now)
     core.look()
     [dropped] = core.of(AudioDropped)
     assert (dropped.start_ms, dropped.duration_ms) == (0, len(TURN) // 8)

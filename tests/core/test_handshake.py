@@ -65,7 +65,7 @@ def test_an_error_in_place_of_a_session_is_told_before_any_timeout():
     for word in ("failed to load model x", "server_error", "model_load_error"):
         assert word in fault.message
     assert fault.verdict == "retry"
-    assert core.link.closing
+    assert core.link.must_close
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_close_right_behind_explains_more_and_is_one_report(typed):
     error = {"error": {"code": "Unauthorized", "message": message}}
     core.say({"type": "error", **error} if typed else error)
     core.now += 0.1
-    core.core.closed(core.link, 1008, "", core.now)
+    core.core.exchange.closed(core.link, 1008, "", core.now)
     core.look()
     fault = lost(core).fault
     assert fault.fatal
@@ -125,7 +125,7 @@ def test_what_lasts_ends_the_call_also_without_a_close(code):
     core.say({"type": "error", "error": {"code": code, "message": "no"}})
     core.wait(0.6)
     assert lost(core).fault.fatal
-    assert core.core.deadline() is None
+    assert core.core.exchange.deadline() is None
 
 
 @pytest.mark.parametrize("protocol", ["auto", "ga"])
@@ -235,7 +235,7 @@ def test_a_server_that_never_confirms_is_used_after_ten_seconds():
     core.transcribed("completed", "a", transcript="w1")
     assert [f.turn.text for f in core.of(Final)] == ["w1"]
     # The next connection does not wait for what will not come.
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
     core.connect()
     core.say(CREATED)
@@ -330,7 +330,7 @@ def test_a_confirmation_that_comes_late_is_waited_for_the_next_time(after):
 def test_a_server_that_confirmed_before_is_given_up_without_an_answer():
     core = ScriptedCore()
     core.session()
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
     core.results.clear()
     core.connect()

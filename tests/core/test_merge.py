@@ -17,9 +17,6 @@ from scripted_core import (
     ScriptedCore,
 )
 from sim import RATE, SILENCE, ms, word_audio
-from ten_packages.extension.openai_asr_python.realtime.client_events import (
-    session_update,
-)
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Final,
     SettingsChanged,
@@ -28,6 +25,7 @@ from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
     merged,
     needs_new_session,
+    session_update,
 )
 
 LOGPROBS = "item.input_audio_transcription.logprobs"

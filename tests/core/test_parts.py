@@ -8,19 +8,18 @@ import random
 import pytest
 from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
 from sim import SILENCE, find_speech, ms, word_audio
-from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
-from ten_packages.extension.openai_asr_python.realtime.clock import (
-    SessionClock,
+from ten_packages.extension.openai_asr_python.realtime.audio_buffer import (
+    AudioBuffer,
 )
-from ten_packages.extension.openai_asr_python.realtime.faults import ErrorInfo
+from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
+from ten_packages.extension.openai_asr_python.realtime.change import Attempt
+from ten_packages.extension.openai_asr_python.realtime.errors import ErrorInfo
+from ten_packages.extension.openai_asr_python.realtime.events import ServerEvent
 from ten_packages.extension.openai_asr_python.realtime.finalizes import (
     FinalizeQueue,
 )
 from ten_packages.extension.openai_asr_python.realtime.habits import (
     ServerHabits,
-)
-from ten_packages.extension.openai_asr_python.realtime.held_audio import (
-    HeldAudio,
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
@@ -30,6 +29,9 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     Interim,
     SessionLost,
     SessionReady,
+)
+from ten_packages.extension.openai_asr_python.realtime.sent_audio import (
+    SentAudio,
 )
 from ten_packages.extension.openai_asr_python.realtime.session import Session
 from ten_packages.extension.openai_asr_python.realtime.settings import (
@@ -86,10 +88,12 @@ def test_a_servers_wish_is_stretched_and_never_shortens():
 
 
 def test_a_session_counts_from_its_first_audio():
-    clock = SessionClock(8000)
+    clock = SentAudio(8000)
     assert clock.position(5) == 5
-    clock.sent(1000, 800)
-    clock.sent(1800, 800)
+    clock.skip_to(1000)
+    clock.append(800)
+    clock.skip_to(1800)
+    clock.append(800)
     assert clock.position(0) == 1000
     assert clock.position(1599) == 2599
     assert clock.position_of_ms(100) == 1800
@@ -98,10 +102,13 @@ def test_a_session_counts_from_its_first_audio():
 
 
 def test_a_jump_is_kept_until_it_is_not_asked_for_any_more():
-    clock = SessionClock(8000)
-    clock.sent(1000, 804)
-    clock.sent(5000, 800)
-    clock.sent(9000, 800)
+    clock = SentAudio(8000)
+    clock.skip_to(1000)
+    clock.append(804)
+    clock.skip_to(5000)
+    clock.append(800)
+    clock.skip_to(9000)
+    clock.append(800)
     assert clock.position(803) == 1803
     assert clock.position(804) == 5000
     assert clock.position(1604) == 9000
@@ -119,9 +126,11 @@ def test_a_jump_is_kept_until_it_is_not_asked_for_any_more():
 
 
 def test_a_whole_ms_before_a_jump_is_before_it():
-    clock = SessionClock(8000)
-    clock.sent(0, 808)
-    clock.sent(5000, 800)
+    clock = SentAudio(8000)
+    clock.skip_to(0)
+    clock.append(808)
+    clock.skip_to(5000)
+    clock.append(800)
     assert clock.position_of_ms(100) == 800
     assert clock.position_of_ms(101) == 5000
 
@@ -131,16 +140,16 @@ def test_a_whole_ms_before_a_jump_is_before_it():
 
 def test_finalizes_are_answered_in_order_and_in_time():
     queue = FinalizeQueue(5000)
-    assert queue.deadline is None
+    assert queue.times() == []
     queue.ask("a", 100, 10.0)
     queue.ask("b", 200, 11.0)
     assert queue.positions == [100, 200]
-    assert queue.deadline == 15.0
+    assert queue.times() == [15.0]
     assert list(queue.answers(lambda at: at >= 200, 12.0)) == []
     assert list(queue.answers(lambda at: at <= 100, 12.0)) == [
         FinalizeEnd("a", 2000, False)
     ]
-    assert queue.deadline == 16.0
+    assert queue.times() == [16.0]
     assert list(queue.answers(lambda at: False, 15.999)) == []
     assert list(queue.answers(lambda at: False, 16.0)) == [
         FinalizeEnd("b", 5000, True)
@@ -152,7 +161,7 @@ def test_finalizes_are_answered_in_order_and_in_time():
 
 
 def test_what_is_held_and_what_gives_way():
-    held = HeldAudio(2, 4, lambda data: None)
+    held = AudioBuffer(2, 4, lambda data: None)
     assert not held.append(b"aabbccdd", 0)
     assert (held.start, held.end) == (0, 4)
     assert held.complete
@@ -173,7 +182,7 @@ def test_what_is_held_and_what_gives_way():
 
 
 def test_marks_are_in_order_and_each_once():
-    held = HeldAudio(1, 100, lambda data: None)
+    held = AudioBuffer(1, 100, lambda data: None)
     held.append(b"a" * 50, 0)
     for at in (20, 10, 20, 30, 10):
         held.mark(at)
@@ -185,8 +194,8 @@ def test_marks_are_in_order_and_each_once():
     assert held.marks == [30]
 
 
-def held_with(*pieces: bytes) -> HeldAudio:
-    held = HeldAudio(1, 100_000, find_speech)
+def held_with(*pieces: bytes) -> AudioBuffer:
+    held = AudioBuffer(1, 100_000, find_speech)
     for piece in pieces:
         held.append(piece, 0)
     return held
@@ -283,25 +292,25 @@ def test_which_error_explains_a_close(code, age, explains):
     core = ScriptedCore()
     core.session()
     core.say({"type": "error", "error": {"code": "c", "message": "so"}})
-    error = core.link.session.problem_behind(code, core.now + age)
+    error = core.link.session.errors.behind(code, core.now + age)
     assert error == (ErrorInfo(code="c", message="so") if explains else None)
 
 
 def test_an_error_is_told_once_no_close_can_follow():
     core = ScriptedCore()
     core.session()
-    found = core.link.session
+    found = core.link.session.errors
     core.say({"type": "error", "error": {"code": "c"}})
-    assert found.take_problems(core.now - 0.1) == []
-    assert [p.code for p in found.take_problems(core.now)] == ["c"]
-    assert found.take_problems(core.now) == []
+    assert found.take(core.now - 0.1) == []
+    assert [p.code for p in found.take(core.now)] == ["c"]
+    assert found.take(core.now) == []
 
 
 def test_how_long_it_took_to_be_ready():
     core = ScriptedCore()
-    assert core.core.take_connect(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.now += 0.25
-    core.link = core.core.opened(core.now, 1.7e9)
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
     core.now += 0.5
     core.say(CREATED, UPDATED)
     assert core.of(SessionReady) == [SessionReady("s", 750)]
@@ -311,8 +320,11 @@ def test_how_long_it_took_to_be_ready():
 
 
 def link(settings: SessionSettings = SETTINGS, **limits: int) -> Link:
-    found = Link(session(settings), Limits(**limits), 0.0)
-    found.session.state = "ready"
+    attempt = Attempt(settings, None, 0.0)
+    found = Link(session(settings), attempt, Limits(**limits), 0.0)
+    for event in (CREATED, UPDATED):
+        found.session.receive(ServerEvent(event), 0.0)
+    assert found.session.ready
     return found
 
 
@@ -324,21 +336,34 @@ def send(found: Link, length_ms: int, now: float) -> None:
 def test_pings_while_audio_flows_and_while_it_does_not():
     found = link()
     assert found.times() == [20.0]
-    assert not found.ping_due(19.9)
-    assert found.ping_due(20.0)
+    assert found.tick(19.9) is None
+    assert not found.wants_ping
     send(found, 40, 1.0)
     assert found.times() == [3.0]
-    assert not found.ping_due(2.9)
-    assert found.ping_due(3.0)
-    found.ask_ping(3.0)
-    assert found.want_ping
-    assert not found.ping_due(100.0)
+    assert found.tick(2.9) is None
+    assert not found.wants_ping
+    assert found.tick(3.0) is None
+    assert found.take_ping()
     assert found.times() == [9.0]
-    assert not found.is_silent(8.9)
-    assert found.is_silent(9.0)
-    found.pong(4.0)
-    assert not found.is_silent(100.0)
+    assert found.tick(8.9) is None
+    assert not found.wants_ping
+    found.pong(8.95)
     assert found.times() == [23.0]
+    assert found.tick(22.9) is None
+    assert not found.wants_ping
+    assert found.tick(23.0) is None
+    assert found.take_ping()
+
+
+def test_a_pong_that_does_not_come_in_time():
+    found = link()
+    assert found.tick(20.0) is None
+    assert found.take_ping()
+    assert found.tick(25.9) is None
+    assert not found.wants_ping
+    fault = found.tick(26.0)
+    assert fault is not None
+    assert (fault.verdict, fault.code) == ("retry", "no_answer")
 
 
 def test_a_ping_that_did_not_go_out_covers_what_was_sent_since():
@@ -362,20 +387,20 @@ def test_what_is_awaited_makes_pings_as_often():
 def test_audio_goes_out_up_to_the_window_only():
     found = link(window_ms=1000)
     send(found, 499, 0.0)
-    assert not found.want_ping
+    assert not found.wants_ping
     send(found, 1, 0.0)
-    assert found.want_ping
+    assert found.wants_ping
     assert not found.is_full
-    found.want_ping = False
+    assert found.take_ping()
     send(found, 499, 0.0)
     assert not found.is_full
     send(found, 1, 0.0)
     assert found.is_full
-    assert not found.want_ping
+    assert not found.wants_ping
     found.pong(1.0)
     # The PONG proved the first half; the second one needs its own.
     assert not found.is_full
-    assert found.want_ping
+    assert found.wants_ping
 
 
 def test_a_hold_is_decided_by_the_second_pong():
@@ -385,21 +410,21 @@ def test_a_hold_is_decided_by_the_second_pong():
     assert found.is_held(6.9)
     assert not found.is_held(7.0)
     assert sorted(found.times()) == [7.0, 7.0]
-    found.want_ping = False
+    assert found.take_ping()
     found.pong(1.2)
     # The trip of 0.2 s counts; so 0.1 s are left of 0.3 s.
-    assert found.times()[1:] == [pytest.approx(1.3), 7.0]
-    found.tick_hold(1.29)
-    assert not found.want_ping
-    found.tick_hold(1.31)
-    assert found.want_ping
+    assert found.times()[1:] == [7.0, pytest.approx(1.3)]
+    found.tick(1.29)
+    assert not found.wants_ping
+    found.tick(1.31)
+    assert found.wants_ping
     assert found.times()[1:] == [7.0]
     assert found.is_held(1.4)
     found.pong(1.5)
     assert not found.is_held(1.5)
-    found.tick_hold(1.5)
+    found.tick(1.5)
     assert len(found.times()) == 1
-    found.go_on(ms(400))
+    found.mark_done(ms(400))
     assert found.hold is None
     assert found.marked_to == ms(400)
 
@@ -407,22 +432,22 @@ def test_a_hold_is_decided_by_the_second_pong():
 def test_a_hold_waits_for_what_the_server_has_to_look_at():
     found = link(SERVER)
     send(found, 4000, 0.0)  # It may look at that for 2 s.
-    found.want_ping = False
+    assert found.take_ping()
     found.pong(0.0)
     found.begin_hold(ms(4000), 0, 0.0)
-    found.want_ping = False
+    assert found.take_ping()
     found.pong(0.1)
-    assert found.times()[1:] == [pytest.approx(2.3), 6.0]
+    assert found.times()[1:] == [6.0, pytest.approx(2.3)]
     found.looked_to(ms(3000), 0.2)
-    assert found.times()[1:] == [pytest.approx(1.0), 6.0]
+    assert found.times()[1:] == [6.0, pytest.approx(1.0)]
     found.looked_to(ms(4000), 0.3)
-    assert found.times()[1:] == [pytest.approx(0.6), 6.0]
+    assert found.times()[1:] == [6.0, pytest.approx(0.6)]
 
 
 def test_a_hold_while_an_update_is_out_wakes_nobody():
     found = link(SERVER)
     found.begin_hold(0, 0, 1.0)
-    found.session.updating = SETTINGS
+    found.session.update(SETTINGS)
     assert len(found.times()) == 1
 
 
@@ -430,16 +455,16 @@ def test_quiet_is_proved_by_the_pong_of_a_later_ping():
     found = link(SERVER)
     send(found, 1000, 0.0)
     found.ask_ping(0.0)
-    found.want_ping = False
+    assert found.take_ping()
     found.pong(0.1)
     assert found.take_quiet() is None
     # It may look at that second for half a second; and 2 s more.
     found.ask_ping(2.5)
-    found.want_ping = False
+    assert found.take_ping()
     found.pong(2.6)
     assert found.take_quiet() is None
     found.ask_ping(2.61)
-    found.want_ping = False
+    assert found.take_ping()
     found.pong(2.7)
     assert found.take_quiet() == ms(1000)
     assert found.take_quiet() is None
@@ -518,7 +543,7 @@ def test_a_replayed_turn_keeps_its_start():
     core.say({"type": start, "item_id": "a", "audio_start_ms": 700})
     core.transcribed("delta", "a", delta="o")
     assert turns(core, Interim) == [(1000, 600)]
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
     [lost] = core.of(SessionLost)
     assert (lost.retry_ms, lost.attempt, lost.was_ready) == (0, 1, True)
@@ -535,7 +560,7 @@ def test_interims_that_nobody_took_give_way_to_the_next():
     for delta in ("a", "b"):
         kind = "conversation.item.input_audio_transcription.delta"
         event = {"type": kind, "item_id": "i", "delta": delta}
-        core.core.receive(core.link, json.dumps(event), core.now)
+        core.core.exchange.receive(core.link, json.dumps(event), core.now)
     assert [r.turn.text for r in core.core.results] == ["ab"]
 
 
@@ -547,20 +572,19 @@ def test_a_ready_spare_session_takes_over_before_the_other_expires():
     first, began = core.link, core.now
     core.hear(WORD * 10, commit=True)
     core.wait(89.0)
-    assert not core.core.take_connect(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
     core.wait(1.1)
     core.session()
     assert core.core.active is first
     for when, active in ((97.4, first), (97.6, core.link)):
-        while (due := core.core.deadline()) <= began + when:
+        while (due := core.core.exchange.deadline()) <= began + when:
             core.now = max(due, core.now)
-            core.core.tick(core.now)
+            core.core.exchange.tick(core.now)
             for each in {first, core.link}:
-                if each.want_ping:
-                    each.want_ping = False
-                    core.core.pong(each, core.now)
+                if each.take_ping():
+                    core.core.exchange.pong(each, core.now)
         assert core.core.active is active
-    assert first.closing
+    assert first.must_close
 
 
 def test_the_servers_word_on_an_onset_counts_more_than_sound():

@@ -1,4 +1,4 @@
-"""What the random calls of `bench.soak` found, one small case each."""
+"""What the random calls of `devkit.sim` found, one small case each."""
 
 from __future__ import annotations
 
@@ -60,19 +60,19 @@ class Line:
 
     def pong(self, now: float) -> None:
         """The PING that was asked for goes out, and is answered."""
-        assert self.link.want_ping
-        self.link.want_ping = False
-        self.core.pong(self.link, now)
+        assert self.link.wants_ping
+        self.link.take_ping()
+        self.core.exchange.pong(self.link, now)
 
     def connect(self) -> None:
-        assert self.core.take_connect(self.now)
-        self.link = self.core.opened(self.now, 1e9)
+        assert self.core.exchange.next_attempt(self.now)
+        self.link = self.core.exchange.opened(self.now, 1e9)
         self.sent()
         self.event("session.updated")
 
     def event(self, kind: str, **fields) -> None:
         message = json.dumps({"type": kind, **fields})
-        self.core.receive(self.link, message, self.now)
+        self.core.exchange.receive(self.link, message, self.now)
 
     def started(self, item: str, at_ms: int) -> None:
         kind = "input_audio_buffer.speech_started"
@@ -94,7 +94,7 @@ class Line:
         """The types of all messages that go out now."""
         types = []
         while True:
-            message = self.core.next_message(self.link, self.now)
+            message = self.core.exchange.next_message(self.link, self.now)
             if message is None:
                 return types
             types.append(json.loads(message)["type"].rpartition(".")[2])
@@ -150,7 +150,7 @@ def test_audio_is_reported_as_dropped_once():
     line.sent()
     line.talk(12_000)  # 2 s of what it pushes out were never sent
     line.now = 1.0
-    line.core.closed(line.link, 1006, "", line.now)
+    line.core.exchange.closed(line.link, 1006, "", line.now)
     line.now = 2.0
     line.connect()
     dropped = line.of(AudioDropped)
@@ -193,7 +193,7 @@ def test_a_finalize_in_silence_waits_for_the_turn_before_after_a_replay():
     line.core.finalize("f", line.now)
     line.sent()
     line.now = 1.0
-    line.core.closed(line.link, 1006, "", line.now)
+    line.core.exchange.closed(line.link, 1006, "", line.now)
     line.connect()
     line.sent()
     # All is sent again, but the server has not said a word about it yet.
@@ -203,7 +203,7 @@ def test_a_finalize_in_silence_waits_for_the_turn_before_after_a_replay():
     line.completed("b", "hello")
     line.pong(1.1)
     line.now = 4.0  # time enough for it to look at 3 s of audio
-    line.core.tick(line.now)
+    line.core.exchange.tick(line.now)
     line.sent()
     kinds = [type(r) for r in line.core.results]
     assert kinds.index(Final) < kinds.index(FinalizeEnd)
@@ -259,7 +259,7 @@ def test_a_turn_that_never_ends_gives_up_only_its_own_audio():
         line.started(f"b{attempt}", 1700)
         line.stopped(f"b{attempt}", 3500, f"a{attempt}")
         line.now += 1.5
-        line.core.tick(line.now)
+        line.core.exchange.tick(line.now)
         if attempt == 1:
             line.connect()
     failed = line.of(TurnFailed)
@@ -281,7 +281,7 @@ def test_a_fast_replay_does_not_cut_a_turn_that_the_server_has_ended():
     line.started("b", 2700)
     line.pong(0.1)
     line.now = 1.0
-    line.core.tick(line.now)
+    line.core.exchange.tick(line.now)
     messages = line.sent()
     assert "commit" not in messages[:1]
 
@@ -293,10 +293,10 @@ def test_a_turn_that_really_does_not_end_is_bounded():
     line.started("a", 0)
     line.talk(10_000)
     assert "commit" not in line.sent()
-    assert line.link.want_ping
+    assert line.link.wants_ping
     line.pong(0.1)
     line.now = 10.0
-    line.core.tick(line.now)
+    line.core.exchange.tick(line.now)
     assert "commit" in line.sent()
 
 
@@ -309,8 +309,8 @@ def test_a_hold_that_is_over_does_not_wake_the_client_again_and_again():
     line.pong(0.1)
     # The transport takes nothing more for the moment.
     line.now = 1.0
-    line.core.tick(line.now)
-    due = line.core.deadline()
+    line.core.exchange.tick(line.now)
+    due = line.core.exchange.deadline()
     assert due is not None
     assert due > line.now
 
@@ -320,11 +320,11 @@ def test_nothing_connects_after_the_end():
     line.talk(1000)
     line.sent()
     line.started("a", 0)
-    line.core.end(line.now)
+    line.core.stop(line.now)
     line.event(
         TRANSCRIPTION + "failed", item_id="a", error={"type": "server_error"}
     )
-    assert not line.core.take_connect(line.now + 100)
+    assert not line.core.exchange.next_attempt(line.now + 100)
 
 
 def test_an_item_that_comes_after_its_commit_was_given_up_shifts_no_text():
@@ -357,8 +357,8 @@ def quiet_seconds(line: Line, seconds: int, answers: bool = True) -> None:
         line.now += 1.0
         line.core.audio(SILENCE * ms(1000))
         line.sent()
-        line.core.tick(line.now)
-        if line.link.want_ping and answers:
+        line.core.exchange.tick(line.now)
+        if line.link.wants_ping and answers:
             line.pong(line.now)
 
 
@@ -366,9 +366,9 @@ def test_silence_is_let_go_only_when_the_server_lived_on():
     """It may have died between the PONG and what its detector said."""
     line = Line()
     quiet_seconds(line, 3)
-    assert not line.link.want_ping  # The first PING is answered.
+    assert not line.link.wants_ping  # The first PING is answered.
     quiet_seconds(line, 5, answers=False)
-    assert line.link.want_ping
+    assert line.link.wants_ping
     assert line.core.watermark == 0
     line.pong(line.now)
     assert line.core.watermark > ms(1000)
@@ -396,7 +396,7 @@ def test_a_server_that_dies_after_its_pong_does_not_answer_for_its_detector():
     line.pong(0.1)
     assert line.link.hold is not None
     for line.now in (0.5, 1.0, 2.0, 4.0):
-        line.core.tick(line.now)
+        line.core.exchange.tick(line.now)
         line.sent()
     assert line.of(FinalizeEnd) == []
     # Alive after all: there was nothing to say.
@@ -464,7 +464,7 @@ def test_a_start_that_was_shown_stays_when_a_replay_hears_it_later():
     line.started("a", 100)
     line.event(TRANSCRIPTION + "delta", item_id="a", delta="one")
     assert [r.turn.start_ms for r in line.of(Interim)] == [400]
-    line.core.closed(line.link, 1006, "", line.now)
+    line.core.exchange.closed(line.link, 1006, "", line.now)
     line.connect()
     line.sent()
     line.started("b", 450)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.soak.core import main, run_batch
-from bench.soak.random_call import owner_of
+from devkit.sim.random_call import owner_of
 
 
 @pytest.mark.parametrize("first", range(0, 200, 40))

@@ -10,9 +10,9 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     FinalizeEnd,
 )
 
-from bench.soak.sim_call import Call
-from bench.soak.sim_server import Faults, SimServer
-from bench.soak.words import ms
+from devkit.sim.call import Call
+from devkit.sim.server import Faults, SimServer
+from devkit.sim.words import ms
 
 
 def make_call(owner: str, seed: int = 1, faults: Faults | None = None) -> Call:

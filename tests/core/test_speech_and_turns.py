@@ -28,6 +28,9 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     TurnCommitted,
     TurnFailed,
 )
+from ten_packages.extension.openai_asr_python.realtime.session import (
+    SessionState,
+)
 
 WORD = word_audio(1)
 WIDE = {"window_ms": 3_600_000, "packet_ms": 100, "replay_packet_ms": 100}
@@ -95,11 +98,11 @@ def test_what_the_detector_passed_over_is_let_go():
     for skip, kept in ((None, 1000), (100, 2200)):
         core = listening(skip)
         core.hear(SILENCE * ms(3000))
-        core.core.passed_over(ms(2500))
+        core.core.quiet_to(ms(2500))
         assert core.core.watermark == ms(2500 - kept)
     core.core.speech_started(ms(3000))
     core.hear(WORD * 20)
-    core.core.passed_over(ms(3400))
+    core.core.quiet_to(ms(3400))
     assert core.core.watermark == ms(300)
 
 
@@ -109,7 +112,7 @@ def test_nothing_is_passed_over_while_a_commit_is_open():
     core.hear(WORD * 10)
     core.core.speech_ended(ms(300), ms(300))
     core.hear(SILENCE * ms(3000))
-    core.core.passed_over(ms(3000))
+    core.core.quiet_to(ms(3000))
     assert core.core.watermark == 0
     assert commits_at(core) == [300]
 
@@ -213,7 +216,7 @@ def test_live_audio_goes_out_in_packets_and_a_replay_in_larger_ones():
         ms(160),
     ]
     core.hear(SILENCE * ms(161))
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.session()
     sizes = [len(base64.b64decode(e["audio"])) for e in core.sent[1:]]
     assert sizes == [ms(200), ms(151)]
@@ -284,7 +287,7 @@ def test_a_turn_that_fails_is_sent_again_once():
         core.committed(item, None)
         core.transcribed("failed", item, error=error)
         if item == "a":
-            assert core.link.closing
+            assert core.link.must_close
             assert core.of(TurnFailed) == []
             core.session()
             assert commits_at(core) == [300]
@@ -295,12 +298,12 @@ def test_a_turn_that_fails_is_sent_again_once():
     assert failed.fault.code == "c"
     assert failed.fault.message == "transcription failed: so"
     assert core.core.watermark == core.core.dropped == ms(300)
-    assert not core.link.closing
+    assert not core.link.must_close
     # The next turn has its own two tries.
     core.hear(WORD * 10, commit=True)
     core.committed("c", "b")
     core.transcribed("failed", "c", error=error)
-    assert core.link.closing
+    assert core.link.must_close
     assert len(core.of(TurnFailed)) == 1
 
 
@@ -329,9 +332,9 @@ def test_the_wait_for_an_answer_begins_anew_with_each_turn():
     core.wait(14.0)
     core.transcribed("completed", "a", transcript="one")
     core.wait(14.0)
-    assert not core.link.closing
+    assert not core.link.must_close
     core.wait(1.1)
-    assert core.link.closing
+    assert core.link.must_close
 
 
 def test_what_means_nothing_is_counted():
@@ -339,8 +342,8 @@ def test_what_means_nothing_is_counted():
     core.session()
     core.say("{", "[]", {"type": "odd"}, {"type": "odd.too"})
     core.transcribed("completed", "a", transcript="one")
-    assert core.core.malformed == 2
-    assert core.core.unknown_events == 3
+    assert core.core.exchange.malformed == 2
+    assert core.core.sessions.habits.unknown_events == 3
     assert core.of(Final) == []
 
 
@@ -367,9 +370,9 @@ def test_an_error_of_a_session_that_goes_on_is_told_after_a_moment():
     core = ScriptedCore(**WIDE)
     core.session()
     core.say({"type": "error", "error": {"code": "c", "message": "so"}})
-    core.core.tick(core.now)
+    core.core.exchange.tick(core.now)
     core.wait(0.45)
-    core.core.tick(core.now)
+    core.core.exchange.tick(core.now)
     core.look()
     assert core.of(ServerProblem) == []
     core.wait(0.1)
@@ -390,7 +393,7 @@ def test_a_server_that_does_not_answer_is_given_up():
     assert (lost.fault.verdict, lost.fault.code) == ("retry", "no_answer")
     text = "the server does not answer, or does not read"
     assert lost.fault.message == text
-    assert core.link.closing
+    assert core.link.must_close
 
 
 def test_an_empty_commit_is_no_problem_and_waits_for_no_item():
@@ -423,13 +426,13 @@ def test_the_session_that_follows_opens_before_the_hour_is_over():
     core.say({**CREATED, "session": soon}, UPDATED)
     first = core.link
     core.wait(939.9)
-    assert not core.core.take_connect(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
     core.wait(0.2)
     core.session()
     # Nothing is undelivered: it takes over at once.
     assert core.core.active is core.link
-    assert first.closing
-    assert first.session.state == "over"
+    assert first.must_close
+    assert first.session.state is SessionState.OVER
     assert core.of(SessionLost) == []
 
 
@@ -466,4 +469,4 @@ def test_jumps_over_silence_are_forgotten_with_what_was_delivered():
         core.transcribed("completed", f"a{number}", transcript="one")
     starts = [r.turn.start_ms for r in core.of(Final)]
     assert starts == [2000, 4300, 6600, 8900, 11_200]
-    assert len(core.link.session.clock._anchors) == 1
+    assert len(core.link.session.audio._anchors) == 1

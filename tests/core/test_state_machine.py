@@ -1,6 +1,6 @@
 """Anything in any order: hypothesis looks for the shortest broken call.
 
-What must hold after every step is in `bench.soak.watch`.
+What must hold after every step is in `devkit.sim.watch`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 from sim import OWNERS, WORD_SAMPLES, Call, Faults, SimServer
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
-from bench.soak.random_call import PACES
+from devkit.sim.random_call import PACES
 
 CODES = (1000, 1001, 1002, 1006, 1009, 1011, 1012, 1013)
 REFUSALS = ("invalid_request_error.invalid_api_key", "insufficient_quota")
@@ -253,7 +253,7 @@ class OneCall(RuleBasedStateMachine):
         call.wait(60)
         assert call.watch.answered == len(call.asked)
         if call.core.fatal is not None and not call.stopped:
-            assert call.core.watermark == call.core._held.end
+            assert call.core.watermark == call.core._buffer.end
 
 
 TestOneCall = OneCall.TestCase

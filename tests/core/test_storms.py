@@ -41,12 +41,12 @@ def test_without_audio_there_is_no_progress(says, closes):
     core = ScriptedCore(SERVER)
     connections = 0
     while core.now < 160.0:
-        if core.core._connect_at is None:
+        if core.core.sessions.due_at() is None:
             if not closes:
                 # It is content with this session.
                 break
-            core.core.closed(core.link, 1000, "", core.now)
-        due = core.core._connect_at
+            core.core.exchange.closed(core.link, 1000, "", core.now)
+        due = core.core.sessions.due_at()
         assert due is not None
         core.now = max(core.now, due)
         core.session()
@@ -54,7 +54,7 @@ def test_without_audio_there_is_no_progress(says, closes):
         # At once, then after about 0.5, 1, 2, 4, 8 and 10 s.
         assert connections <= 16
         for event in says:
-            if not core.link.closing:
+            if not core.link.must_close:
                 core.say(event)
 
 
@@ -65,5 +65,5 @@ def test_after_some_audio_the_next_attempt_is_made_at_once():
         core.hear(LOUD)
         core.wait(1.0)
         core.say(committed(f"i{number}"), word(f"i{number}"))
-        core.core.closed(core.link, 1000, "", core.now)
-        assert core.core._connect_at == core.now, number
+        core.core.exchange.closed(core.link, 1000, "", core.now)
+        assert core.core.sessions.due_at() == core.now, number

@@ -27,6 +27,9 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionReady,
     SettingsChanged,
 )
+from ten_packages.extension.openai_asr_python.realtime.session import (
+    SessionState,
+)
 
 SPEECH = word_audio(1) + SILENCE * ms(270)
 
@@ -44,23 +47,23 @@ def with_spare(ready: bool = True, **limits: int):
     if ready:
         core.say(CREATED, UPDATED)
     assert core.core.active is old
-    assert core.core.standby is core.link
+    assert core.core.sessions.standby is core.link
     return core, old
 
 
 def run(core: ScriptedCore, seconds: float) -> None:
     """Let time pass for all connections."""
     until = core.now + seconds
-    links = [core.core.active, core.core.standby, core.link]
-    while (due := core.core.deadline()) is not None and due <= until:
+    links = [core.core.active, core.core.sessions.standby, core.link]
+    while (due := core.core.exchange.deadline()) is not None and due <= until:
         core.now = max(core.now, due)
-        core.core.tick(core.now)
+        core.core.exchange.tick(core.now)
         for link in links:
-            if link is not None and link.want_ping:
-                link.want_ping = False
-                core.core.pong(link, core.now)
+            if link is not None and link.wants_ping:
+                link.take_ping()
+                core.core.exchange.pong(link, core.now)
         core.look()
-        if core.core._connect_at is not None:
+        if core.core.sessions.due_at() is not None:
             break
     core.now = until
 
@@ -71,16 +74,16 @@ def test_an_update_that_the_session_before_was_sent_is_sent_again():
     core.say(created(100), UPDATED)
     old = core.link
     core.wait(90.1)
-    assert core.core.take_connect(core.now)
+    assert core.core.exchange.next_attempt(core.now)
     core.core.change(OTHER, core.now)
     core.look()
     assert core.types[-1] == UPDATE
     core.hear(SPEECH)
-    core.link = core.core.opened(core.now, 1.7e9)
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
     core.sent = []
     core.say(CREATED, UPDATED)
     assert core.core.active is old
-    core.core.closed(old, 1006, "", core.now)
+    core.core.exchange.closed(old, 1006, "", core.now)
     core.look()
     assert core.core.active is core.link
     core.sent = []
@@ -102,27 +105,27 @@ def test_a_spare_session_of_the_old_settings_is_given_up():
     core.sent = []
     core.look()
     assert UPDATE in core.types
-    assert not spare.closing
+    assert not spare.must_close
     core.say(UPDATED)
     [answer] = core.of(SettingsChanged)
     assert answer.applies == "next turn"
-    assert spare.closing
-    assert spare.session.state == "over"
-    assert core.core.standby is None
+    assert spare.must_close
+    assert spare.session.state is SessionState.OVER
+    assert core.core.sessions.standby is None
     # The next one is opened with the new ones.
     run(core, 0.1)
-    assert core.core.take_connect(core.now).settings == OTHER
+    assert core.core.exchange.next_attempt(core.now).settings == OTHER
 
 
 def test_a_change_by_session_does_not_wait_for_the_spare_one():
     core, old = with_spare()
     spare = core.link
     core.core.change(OTHER, core.now, by_session=True)
-    assert spare.closing
-    attempt = core.core.take_connect(core.now)
+    assert spare.must_close
+    attempt = core.core.exchange.next_attempt(core.now)
     assert attempt is not None
     assert attempt.settings == OTHER
-    assert not old.closing
+    assert not old.must_close
 
 
 def test_a_refused_change_gives_up_the_session_it_was_for():
@@ -131,40 +134,40 @@ def test_a_refused_change_gives_up_the_session_it_was_for():
     old = core.link
     core.hear(SPEECH)
     core.core.change(OTHER, core.now, by_session=True, within_s=6.0)
-    assert core.core.take_connect(core.now)
-    core.link = core.core.opened(core.now, 1.7e9)
+    assert core.core.exchange.next_attempt(core.now)
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
     core.sent = []
     core.look()
     run(core, 6.1)
     [answer] = core.of(SettingsChanged)
     assert answer.refused.code == "timeout"
-    assert core.link.closing
-    assert core.core.standby is None
+    assert core.link.must_close
+    assert core.core.sessions.standby is None
     assert core.core.active is old
     assert core.core.settings == SETTINGS
 
 
 def test_a_spare_session_that_dies_is_opened_again_after_a_pause():
     core, old = with_spare()
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.look()
     assert core.of(SessionLost) == []
     assert core.core.active is old
-    assert not core.core.take_connect(core.now + 0.9)
+    assert not core.core.exchange.next_attempt(core.now + 0.9)
     run(core, 1.3)
     core.session()
-    assert core.core.standby is core.link
+    assert core.core.sessions.standby is core.link
 
 
 def test_a_session_that_dies_while_the_spare_one_opens():
     core, old = with_spare(ready=False)
-    core.core.closed(old, 1006, "", core.now)
+    core.core.exchange.closed(old, 1006, "", core.now)
     core.look()
     [lost] = core.of(SessionLost)
     assert not lost.replaced
     assert core.core.active is None
     # The one that opens is waited for.
-    assert not core.core.take_connect(core.now + 60)
+    assert not core.core.exchange.next_attempt(core.now + 60)
     core.say(CREATED, UPDATED)
     assert core.core.active is core.link
     assert core.types.count(COMMIT) == 1
@@ -174,24 +177,26 @@ def test_a_session_that_dies_while_the_spare_one_opens():
 
 def test_a_fatal_fault_gives_up_the_session_that_opens():
     core, old = with_spare(ready=False)
-    core.core.closed(old, 3000, "", core.now)
+    core.core.exchange.closed(old, 3000, "", core.now)
     core.look()
     assert core.core.fatal is not None
-    assert core.link.closing
-    assert core.core.standby is None
-    assert not core.core.take_connect(core.now + 60)
+    assert core.link.must_close
+    assert core.core.sessions.standby is None
+    assert not core.core.exchange.next_attempt(core.now + 60)
     [dropped] = core.of(AudioDropped)
     assert (dropped.duration_ms, dropped.cause) == (300, "given_up")
-    assert core.core.deadline() is None
+    assert core.core.exchange.deadline() is None
 
 
 def test_what_an_overtaken_session_says_counts_no_more():
     core, old = with_spare()
     run(core, 7.6)
     assert core.core.active is core.link
-    assert old.closing
-    core.core.receive(old, '{"type": "input_audio_buffer.committed"}', 1.0)
-    core.core.closed(old, 3000, "", core.now)
+    assert old.must_close
+    core.core.exchange.receive(
+        old, '{"type": "input_audio_buffer.committed"}', 1.0
+    )
+    core.core.exchange.closed(old, 3000, "", core.now)
     core.look()
     assert core.core.fatal is None
     assert core.of(SessionLost) == []
@@ -224,11 +229,11 @@ def test_another_owner_in_the_middle_of_a_turn_takes_a_new_session():
     wider = replace(SETTINGS, turn_detection=VAD)
     core.core.change(wider, core.now)
     core.look()
-    assert not core.core.take_connect(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
     core.core.hurry(core.now)
     core.look()
     assert core.types.count(UPDATE) == 1  # That of the handshake.
-    attempt = core.core.take_connect(core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
     assert attempt.settings == wider
     # In a pause the running session is updated.
     core = ScriptedCore()
@@ -241,13 +246,13 @@ def test_another_owner_in_the_middle_of_a_turn_takes_a_new_session():
 def test_a_change_after_a_fatal_fault_is_refused_with_it():
     core = ScriptedCore()
     core.session()
-    core.core.closed(core.link, 3000, "", core.now)
+    core.core.exchange.closed(core.link, 3000, "", core.now)
     core.core.change(OTHER, core.now)
     core.look()
     [answer] = core.of(SettingsChanged)
     assert answer.refused == core.core.fatal
     core = ScriptedCore()
-    core.core.end(core.now)
+    core.core.stop(core.now)
     core.core.change(OTHER, core.now)
     core.look()
     [answer] = core.of(SettingsChanged)
@@ -257,33 +262,33 @@ def test_a_change_after_a_fatal_fault_is_refused_with_it():
 def test_attempts_that_fail_are_told_with_their_pauses():
     core = ScriptedCore()
     for attempt in (1, 2, 3):
-        assert core.core.take_connect(core.now)
-        core.core.failed(RETRY, core.now)
+        assert core.core.exchange.next_attempt(core.now)
+        core.core.exchange.failed(RETRY, core.now)
         core.look()
         lost = core.of(SessionLost)[-1]
         assert lost.fault == RETRY
         assert (lost.attempt, lost.was_ready) == (attempt, False)
         assert not lost.replaced
-        due = core.core.deadline()
+        due = core.core.exchange.deadline()
         assert lost.retry_ms == round((due - core.now) * 1000)
         core.now = due
-    core.core.take_connect(core.now)
-    core.core.failed(replace(RETRY, retry_after=30.0), core.now)
+    core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(replace(RETRY, retry_after=30.0), core.now)
     core.look()
     assert 30_000 <= core.of(SessionLost)[-1].retry_ms <= 37_500
 
 
 def test_an_attempt_is_due_once():
     core = ScriptedCore()
-    assert core.core.deadline() == core.now
-    assert not core.core.take_connect(core.now - 0.1)
+    assert core.core.exchange.deadline() == core.now
+    assert not core.core.exchange.next_attempt(core.now - 0.1)
     core.core.start(core.now + 5)
-    assert core.core.take_connect(core.now)
-    assert not core.core.take_connect(core.now)
-    core.link = core.core.opened(core.now, 1.7e9)
+    assert core.core.exchange.next_attempt(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
     core.say(CREATED, UPDATED)
     core.core.start(core.now)
-    assert not core.core.take_connect(core.now)
+    assert not core.core.exchange.next_attempt(core.now)
 
 
 def test_audio_of_a_session_that_gave_way_is_dropped_when_it_is_lost():
@@ -294,7 +299,7 @@ def test_audio_of_a_session_that_gave_way_is_dropped_when_it_is_lost():
     # The session has it all.
     assert core.of(AudioDropped) == []
     assert core.core.watermark == 0
-    core.core.closed(core.link, 1006, "", core.now)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
     core.session()
     assert core.of(AudioDropped) == [AudioDropped(0, 800)]
     assert core.core.watermark == ms(800)

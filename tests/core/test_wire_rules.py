@@ -12,7 +12,6 @@ from ten_packages.extension.openai_asr_python.realtime.client_events import (
     append_event,
     clear_event,
     commit_event,
-    session_update,
     session_update_event,
 )
 from ten_packages.extension.openai_asr_python.realtime.events import (
@@ -32,6 +31,7 @@ from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
     merged,
     needs_new_session,
+    session_update,
 )
 from ten_packages.extension.openai_asr_python.realtime.shown import harmless
 

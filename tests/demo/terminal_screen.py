@@ -1,15 +1,12 @@
 """A terminal small enough to read: what would be on the screen?
 
 Understands what captions may send: text, ``\\r``, ``\\n``, cursor up, erase
-below, colours, cursor visibility. Anything else fails the test.
+the line, colours, cursor visibility. Anything else fails the test.
 """
 
 import io
 import re
-
-from examples.live_captions.ten_packages.extension.captions.cells import (
-    char_width,
-)
+import unicodedata
 
 _SEQUENCE = re.compile(r"\x1b\[(\??[0-9;]*)([A-Za-z])")
 
@@ -65,9 +62,8 @@ class Screen(io.StringIO):
     def _sequence(self, arguments: str, final: str) -> None:
         if final == "A":
             self._row = max(0, self._row - int(arguments or 1))
-        elif final == "J" and arguments in ("", "0"):
-            del self._rows[self._row + 1 :]
-            del self._rows[self._row][self._column :]
+        elif (final, arguments) == ("K", "2"):
+            self._rows[self._row] = []
         elif arguments == "?25" and final in "hl":
             self.cursor_visible = final == "h"
         else:
@@ -86,7 +82,7 @@ class Screen(io.StringIO):
             self._put(char)
 
     def _put(self, char: str) -> None:
-        width = char_width(char)
+        width = 1 + (unicodedata.east_asian_width(char) in "WF")
         if self._column + width > self.columns:
             self._character("\n")
         row = self._rows[self._row]

@@ -151,16 +151,9 @@ def test_a_whole_run(
     ]
     assert report == {
         "ending": "finished",
-        "finals": 2,
         "errors": 0,
-        "fatal_error": None,
-        "last_error": None,
-        "position_ms": 4000,
         "problem": "",
-        "results": [
-            {"start_ms": 500, "duration_ms": 900, "text": "Hello."},
-            {"start_ms": 2500, "duration_ms": 900, "text": "Good bye."},
-        ],
+        "results": [result("Hello.", 500)[1], result("Good bye.", 2500)[1]],
     }
     text = output.read_text(encoding="utf-8")
     assert "00:00:02,500 --> 00:00:03,400\nGood bye." in text
@@ -171,8 +164,7 @@ def test_a_fatal_error_ends_the_app(
 ) -> None:
     report = show(result("Hello.", 500), FATAL)
     assert report["ending"] == "fatal_error"
-    assert report["fatal_error"] == FATAL[1]
-    assert report["finals"] == 1
+    assert len(report["results"]) == 1
     assert "✗ asr fatal error -1000: no such key" in capsys.readouterr().out
 
 
@@ -195,16 +187,16 @@ def test_a_lost_connection_is_named_and_so_is_its_return(
 
 
 def test_the_end_without_an_answer_is_bounded(show: Show) -> None:
-    report = show(result("Hello.", 0), DONE, finalize_wait_ms="200")
+    report = show(result("Hello.", 0), DONE, wait_s="0.2")
     assert report["ending"] == "finalize_timeout"
-    assert report["finals"] == 1
+    assert len(report["results"]) == 1
 
 
 def test_waiting_for_a_lost_service_is_explained_and_bounded(
     show: Show, capsys: pytest.CaptureFixture[str]
 ) -> None:
     gone = ("error", {"module": "asr", "code": 1000, "message": "gone"})
-    report = show(result("Hello.", 0), gone, DONE, END, reconnect_wait_ms=400)
+    report = show(result("Hello.", 0), gone, DONE, END, wait_s=0.4)
     assert report["ending"] == "disconnected"
     hints = [
         line
@@ -227,23 +219,21 @@ def test_a_source_error_is_shown_and_reported(
     "bad",
     [
         {"output_path": "call.doc"},
-        {"finalize_wait_ms": "soon"},
-        {"color": "blue"},
+        {"wait_s": "soon"},
+        {"output_path": "call.srt.txt"},
     ],
 )
 def test_bad_properties_end_the_app(
-    show: Show, capsys: pytest.CaptureFixture[str], bad: dict[str, str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bad: dict[str, str]
 ) -> None:
-    name = next(iter(bad))
-    report = show(**bad)
-    assert report["ending"] == "bad_settings"
-    assert report["problem"].startswith(f"captions: {name}: ")
-    assert name in capsys.readouterr().out
+    run(tmp_path / "report.json", [], bad)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"✗ captions: {next(iter(bad))}: ")
 
 
 def test_messages_that_cannot_be_read_are_left_out(show: Show) -> None:
     report = show(
-        ("asr_result", {"text": "x", "words": [1]}),
+        ("asr_result", {"text": "x", "start_ms": "soon"}),
         ("metrics", {"metrics": "none"}),
         ("unheard_of", {}),
         result("Hello.", 0),
@@ -262,3 +252,21 @@ def test_an_output_that_cannot_be_written_is_reported(
     assert report["ending"] == "finished"
     assert str(path) in report["problem"]
     assert str(path) in capsys.readouterr().out
+
+
+def test_error_lines_name_module_code_and_vendor(
+    show: Show, capsys: pytest.CaptureFixture[str]
+) -> None:
+    vendor = {"vendor": "openai", "code": "1006", "message": "gone"}
+    error = {
+        "module": "asr",
+        "code": 1000,
+        "message": "connection\nlost [red]",
+        "vendor_info": vendor,
+    }
+    fatal = {"module": "asr", "code": -1000, "message": "bad key\x1b[0m"}
+    show(("error", error), ("error", {**fatal, "vendor_info": {}}))
+    assert capsys.readouterr().out.splitlines() == [
+        "✗ asr error 1000: connection lost [red] (openai 1006)",
+        r"✗ asr fatal error -1000: bad key\u001b[0m",
+    ]

@@ -1,5 +1,6 @@
 """`python -m devkit.demo` with wrong input: one line, status 2."""
 
+import io
 import json
 import os
 import socket
@@ -194,25 +195,31 @@ def test_help_names_every_option_and_status(run: Run) -> None:
 
 
 def test_suffixes_are_those_the_captions_write() -> None:
-    from examples.live_captions.ten_packages.extension.captions import writers
+    from examples.live_captions.ten_packages.extension.captions.extension import (  # noqa: E501
+        Settings,
+    )
 
-    assert set(SUFFIXES) == set(writers.FORMATS)
+    for suffix in SUFFIXES:
+        assert Settings(output_path=f"call{suffix.upper()}").output_path
+    with pytest.raises(ValueError, match="output_path"):
+        Settings(output_path="call.ass")
 
 
-Play = Callable[..., str]
+def test_a_name_that_is_no_text(run: Run, tmp_path: Path) -> None:
+    name = os.fsdecode(b"call\xff.wav")
+    soundfile.write(tmp_path / "call.wav", np.zeros(9, np.int16), 16000)
+    (tmp_path / "call.wav").rename(tmp_path / name)
+    expect_usage_error(run("--audio", name), "not an audio file")
 
 
 @pytest.fixture
-def play(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Play:
-    """What the demo prints around an app that heard ``text``."""
+def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    """What the demo prints where an app has heard a text."""
 
-    def call(text: str, *arguments: str, server: str) -> str:
+    def show(text: str, *arguments: str, encoding: str = "utf-8") -> str:
         report = {
             "ending": "finished",
             "errors": 0,
-            "finals": 1,
             "problem": "",
             "results": [{"start_ms": 0, "duration_ms": 9, "text": text}],
         }
@@ -220,44 +227,53 @@ def play(
         def run_app(
             app: Path, environment: dict[str, str], signals: object
         ) -> tuple[int, str]:
-            assert environment["LIVE_CAPTIONS_SERVER"] == server
             path = Path(environment["LIVE_CAPTIONS_REPORT"])
             path.write_text(json.dumps(report), encoding="utf-8")
             return 0, ""
 
+        data = io.BytesIO()
         monkeypatch.setattr(command, "run_app", run_app)
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(data, encoding))
         monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody-0123456789")
-        assert command.main((*arguments, "--server", server)) == 0
-        return capsys.readouterr().out
+        job = (
+            "--audio",
+            str(ROOT / "samples" / "call.wav"),
+            "--server",
+            "ws://127.0.0.1:9/v1",
+        )
+        # What is given again counts.
+        assert command.main((*job, *arguments)) == 0
+        return data.getvalue().decode(encoding)
 
-    return call
+    return show
 
 
-def test_a_transcript_cannot_move_the_cursor(play: Play) -> None:
-    out = play(
-        "said\x1b[2J\n\x9b31m\u202ehere",
-        *("--audio", str(ROOT / "samples" / "call.wav")),
-        server="ws://127.0.0.1:9/v1",
-    )
+def test_a_transcript_cannot_move_the_cursor(shown: Callable[..., str]) -> None:
+    out = shown("said\x1b[2J\n\x9b31m\u202ehere")
     assert r"said\u001b[2J \u009b31m\u202ehere" in out
     assert not set("\x1b\x9b\u202e") & set(out)
 
 
-def test_the_name_of_a_file_cannot_either(play: Play, audio: str) -> None:
+def test_a_terminal_without_unicode_gets_escapes(
+    shown: Callable[..., str],
+) -> None:
+    out = shown("naïve … 日本", encoding="ascii")
+    assert r"na\xefve \u2026 \u65e5\u672c" in out
+
+
+def test_the_name_of_a_file_cannot_either(
+    shown: Callable[..., str], audio: str
+) -> None:
     odd = Path(audio).with_name("a\x1b[2J\u202e b.wav")
     Path(audio).rename(odd)
-    output = odd.with_suffix(".srt")
-    out = play(
-        "here",
-        *("--audio", str(odd), "--output", str(output)),
-        server="ws://127.0.0.1:9/v1",
-    )
+    output = str(odd.with_suffix(".srt"))
+    out = shown("here", "--audio", str(odd), "--output", output)
     assert out.count(r"a\u001b[2J\u202e b.") == 2
     assert not set("\x1b\u202e") & set(out)
 
 
 @pytest.mark.parametrize(
-    ("server", "shown"),
+    ("server", "printed"),
     [
         ("wss://asr.example/v1", "wss://asr.example/v1"),
         ("wss://me:hush-hush@asr.example/v1", "wss://asr.example/v1"),
@@ -268,8 +284,8 @@ def test_the_name_of_a_file_cannot_either(play: Play, audio: str) -> None:
     ],
 )
 def test_what_is_secret_in_a_url_is_not_printed(
-    play: Play, audio: str, server: str, shown: str
+    shown: Callable[..., str], server: str, printed: str
 ) -> None:
-    out = play("here", "--audio", audio, server=server)
-    assert f"server  {shown}\n" in out
+    out = shown("here", "--server", server)
+    assert f"server  {printed}\n" in out
     assert "hush" not in out

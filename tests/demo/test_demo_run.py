@@ -100,7 +100,10 @@ def test_a_text_that_differs_shows_in_the_rate(
         ) as process,
     ):
         shown, _ = process.communicate(timeout=60)
-    assert shown.splitlines()[-1] == "word error rate: 0.25"
+    assert shown.splitlines()[-2:] == [
+        "word error: said 'and more', heard ''",
+        "word error rate: 0.25",
+    ]
 
 
 def test_a_key_that_is_refused_fails_the_run(call: Path) -> None:
@@ -175,3 +178,25 @@ def test_the_stand_in_can_be_asked_for(call: Path) -> None:
     assert process.returncode == 0, errors
     assert "host    the stand-in for the TEN runtime" in shown.splitlines()
     assert TEXTS[0] in shown
+
+
+def test_a_reader_that_goes_away_ends_nothing_but_the_display(
+    call: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.json"
+    with (
+        ServerThread(engine="script") as server,
+        demo(
+            *("--server", server.url, "--audio", call, "--speed", "8"),
+            *("--output", output),
+        ) as process,
+    ):
+        assert process.stdout is not None
+        assert process.stderr is not None
+        while process.stdout.readline().strip():
+            pass
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 1
+    body = json.loads(output.read_text(encoding="utf-8"))
+    assert body["text"] == " ".join(TEXTS)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devkit.demo.word_error_rate import (
-    edit_distance,
     word_error_rate,
+    word_errors,
     words_of,
 )
 
@@ -68,7 +68,38 @@ def by_definition(first: list[str], second: list[str]) -> int:
     return table[-1][-1]
 
 
-@given(WORDS, WORDS)
+@given(WORDS.filter(bool), WORDS)
 def test_distance_is_levenshteins(first: list[str], second: list[str]) -> None:
-    assert edit_distance(first, second) == by_definition(first, second)
-    assert edit_distance(first, second) == edit_distance(second, first)
+    rate = word_error_rate(" ".join(first), " ".join(second))
+    assert rate == by_definition(first, second) / len(first)
+
+
+@given(WORDS.filter(bool), WORDS)
+def test_errors_turn_the_one_text_into_the_other(
+    first: list[str], second: list[str]
+) -> None:
+    reference, hypothesis = " ".join(first), " ".join(second)
+    errors = word_errors(reference, hypothesis)
+    edits = sum(
+        max(len(said.split()), len(heard.split())) for said, heard in errors
+    )
+    assert edits == by_definition(first, second)
+    assert (errors == []) == (first == second)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "errors"),
+    [
+        (
+            "The cat sat. Really, now!",
+            "the hat sat now",
+            [("cat", "hat"), ("really", "")],
+        ),
+        ("a b", "a x y B", [("", "x y")]),
+        ("a b c", "", [("a b c", "")]),
+    ],
+)
+def test_errors_name_what_was_said_and_heard(
+    reference: str, hypothesis: str, errors: list[tuple[str, str]]
+) -> None:
+    assert word_errors(reference, hypothesis) == errors

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from asr_call import properties
-from ten_packages.extension.openai_asr_python import audio_dumper
+from ten_packages.extension.openai_asr_python.recording import dump_files
 
 
 class SlowDisk:
@@ -18,25 +18,25 @@ class SlowDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.answers = threading.Event()
-        before = audio_dumper.make_directory
+        before = dump_files.make_directory
 
         def make_directory(path: Path) -> None:
             assert self.answers.wait(60)
             before(path)
 
-        monkeypatch.setattr(audio_dumper, "make_directory", make_directory)
+        monkeypatch.setattr(dump_files, "make_directory", make_directory)
 
 
 def fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """From now on there is no room for audio, but for the log."""
-    before = audio_dumper._write
+    before = dump_files._write
 
     def write(file: Any, data: bytes) -> None:
         if data and not data.startswith(b"{"):
             raise OSError(errno.ENOSPC, "No space left on device")
         before(file, data)
 
-    monkeypatch.setattr(audio_dumper, "_write", write)
+    monkeypatch.setattr(dump_files, "_write", write)
 
 
 def dumping(url: str, path: Path, **params: Any) -> dict[str, Any]:

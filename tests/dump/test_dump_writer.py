@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 from dumped_call import SlowDisk, lines_of, logged_bytes, of_kind
-from ten_packages.extension.openai_asr_python import audio_dumper
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
+from ten_packages.extension.openai_asr_python.recording import dump_files
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 
@@ -155,7 +155,7 @@ async def test_a_name_in_use_gets_a_number_and_a_free_one_is_used_again(
         def refused(*_: object) -> None:
             raise OSError(errno.ENOLCK, "no locks")
 
-        monkeypatch.setattr(audio_dumper.fcntl, "flock", refused)
+        monkeypatch.setattr(dump_files.fcntl, "flock", refused)
     path = tmp_path / "x.pcm"
     dumps = [Dump(path) for _ in range(3)]
     await files(tmp_path, 6)

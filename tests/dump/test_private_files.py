@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from asr_call import Call, run_call, spoken
 from dumped_call import dumping, lines_of
-from ten_packages.extension.openai_asr_python import audio_dumper
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
+from ten_packages.extension.openai_asr_python.recording import dump_files
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 AUDIO = b"\1\2" * 100
@@ -199,7 +199,7 @@ async def test_what_changes_before_the_opening_is_noticed(
     path = tmp_path / "x.pcm"
     target = tmp_path / "precious"
     target.write_bytes(b"precious")
-    before = audio_dumper.size_of
+    before = dump_files.size_of
 
     def swapped(name: Path) -> int:
         size = before(name)
@@ -207,7 +207,7 @@ async def test_what_changes_before_the_opening_is_noticed(
             path.symlink_to(target)
         return size
 
-    monkeypatch.setattr(audio_dumper, "size_of", swapped)
+    monkeypatch.setattr(dump_files, "size_of", swapped)
     _, (error,) = await dump(path)
     assert "is a symbolic link" in error
     assert target.read_bytes() == b"precious"

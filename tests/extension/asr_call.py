@@ -12,7 +12,6 @@ import numpy.typing as npt
 from ten_runtime import (
     AsyncExtensionTester,
     AsyncTenEnvTester,
-    AudioFrame,
     Cmd,
     CmdResult,
     Data,
@@ -20,6 +19,7 @@ from ten_runtime import (
     TenErrorCode,
 )
 
+from devkit.calls import finalize_request, pcm_frame
 from devkit.script_audio import speak, word_text
 
 ADDON = "openai_asr_python"
@@ -81,16 +81,7 @@ class Call:
         size = rate * frame_ms // 1000 * channels * width
         for start in range(0, len(data), size):
             piece = data[start : start + size]
-            frame = AudioFrame.create("pcm_frame")
-            frame.alloc_buf(len(piece))
-            view = frame.lock_buf()
-            view[:] = piece
-            frame.unlock_buf(view)
-            if fields:
-                frame.set_sample_rate(rate)
-                frame.set_number_of_channels(channels)
-                frame.set_bytes_per_sample(width)
-                frame.set_samples_per_channel(len(piece) // channels // width)
+            frame = pcm_frame(piece, rate, channels, width, fields=fields)
             if self.session_id is not None:
                 frame.set_property_from_json(
                     "metadata", json.dumps({"session_id": self.session_id})
@@ -99,9 +90,7 @@ class Call:
             await asyncio.sleep(0)
 
     async def finalize(self, finalize_id: str) -> None:
-        data = Data.create("asr_finalize")
-        data.set_property_string("finalize_id", finalize_id)
-        await self.env.send_data(data)
+        await self.env.send_data(finalize_request(finalize_id))
 
     async def send_data(self, name: str, text: str = "{}") -> None:
         data = Data.create(name)

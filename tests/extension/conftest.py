@@ -1,21 +1,8 @@
-"""Helper modules of these tests are imported by their bare names."""
+"""What several of these tests need."""
 
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-
-from devkit.server import ServerThread
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-
-@pytest.fixture
-def server() -> Iterator[ServerThread]:
-    """The local transcription server with the exact `script` engine."""
-    with ServerThread(engine="script") as running:
-        yield running
 
 
 @pytest.fixture

@@ -43,11 +43,11 @@ from host_log import LogCall, log_calls  # noqa: E402
 from ten_runtime import (  # noqa: E402
     AsyncExtensionTester,
     AsyncTenEnvTester,
-    AudioFrame,
     Cmd,
     Data,
 )
 
+from devkit.calls import finalize_request, pcm_frame  # noqa: E402
 from devkit.script_audio import speak, word_ids  # noqa: E402
 from devkit.server import ServerThread  # noqa: E402
 from devkit.session_app import keep_app  # noqa: E402
@@ -596,17 +596,8 @@ class Driver(AsyncExtensionTester):
         size = 2 * RATE * FRAME_MS // 1000
         for start in range(0, len(data), size):
             piece = data[start : start + size]
-            frame = AudioFrame.create("pcm_frame")
-            frame.alloc_buf(len(piece))
-            view = frame.lock_buf()
-            view[:] = piece
-            frame.unlock_buf(view)
-            frame.set_sample_rate(RATE)
-            frame.set_number_of_channels(1)
-            frame.set_bytes_per_sample(2)
-            frame.set_samples_per_channel(len(piece) // 2)
             self.m.received_ms += len(piece) * 1000 / (2 * RATE)
-            await self.env.send_audio_frame(frame)
+            await self.env.send_audio_frame(pcm_frame(piece, RATE))
             await asyncio.sleep(0)
 
     async def do_finalize(self) -> Mark:
@@ -622,9 +613,7 @@ class Driver(AsyncExtensionTester):
         m.marks.append(mark)
         m.connected = m.connected or (bool(m.words) and not m.invalid)
         m.turn_version = None
-        data = Data.create("asr_finalize")
-        data.set_property_string("finalize_id", mark.id)
-        await self.env.send_data(data)
+        await self.env.send_data(finalize_request(mark.id))
         return mark
 
     async def do_sync(self) -> None:

@@ -13,6 +13,9 @@ import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from ten_packages.extension.openai_asr_python.call import call as call_module
+from ten_packages.extension.openai_asr_python.call import (
+    detector as detector_module,
+)
 from ten_packages.extension.openai_asr_python.call import update_queue
 from ten_packages.extension.openai_asr_python.extension import (
     OpenAIASRExtension,
@@ -267,7 +270,7 @@ async def test_frames_are_counted_once_as_the_call_begins(monkeypatch):
     told = []
 
     async def handle(*_: object) -> None:
-        assert extension._call is None
+        assert extension._slot.call is None
 
     async def report(fault: Fault) -> None:
         told.append(fault.message)
@@ -276,8 +279,8 @@ async def test_frames_are_counted_once_as_the_call_begins(monkeypatch):
         return object()
 
     monkeypatch.setattr(extension, "_handle_audio_frame", handle)
-    monkeypatch.setattr(extension, "_report", report)
-    monkeypatch.setattr(extension, "_make", made)
+    monkeypatch.setattr(extension._errors, "send", report)
+    monkeypatch.setattr(extension._lifecycle, "_make", made)
     extension.ten_env = None
     extension.auto_connect = False
     for _ in range(3):
@@ -285,7 +288,7 @@ async def test_frames_are_counted_once_as_the_call_begins(monkeypatch):
         frame.alloc_buf(320)
         await extension.on_audio_frame(None, frame)
     config = Version.load({"params": {"api_key": GOOD}}).config
-    assert await extension._apply(config, 9.0, False) == "at once"
+    assert await extension._lifecycle.apply(config, 9.0, False) == "at once"
     assert extension.audio_frames_queue.empty()
     [text] = told
     assert "30 ms from 0 ms on" in text
@@ -564,7 +567,7 @@ def test_the_end_answers_an_update_that_loads_a_detector(
             loading.set()
             over.wait(20)
 
-    monkeypatch.setattr(call_module, "LocalTurnDetector", Slow)
+    monkeypatch.setattr(detector_module, "LocalTurnDetector", Slow)
 
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))

@@ -223,3 +223,28 @@ def test_without_auto_connect_a_finalize_connects(server):
     config = properties(server.url, top={"auto_connect": False})
     call = run_call(config, script)
     assert call.texts == text_of(*TURNS)
+
+
+def test_an_unknown_property_of_the_node_is_in_the_way_of_no_update(
+    server,
+):
+    """It had a warning as it was loaded; a wrong field of an update has none
+    of that mildness."""
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        assert await update(call, params={"prompt": "TEN"}) == (0, "applied")
+        assert await update(call, params={"log_level": "WARN"}) == (
+            0,
+            "applied",
+        )
+        for wrong in ({"flavour": "mint"}, {"params": {"flavour": "mint"}}):
+            code, message = await update(call, **wrong)
+            assert code == -1
+            assert message.startswith("params.flavour: unknown field")
+        assert await update(call, prompt="other") == (0, "applied")
+
+    top = {"flavour": "vanilla", "colours": {"a": 1}}
+    run_call(properties(server.url, top=top), script)
+    request = server.sessions[0].config["audio"]["input"]["transcription"]
+    assert request["prompt"] == "other"

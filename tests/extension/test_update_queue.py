@@ -15,6 +15,9 @@ from ten_packages.extension.openai_asr_python.call.update_queue import (
 )
 from ten_packages.extension.openai_asr_python.config import OpenAIASRConfig
 from ten_packages.extension.openai_asr_python.properties.updates import Version
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    SettingsChanged,
+)
 
 FIRST = {"params": {"api_key": "sk-test-0123456789", "model": "whisper-1"}}
 
@@ -243,7 +246,6 @@ class SlowClient:
     """A client whose change ends when the call is in a hurry."""
 
     running = True
-    changed_by = "next turn"
 
     def __init__(self) -> None:
         self.hurried = asyncio.Event()
@@ -252,9 +254,10 @@ class SlowClient:
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *_: None
 
-    async def change(self, *_: object) -> None:
+    async def change(self, *_: object) -> SettingsChanged:
         self.changing = True
         await self.hurried.wait()
+        return SettingsChanged(None, "next turn")
 
     def hurry(self) -> None:
         if self.changing:

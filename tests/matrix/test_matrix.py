@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ten_packages.extension.openai_asr_python.service.languages import (
+    LANGUAGE_CODES,
+    LANGUAGES_CODES,
+)
 
 from devkit.matrix.cells import (
     DIALECTS,
@@ -21,10 +25,10 @@ from devkit.matrix.judge import AnyCell, Outcome, all_cells, complaint
 from devkit.matrix.known_speech import call_audio, call_words, words_in
 from devkit.matrix.report import (
     FILE,
+    codes_listed,
     document,
-    languages_section,
-    models_section,
-    options_section,
+    models_table,
+    options_table,
 )
 from devkit.matrix.requests import (
     REQUEST_DIALECTS,
@@ -100,9 +104,11 @@ def test_a_spread_of_the_changes_is_made_as_expected():
 def test_the_page_is_current():
     """`make matrix` writes it; a cell that failed would show in it."""
     page = FILE.read_text(encoding="utf-8")
-    assert models_section() in page
-    assert options_section() in page
-    assert languages_section() in page
+    assert models_table() in page
+    assert options_table("ga") in page
+    assert options_table("beta") in page
+    assert codes_listed(LANGUAGES_CODES) in page
+    assert codes_listed(LANGUAGE_CODES) in page
     assert page == document(dict.fromkeys(all_cells(), ""))
 
 

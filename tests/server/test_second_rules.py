@@ -12,7 +12,7 @@ from ten_packages.extension.openai_asr_python.config import ConfigError
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )
-from ten_packages.extension.openai_asr_python.realtime.client_events import (
+from ten_packages.extension.openai_asr_python.realtime.settings import (
     session_update,
 )
 

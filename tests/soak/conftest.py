@@ -8,22 +8,20 @@ from collections.abc import Callable
 
 import pytest
 
-from bench.soak.guard import hang_guard
 from bench.soak.stream import RATE
+from devkit.guard import hang_guard
 
 HANG_S = 20
 
 
-async def _fill(
-    client, connection, sound: bytes, each: Callable[[], object]
-) -> int:
+async def _fill(client, wire, sound: bytes, each: Callable[[], object]) -> int:
     """Send ``sound`` again and again until nothing leaves the client any
     more: the sockets of both sides are full.  Returns how often."""
-    transport = connection.socket.transport
+    transport = wire.socket.transport
     transport.get_extra_info("socket").setsockopt(
         socket.SOL_SOCKET, socket.SO_SNDBUF, 4096
     )
-    session = connection.link.session
+    session = wire.link.session
     looks = times = 0
     # What lies in the buffer for a moment only may yet go out.
     with hang_guard(HANG_S):

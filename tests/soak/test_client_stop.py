@@ -13,9 +13,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
+from ten_packages.extension.openai_asr_python.openai_asr_client import (
+    TRANSITIONS,
+    IllegalTransition,
+    State,
+)
 
-from bench.soak.guard import hang_guard
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
+from devkit.guard import hang_guard
 from devkit.script_audio import encode_words
 from devkit.server import LocalServer
 
@@ -39,10 +44,12 @@ class Calling:
             limits=replace(LIMITS, **limits),
             log_error=self.listener.count.errors.append,
         )
-        self.client.core.address = replace(
-            self.client._settings,
-            stop_timeout_ms=STOP_MS,
-            connect_timeout_ms=NEVER_MS,
+        self.client.core.readdress(
+            replace(
+                self.client.settings,
+                stop_timeout_ms=STOP_MS,
+                connect_timeout_ms=NEVER_MS,
+            )
         )
         self.words = 0
 
@@ -75,12 +82,20 @@ class Calling:
 
     def check(self) -> None:
         client, listener = self.client, self.listener
-        assert not client._tasks
-        assert not client._connections
-        assert client._timer is None
+        assert not client._driver.tasks
+        assert not client._driver.wires
+        assert not dispatching(client)
+        assert client._state is State.ENDED
+        assert client._driver._timer is None
         assert timers_of(client) == []
         assert listener.ends == listener.asked
         assert listener.count.errors == []
+
+
+def dispatching(client) -> bool:
+    """Is the task that calls the listener still there?"""
+    task = client._dispatcher._task
+    return task is not None and not task.done()
 
 
 def timers_of(client) -> list[asyncio.TimerHandle]:
@@ -90,7 +105,7 @@ def timers_of(client) -> list[asyncio.TimerHandle]:
         timer
         for timer in timers
         if not timer.cancelled()
-        and getattr(timer._callback, "__self__", None) is client
+        and getattr(timer._callback, "__self__", None) is client._driver
     ]
 
 
@@ -122,6 +137,20 @@ async def test_never_started(server):
     await call.client.start()
     assert not call.client.running
     assert server.sessions == []
+
+
+def test_a_state_is_entered_only_from_those_that_lead_there():
+    for state, following in TRANSITIONS.items():
+        for other in State:
+            client = Calling("ws://127.0.0.1:9").client
+            client._state = state
+            if other in following:
+                client._enter(other)
+                assert client._state is other
+            else:
+                with pytest.raises(IllegalTransition, match=state.name):
+                    client._enter(other)
+                assert client._state is state
 
 
 async def test_while_the_handshake_hangs(server):
@@ -158,7 +187,7 @@ async def test_while_the_session_is_not_accepted_yet(server):
     await call.client.start()
     call.say(2)
     call.finalize("f")
-    await call.until(lambda: call.client._connections)
+    await call.until(lambda: call.client._driver.wires)
     await call.stop()
 
 
@@ -174,8 +203,8 @@ async def test_the_turn_that_is_spoken_is_delivered_before(
     server, server_turns
 ):
     call = Calling(server.url, server_turns=server_turns)
-    call.client.core.address = replace(
-        call.client._settings, stop_timeout_ms=NEVER_MS
+    call.client.core.readdress(
+        replace(call.client.settings, stop_timeout_ms=NEVER_MS)
     )
     await call.connected()
     call.say(3)
@@ -199,7 +228,7 @@ async def test_during_back_off(server):
     await call.connected()
     server.stop_listening()
     server.drop_connections()
-    await call.until(lambda: call.client.core._backoff.attempt >= 2)
+    await call.until(lambda: call.client.core.sessions._backoff.attempt >= 2)
     call.say(2)
     call.finalize("f")
     await call.stop()
@@ -226,10 +255,10 @@ async def test_with_a_server_that_reads_no_more(server, fill_sockets):
         window_ms=NEVER_MS,
     )
     await call.connected()
-    [connection] = call.client._connections
+    [wire] = call.client._driver.wires
     server.freeze()
     sound = bytes(range(100, 110)) * (RATE // 10)
-    await fill_sockets(call.client, connection, sound, lambda: None)
+    await fill_sockets(call.client, wire, sound, lambda: None)
     call.finalize("f")
     await call.stop()
 
@@ -245,11 +274,11 @@ async def test_with_a_standby_open():
         call.say(2)
         call.finalize("f")
         # Nobody pauses, so the next session has to wait.
-        [connection] = call.client._connections
-        connection.link.session.expires_at = asyncio.get_running_loop().time()
-        connection.link.session.expires_at += 1.9
-        call.client._pump()
-        await call.until(lambda: len(call.client._connections) == 2)
+        [wire] = call.client._driver.wires
+        wire.link.session.expires_at = asyncio.get_running_loop().time()
+        wire.link.session.expires_at += 1.9
+        call.client._driver.obey()
+        await call.until(lambda: len(call.client._driver.wires) == 2)
         await call.stop()
 
 
@@ -269,42 +298,44 @@ async def test_a_change_under_way_is_answered(server, by_session):
     call = Calling(server.url)
     await call.connected()
     server.inject(slow_session_updated_ms=NEVER_MS)
-    settings = call.client._settings
+    settings = call.client.settings
     model = "whisper-1" if by_session else settings.session.model
     session = replace(settings.session, prompt="Ann", model=model)
     change = asyncio.ensure_future(
         call.client.change(replace(settings, session=session))
     )
     second = asyncio.ensure_future(call.client.change(settings))
-    await call.until(lambda: call.client.core._change)
+    await call.until(lambda: call.client.core._in_force._change)
     await call.stop()
     with hang_guard(HANG_S):
         refused, later = await change, await second
-    assert refused is not None
-    assert later is not None
+    assert refused.refused is not None
+    assert later.refused is not None
 
 
 async def test_a_change_after_the_end_and_before_the_start_is_answered(server):
     call = Calling(server.url)
     with hang_guard(HANG_S):
-        assert await call.client.change(call.client._settings)
+        answer = await call.client.change(call.client.settings)
+    assert answer.refused is not None
     await call.connected()
     await call.stop()
     with hang_guard(HANG_S):
-        assert await call.client.change(call.client._settings)
+        answer = await call.client.change(call.client.settings)
+    assert answer.refused is not None
 
 
 async def test_changes_at_the_same_time_are_made_one_after_the_other(server):
     call = Calling(server.url)
     await call.connected()
-    settings = call.client._settings
+    settings = call.client.settings
     changes = [
         replace(settings, session=replace(settings.session, prompt=name))
         for name in ("Ann", "Bob", "Cid")
     ]
     with hang_guard(HANG_S):
         answers = await asyncio.gather(*map(call.client.change, changes))
-    assert answers == [None, None, None]
+    assert [answer.refused for answer in answers] == [None, None, None]
     assert call.client.core.settings.prompt == "Cid"
     call.say(2)
     call.finalize("f")
@@ -316,7 +347,7 @@ async def test_changes_at_the_same_time_are_made_one_after_the_other(server):
 async def test_a_change_nobody_waits_for_any_more_does_no_harm(server):
     call = Calling(server.url)
     await call.connected()
-    settings = call.client._settings
+    settings = call.client.settings
     session = replace(settings.session, prompt="Ann")
     wanted = replace(settings, session=session)
     change = asyncio.ensure_future(call.client.change(wanted))
@@ -324,8 +355,9 @@ async def test_a_change_nobody_waits_for_any_more_does_no_harm(server):
     change.cancel()
     await asyncio.wait({change})
     with hang_guard(HANG_S):
-        assert await call.client.change(settings) is None
-    assert call.client.core.settings == call.client._settings.session
+        answer = await call.client.change(settings)
+    assert answer.refused is None
+    assert call.client.core.settings == call.client.settings.session
     await call.stop()
 
 
@@ -400,15 +432,15 @@ async def test_the_listener_itself_may_stop_the_call(server):
     call.say(2)
     call.finalize("f")
     await asyncio.wait_for(stopped.wait(), HANG_S)
-    await call.until(lambda: not call.client._tasks)
+    await call.until(lambda: not dispatching(call.client))
     call.check()
 
 
 async def test_a_stop_that_is_cancelled_leaves_nothing(server):
     server.inject(never_completed="always")
     call = Calling(server.url)
-    call.client.core.address = replace(
-        call.client._settings, stop_timeout_ms=NEVER_MS
+    call.client.core.readdress(
+        replace(call.client.settings, stop_timeout_ms=NEVER_MS)
     )
     await call.connected()
     call.say(2)
@@ -429,7 +461,7 @@ async def test_a_stop_that_is_cancelled_again_and_again_leaves_nothing(server):
     call.say(2)
     call.finalize("f")
     await server.until(lambda: server.sessions[0].commits)
-    [connection] = call.client._connections
+    [wire] = call.client._driver.wires
     server.freeze()
     stop = asyncio.ensure_future(call.client.stop())
     await asyncio.sleep(0)
@@ -438,8 +470,8 @@ async def test_a_stop_that_is_cancelled_again_and_again_leaves_nothing(server):
     stop.cancel()
     await asyncio.wait({stop}, timeout=HANG_S)
     assert stop.done()
-    await call.until(lambda: not call.client._tasks)
-    assert connection.socket.transport.is_closing()
+    await call.until(lambda: not call.client._driver.tasks)
+    assert wire.socket.transport.is_closing()
     await call.stop()
 
 
@@ -448,20 +480,19 @@ async def test_a_connection_that_comes_after_the_end_for_good_is_closed(server):
         call = Calling(server.url)
         await call.connected()
         other.freeze()
-        settings = call.client._settings
+        settings = call.client.settings
         url = settings.url.replace(server.url, other.url)
         settings = replace(settings, url=url)
         change = asyncio.ensure_future(call.client.change(settings))
-        await call.until(lambda: call.client.core._attempt)
+        await call.until(lambda: call.client.core.sessions.attempt)
         for connection in server._open.values():
             connection.close(4000, "invalid_request_error.missing_model")
         with hang_guard(HANG_S):
-            assert await change is not None
+            assert (await change).refused is not None
         assert call.client.core.fatal is not None
         other.thaw()
-        # It is the only task but for the one that hands over.
-        await call.until(lambda: len(call.client._tasks) == 1)
+        await call.until(lambda: not call.client._driver.tasks)
         await other.until(lambda: not other._open)
         assert call.listener.count.errors.pop()  # what ended it for good
         await call.stop()
-        assert call.client._opened == 1
+        assert call.client._driver.opened == 1

@@ -12,8 +12,8 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionLost,
 )
 
-from bench.soak.guard import hang_guard
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
+from devkit.guard import hang_guard
 from devkit.script_audio import encode_words
 from devkit.server import LocalServer
 
@@ -106,7 +106,7 @@ async def test_a_peer_that_reads_no_more_never_blocks_the_call(fill_sockets):
     limits = replace(limits, max_buffer_ms=3_600_000)
     async with LocalServer("script") as server:
         client, listener = await call_on(server, limits=limits)
-        [connection] = client._connections
+        [wire] = client._driver.wires
         for open_connection in server._open.values():
             open_connection.stop_reading()
         chatter = {"type": "chatter", "event_id": "event_x"}
@@ -114,7 +114,7 @@ async def test_a_peer_that_reads_no_more_never_blocks_the_call(fill_sockets):
         sound = np.concatenate((audio_of(0, 3), silence))
         times = await fill_sockets(
             client,
-            connection,
+            wire,
             sound.tobytes(),
             lambda: server.send(chatter),
         )
@@ -125,8 +125,8 @@ async def test_a_peer_that_reads_no_more_never_blocks_the_call(fill_sockets):
         await until(lambda: listener.ends)
         await client.stop()
         assert listener.heard == [0, 1, 2] * times
-        assert not client._tasks
-        assert not client._connections
+        assert not client._driver.tasks
+        assert not client._driver.wires
 
 
 async def test_a_finalize_that_waits_for_a_pong_has_its_ping_sent_at_once():
@@ -151,8 +151,20 @@ async def test_a_finalize_that_waits_for_a_pong_has_its_ping_sent_at_once():
 
 
 async def test_a_long_replay_goes_out_from_pong_to_pong():
+    limits = replace(SMALL, pong_timeout_ms=HANG_S * 1000)
+    window = limits.window_ms * RATE // 1000
+    peak = 0
+
+    def answered() -> bool:
+        nonlocal peak
+        link = client.core.active
+        if link is not None:
+            ahead = link.session.audio.samples - link._proved
+            peak = max(peak, ahead)
+        return bool(listener.ends)
+
     async with LocalServer("script") as server:
-        client, listener = await call_on(server)
+        client, listener = await call_on(server, limits=limits)
         server.stop_listening()
         server.drop_connections()
         await until(lambda: listener.losses)
@@ -160,7 +172,9 @@ async def test_a_long_replay_goes_out_from_pong_to_pong():
         client.send_audio(audio_of(0, 120, gap_ms=200).tobytes())
         client.finalize("f")
         server.start_listening()
-        await until(lambda: listener.ends)
+        await until(answered)
         await client.stop()
+        assert 0 < peak <= window + RATE
+        assert client.core.received > 4 * window
         assert listener.heard == list(range(120))
         assert listener.count.sessions == 2

@@ -11,7 +11,7 @@ import pytest
 from test_client_stop import HANG_S, Calling, nothing_left
 from websockets.asyncio.server import ServerConnection, serve
 
-from bench.soak.guard import hang_guard
+from devkit.guard import hang_guard
 
 Reader, Writer = asyncio.StreamReader, asyncio.StreamWriter
 HEAD = b"HTTP/1.1 503 Busy\r\n"
@@ -147,10 +147,10 @@ async def test_a_flood_of_messages_leaves_the_loop_to_others():
         call = Calling(f"ws://127.0.0.1:{port}/v1")
         await call.client.start()
         core = call.client.core
-        await call.until(lambda: core.unknown_events)
+        await call.until(lambda: core.sessions.habits.unknown_events)
         turns = 0
         with hang_guard(60):
-            while core.unknown_events < number:
+            while core.sessions.habits.unknown_events < number:
                 turns += 1
                 await asyncio.sleep(0)
         await call.stop()

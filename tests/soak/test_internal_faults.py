@@ -5,17 +5,21 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from ten_packages.extension.openai_asr_python import openai_asr_client as client
-from ten_packages.extension.openai_asr_python.connection import (
-    faults as connect_faults,
+from ten_packages.extension.openai_asr_python.connection import driver
+from ten_packages.extension.openai_asr_python.connection.dispatcher import (
+    Dispatcher,
 )
-from ten_packages.extension.openai_asr_python.realtime.transcription import (
-    Transcription,
+from ten_packages.extension.openai_asr_python.connection.trace import (
+    GuardedTrace,
 )
+from ten_packages.extension.openai_asr_python.connection.wire import Wire
+from ten_packages.extension.openai_asr_python.realtime.exchange import Exchange
 from test_client_stop import Calling, hang_guard
 
 from devkit.server import LocalServer
@@ -32,16 +36,19 @@ class Bug(Exception):
 
 
 def raising_once(
-    owner: Any, name: str, after: int = 0, bug: Bug | None = None
+    owner: Any,
+    name: str,
+    after: int = 0,
+    bug: Bug | None = None,
+    calls: Iterator[int] | None = None,
 ) -> Any:
-    """A method that raises at its call number ``after`` + 1."""
+    """A method that raises at its call number ``after`` + 1, which ``calls``
+    counts where others are to be counted with it."""
     original = getattr(owner, name)
-    calls = 0
+    count = calls or itertools.count()
 
     def broken(*arguments: Any, **more: Any) -> Any:
-        nonlocal calls
-        calls += 1
-        if calls == after + 1:
+        if next(count) == after:
             for argument in filter(inspect.iscoroutine, arguments):
                 argument.close()
             raise bug or Bug("planted")
@@ -69,8 +76,8 @@ def raising_once(
 async def test_a_fault_in_the_core_costs_a_connection(
     server, monkeypatch, name, after
 ):
-    broken = raising_once(Transcription, name, after)
-    monkeypatch.setattr(Transcription, name, broken)
+    broken = raising_once(Exchange, name, after)
+    monkeypatch.setattr(Exchange, name, broken)
     call = Calling(server.url, server_turns=True)
     await call.client.start()
     errors = call.listener.count.errors
@@ -99,12 +106,12 @@ async def test_a_fault_while_connecting_is_a_failed_attempt(
 ):
     call = Calling(server.url, server_turns=True)
     if where == "dialer":
-        broken = raising_once(call.client._dialer, "open")
-        monkeypatch.setattr(call.client._dialer, "open", broken)
+        broken = raising_once(call.client._driver._dialer, "open")
+        monkeypatch.setattr(call.client._driver._dialer, "open", broken)
     else:
         server.refuse(http_status=503)
-        broken = raising_once(connect_faults, "fault_of_exception")
-        monkeypatch.setattr(client, "fault_of_exception", broken)
+        broken = raising_once(driver, "fault_of_exception")
+        monkeypatch.setattr(driver, "fault_of_exception", broken)
     await call.client.start()
     errors = call.listener.count.errors
     await call.until(lambda: errors)
@@ -113,6 +120,45 @@ async def test_a_fault_while_connecting_is_a_failed_attempt(
     call.say(2, 900)
     call.finalize("end")
     await call.until(lambda: call.listener.heard == [0, 1])
+    await call.stop()
+
+
+async def test_a_fault_while_connecting_leaves_the_other_session_alone(server):
+    call = Calling(server.url)
+    await call.connected()
+    driver = call.client._driver
+    [wire] = driver.wires
+    broken = raising_once(driver._dialer, "open")
+    driver._dialer.open = broken  # type: ignore[method-assign]
+    settings = call.client.settings
+    elsewhere = replace(settings, headers={**settings.headers, "X-Other": "1"})
+    change = asyncio.create_task(call.client.change(elsewhere))
+    errors = call.listener.count.errors
+    await call.until(lambda: errors or change.done())
+    await asyncio.sleep(0)
+    assert wire in driver.wires
+    call.say(2)
+    call.finalize("end")
+    await call.until(lambda: call.listener.heard == [0, 1])
+    with hang_guard(20):
+        await change
+    errors.clear()
+    await call.stop()
+
+
+async def test_a_trace_that_fails_costs_nothing(server):
+    call = Calling(server.url)
+    driver, trace = call.client._driver, Trace()
+    driver._trace = GuardedTrace(trace, call.client._dispatcher.tell)
+    for name in ("message", "note"):
+        setattr(trace, name, raising_once(trace, name))
+    await call.connected()
+    call.say(2)
+    call.finalize("end")
+    await call.until(lambda: call.listener.heard == [0, 1])
+    assert driver.opened == 1
+    assert len(call.listener.count.errors) == 2
+    call.listener.count.errors.clear()
     await call.stop()
 
 
@@ -138,7 +184,8 @@ def plant(call: Calling, name: str) -> Bug:
     """The core's function ``name`` raises at its next call."""
     bug = Bug("planted")
     core = call.client.core
-    setattr(core, name, raising_once(core, name, bug=bug))
+    owner = core if name == "change" else core.exchange
+    setattr(owner, name, raising_once(owner, name, bug=bug))
     return bug
 
 
@@ -147,7 +194,7 @@ async def test_an_attempt_under_way_is_no_more_expected_after_a_fault(server):
     call = Calling(server.url, server_turns=True)
     await call.client.start()
     await server.until(lambda: server.sessions)
-    plant(call, "take_connect")
+    plant(call, "next_attempt")
     call.client.hurry()
     await server.until(lambda: len(server.sessions) == 2)
     server.thaw()
@@ -164,17 +211,17 @@ async def test_a_change_under_way_is_made_after_a_fault(server):
     call = Calling(server.url, server_turns=True)
     await call.connected()
     server.freeze()
-    settings = call.client._settings
+    settings = call.client.settings
     headers = {**settings.headers, "X-Other": "1"}
     elsewhere = replace(settings, headers=headers)
     change = asyncio.create_task(call.client.change(elsewhere))
     await server.until(lambda: len(server.sessions) == 2)
-    plant(call, "take_connect")
+    plant(call, "next_attempt")
     call.client.hurry()
     server.thaw()
     with hang_guard(20):
-        assert await change is None
-    assert call.client._settings == elsewhere
+        assert (await change).refused is None
+    assert call.client.settings == elsewhere
     call.say(2, 900)
     call.finalize("end")
     await call.until(lambda: call.listener.heard == [0, 1])
@@ -185,12 +232,13 @@ async def test_a_change_under_way_is_made_after_a_fault(server):
 async def test_a_change_that_fails_does_not_block_the_next(server):
     call = Calling(server.url)
     await call.connected()
-    settings = call.client._settings
+    settings = call.client.settings
     plant(call, "change")
     with pytest.raises(Bug):
         await call.client.change(settings)
     with hang_guard(20):
-        assert await call.client.change(settings) is None
+        answer = await call.client.change(settings)
+    assert answer.refused is None
     await call.stop()
 
 
@@ -215,57 +263,38 @@ async def test_beginning_anew_is_tried_again(server):
 
 #: Called by who uses the client: the extension tells what they raise.
 FOR_THE_USER = {
-    "adopt",
-    "audio",
-    "change",
-    "commit",
-    "counters",
-    "detect_locally",
-    "finalize",
-    "hurry",
-    "passed_over",
-    "readdress",
-    "running",
-    "send_audio",
-    "speech_ended",
-    "speech_started",
+    "cancel",
+    "close",
+    "finish",
+    "is_current",
+    "settle",
     "start",
-    "stop",
-    "dropped",
-    "fatal",
-    "received",
-    "results",
-    "speaking",
-    "undelivered",
-    "unknown_events",
-    "watermark",
-    "_finish",
-    "_settings",
-    "_within_bound",
 }
 #: They catch what the others raise, and what remains when that fails.
 GUARDS = {
     "_begin_anew",
-    "_cancel_again",
-    "_deliver_all",
-    "_internal",
+    "_begin_anew_later",
+    "_cancel_others",
     "_on_task_done",
     "_on_timer",
-    "_pump",
-    "_tell",
+    "_run",
+    "obey",
     "recover",
+    "tell",
 }
 #: Not a part of this call, or of any other function.
-ELSEWHERE = {"_answer_change", "_context", "_now"}
+ELSEWHERE = {"_context"}
 
 
 def functions() -> list[tuple[str, str]]:
     """The owner and name of each."""
     owners = {
-        "client": client.OpenAIASRClient,
-        "core": Transcription,
-        "dialer": client.Dialer,
+        "core": Exchange,
+        "dialer": driver.Dialer,
+        "dispatcher": Dispatcher,
+        "driver": driver.Driver,
         "trace": Trace,
+        "wire": Wire,
     }
     left_out = FOR_THE_USER | GUARDS | ELSEWHERE
     return [
@@ -286,6 +315,24 @@ class Trace:
 
     def note(self, kind: str, fields: dict[str, Any]) -> None:
         pass
+
+
+class Wires(set[Wire]):
+    """Of one call, in one of which a function raises once."""
+
+    def __init__(self, name: str, after: int, bug: Bug) -> None:
+        super().__init__()
+        self._name = name
+        self._plan: tuple[int, Bug, Iterator[int]] = (
+            after,
+            bug,
+            itertools.count(),
+        )
+
+    def add(self, wire: Wire) -> None:
+        broken = raising_once(wire, self._name, *self._plan)
+        setattr(wire, self._name, broken)
+        super().add(wire)
 
 
 class Together:
@@ -310,19 +357,33 @@ class Attacked(Calling):
 
     def __init__(self, url: str, owner: str, name: str, after: int) -> None:
         super().__init__(url, server_turns=True)
-        self.client._trace = Trace()
-        target = {
-            "client": self.client,
-            "core": self.client.core,
-            "dialer": self.client._dialer,
-            "trace": self.client._trace,
-        }[owner]
+        driver, trace = self.client._driver, Trace()
+        driver._trace = GuardedTrace(trace, self.client._dispatcher.tell)
         self.bug = Bug("planted")
-        setattr(target, name, raising_once(target, name, after, self.bug))
+        targets = {
+            "core": self.client.core.exchange,
+            "dialer": driver._dialer,
+            "dispatcher": self.client._dispatcher,
+            "driver": driver,
+            "trace": trace,
+        }
+        if owner == "wire":
+            driver.wires = Wires(name, after, self.bug)
+        else:
+            target = targets[owner]
+            broken = raising_once(target, name, after, self.bug)
+            setattr(target, name, broken)
         self.told: list[str] = []
         self.refused = 0
         self._on_client_error = self.listener.on_asr_client_error
         self.listener.on_asr_client_error = self.on_error  # type: ignore
+
+    def say(self, words: int, pause_ms: int = 0) -> None:
+        try:
+            super().say(words, pause_ms)
+        except Bug as bug:
+            # The audio is taken; the extension tells it.
+            self.told.append(str(bug))
 
     async def on_error(self, problem: Any) -> None:
         await self._on_client_error(problem)

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from sizes import largest
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 
-from bench.soak.guard import hang_guard
-from bench.soak.sim_call import OWNERS, Call
-from bench.soak.sim_server import Faults, SimServer
-from bench.soak.sizes import largest
 from bench.soak.stream import RATE, Listener, client_for
+from devkit.guard import hang_guard
 from devkit.script_audio import encode_words
 from devkit.server import LocalServer
+from devkit.sim.call import OWNERS, Call
+from devkit.sim.server import Faults, SimServer
 
 PACKAGE = "openai_asr_python"
 #: Finished items that are remembered are the most that anything holds.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +10,7 @@ import pytest
 from asr_probe import KeepingAsr, ProbeAsr
 from ten_ai_base import utils
 from ten_ai_base.asr import AsyncASRBaseExtension
-from ten_ai_base.dumper import Dumper
 from ten_ai_base.message import ModuleError, ModuleErrorCode
-from ten_ai_base.reconnect_manager import ReconnectManager
 from ten_ai_base.struct import ASRResult
 from ten_ai_base.timeline import AudioTimeline
 from ten_probe import Probe, data, install, standin_only
@@ -328,43 +325,6 @@ def test_the_timeline_reports_times_outside() -> None:
     timeline.reset()
     assert timeline.timeline == []
     assert timeline.get_total_user_audio_duration() == 0
-
-
-async def test_the_dumper(tmp_path: Path) -> None:
-    path = tmp_path / "deep" / "dump.pcm"
-    dumper = Dumper(str(path))
-    with pytest.raises(RuntimeError):
-        await dumper.push_bytes(b"x")
-    await dumper.start()
-    await dumper.push_bytes(b"ab")
-    await dumper.start()
-    await dumper.push_bytes(b"cd")
-    await dumper.stop()
-    await dumper.stop()
-    assert path.read_bytes() == b"abcd"
-    with pytest.raises(OSError, match=os.strerror(2)):
-        await Dumper("bare.pcm").start()
-
-
-async def test_the_reconnect_manager_tries_once_per_call() -> None:
-    manager = ReconnectManager(base_delay=0.0)
-    errors: list[int] = []
-    calls: list[int] = []
-
-    async def fail() -> None:
-        calls.append(1)
-        raise OSError("down")
-
-    async def succeed() -> None:
-        calls.append(2)
-
-    async def report(error: ModuleError) -> None:
-        errors.append(error.code)
-
-    assert await manager.handle_reconnect(fail, report) is False
-    assert await manager.handle_reconnect(succeed, report) is True
-    assert calls == [1, 2]
-    assert errors == [-1000]
 
 
 @pytest.mark.parametrize(

@@ -329,35 +329,6 @@ def test_names_and_source_are_the_same_connection(
     assert [name for name, _ in probe.seen] == ["ping", "pong"]
 
 
-def test_msg_conversion(tmp_path: Path) -> None:
-    name = install(tmp_path, Echo)
-    rules = [
-        {
-            "path": "to",
-            "conversion_mode": "from_original",
-            "original_path": "n",
-        },
-        {"path": "fix.ed", "conversion_mode": "fixed_value", "value": "v"},
-    ]
-    converted = {
-        "extension": "a",
-        "msg_conversion": {"type": "per_property", "rules": rules},
-    }
-    graph = {
-        "nodes": [TESTER, node("a", name)],
-        "connections": [
-            {
-                "extension": "tester",
-                "data": [{"name": "ping", "dest": [converted]}],
-            },
-            flow("a", "data", ["ping"], ["tester"]),
-        ],
-    }
-    probe = Probe(_echo, until=1)
-    assert probe.play_graph(graph) is None
-    assert probe.seen == [("ping", {"to": 1, "fix": {"ed": "v"}})]
-
-
 def test_close_app_ends_the_test_app(tmp_path: Path) -> None:
     class Closer(AsyncExtension):
         async def on_start(self, ten_env: AsyncTenEnv) -> None:
@@ -380,3 +351,16 @@ def test_a_wrong_graph_is_error_5() -> None:
     assert error is not None
     assert error.error_code() == TenErrorCode.ErrorCodeInvalidGraph
     assert "nobody" in error.error_message()
+
+
+@standin_only
+def test_msg_conversion_is_refused_and_not_left_out_silently() -> None:
+    converted = {"extension": "tester", "msg_conversion": {}}
+    ping = {"name": "ping", "dest": [converted]}
+    graph = {
+        "nodes": [TESTER],
+        "connections": [{"extension": "tester", "data": [ping]}],
+    }
+    error = Probe().play_graph(graph)
+    assert error is not None
+    assert "not supported by the stand-in" in error.error_message()

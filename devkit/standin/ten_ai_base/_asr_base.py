@@ -187,18 +187,12 @@ class AsyncASRBaseExtension(AsyncExtension):
                     category=LOG_CATEGORY_KEY_POINT,
                 )
                 return
-            ten_env.log_info(
-                f"asr_finalize: finalize_id: {finalize_id}",
-                category=LOG_CATEGORY_KEY_POINT,
-            )
+            self._key_point(f"asr_finalize: finalize_id: {finalize_id}")
             self.finalize_id = finalize_id
             self.last_finalize_time = asyncio.get_running_loop().time()
             await self.finalize(self.session_id)
         elif name == DATA_IN_TRIGGER_CONNECT:
-            ten_env.log_info(
-                "trigger_connect: initiating connection.",
-                category=LOG_CATEGORY_KEY_POINT,
-            )
+            self._key_point("trigger_connect: initiating connection.")
             await self._ensure_connection()
 
     async def on_cmd(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
@@ -291,9 +285,7 @@ class AsyncASRBaseExtension(AsyncExtension):
             await self._send_metrics_ttlw()
         payload = asr_result.model_dump()
         await self._send("asr_result", payload)
-        self.ten_env.log_info(
-            f"send_asr_result: {payload}", category=LOG_CATEGORY_KEY_POINT
-        )
+        self._key_point(f"send_asr_result: {payload}")
         if asr_result.final:
             self.uuid = self._get_uuid()
 
@@ -314,10 +306,7 @@ class AsyncASRBaseExtension(AsyncExtension):
             "metadata": self._error_metadata(),
         }
         await self._send("error", payload)
-        self.ten_env.log_info(
-            f"send asr_error: {json.dumps(payload)}",
-            category=LOG_CATEGORY_KEY_POINT,
-        )
+        self._key_point(f"send asr_error: {json.dumps(payload)}")
 
     @final
     async def send_asr_finalize_end(self) -> None:
@@ -327,9 +316,8 @@ class AsyncASRBaseExtension(AsyncExtension):
             "metadata": self.metadata or {},
         }
         await self._send(DATA_OUT_ASR_FINALIZE_END, payload)
-        self.ten_env.log_info(
-            f"send asr_finalize_end, finalize_id: {self.finalize_id}",
-            category=LOG_CATEGORY_KEY_POINT,
+        self._key_point(
+            f"send asr_finalize_end, finalize_id: {self.finalize_id}"
         )
 
     @final
@@ -345,6 +333,9 @@ class AsyncASRBaseExtension(AsyncExtension):
         await self._send_asr_metrics(
             {ModuleMetricKey.ASR_VENDOR_METRICS.value: vendor_metrics}
         )
+
+    def _key_point(self, text: str) -> None:
+        self.ten_env.log_info(text, category=LOG_CATEGORY_KEY_POINT)
 
     async def _send(self, name: str, payload: dict[str, Any]) -> None:
         data = Data.create(name)
@@ -364,9 +355,7 @@ class AsyncASRBaseExtension(AsyncExtension):
         shown = ModuleMetrics(
             module=ModuleType.ASR.value, vendor=self.vendor(), metrics=metrics
         )
-        self.ten_env.log_info(
-            f"send asr_metrics: {shown}", category=LOG_CATEGORY_KEY_POINT
-        )
+        self._key_point(f"send asr_metrics: {shown}")
 
     def _metrics_metadata(self) -> dict[str, Any]:
         return self.metadata or {}

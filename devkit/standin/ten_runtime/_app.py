@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ._core import CmdCore
 from ._creation import create_extension
 from ._engine import Engine
-from ._files import ConfigError, Problem, read_json_object, unknown_keys
+from ._files import Checker, ConfigError, Problem
 from ._graph import Graph, graph_from_json, read_graph
 from ._node import Node
 
@@ -33,80 +33,44 @@ class PredefinedGraph:
     auto_start: bool = False
 
 
-@dataclass
-class AppConfig:
-    """What an app's property.json says."""
-
-    graphs: dict[str, PredefinedGraph] = field(default_factory=dict)
+Graphs = dict[str, PredefinedGraph]
 
 
-def read_app_config(
-    tree: dict[str, Any], problems: list[Problem], app_dir: Path | None = None
-) -> AppConfig:
-    """Read an app's properties, adding what is wrong to ``problems``."""
-    config = AppConfig()
+def read_graphs(tree: dict[str, Any], check: Checker) -> Graphs:
+    """The graphs in an app's property.json, by name.
+
+    ``check`` gets to know what is wrong with them.
+    """
+    graphs: Graphs = {}
     ten = tree.get("ten", {})
-    if not isinstance(ten, dict):
-        problems.append(Problem("$.ten", "must be an object"))
-        return config
-    listed = ten.get("predefined_graphs", [])
-    if not isinstance(listed, list):
-        problems.append(Problem("$.ten.predefined_graphs", "must be an array"))
-        return config
-    for index, item in enumerate(listed):
-        path = f"$.ten.predefined_graphs[{index}]"
-        _read_predefined(item, path, config, problems, app_dir)
-    return config
+    if check.is_object(ten, "$.ten"):
+        for path, item in check.items(ten, "predefined_graphs", "$.ten"):
+            _read_predefined(item, path, graphs, check)
+    return graphs
 
 
 def _read_predefined(
-    item: Any,
-    path: str,
-    config: AppConfig,
-    problems: list[Problem],
-    app_dir: Path | None,
+    item: Any, path: str, graphs: Graphs, check: Checker
 ) -> None:
-    if not isinstance(item, dict):
-        problems.append(Problem(path, "must be an object"))
+    if not check.is_object(item, path, PREDEFINED_KEYS):
         return
-    problems += unknown_keys(item, PREDEFINED_KEYS, path)
-    name = item.get("name")
-    if not isinstance(name, str) or not name:
-        text = "required, must be a non-empty string"
-        problems.append(Problem(f"{path}.name", text))
+    name = check.text(item, "name", path)
+    if name is None:
         return
-    if name in config.graphs:
+    if name in graphs:
         text = f"duplicate graph {name!r}; graph names must differ"
-        problems.append(Problem(f"{path}.name", text))
+        check.complain(f"{path}.name", text)
         return
     for key in ("auto_start", "singleton", "sync_stop_before_deinit"):
         if not isinstance(item.get(key, False), bool):
-            problems.append(Problem(f"{path}.{key}", "must be true or false"))
+            check.complain(f"{path}.{key}", "must be true or false")
     if "graph" not in item:
-        problems.append(Problem(f"{path}.graph", "required, must be an object"))
+        check.complain(f"{path}.graph", "required, must be an object")
         return
-    graph = _read_graph(item["graph"], f"{path}.graph", problems, app_dir)
+    graph = read_graph(item["graph"], f"{path}.graph", check)
     graph.sync_stop = item.get("sync_stop_before_deinit") is True
     auto_start = item.get("auto_start") is True
-    config.graphs[name] = PredefinedGraph(name, graph, auto_start)
-
-
-def _read_graph(
-    value: Any, path: str, problems: list[Problem], app_dir: Path | None
-) -> Graph:
-    if isinstance(value, dict) and "import_uri" in value:
-        uri = value["import_uri"]
-        if len(value) > 1 or not isinstance(uri, str):
-            text = "import_uri must be a string and the only key"
-            problems.append(Problem(f"{path}.import_uri", text))
-            return Graph()
-        file = (app_dir or Path()) / uri
-        try:
-            value = read_json_object(file)
-        except ConfigError as error:
-            problems.append(Problem(f"{path}.import_uri", str(error)))
-            return Graph()
-    return read_graph(value, path, problems)
+    graphs[name] = PredefinedGraph(name, graph, auto_start)
 
 
 class AppCore:
@@ -117,11 +81,11 @@ class AppCore:
 
     def __init__(
         self,
-        config: AppConfig | None = None,
+        graphs: Graphs | None = None,
         app_dir: Path | None = None,
         ends_with_graphs: bool = False,
     ) -> None:
-        self.config = config or AppConfig()
+        self.graphs = graphs or {}
         self.errors: list[str] = []
         self._app_dir = app_dir
         self._ends_with_graphs = ends_with_graphs
@@ -161,10 +125,10 @@ class AppCore:
         for engine in engines:
             engine.close()
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait for the end; True once it came."""
+    def wait(self) -> None:
+        """Wait for the end."""
         with self._changed:
-            return self._changed.wait_for(self._is_over, timeout)
+            self._changed.wait_for(self._is_over)
 
     def _is_over(self) -> bool:
         closing = self._closing or self._ends_with_graphs
@@ -201,10 +165,10 @@ class AppCore:
     def _wanted(self, core: CmdCore) -> Graph:
         if core.graph_json:
             graph = graph_from_json(core.graph_json, "ten:start_graph")
-        elif core.graph_name in self.config.graphs:
-            graph = self.config.graphs[core.graph_name].graph
+        elif core.graph_name in self.graphs:
+            graph = self.graphs[core.graph_name].graph
         else:
-            known = ", ".join(self.config.graphs) or "none"
+            known = ", ".join(self.graphs) or "none"
             text = f"no graph {core.graph_name!r}; the graphs are {known}"
             raise ConfigError("ten:start_graph", [Problem("$", text)])
         graph.sync_stop = graph.sync_stop or core.sync_stop

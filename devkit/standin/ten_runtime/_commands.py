@@ -3,25 +3,38 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from ._conversion import Conversion
 from ._core import CmdCore, ResultCore
+from ._driver import Driver
 from ._log import log_line
+from ._schema import Api
 from .cmd_result import CmdResult, StatusCode
 from .error import TenError, generic_error
 from .log_level import LogLevel
 
-if TYPE_CHECKING:
-    from ._node import Node, ResultHandler
+ResultHandler = Callable[[CmdResult | None, TenError | None], None]
+
+
+class Party(Protocol):
+    """Who sends or answers a command."""
+
+    name: str
+    api: Api
+    driver: Driver | None
+
+    @property
+    def closed(self) -> bool:
+        """Whether its on_deinit is over."""
 
 
 @dataclass
 class _Request:
     """One ``send_cmd``, however many nodes it went to."""
 
-    sender: Node
+    sender: Party
     handler: ResultHandler
     each: bool
     name: str
@@ -30,98 +43,76 @@ class _Request:
     over: bool = False
 
 
-@dataclass
-class _Leg:
-    """One destination of a request."""
-
-    request: _Request
-    responder: Node | None
-    conversion: Conversion | None
-
-
 class Commands:
     """Knows for each open command who asked and who has to answer."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._over = False
-        self._legs: dict[int, _Leg] = {}
+        self._requests: dict[int, _Request] = {}
 
     def request(
-        self, sender: Node, core: CmdCore, handler: ResultHandler, each: bool
+        self, sender: Party, core: CmdCore, handler: ResultHandler, each: bool
     ) -> _Request:
-        """A request to which legs are added with :meth:`open`."""
+        """A request whose destinations are added with :meth:`open`."""
         return _Request(sender, handler, each, core.name, core.cmd_id)
 
-    def open(
-        self,
-        request: _Request,
-        core: CmdCore,
-        responder: Node | None,
-        conversion: Conversion | None,
-    ) -> None:
-        """``core`` (which gets a new id) is about to go to ``responder``."""
+    def open(self, request: _Request, core: CmdCore) -> None:
+        """``core`` (which gets a new id) is about to go to a destination."""
         core.renew()
         with self._lock:
             request.open_ids.add(core.cmd_id)
-            self._legs[core.cmd_id] = _Leg(request, responder, conversion)
+            self._requests[core.cmd_id] = request
 
-    def answer(self, node: Node, core: ResultCore) -> TenError | None:
+    def answer(self, node: Party, core: ResultCore) -> TenError | None:
         """A result that ``node`` returned.
 
         Results for commands that are answered already are swallowed.
         """
         with self._lock:
-            leg = self._legs.get(core.cmd_id)
-        if leg is None:
+            request = self._requests.get(core.cmd_id)
+        if request is None:
             return None
         problem = node.api.check_result("cmd_in", core.cmd_name, core.props)
         if problem is not None:
             text = f"result of {core.cmd_name!r} not sent: {problem}"
             log_line(LogLevel.ERROR, text, node=node.name)
             return generic_error(text)
-        self._settle(leg, core)
+        self._settle(request, core)
         return None
 
     def fail(self, cmd_id: int, detail: str) -> None:
         """Answer a command with an ERROR result of the runtime's own."""
-        with self._lock:
-            leg = self._legs.get(cmd_id)
-        if leg is not None:
-            self._settle(leg, _error_result(cmd_id, detail))
+        self._conclude(_own_result(StatusCode.ERROR, cmd_id, detail))
 
     def succeed(self, cmd_id: int, detail: str) -> None:
         """Answer a command that the runtime carried out."""
+        self._conclude(_own_result(StatusCode.OK, cmd_id, detail))
+
+    def _conclude(self, core: ResultCore) -> None:
         with self._lock:
-            leg = self._legs.get(cmd_id)
-        if leg is not None:
-            core = _error_result(cmd_id, detail)
-            core.status = int(StatusCode.OK)
-            self._settle(leg, core)
+            request = self._requests.get(core.cmd_id)
+        if request is not None:
+            self._settle(request, core)
 
     def end_all(self) -> None:
         """All nodes have ended. Only now do open commands, too: who waits
         for them in on_stop waits in vain."""
         with self._lock:
-            ids = list(self._legs)
+            ids = list(self._requests)
         self._over = True
         for cmd_id in ids:
             self.fail(cmd_id, "the graph closed before there was a result")
 
-    def _settle(self, leg: _Leg, core: ResultCore) -> None:
-        request = leg.request
-        if leg.conversion is not None and leg.conversion.result is not None:
-            core.props, core.name = leg.conversion.result.apply(
-                core.props, core.name
-            )
+    def _settle(self, request: _Request, core: ResultCore) -> None:
         problem = request.sender.api.check_result(
             "cmd_out", request.name, core.props
         )
         if problem is not None:
-            core = _error_result(core.cmd_id, problem)
+            core = _own_result(StatusCode.ERROR, core.cmd_id, problem)
         with self._lock:
             if core.final:
-                self._legs.pop(core.cmd_id, None)
+                self._requests.pop(core.cmd_id, None)
                 request.open_ids.discard(core.cmd_id)
             if request.over:
                 return
@@ -145,9 +136,7 @@ class Commands:
             driver.call(lambda: request.handler(result, None))
 
 
-def _error_result(cmd_id: int, detail: str) -> ResultCore:
-    core = ResultCore()
-    core.cmd_id = cmd_id
-    core.status = int(StatusCode.ERROR)
-    core.props = {"detail": detail}
-    return core
+def _own_result(status: StatusCode, cmd_id: int, detail: str) -> ResultCore:
+    return ResultCore(
+        cmd_id=cmd_id, status=int(status), props={"detail": detail}
+    )

@@ -7,59 +7,54 @@ share a core, which is what keeps sender and receiver apart.
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass, field
 from itertools import count
-from typing import ClassVar, TypeVar
+from typing import ClassVar
+
+from typing_extensions import Self
 
 from ._tree import Tree, copy_tree
 from .loc import Loc
 
-CoreT = TypeVar("CoreT", bound="MsgCore")
-
 _cmd_ids = count(1)
 
 
+@dataclass(eq=False)
 class MsgCore:
     """Name, addresses and properties; ``kind`` is a graph's word for it."""
 
-    __slots__ = ("dests", "name", "props", "source")
     kind: ClassVar[str] = "msg"
-    #: slots that a clone gets by plain assignment
-    plain: ClassVar[tuple[str, ...]] = ()
+    name: str
+    source: Loc = field(default_factory=Loc)
+    dests: list[Loc] = field(default_factory=list)
+    props: Tree = field(default_factory=dict)
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.source = Loc()
-        self.dests: list[Loc] = []
-        self.props: Tree = {}
-
-    def clone(self: CoreT) -> CoreT:
+    def clone(self) -> Self:
         """A deep copy that shares nothing changeable."""
-        twin = type(self)(self.name)
-        twin.source = self.source
+        twin = copy.copy(self)
         twin.dests = list(self.dests)
         twin.props = copy_tree(self.props)
-        for slot in self.plain:
-            setattr(twin, slot, getattr(self, slot))
-        self._clone_rest(twin)
         return twin
-
-    def _clone_rest(self, twin: MsgCore) -> None:
-        """Copy what is neither a property nor a plain slot."""
 
     def is_locked(self) -> bool:
         """Whether somebody still holds the buffer."""
         return False
 
 
+@dataclass(eq=False)
 class BufferCore(MsgCore):
     """A message with bytes: data, audio and video."""
 
-    __slots__ = ("buf", "locks")
+    buf: bytearray | None = None
+    locks: list[memoryview] = field(default_factory=list)
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.buf: bytearray | None = None
-        self.locks: list[memoryview] = []
+    def clone(self) -> Self:
+        """A deep copy; nobody holds its buffer."""
+        twin = super().clone()
+        twin.buf = None if self.buf is None else bytearray(self.buf)
+        twin.locks = []
+        return twin
 
     def alloc(self, size: int) -> None:
         """A new buffer, deliberately not zeros: TEN's are not either."""
@@ -100,62 +95,42 @@ class BufferCore(MsgCore):
     def is_locked(self) -> bool:
         return bool(self.locks)
 
-    def _clone_rest(self, twin: MsgCore) -> None:
-        assert isinstance(twin, BufferCore)
-        twin.buf = None if self.buf is None else bytearray(self.buf)
 
-
+@dataclass(eq=False)
 class DataCore(BufferCore):
     """See :class:`ten_runtime.data.Data`."""
 
-    __slots__ = ()
     kind = "data"
 
 
+@dataclass(eq=False)
 class AudioCore(BufferCore):
     """See :class:`ten_runtime.audio_frame.AudioFrame`."""
 
-    plain = (
-        "bytes_per_sample",
-        "data_fmt",
-        "eof",
-        "line_size",
-        "number_of_channels",
-        "sample_rate",
-        "samples_per_channel",
-        "timestamp",
-    )
-    __slots__ = plain
     kind = "audio_frame"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.timestamp = 0
-        self.sample_rate = 0
-        self.samples_per_channel = 0
-        self.bytes_per_sample = 0
-        self.number_of_channels = 0
-        self.data_fmt = 1
-        self.line_size = 0
-        self.eof = False
+    timestamp: int = 0
+    sample_rate: int = 0
+    samples_per_channel: int = 0
+    bytes_per_sample: int = 0
+    number_of_channels: int = 0
+    data_fmt: int = 1
+    line_size: int = 0
+    eof: bool = False
 
 
+@dataclass(eq=False)
 class VideoCore(BufferCore):
     """See :class:`ten_runtime.video_frame.VideoFrame`."""
 
-    plain = ("eof", "height", "pixel_fmt", "timestamp", "width")
-    __slots__ = plain
     kind = "video_frame"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.width = 0
-        self.height = 0
-        self.timestamp = 0
-        self.pixel_fmt = 1
-        self.eof = False
+    width: int = 0
+    height: int = 0
+    timestamp: int = 0
+    pixel_fmt: int = 1
+    eof: bool = False
 
 
+@dataclass(eq=False)
 class CmdCore(MsgCore):
     """A command; ``cmd_id`` is where its result belongs.
 
@@ -163,19 +138,20 @@ class CmdCore(MsgCore):
     that the result which comes back can be returned as it is.
     """
 
-    plain = ("graph_id", "graph_json", "graph_name", "stage", "sync_stop")
-    __slots__ = (*plain, "cmd_id", "parent_id")
     kind = "cmd"
+    cmd_id: int = 0
+    parent_id: int = 0
+    graph_name: str = ""
+    graph_json: str = ""
+    graph_id: str = ""
+    sync_stop: bool = False
+    stage: str = ""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.cmd_id = 0
-        self.parent_id = 0
-        self.graph_name = ""
-        self.graph_json = ""
-        self.graph_id = ""
-        self.sync_stop = False
-        self.stage = ""
+    def clone(self) -> Self:
+        """A deep copy, which is a command of its own."""
+        twin = super().clone()
+        twin.cmd_id = twin.parent_id = 0
+        return twin
 
     def renew(self) -> None:
         """Give a command that is about to travel an id of its own."""
@@ -183,17 +159,14 @@ class CmdCore(MsgCore):
         self.cmd_id = next(_cmd_ids)
 
 
+@dataclass(eq=False)
 class ResultCore(MsgCore):
     """A command's result."""
 
-    plain = ("cmd_id", "cmd_name", "completed", "final", "status")
-    __slots__ = plain
     kind = "cmd_result"
-
-    def __init__(self, name: str = "ten:result") -> None:
-        super().__init__(name)
-        self.cmd_id = 0
-        self.cmd_name = ""
-        self.status = 0
-        self.final = True
-        self.completed = False
+    name: str = "ten:result"
+    cmd_id: int = 0
+    cmd_name: str = ""
+    status: int = 0
+    final: bool = True
+    completed: bool = False

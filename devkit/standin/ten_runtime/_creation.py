@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 from ._driver import AsyncDriver, SyncDriver
@@ -15,28 +14,8 @@ from .addon_manager import AddonImportError, _AddonManager
 from .async_extension import AsyncExtension
 from .async_ten_env import AsyncTenEnv
 from .extension import Extension
-from .global_thread_manager import WorkerThread, thread_manager
-from .ten_env import TenEnv
-
-#: Seconds that an addon may take to hand its instance over.
-CREATION_LIMIT_S = 30.0
-
-
-class Creation:
-    """The ``context`` of ``on_create_instance``."""
-
-    def __init__(self) -> None:
-        self.instance: object = None
-        self._ready = threading.Event()
-
-    def done(self, instance: object) -> None:
-        """Called by ``on_create_instance_done``."""
-        self.instance = instance
-        self._ready.set()
-
-    def wait(self) -> bool:
-        """Whether it was called in time."""
-        return self._ready.wait(CREATION_LIMIT_S)
+from .global_thread_manager import thread_manager
+from .ten_env import Creation, TenEnv
 
 
 def create_extension(
@@ -68,21 +47,18 @@ def create_extension(
 
 def _attach(engine: Engine, node: Node, instance: object) -> None:
     if isinstance(instance, AsyncExtension):
-        thread = thread_manager.acquire(node.name)
+        thread = thread_manager.acquire()
         node.driver = AsyncDriver(
             node, instance, AsyncTenEnv(node), thread, thread_manager.release
         )
     elif isinstance(instance, Extension):
         worker = engine.worker(node.spec.group)
+        # The graph stops its groups' threads itself.
         node.driver = SyncDriver(
-            node, instance, TenEnv(node), worker, _keep_worker
+            node, instance, TenEnv(node), worker, lambda: None
         )
     else:
         raise CreationError(
             f"addon {node.spec.addon!r} made a {type(instance).__name__}, "
             "which is neither an Extension nor an AsyncExtension"
         )
-
-
-def _keep_worker(_worker: WorkerThread) -> None:
-    """The graph stops its groups' threads itself."""

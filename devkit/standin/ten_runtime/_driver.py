@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from ._core import MsgCore
 from ._owner import Stage
@@ -14,97 +14,121 @@ from .global_thread_manager import LoopThread, WorkerThread
 from .msg import Msg
 from .video_frame import VideoFrame
 
-if TYPE_CHECKING:
-    from ._node import Node
-
 _HANDLES: dict[str, type[Msg]] = {
     "cmd": Cmd,
     "data": Data,
     "audio_frame": AudioFrame,
     "video_frame": VideoFrame,
 }
-_CALLBACKS = {
-    Stage.CONFIGURE: "on_configure",
-    Stage.INIT: "on_init",
-    Stage.START: "on_start",
-    Stage.STOP: "on_stop",
-    Stage.DEINIT: "on_deinit",
-}
 
 
-class Driver(Protocol):
-    """Runs callbacks where their owner wants them."""
+class Driven(Protocol):
+    """Who hears what became of the callbacks."""
 
-    has_coroutines: bool
+    name: str
+
+    def stage_done(self, stage: Stage) -> None:
+        """The stage's callback is over."""
+
+    def escaped(self, where: str, error: BaseException) -> None:
+        """An exception left the callback ``where``."""
+
+
+class Driver:
+    """Runs the callbacks of ``target`` in the thread that they belong to.
+
+    ``release`` gives the thread back; it is not called from that thread.
+    """
+
+    #: Whether a coroutine may still wait for something after the end.
+    has_coroutines: ClassVar[bool]
+
+    def __init__(
+        self,
+        owner: Driven,
+        target: object,
+        env: object,
+        thread: LoopThread | WorkerThread,
+        release: Callable[[], None],
+    ) -> None:
+        self.release = release
+        self._owner = owner
+        self._target = target
+        self._env = env
+        self._post = thread.post
 
     def enter(self, stage: Stage) -> None:
-        """Call the stage's callback; its end is reported to the node."""
+        """Call the stage's callback; its end is told to the owner."""
+        name = f"on_{stage.name.lower()}"
+        callback = getattr(self._target, name, None)
+        if callback is None:  # testers have no on_configure
+            self._post(lambda: self._owner.stage_done(stage))
+        else:
+            self._run_stage(stage, name, callback)
 
     def message(self, core: MsgCore) -> None:
         """Call the message's callback."""
+        raise NotImplementedError
 
     def call(self, call: Callable[[], None]) -> None:
         """Run something in the owner's thread (results, error handlers)."""
+        raise NotImplementedError
 
-    def release(self) -> None:
-        """Give the thread back. Not from that thread."""
+    def _run_stage(
+        self, stage: Stage, name: str, callback: Callable[..., Any]
+    ) -> None:
+        raise NotImplementedError
+
+    def _call_with(self, name: str, core: MsgCore) -> Any:
+        message = _HANDLES[core.kind]._wrap(core)
+        return getattr(self._target, name)(self._env, message)
 
 
-class AsyncDriver:
+class AsyncDriver(Driver):
     """Each callback is a task of its own; tasks start in arrival order."""
 
     has_coroutines = True
 
     def __init__(
         self,
-        node: Node,
+        owner: Driven,
         target: object,
         env: object,
         thread: LoopThread,
-        release: Callable[[LoopThread], None],
+        release: Callable[[], None],
     ) -> None:
-        self._node = node
-        self._target = target
-        self._env = env
-        self._thread = thread
-        self._release = release
-        self._names = {kind: f"{node.name}.on_{kind}" for kind in _HANDLES}
+        super().__init__(owner, target, env, thread, release)
+        self._spawn = thread.spawn
+        self._names = {kind: f"{owner.name}.on_{kind}" for kind in _HANDLES}
 
     def call(self, call: Callable[[], None]) -> None:
-        self._thread.post(call)
-
-    def enter(self, stage: Stage) -> None:
-        callback = getattr(self._target, _CALLBACKS[stage], None)
-        if callback is None:  # testers have no on_configure
-            self._thread.post(lambda: self._node.stage_done(stage))
-            return
-        name = f"{self._node.name}.{_CALLBACKS[stage]}"
-        self._thread.spawn(name, lambda: self._stage(stage, callback))
-
-    async def _stage(self, stage: Stage, callback: Callable[..., Any]) -> None:
-        try:
-            await callback(self._env)
-        except BaseException as error:
-            self._node.escaped(_CALLBACKS[stage], error)
-        finally:
-            self._node.stage_done(stage)
+        self._post(call)
 
     def message(self, core: MsgCore) -> None:
-        self._thread.spawn(self._names[core.kind], lambda: self._message(core))
+        self._spawn(self._names[core.kind], lambda: self._message(core))
 
     async def _message(self, core: MsgCore) -> None:
         name = f"on_{core.kind}"
         try:
-            message = _HANDLES[core.kind]._wrap(core)
-            await getattr(self._target, name)(self._env, message)
+            await self._call_with(name, core)
         except BaseException as error:
-            self._node.escaped(name, error)
+            self._owner.escaped(name, error)
 
-    def release(self) -> None:
-        self._release(self._thread)
+    def _run_stage(
+        self, stage: Stage, name: str, callback: Callable[..., Any]
+    ) -> None:
+        async def run() -> None:
+            try:
+                await callback(self._env)
+            except BaseException as error:
+                self._owner.escaped(name, error)
+            finally:
+                self._owner.stage_done(stage)
+
+        self._spawn(f"{self._owner.name}.{name}", run)
 
 
-class SyncDriver:
+class SyncDriver(Driver):
     """Callbacks one after the other in a group's thread.
 
     The callback ends a stage itself, with ``ten_env.on_*_done()``.
@@ -112,56 +136,27 @@ class SyncDriver:
 
     has_coroutines = False
 
-    def __init__(
-        self,
-        node: Node,
-        target: object,
-        env: object,
-        thread: WorkerThread,
-        release: Callable[[WorkerThread], None],
-    ) -> None:
-        self._node = node
-        self._target = target
-        self._env = env
-        self._thread = thread
-        self._release = release
-
-    def enter(self, stage: Stage) -> None:
-        name = _CALLBACKS[stage]
-        callback = getattr(self._target, name, None)
-        if callback is None:
-            self._thread.post(lambda: self._node.stage_done(stage))
-            return
-
-        def run() -> None:
-            try:
-                callback(self._env)
-            except BaseException as error:
-                self._node.escaped(name, error)
-                self._node.stage_done(stage)
-
-        self._thread.post(run)
-
-    def message(self, core: MsgCore) -> None:
-        name = f"on_{core.kind}"
-        self._guarded(
-            name,
-            lambda: getattr(self._target, name)(
-                self._env, _HANDLES[core.kind]._wrap(core)
-            ),
-        )
-
     def call(self, call: Callable[[], None]) -> None:
         self._guarded("a result handler", call)
 
-    def _guarded(self, name: str, call: Callable[[], Any]) -> None:
+    def message(self, core: MsgCore) -> None:
+        name = f"on_{core.kind}"
+        self._guarded(name, lambda: self._call_with(name, core))
+
+    def _run_stage(
+        self, stage: Stage, name: str, callback: Callable[..., Any]
+    ) -> None:
+        self._guarded(name, lambda: callback(self._env), stage)
+
+    def _guarded(
+        self, name: str, call: Callable[[], Any], stage: Stage | None = None
+    ) -> None:
         def run() -> None:
             try:
                 call()
             except BaseException as error:
-                self._node.escaped(name, error)
+                self._owner.escaped(name, error)
+                if stage is not None:
+                    self._owner.stage_done(stage)
 
-        self._thread.post(run)
-
-    def release(self) -> None:
-        self._release(self._thread)
+        self._post(run)

@@ -9,19 +9,21 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from ._abort import native_abort, process_ends, unwatch, watch
-from ._commands import Commands
-from ._core import CmdCore, CoreT, MsgCore
-from ._graph import Destination, Graph
+from ._commands import Commands, ResultHandler
+from ._core import CmdCore, MsgCore
+from ._graph import Graph
 from ._log import log_line
-from ._node import Node, ResultHandler
+from ._node import Node
 from ._owner import Stage
 from .error import TenError, TenErrorCode, generic_error
 from .global_thread_manager import WorkerThread
 from .loc import Loc
 from .log_level import LogLevel
+
+CoreT = TypeVar("CoreT", bound=MsgCore)
 
 #: Seconds that all on_stop/on_deinit together may take before the stand-in
 #: gives up. The real runtime would wait for ever.
@@ -63,7 +65,6 @@ class Engine:
     ) -> None:
         self.graph_id = str(uuid.uuid4())
         self.error: TenError | None = None
-        self.failed = False
         self.commands = Commands()
         self._graph = graph
         self._create = create
@@ -88,10 +89,9 @@ class Engine:
         """Create and start the nodes, in a thread of the graph's own."""
         self._thread.start()
 
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the end; True once it came."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+    def join(self) -> None:
+        """Wait for the end."""
+        self._thread.join()
 
     def close(self, error: TenError | None = None) -> None:
         """Stop all nodes. The first error given is what the run ends with."""
@@ -112,7 +112,6 @@ class Engine:
             sys.stdout.flush()
             sys.stderr.flush()
             os._exit(1)
-        self.failed = True
         self.close(generic_error(text))
         with self._changed:
             assert self._deadline is not None
@@ -176,8 +175,8 @@ class Engine:
                     f"on_{stage} of {node.name!r} did not end",
                 )
 
-    def node_closed(self, node: Node) -> None:
-        """``node`` has reached its end."""
+    def node_closed(self) -> None:
+        """A node has reached its end."""
         with self._changed:
             self._changed.notify_all()
 
@@ -218,8 +217,7 @@ class Engine:
         if error is not None:
             return error
         for end, each in zip(ends, self._copies(core, len(ends)), strict=True):
-            self._convert(end, each)
-            self.nodes[end.node].deliver(each)
+            self.nodes[end].deliver(each)
         return None
 
     def route_cmd(
@@ -231,7 +229,7 @@ class Engine:
             raise native_abort(text)
         if self._is_for_app(core):
             request = self.commands.request(node, core, handler, each)
-            self.commands.open(request, core, None, None)
+            self.commands.open(request, core)
             self._app_command(core)
             return None
         error, ends = self._departure(node, core)
@@ -239,18 +237,16 @@ class Engine:
             return error
         request = self.commands.request(node, core, handler, each)
         copies = self._copies(core, len(ends))
-        # All legs first: an early answer must not look like the last one.
+        # All of them first: an early answer must not look like the last one.
+        for copy in copies:
+            self.commands.open(request, copy)
         for end, copy in zip(ends, copies, strict=True):
-            responder = self.nodes[end.node]
-            self.commands.open(request, copy, responder, end.conversion)
-        for end, copy in zip(ends, copies, strict=True):
-            self._convert(end, copy)
-            self.nodes[end.node].deliver(copy)
+            self.nodes[end].deliver(copy)
         return None
 
     def _departure(
         self, node: Node, core: MsgCore
-    ) -> tuple[TenError | None, list[Destination]]:
+    ) -> tuple[TenError | None, list[str]]:
         problem = node.api.check_message(
             f"{core.kind}_out", core.name, core.props
         )
@@ -277,14 +273,12 @@ class Engine:
             [],
         )
 
-    def _destinations(self, node: Node, core: MsgCore) -> list[Destination]:
+    def _destinations(self, node: Node, core: MsgCore) -> list[str]:
         if self._implicit:
-            return [
-                Destination(name) for name in self.nodes if name != node.name
-            ]
+            return [name for name in self.nodes if name != node.name]
         if core.dests:
             return [
-                Destination(loc.extension_name)
+                loc.extension_name
                 for loc in core.dests
                 if self._is_here(loc)
                 and loc.extension_name is not None
@@ -311,10 +305,5 @@ class Engine:
 
     @staticmethod
     def _copies(core: CoreT, number: int) -> list[CoreT]:
-        return [core, *(core.clone() for _ in range(number - 1))]
-
-    @staticmethod
-    def _convert(end: Destination, core: MsgCore) -> None:
         core.dests = []
-        if end.conversion is not None:
-            core.props, core.name = end.conversion.apply(core.props, core.name)
+        return [core, *(core.clone() for _ in range(number - 1))]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ._tree import parse_json
 
@@ -78,16 +78,61 @@ def read_json_object(path: Path) -> dict[str, Any]:
     return value
 
 
-def unknown_keys(
-    value: dict[str, Any], allowed: Iterable[str], path: str
-) -> list[Problem]:
-    """A problem for each key that is not allowed."""
-    names = tuple(allowed)
-    return [
-        Problem(f"{path}.{key}", f"unknown key; allowed are {', '.join(names)}")
-        for key in value
-        if key not in names
-    ]
+class Checker:
+    """Looks at values read from JSON; ``problems`` says what is wrong."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def complain(self, path: str, text: str) -> None:
+        """Note a problem, once."""
+        problem = Problem(path, text)
+        if problem not in self.problems:
+            self.problems.append(problem)
+
+    def keys(
+        self, value: dict[str, Any], allowed: Iterable[str], path: str
+    ) -> None:
+        """Complain of each key that is not allowed."""
+        names = tuple(allowed)
+        for key in value:
+            if key not in names:
+                listed = ", ".join(names)
+                text = f"unknown key; allowed are {listed}"
+                self.complain(f"{path}.{key}", text)
+
+    def is_object(
+        self,
+        value: Any,
+        path: str,
+        allowed: Iterable[str] | None = None,
+        text: str = "must be an object",
+    ) -> TypeGuard[dict[str, Any]]:
+        """Whether it is one; complains of it, and of keys not allowed."""
+        if not isinstance(value, dict):
+            self.complain(path, text)
+            return False
+        if allowed is not None:
+            self.keys(value, allowed, path)
+        return True
+
+    def items(
+        self, value: dict[str, Any], key: str, path: str
+    ) -> list[tuple[str, Any]]:
+        """(path, item) of each item of an array, which may be missing."""
+        listed = value.get(key, [])
+        if not isinstance(listed, list):
+            self.complain(f"{path}.{key}", "must be an array")
+            return []
+        return [(f"{path}.{key}[{n}]", item) for n, item in enumerate(listed)]
+
+    def text(self, value: dict[str, Any], key: str, path: str) -> str | None:
+        """A required text that is not empty, or None."""
+        found = value.get(key)
+        if isinstance(found, str) and found:
+            return found
+        self.complain(f"{path}.{key}", "required, must be a non-empty string")
+        return None
 
 
 def find_nulls(value: Any, path: str) -> list[Problem]:

@@ -21,11 +21,10 @@ LEVELS = {
     LogLevel.WARN: logging.WARNING,
     LogLevel.ERROR: logging.ERROR,
 }
-_NAMES = {
+LEVEL_NAMES = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warn": logging.WARNING,
-    "warning": logging.WARNING,
     "error": logging.ERROR,
     "off": logging.CRITICAL + 1,
 }
@@ -48,8 +47,9 @@ def _set_up() -> None:
     if any(type(h).__name__ == "_StderrHandler" for h in logger.handlers):
         return
     handler = _StderrHandler()
-    wanted = os.environ.get("TEN_LOG_LEVEL", "warning").lower()
-    handler.setLevel(_NAMES.get(wanted, logging.WARNING))
+    wanted = os.environ.get("TEN_LOG_LEVEL", "warn").lower()
+    wanted = wanted.replace("warning", "warn")
+    handler.setLevel(LEVEL_NAMES.get(wanted, logging.WARNING))
     handler.setFormatter(
         logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     )

@@ -13,17 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ._files import Problem, unknown_keys
-from ._log import LEVELS, logger
-from .log_level import LogLevel
+from ._files import Checker, Problem
+from ._log import LEVEL_NAMES, logger
 
-_LEVELS = {
-    "debug": LEVELS[LogLevel.DEBUG],
-    "info": LEVELS[LogLevel.INFO],
-    "warn": LEVELS[LogLevel.WARN],
-    "error": LEVELS[LogLevel.ERROR],
-    "off": logging.CRITICAL + 1,
-}
 _EMITTERS = ("console", "file", "otlp")
 _STREAMS = ("stdout", "stderr")
 
@@ -60,20 +52,21 @@ class LogConfig:
 
     def read(self, value: Any, path: str) -> list[Problem]:
         """Take over ``value``; what is wrong with it comes back."""
-        if not isinstance(value, dict):
-            return [Problem(path, "must be an object")]
-        problems = unknown_keys(value, ("handlers",), path)
-        handlers = value.get("handlers")
+        check = Checker()
+        if not check.is_object(value, path, ("handlers",)):
+            return check.problems
         path = f"{path}.handlers"
+        handlers = value.get("handlers")
         if not isinstance(handlers, list) or not handlers:
             text = "required, must be an array of at least one handler"
-            return [*problems, Problem(path, text)]
+            check.complain(path, text)
+            return check.problems
         self._read = [
             read
             for index, item in enumerate(handlers)
-            if (read := _handler(item, f"{path}[{index}]", problems))
+            if (read := _handler(item, f"{path}[{index}]", check))
         ]
-        return problems
+        return check.problems
 
     def open(self) -> None:
         """From now on lines go there."""
@@ -104,37 +97,34 @@ class LogConfig:
 
 
 def _handler(
-    item: Any, path: str, problems: list[Problem]
+    item: Any, path: str, check: Checker
 ) -> tuple[list[_Matcher], bool, str, str] | None:
-    if not isinstance(item, dict):
-        problems.append(Problem(path, "must be an object"))
+    if not check.is_object(item, path, ("matchers", "formatter", "emitter")):
         return None
-    keys = ("matchers", "formatter", "emitter")
-    problems += unknown_keys(item, keys, path)
     listed = item.get("matchers")
     matchers = [
-        _Matcher(_LEVELS[matcher["level"]], matcher.get("category"))
+        _Matcher(LEVEL_NAMES[matcher["level"]], matcher.get("category"))
         for matcher in (listed if isinstance(listed, list) else [])
-        if isinstance(matcher, dict) and matcher.get("level") in _LEVELS
+        if isinstance(matcher, dict) and matcher.get("level") in LEVEL_NAMES
     ]
     if not matchers or len(matchers) != len(listed or []):
-        allowed = ", ".join(_LEVELS)
+        allowed = ", ".join(LEVEL_NAMES)
         text = f"required, one or more objects with a level of {allowed}"
-        problems.append(Problem(f"{path}.matchers", text))
+        check.complain(f"{path}.matchers", text)
     formatter = _object(item, "formatter").get("type")
     if formatter not in ("plain", "json"):
         text = "required, must be plain or json"
-        problems.append(Problem(f"{path}.formatter.type", text))
+        check.complain(f"{path}.formatter.type", text)
     emitter = _object(item, "emitter")
     kind = emitter.get("type")
     if kind not in _EMITTERS:
         text = f"required, must be one of {', '.join(_EMITTERS)}"
-        problems.append(Problem(f"{path}.emitter.type", text))
+        check.complain(f"{path}.emitter.type", text)
         return None
     where = _where(kind, _object(emitter, "config"))
     if where is None:
         text = "a file needs a path, a console a stream (stdout or stderr)"
-        problems.append(Problem(f"{path}.emitter.config", text))
+        check.complain(f"{path}.emitter.config", text)
         return None
     return matchers, formatter == "json", kind, where
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ._files import ConfigError, Problem, read_json_object, unknown_keys
+from ._files import Checker, ConfigError, read_json_object
 from ._schema import ALL_TYPES, MESSAGE_KEYS, Api, ValueSchema
 
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -31,12 +31,13 @@ _BASE_API = Path(__file__).resolve().parent.parent / "ten_ai_base" / "api"
 
 
 class ManifestReader:
-    """Reads one manifest; ``problems`` says what is wrong with it."""
+    """Reads one manifest."""
 
     def __init__(self, path: Path, app_dir: Path | None = None) -> None:
         self.path = path
         self.app_dir = app_dir
-        self.problems: list[Problem] = []
+        self._check = Checker()
+        self._complain = self._check.complain
         self.api = Api()
         self.manifest = read_json_object(path)
 
@@ -45,25 +46,18 @@ class ManifestReader:
         self._check_head(package_type)
         self.dependencies()
         api = self.manifest.get("api", {})
-        if not isinstance(api, dict):
-            self._complain("$.api", "must be an object")
-            return
-        self._read_api(api, "$.api", self.path.parent, in_interface=False)
+        if self._check.is_object(api, "$.api"):
+            self._read_api(api, "$.api", self.path.parent, in_interface=False)
 
     def raise_problems(self) -> None:
         """Raise :class:`ConfigError` if anything is wrong."""
-        if self.problems:
-            raise ConfigError(str(self.path), self.problems)
+        if self._check.problems:
+            raise ConfigError(str(self.path), self._check.problems)
 
     def dependencies(self) -> list[tuple[str, str]]:
         """``(JSON path, directory)`` of each local dependency."""
         local: list[tuple[str, str]] = []
-        listed = self.manifest.get("dependencies", [])
-        if not isinstance(listed, list):
-            self._complain("$.dependencies", "must be an array")
-            return []
-        for index, item in enumerate(listed):
-            path = f"$.dependencies[{index}]"
+        for path, item in self._check.items(self.manifest, "dependencies", "$"):
             if isinstance(item, dict) and set(item) == {"path"}:
                 if isinstance(item["path"], str):
                     local.append((path, item["path"]))
@@ -80,14 +74,9 @@ class ManifestReader:
             )
         return local
 
-    def _complain(self, path: str, text: str) -> None:
-        problem = Problem(path, text)
-        if problem not in self.problems:
-            self.problems.append(problem)
-
     def _check_head(self, package_type: str) -> None:
         manifest = self.manifest
-        self.problems += unknown_keys(manifest, TOP_KEYS, "$")
+        self._check.keys(manifest, TOP_KEYS, "$")
         for key in ("type", "name", "version"):
             if not isinstance(manifest.get(key), str):
                 self._complain(f"$.{key}", "required, must be a string")
@@ -102,24 +91,15 @@ class ManifestReader:
     def _read_api(
         self, api: dict[str, Any], path: str, base: Path, in_interface: bool
     ) -> None:
-        self.problems += unknown_keys(api, API_KEYS, path)
-        for index, item in enumerate(self._list(api, "interface", path)):
-            self._import(item, f"{path}.interface[{index}]", base)
+        self._check.keys(api, API_KEYS, path)
+        for where, item in self._check.items(api, "interface", path):
+            self._import(item, where, base)
         if "property" in api:
-            found = self._properties(
-                api["property"], f"{path}.property", in_interface
-            )
+            found = self._properties(api["property"], f"{path}.property")
             _extend(self.api.properties, found)
         for key in MESSAGE_KEYS:
-            for index, item in enumerate(self._list(api, key, path)):
-                self._message(key, item, f"{path}.{key}[{index}]", in_interface)
-
-    def _list(self, api: dict[str, Any], key: str, path: str) -> list[Any]:
-        value = api.get(key, [])
-        if isinstance(value, list):
-            return value
-        self._complain(f"{path}.{key}", "must be an array")
-        return []
+            for where, item in self._check.items(api, key, path):
+                self._message(key, item, where, in_interface)
 
     def _import(self, item: Any, path: str, base: Path) -> None:
         uri = item.get("import_uri") if isinstance(item, dict) else None
@@ -156,37 +136,31 @@ class ManifestReader:
             # The shipped interface keeps "required" beside "property", where
             # nobody looks at it.
             allowed.append("required")
-        self.problems += unknown_keys(item, allowed, path)
+        self._check.keys(item, allowed, path)
         at = (key, item["name"])
         if "property" in item:
-            found = self._properties(
-                item["property"], f"{path}.property", in_interface
-            )
+            found = self._properties(item["property"], f"{path}.property")
             _extend(self.api.messages.setdefault(at, found), found)
         result = item.get("result", {})
         if isinstance(result, dict) and "property" in result:
-            found = self._properties(
-                result["property"], f"{path}.result.property", in_interface
-            )
+            where = f"{path}.result.property"
+            found = self._properties(result["property"], where)
             _extend(self.api.results.setdefault(at, found), found)
 
-    def _properties(
-        self, value: Any, path: str, in_interface: bool
-    ) -> ValueSchema:
+    def _properties(self, value: Any, path: str) -> ValueSchema:
         schema = ValueSchema("object")
-        if not isinstance(value, dict):
-            self._complain(path, 'must be {"properties": {…}}')
+        keys = ("properties", "required")
+        text = 'must be {"properties": {…}}'
+        if not self._check.is_object(value, path, keys, text):
             return schema
-        self.problems += unknown_keys(value, ("properties", "required"), path)
         properties = value.get("properties", {})
-        if not isinstance(properties, dict):
-            self._complain(f"{path}.properties", "must be an object")
+        if not self._check.is_object(properties, f"{path}.properties"):
             return schema
         for name, declared in properties.items():
             where = f"{path}.properties.{name}"
             if not IDENTIFIER.match(name):
                 self._complain(where, "the name must be an identifier")
-            schema.properties[name] = self._value(declared, where, in_interface)
+            schema.properties[name] = self._value(declared, where)
         schema.required = self._required(value, path)
         return schema
 
@@ -199,7 +173,7 @@ class ManifestReader:
         self._complain(f"{path}.required", "must be an array of names")
         return ()
 
-    def _value(self, value: Any, path: str, in_interface: bool) -> ValueSchema:
+    def _value(self, value: Any, path: str) -> ValueSchema:
         kind = value.get("type") if isinstance(value, dict) else None
         if not isinstance(value, dict) or kind not in ALL_TYPES:
             self._complain(
@@ -210,9 +184,7 @@ class ManifestReader:
         schema = ValueSchema(str(kind))
         if kind == "array":
             allowed.append("items")
-            schema.items = self._value(
-                value.get("items"), f"{path}.items", in_interface
-            )
+            schema.items = self._value(value.get("items"), f"{path}.items")
         elif kind == "object":
             allowed += ["properties", "required"]
             if "properties" not in value:
@@ -222,10 +194,10 @@ class ManifestReader:
                 for key in ("properties", "required")
                 if key in value
             }
-            found = self._properties(nested, path, in_interface)
+            found = self._properties(nested, path)
             schema.properties = found.properties
             schema.required = found.required
-        self.problems += unknown_keys(value, allowed, path)
+        self._check.keys(value, allowed, path)
         return schema
 
 

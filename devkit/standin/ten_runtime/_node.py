@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ._abort import NativeAbort, native_abort
+from ._commands import Commands, ResultHandler
 from ._core import CmdCore, MsgCore, ResultCore
 from ._driver import Driver
 from ._files import ConfigError, find_nulls
@@ -17,19 +17,40 @@ from ._owner import EnvOwner, Stage
 from ._package import Package
 from ._placeholder import UnresolvedPlaceholder, resolve
 from ._tree import Tree, merge
-from .cmd_result import CmdResult
 from .error import TenError, closed_error
 from .loc import Loc
 from .log_level import LogLevel
 from .msg import Msg
 
-if TYPE_CHECKING:
-    from ._engine import Engine
-
 #: A stage that takes longer is worth a warning.
 SLOW_STAGE_S = 0.1
 
-ResultHandler = Callable[[CmdResult | None, TenError | None], None]
+
+class GraphServices(Protocol):
+    """What a node asks of its graph."""
+
+    graph_id: str
+    commands: Commands
+
+    def may_deinit(self, node: Node) -> bool:
+        """Whether on_deinit may follow on_stop."""
+
+    def node_closed(self) -> None:
+        """A node has reached its end."""
+
+    def close(self, error: TenError | None = None) -> None:
+        """Stop all nodes."""
+
+    def fatal(self, text: str) -> None:
+        """The real runtime would have ended the process."""
+
+    def route(self, node: Node, core: MsgCore) -> TenError | None:
+        """Deliver data or a frame to all its destinations."""
+
+    def route_cmd(
+        self, node: Node, core: CmdCore, handler: ResultHandler, each: bool
+    ) -> TenError | None:
+        """Deliver a command; its results go to ``handler``."""
 
 
 class Node(EnvOwner):
@@ -39,13 +60,13 @@ class Node(EnvOwner):
     they are dropped.
     """
 
-    def __init__(self, engine: Engine, spec: NodeSpec) -> None:
+    def __init__(self, graph: GraphServices, spec: NodeSpec) -> None:
         super().__init__(spec.name)
-        self.engine = engine
+        self.graph = graph
         self.spec = spec
         self.package = Package(spec.addon)
         self.driver: Driver | None = None
-        self.source = Loc("", engine.graph_id, spec.name)
+        self.source = Loc("", graph.graph_id, spec.name)
         self.open_inbox = False
         self.is_tester = spec.addon == TEST_ADDON
         self._waiting: deque[MsgCore] = deque()
@@ -81,7 +102,7 @@ class Node(EnvOwner):
         with self._lock:
             if self.stage is not stage:
                 return
-            if stage is Stage.STOP and not self.engine.may_deinit(self):
+            if stage is Stage.STOP and not self.graph.may_deinit(self):
                 return
         self._warn_if_slow(stage)
         self.next_stage(stage)
@@ -118,7 +139,7 @@ class Node(EnvOwner):
         with self._lock:
             self.stage = Stage.CLOSED
         self._shut_inbox()
-        self.engine.node_closed(self)
+        self.graph.node_closed()
 
     def force_close(self) -> None:
         """Give up on a node that does not come to an end."""
@@ -146,7 +167,7 @@ class Node(EnvOwner):
             error=error,
         )
         kind = type(error).__name__
-        self.engine.fatal(
+        self.graph.fatal(
             f"Uncaught exception in {where} of {self.name!r}: {kind}: {error}"
         )
 
@@ -159,7 +180,7 @@ class Node(EnvOwner):
             self.props = {}
             text = f"invalid properties of node {self.name!r}: {error}"
             log_line(LogLevel.ERROR, text, node=self.name)
-            self.engine.fatal(text)
+            self.graph.fatal(text)
             with self._lock:
                 self._stopping = True
 
@@ -215,7 +236,7 @@ class Node(EnvOwner):
 
     def _refuse(self, core: MsgCore, detail: str) -> None:
         if isinstance(core, CmdCore):
-            self.engine.commands.fail(core.cmd_id, detail)
+            self.graph.commands.fail(core.cmd_id, detail)
 
     # Sending --------------------------------------------------------------
 
@@ -231,7 +252,7 @@ class Node(EnvOwner):
         """Send data or a frame; the handle is empty afterwards."""
         if self.closed:
             return closed_error()
-        return self.engine.route(self, self._take(message))
+        return self.graph.route(self, self._take(message))
 
     def send_cmd(
         self, message: Msg, handler: ResultHandler, each: bool
@@ -241,7 +262,7 @@ class Node(EnvOwner):
             return closed_error()
         core = self._take(message)
         assert isinstance(core, CmdCore)
-        return self.engine.route_cmd(self, core, handler, each)
+        return self.graph.route_cmd(self, core, handler, each)
 
     def return_result(self, message: Msg) -> TenError | None:
         """Answer a command; the result's handle is empty afterwards."""
@@ -249,4 +270,4 @@ class Node(EnvOwner):
             return closed_error()
         core = self._take(message)
         assert isinstance(core, ResultCore)
-        return self.engine.commands.answer(self, core)
+        return self.graph.commands.answer(self, core)

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from ._node import Node
+from ._owner import Stage
 from .audio_frame import AudioFrame
 from .cmd import Cmd
 from .cmd_result import CmdResult
@@ -102,7 +103,11 @@ class AsyncSending(TenEnvBase):
     async def _send(
         self, message: Msg, options: SendOptions | None
     ) -> TenError | None:
-        error = self._node.send(message)
+        return await self._tell(self._node.send(message), options)
+
+    async def _tell(
+        self, error: TenError | None, options: SendOptions | None
+    ) -> TenError | None:
         if waits(options):
             await asyncio.sleep(0)  # the real one crosses a thread here
         return _reportable(error, options)
@@ -133,14 +138,27 @@ class AsyncSending(TenEnvBase):
     ) -> TenError | None:
         """Answer a command."""
         _check(cmd_result, CmdResult)
-        error = self._node.return_result(cmd_result)
-        if waits(options):
-            await asyncio.sleep(0)
-        return _reportable(error, options)
+        return await self._tell(self._node.return_result(cmd_result), options)
 
 
 class SyncSending(TenEnvBase):
-    """The sending half of ``TenEnv`` and ``TenEnvTester``."""
+    """What ``TenEnv`` and ``TenEnvTester`` have in common."""
+
+    def on_init_done(self) -> None:
+        """on_init is over."""
+        self._owner.stage_done(Stage.INIT)
+
+    def on_start_done(self) -> None:
+        """on_start is over."""
+        self._owner.stage_done(Stage.START)
+
+    def on_stop_done(self) -> None:
+        """on_stop is over."""
+        self._owner.stage_done(Stage.STOP)
+
+    def on_deinit_done(self) -> None:
+        """on_deinit is over; nothing works after it."""
+        self._owner.stage_done(Stage.DEINIT)
 
     def _sender(self) -> Node:
         if not isinstance(self._owner, Node):
@@ -182,8 +200,13 @@ class SyncSending(TenEnvBase):
         self, message: Msg, kind: type[Msg], handler: ErrorCallback | None
     ) -> TenError | None:
         _check(message, kind)
+        return self._tell(self._sender().send(message), handler)
+
+    def _tell(
+        self, error: TenError | None, handler: ErrorCallback | None
+    ) -> TenError | None:
+        """The handler hears of the error in the place of the caller."""
         node = self._sender()
-        error = node.send(message)
         if handler is None or node.closed:
             return _reportable(error, None)
         assert node.driver is not None
@@ -213,16 +236,9 @@ class SyncSending(TenEnvBase):
         return self._send(video_frame, VideoFrame, error_handler)
 
     def return_result(
-        self,
-        cmd_result: CmdResult,
-        error_handler: ErrorCallback | None = None,
+        self, cmd_result: CmdResult, error_handler: ErrorCallback | None = None
     ) -> TenError | None:
         """Answer a command; the handler gets ``(ten_env, error)``."""
         _check(cmd_result, CmdResult)
-        node = self._sender()
-        error = node.return_result(cmd_result)
-        if error_handler is None or node.closed:
-            return _reportable(error, None)
-        assert node.driver is not None
-        node.driver.call(lambda: error_handler(self, error))
-        return None
+        error = self._sender().return_result(cmd_result)
+        return self._tell(error, error_handler)

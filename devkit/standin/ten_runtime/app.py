@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 from . import _apps
 from ._abort import native_abort
-from ._app import AppCore, read_app_config
-from ._files import ConfigError, Problem
+from ._app import AppCore, read_graphs
+from ._files import Checker, ConfigError
 from ._log import log_line
 from ._log_config import LogConfig
 from ._owner import EnvOwner, Stage
@@ -25,7 +25,6 @@ class App:
         self._core = AppCore()
         self._thread: threading.Thread | None = None
         self._made_in = threading.get_ident()
-        self._close_requested = threading.Event()
 
     def run(self, run_in_background: bool) -> None:
         """Run until :meth:`close`; False blocks the caller.
@@ -45,13 +44,7 @@ class App:
 
     def close(self) -> None:
         """Stop all graphs and end ``run``. Harmless when not running."""
-        self._close_requested.set()
         self._core.close()
-
-    def wait(self) -> None:
-        """Wait for the end of a run in the background."""
-        if self._thread is not None:
-            self._thread.join()
 
     def on_configure(self, ten_env: TenEnv) -> None:
         """Set properties with ``init_property_from_json``."""
@@ -78,7 +71,7 @@ class App:
             self._load()
             self._owner.run_stage(Stage.INIT, lambda: self.on_init(env))
             self._owner.stage = Stage.RUNNING
-            for predefined in self._core.config.graphs.values():
+            for predefined in self._core.graphs.values():
                 if predefined.auto_start:
                     self._core.start(predefined.graph)
             self._core.wait()
@@ -102,10 +95,10 @@ class App:
             raise self._owner.refused
         tree = self._owner.init_tree or {}
         self._owner.props = tree
-        problems: list[Problem] = []
-        self._core.config = read_app_config(tree, problems)
-        if problems:
-            raise ConfigError("app property", problems)
+        check = Checker()
+        self._core.graphs = read_graphs(tree, check)
+        if check.problems:
+            raise ConfigError("app property", check.problems)
         self._owner.log_config.open()
 
 

@@ -3,10 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from ._sending import AsyncSending
 from .error import TenError
+
+T = TypeVar("T")
+Getter = Callable[[Any, str], Coroutine[Any, Any, tuple[T, TenError | None]]]
+Setter = Callable[[Any, str, T], Coroutine[Any, Any, TenError | None]]
+
+
+def _typed_property(kind: type[T], default: T) -> tuple[Getter[T], Setter[T]]:
+    """Like :func:`._properties.typed_property`, to be awaited."""
+
+    async def get_property(
+        self: AsyncTenEnv, path: str
+    ) -> tuple[T, TenError | None]:
+        await asyncio.sleep(0)
+        return self._owner.get(path, kind, default)
+
+    async def set_property(
+        self: AsyncTenEnv, path: str, value: T
+    ) -> TenError | None:
+        await asyncio.sleep(0)
+        return self._owner.set(path, value, kind)
+
+    return get_property, set_property
 
 
 class AsyncTenEnv(AsyncSending):
@@ -26,63 +49,10 @@ class AsyncTenEnv(AsyncSending):
         await asyncio.sleep(0)
         return self._owner.set_json(path, json_str)
 
-    async def _get(self, path: str, kind: type, default: Any) -> Any:
-        await asyncio.sleep(0)
-        return self._owner.get(path, kind, default)
-
-    async def _set(
-        self, path: str, value: object, kind: type
-    ) -> TenError | None:
-        await asyncio.sleep(0)
-        return self._owner.set(path, value, kind)
-
-    async def get_property_int(self, path: str) -> tuple[int, TenError | None]:
-        """An integer; ``(0, error)`` if missing or of another type."""
-        value: tuple[int, TenError | None] = await self._get(path, int, 0)
-        return value
-
-    async def set_property_int(self, path: str, value: int) -> TenError | None:
-        """Set an int64."""
-        return await self._set(path, value, int)
-
-    async def get_property_string(
-        self, path: str
-    ) -> tuple[str, TenError | None]:
-        """A string; ``("", error)`` if missing or of another type."""
-        value: tuple[str, TenError | None] = await self._get(path, str, "")
-        return value
-
-    async def set_property_string(
-        self, path: str, value: str
-    ) -> TenError | None:
-        """Set a string."""
-        return await self._set(path, value, str)
-
-    async def get_property_bool(
-        self, path: str
-    ) -> tuple[bool, TenError | None]:
-        """A bool; ``(False, error)`` if missing or of another type."""
-        value: tuple[bool, TenError | None] = await self._get(path, bool, False)
-        return value
-
-    async def set_property_bool(
-        self, path: str, value: bool
-    ) -> TenError | None:
-        """Set a bool."""
-        return await self._set(path, value, bool)
-
-    async def get_property_float(
-        self, path: str
-    ) -> tuple[float, TenError | None]:
-        """A real; ``(0.0, error)`` if missing or of another type."""
-        value: tuple[float, TenError | None] = await self._get(path, float, 0.0)
-        return value
-
-    async def set_property_float(
-        self, path: str, value: float
-    ) -> TenError | None:
-        """Set a float64."""
-        return await self._set(path, value, float)
+    get_property_int, set_property_int = _typed_property(int, 0)
+    get_property_string, set_property_string = _typed_property(str, "")
+    get_property_bool, set_property_bool = _typed_property(bool, False)
+    get_property_float, set_property_float = _typed_property(float, 0.0)
 
     async def is_property_exist(
         self, path: str

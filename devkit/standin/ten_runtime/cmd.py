@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ._core import CmdCore
-from .msg import Msg, MsgT
+from .msg import Msg
 
 
 class Cmd(Msg):
@@ -13,10 +13,6 @@ class Cmd(Msg):
     def create(cls, name: str) -> Cmd:
         """A new command."""
         return Cmd._wrap(CmdCore(name))
-
-    def clone(self: MsgT) -> MsgT:
-        """A deep copy, which is a command of its own."""
-        return self._clone()
 
     def _cmd(self) -> CmdCore:
         core = self._live()

@@ -30,10 +30,6 @@ class CmdResult(Msg):
             core.cmd_id, core.cmd_name = target.cmd_id, target.name
         return cls._wrap(core)
 
-    def clone(self) -> CmdResult:
-        """A deep copy."""
-        return self._clone()
-
     def _result(self) -> ResultCore:
         core = self._live()
         assert isinstance(core, ResultCore)

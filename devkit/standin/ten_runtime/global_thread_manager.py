@@ -1,9 +1,8 @@
 """The threads that run extensions.
 
-By default one event loop thread, ``PythonGlobalMainThread``, serves all async
-extensions of the process; it starts with the first and stops with the last.
-``TEN_PYTHON_THREAD_MODE=multi_thread`` gives each extension a thread of its
-own. Testers always have one of their own.
+One event loop thread, ``PythonGlobalMainThread``, serves all async extensions
+of the process; it starts with the first and stops with the last. Testers have
+one of their own.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import asyncio
 import contextlib
 import importlib
 import importlib.util
-import os
 import queue
 import threading
 from collections.abc import Callable, Coroutine
@@ -25,8 +23,6 @@ from .log_level import LogLevel
 LEFTOVER_GRACE_S = 0.5
 #: Tasks with such a name are known to outlive on_deinit: debug level only.
 EXPECTED_LEFTOVER = "ten_ai_base:"
-
-SINGLE, MULTI = "single_thread", "multi_thread"
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
@@ -173,40 +169,22 @@ class GlobalThreadManager:
         self._lock = threading.Lock()
         self._shared: LoopThread | None = None
         self._users = 0
-        self._mode: str | None = None
 
-    def mode(self) -> str:
-        """``single_thread`` or ``multi_thread``; read once."""
-        if self._mode is None:
-            mode = os.environ.get("TEN_PYTHON_THREAD_MODE", SINGLE)
-            if mode not in (SINGLE, MULTI):
-                log_line(
-                    LogLevel.WARN,
-                    f"TEN_PYTHON_THREAD_MODE={mode}: using {SINGLE}; "
-                    f"allowed are {SINGLE} and {MULTI}",
-                )
-                mode = SINGLE
-            self._mode = mode
-        return self._mode
-
-    def acquire(self, name: str) -> LoopThread:
-        """The loop thread for extension ``name``."""
-        if self.mode() == MULTI:
-            return LoopThread(f"ten:{name}")
+    def acquire(self) -> LoopThread:
+        """The loop thread, for one more extension."""
         with self._lock:
             if self._shared is None:
                 self._shared = LoopThread("PythonGlobalMainThread")
             self._users += 1
             return self._shared
 
-    def release(self, thread: LoopThread) -> None:
+    def release(self) -> None:
         """Give it back; the last one to do so stops it."""
         with self._lock:
-            if thread is self._shared:
-                self._users -= 1
-                if self._users:
-                    return
-                self._shared = None
+            self._users -= 1
+            if self._users or self._shared is None:
+                return
+            thread, self._shared = self._shared, None
             thread.stop()
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any
+
+from typing_extensions import Self
 
 from ._abort import native_abort
 from ._core import MsgCore
+from ._properties import TypedProperties
 from ._tree import (
     Tree,
     bad_json,
@@ -20,10 +23,8 @@ from ._tree import (
 from .error import TenError, TenErrorCode
 from .loc import Loc, problem_of
 
-MsgT = TypeVar("MsgT", bound="Msg")
 
-
-class Msg:
+class Msg(TypedProperties):
     """A handle on a message. It is empty once the message was sent."""
 
     _core: MsgCore | None
@@ -32,7 +33,7 @@ class Msg:
         raise ValueError(f"use {type(self).__name__}.create()")
 
     @classmethod
-    def _wrap(cls: type[MsgT], core: MsgCore) -> MsgT:
+    def _wrap(cls, core: MsgCore) -> Self:
         message = cls.__new__(cls)
         message._core = core
         return message
@@ -48,7 +49,8 @@ class Msg:
             raise native_abort(f"{what} on a message that was already sent")
         return self._core
 
-    def _clone(self: MsgT) -> MsgT:
+    def clone(self) -> Self:
+        """A deep copy; of a command, one that is answered by itself."""
         return self._wrap(self._native("clone()").clone())
 
     def get_name(self) -> str:
@@ -106,38 +108,6 @@ class Msg:
             raise native_abort("all properties together must be a JSON object")
         core.props = value
         return None
-
-    def get_property_int(self, path: str) -> tuple[int, TenError | None]:
-        """An integer; ``(0, error)`` if missing or of another type."""
-        return self._get(path, int, 0)
-
-    def set_property_int(self, path: str, value: int) -> TenError | None:
-        """Set an int64."""
-        return self._set(path, value, int)
-
-    def get_property_string(self, path: str) -> tuple[str, TenError | None]:
-        """A string; ``("", error)`` if missing or of another type."""
-        return self._get(path, str, "")
-
-    def set_property_string(self, path: str, value: str) -> TenError | None:
-        """Set a string."""
-        return self._set(path, value, str)
-
-    def get_property_bool(self, path: str) -> tuple[bool, TenError | None]:
-        """A bool; ``(False, error)`` if missing or of another type."""
-        return self._get(path, bool, False)
-
-    def set_property_bool(self, path: str, value: int) -> TenError | None:
-        """Set a bool (any int counts)."""
-        return self._set(path, value, bool)
-
-    def get_property_float(self, path: str) -> tuple[float, TenError | None]:
-        """A real; ``(0.0, error)`` if missing or of another type."""
-        return self._get(path, float, 0.0)
-
-    def set_property_float(self, path: str, value: float) -> TenError | None:
-        """Set a float64."""
-        return self._set(path, value, float)
 
     def get_property_buf(self, path: str) -> tuple[bytearray, TenError | None]:
         """A copy of a buffer property; empty with an error if there is none."""

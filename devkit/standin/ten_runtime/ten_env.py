@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import threading
+from typing import Any
 
-from ._owner import EnvOwner, Stage
+from ._owner import Stage
+from ._properties import TypedProperties
 from ._sending import SyncSending
 from ._tree import bad_json
 from .error import TenError
 
-if TYPE_CHECKING:
-    from ._creation import Creation
+#: Seconds that an addon may take to hand its instance over.
+CREATION_LIMIT_S = 30.0
 
 
-class TenEnv(SyncSending):
+class Creation:
+    """The ``context`` of ``on_create_instance``."""
+
+    def __init__(self) -> None:
+        self.instance: object = None
+        self._ready = threading.Event()
+
+    def done(self, instance: object) -> None:
+        """Called by ``on_create_instance_done``."""
+        self.instance = instance
+        self._ready.set()
+
+    def wait(self) -> bool:
+        """Whether it was called in time."""
+        return self._ready.wait(CREATION_LIMIT_S)
+
+
+class TenEnv(SyncSending, TypedProperties):
     """Like ``AsyncTenEnv``, with plain calls and result callbacks."""
-
-    def __init__(self, owner: EnvOwner) -> None:
-        super().__init__(owner)
 
     def on_configure_done(self) -> None:
         """on_configure is over."""
         self._owner.stage_done(Stage.CONFIGURE)
 
-    def on_init_done(self) -> None:
-        """on_init is over."""
-        self._owner.stage_done(Stage.INIT)
-
-    def on_start_done(self) -> None:
-        """on_start is over."""
-        self._owner.stage_done(Stage.START)
-
-    def on_stop_done(self) -> None:
-        """on_stop is over."""
-        self._owner.stage_done(Stage.STOP)
-
-    def on_deinit_done(self) -> None:
-        """on_deinit is over; nothing works after it."""
-        self._owner.stage_done(Stage.DEINIT)
-
     def on_create_instance_done(
         self, instance: object, context: object
     ) -> None:
         """Hand over what ``Addon.on_create_instance`` made."""
-        creation: Creation = context  # type: ignore[assignment]
-        creation.done(instance)
+        assert isinstance(context, Creation)
+        context.done(instance)
 
     def get_property_to_json(
         self, path: str | None = None
@@ -61,37 +61,13 @@ class TenEnv(SyncSending):
         except ValueError as error:
             return bad_json(error)
 
-    def get_property_int(self, path: str) -> tuple[int, TenError | None]:
-        """An integer; ``(0, error)`` if missing or of another type."""
-        return self._owner.get(path, int, 0)
+    def _get(
+        self, path: str, kind: type, default: Any
+    ) -> tuple[Any, TenError | None]:
+        return self._owner.get(path, kind, default)
 
-    def set_property_int(self, path: str, value: int) -> TenError | None:
-        """Set an int64."""
-        return self._owner.set(path, value, int)
-
-    def get_property_string(self, path: str) -> tuple[str, TenError | None]:
-        """A string; ``("", error)`` if missing or of another type."""
-        return self._owner.get(path, str, "")
-
-    def set_property_string(self, path: str, value: str) -> TenError | None:
-        """Set a string."""
-        return self._owner.set(path, value, str)
-
-    def get_property_bool(self, path: str) -> tuple[bool, TenError | None]:
-        """A bool; ``(False, error)`` if missing or of another type."""
-        return self._owner.get(path, bool, False)
-
-    def set_property_bool(self, path: str, value: bool) -> TenError | None:
-        """Set a bool."""
-        return self._owner.set(path, value, bool)
-
-    def get_property_float(self, path: str) -> tuple[float, TenError | None]:
-        """A real; ``(0.0, error)`` if missing or of another type."""
-        return self._owner.get(path, float, 0.0)
-
-    def set_property_float(self, path: str, value: float) -> TenError | None:
-        """Set a float64."""
-        return self._owner.set(path, value, float)
+    def _set(self, path: str, value: object, kind: type) -> TenError | None:
+        return self._owner.set(path, value, kind)
 
     def is_property_exist(self, path: str) -> tuple[bool, TenError | None]:
         """Whether it exists; a missing one is ``(False, None)``."""

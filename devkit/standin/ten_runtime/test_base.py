@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 from . import _apps
 from ._abort import native_abort
 from ._creation import create_extension
+from ._driver import Driver
 from ._engine import Engine
 from ._files import ConfigError
 from ._graph import TEST_ADDON, Graph, NodeSpec, graph_from_json
@@ -16,9 +16,6 @@ from ._node import Node
 from ._tree import parse_json
 from .error import TenError, TenErrorCode
 from .log_level import LogLevel
-
-if TYPE_CHECKING:
-    from ._driver import Driver
 
 DEFAULT_TIMEOUT_US = 180_000_000
 TESTER_NODE = TEST_ADDON
@@ -109,11 +106,11 @@ class TesterBase:
 
     def _create(self, engine: Engine, node: Node) -> None:
         if node.spec.addon == TEST_ADDON:
-            node.driver = self._driver(engine, node)
+            node.driver = self._driver(node)
         else:
             create_extension(engine, node)
 
-    def _driver(self, engine: Engine, node: Node) -> Driver:
+    def _driver(self, node: Node) -> Driver:
         raise NotImplementedError
 
 

@@ -23,6 +23,16 @@ class ValueType(IntEnum):
     JSON_STRING = 9
 
 
+#: A bool is an int, too: it comes first.
+_SCALARS: dict[type, ValueType] = {
+    bool: ValueType.BOOL,
+    int: ValueType.INT,
+    float: ValueType.FLOAT,
+    str: ValueType.STRING,
+    bytes: ValueType.BYTES,
+}
+
+
 class Value:
     """One value with its type; use the ``from_*`` factories."""
 
@@ -77,16 +87,9 @@ class Value:
         """The fitting value; what has none (None too) becomes its str."""
         if isinstance(value, Value):
             return cls(value._type, value._value)
-        if isinstance(value, bool):
-            return cls.from_bool(value)
-        if isinstance(value, int):
-            return cls.from_int(value)
-        if isinstance(value, float):
-            return cls.from_float(value)
-        if isinstance(value, str):
-            return cls.from_string(value)
-        if isinstance(value, bytes):
-            return cls.from_buf(value)
+        for kind, value_type in _SCALARS.items():
+            if isinstance(value, kind):
+                return cls(value_type, value)
         if isinstance(value, list):
             return cls.from_array([cls.from_python(item) for item in value])
         if isinstance(value, dict):

@@ -1,181 +1,120 @@
-"""The TEN side of the captions: messages in, `ten:close_app` out."""
+"""Shows what is heard, writes it to a file, and closes the app at the end."""
 
 import asyncio
-import contextlib
 import json
-import os
 import sys
-import time
+from pathlib import Path
+from time import monotonic
 from typing import Any
 
+from pydantic import BaseModel, Field, ValidationError
+from ten_ai_base.message import ModuleError
+from ten_ai_base.struct import ASRResult
 from ten_packages.extension.openai_asr_python.realtime.shown import one_line
 from ten_runtime import AsyncExtension, AsyncTenEnv, Cmd, Data, Loc
+from typing_extensions import override
 
-from .notices import error_text
-from .report import to_report
-from .run_state import Ending, RunState
-from .settings import Settings
-from .transcript import Result, Transcript
-from .views import PlainView, View, make_view
-from .writers import replace_file, write
+from .run_state import FATAL, RunState
+from .transcript import Transcript, json_text, replace_file, transcript_text
+from .view import View, clock
 
-# How often it is checked whether the run is over or the window changed.
-_TICK_S = 0.1
+
+class Settings(BaseModel):
+    """The node's properties; strings will do, as from `${env:…}`."""
+
+    output_path: str = Field("", pattern=r"(?i)^$|\.(srt|vtt|json)$")
+    report_path: str = ""
+    wait_s: float = Field(30.0, ge=0, le=3600)
 
 
 class CaptionsExtension(AsyncExtension):
     """Shows results as they come; ends the app when all has been said."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self._settings = Settings()
-        self._state = RunState(20.0, 30.0)
-        self._transcript = Transcript()
-        self._view: View = PlainView(sys.stdout)
-        self._position_ms = 0
-        self._problem = ""
-        self._usable = True
-        self._ending: Ending | None = None
-        self._task: asyncio.Task[None] | None = None
-
+    @override
     async def on_init(self, ten_env: AsyncTenEnv) -> None:
-        # Nothing may leave a callback: the runtime would end the process.
+        self._view, self._transcript = View(sys.stdout), Transcript()
+        self._settings, self._problem = Settings(), ""
+        self._played = (0, 0)  # ms, and of how many
+        self._ending: str | None = None
+        text, _ = await ten_env.get_property_to_json("")
         try:
-            text, _ = await ten_env.get_property_to_json("")
-            self._configure(json.loads(text or "{}"))
-        except Exception as error:
-            ten_env.log_error(f"captions: {error!r}")
-            self._problem = one_line(f"captions: {error}")
-            self._usable = False
+            self._settings = Settings(**json.loads(text or "{}"))
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            self._fail(f"captions: {wrong['loc'][0]}: {wrong['msg']}")
+            self._ending = "bad_settings"
+        self._state = RunState(self._settings.wait_s)
 
-    def _configure(self, properties: dict[str, Any]) -> None:
-        try:
-            self._settings = Settings.from_properties(properties)
-        except ValueError as error:
-            self._problem = one_line(f"captions: {error}")
-            self._usable = False
-            self._settings = Settings.report_only(properties)
-        settings = self._settings
-        self._state = RunState(
-            finalize_wait_s=settings.finalize_wait_ms / 1000,
-            reconnect_wait_s=settings.reconnect_wait_ms / 1000,
-        )
-        color = settings.color and not os.environ.get("NO_COLOR")
-        self._view = make_view(sys.stdout, color=color)
-        if self._problem:
-            self._view.error(self._problem)
-
+    @override
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
-        self._task = asyncio.create_task(self._watch(ten_env))
+        self._task = asyncio.create_task(self._close_at_end(ten_env))
 
+    @override
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
-        self._finish(ten_env, "stopped")
+        self._task.cancel()
+        finals = self._transcript.finals
+        if path := self._settings.output_path:
+            try:
+                text = transcript_text(Path(path).suffix.lower(), finals)
+                replace_file(path, text)
+            except OSError as error:
+                self._fail(f"{path}: {error}")
+        self._view.stop()
+        if path := self._settings.report_path:
+            report = {
+                "ending": self._ending or "stopped",
+                "errors": self._state.errors,
+                "problem": self._problem,
+                "results": [final.model_dump() for final in finals],
+            }
+            replace_file(path, json_text(report))
 
+    @override
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
         # No await in here: so messages are handled in arrival order.
-        if self._ending is not None:
-            return
-        name = data.get_name()
         try:
             text, _ = data.get_property_to_json("")
-            body = json.loads(text or "{}")
-            if isinstance(body, dict):
-                self._handle(name, body, time.monotonic())
+            self._handle(data.get_name(), json.loads(text or "{}"))
         except Exception as error:
-            ten_env.log_error(f"captions: {name}: {error!r}")
+            ten_env.log_error(f"captions: {data.get_name()}: {error!r}")
 
-    def _handle(self, name: str, body: dict[str, Any], now: float) -> None:
-        state, view = self._state, self._view
+    def _handle(self, name: str, body: dict[str, Any]) -> None:
+        view, transcript = self._view, self._transcript
+        if self._state.message(name, body, monotonic()):
+            view.line("✓", "connected again", "green")
         if name == "asr_result":
-            state.result(now)
-            self._show_result(Result.from_message(body))
+            result = ASRResult(**body)
+            transcript.add(result)
+            view.show(transcript.interim_text, *self._played)
+            if result.final and result.text.strip():
+                end_ms = result.start_ms + result.duration_ms
+                times = f"[{clock(result.start_ms)} – {clock(end_ms)}]"
+                view.line(times, result.text, "cyan")
         elif name == "source_progress":
-            self._position_ms = int(body.get("position_ms") or 0)
-            view.progress(self._position_ms, int(body.get("duration_ms") or 0))
-            if body.get("done"):
-                state.source_done(now)
+            self._played = body["position_ms"], body["duration_ms"]
+            view.show(transcript.interim_text, *self._played)
+            if body.get("done") and self._state.lost:
+                wait = f"waiting up to {self._settings.wait_s:.0f} s"
+                view.line("…", f"the audio is over; {wait} for the service", "")
         elif name == "source_error":
-            self._problem = one_line(str(body.get("message") or "no audio"))
-            state.source_failed()
-            view.error(self._problem)
-        elif name == "asr_finalize_end":
-            state.finalize_ended()
+            self._fail(body["message"])
         elif name == "error":
-            state.error(body, now)
-            view.error(error_text(body))
-        elif name == "metrics":
-            metrics = body.get("metrics")
-            if isinstance(metrics, dict) and "connect_delay" in metrics:
-                self._show_connected(state.connected(now))
-        elif name == "connection_status_changed":
-            current = str(body.get("current") or "")
-            self._show_connected(state.status(current, now))
+            error = ModuleError(**body)
+            kind = "fatal error" if error.code == FATAL else "error"
+            text = f"{error.module} {kind} {error.code}: {error.message}"
+            if (vendor := error.vendor_info) and vendor.code:
+                text += f" ({vendor.vendor} {vendor.code})"
+            view.line("✗", text, "red")
 
-    def _show_result(self, result: Result) -> None:
-        if self._transcript.add(result):
-            # The interim goes first: its text must not be seen twice.
-            self._view.interim(self._transcript.interim_text)
-            self._view.final(result)
-        else:
-            self._view.interim(self._transcript.interim_text)
+    def _fail(self, problem: str) -> None:
+        self._problem = one_line(problem)
+        self._view.line("✗", problem, "red")
 
-    def _show_connected(self, again: bool) -> None:
-        if again:
-            self._view.notice("connected again")
-
-    async def _watch(self, ten_env: AsyncTenEnv) -> None:
-        """Wait for the end of the run, then close the app."""
-        ending: Ending | None = None if self._usable else "bad_settings"
-        told = False
-        while ending is None:
-            await asyncio.sleep(_TICK_S)
-            if self._state.waiting and not told:
-                told = True
-                seconds = round(self._state.reconnect_wait_s)
-                self._view.hint(
-                    f"the audio is over; waiting up to {seconds} s for the "
-                    "service"
-                )
-            ending = self._state.ending(
-                time.monotonic(),
-                interim=bool(self._transcript.interim_text),
-            )
-            self._view.refresh()
-        self._finish(ten_env, ending)
-        try:
-            close = Cmd.create("ten:close_app")
-            close.set_dests([Loc("")])
-            await ten_env.send_cmd(close)
-        except Exception as error:
-            ten_env.log_warn(f"captions: close_app: {error!r}")
-
-    def _finish(self, ten_env: AsyncTenEnv, ending: Ending) -> None:
-        """Write the files and give the terminal back; only once."""
-        if self._ending is not None:
-            return
-        self._ending = ending
-        settings, finals = self._settings, self._transcript.finals
-        if settings.output_path is not None:
-            try:
-                write(settings.output_path, finals)
-            except (OSError, ValueError) as error:
-                self._problem = one_line(f"{settings.output_path}: {error}")
-                self._view.error(self._problem)
-        self._view.close()
-        if settings.report_path is None:
-            return
-        report = to_report(
-            ending,
-            self._state,
-            finals,
-            position_ms=self._position_ms,
-            problem=self._problem,
-        )
-        try:
-            replace_file(settings.report_path, report)
-        except OSError as error:
-            ten_env.log_error(f"captions: report_path: {error}")
+    async def _close_at_end(self, ten_env: AsyncTenEnv) -> None:
+        while not self._ending:
+            await asyncio.sleep(0.1)
+            interim = bool(self._transcript.interim_text)
+            self._ending = self._state.ending(monotonic(), interim=interim)
+        close = Cmd.create("ten:close_app")
+        close.set_dests([Loc("")])
+        await ten_env.send_cmd(close)

@@ -1,106 +1,107 @@
-"""What has been heard so far: finals in order, interims still open."""
+"""What has been heard, and its files: SubRip, WebVTT and JSON."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import html
+import json
+import os
+import re
+from pathlib import Path
 from typing import Any
 
+from pysubs2 import SSAEvent, SSAFile
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+from ten_ai_base.struct import ASRResult
+from ten_packages.extension.openai_asr_python.realtime import shown
 
-@dataclass(frozen=True)
-class Word:
-    """One word with its place in the audio (ms from the first sample)."""
-
-    text: str
-    start_ms: int
-    duration_ms: int
-
-
-@dataclass(frozen=True)
-class Result:
-    """One `asr_result` message.
-
-    `start_ms` and `duration_ms` are positions in the audio that the ASR
-    extension received. `words` is empty where the service sends none.
-    """
-
-    id: str
-    text: str
-    final: bool
-    start_ms: int
-    duration_ms: int
-    language: str = ""
-    words: tuple[Word, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def end_ms(self) -> int:
-        """Where the result ends in the audio, in ms."""
-        return self.start_ms + self.duration_ms
-
-    @classmethod
-    def from_message(cls, message: Mapping[str, Any]) -> "Result":
-        """Read a message body; fields that are missing get defaults.
-
-        Raises:
-            ValueError: if a field holds something of the wrong kind.
-        """
-        try:
-            words = tuple(
-                Word(
-                    str(word["word"]),
-                    int(word["start_ms"]),
-                    int(word["duration_ms"]),
-                )
-                for word in message.get("words") or ()
-            )
-            return cls(
-                id=str(message.get("id") or ""),
-                text=str(message.get("text") or ""),
-                final=bool(message.get("final")),
-                start_ms=max(0, int(message.get("start_ms") or 0)),
-                duration_ms=max(0, int(message.get("duration_ms") or 0)),
-                language=str(message.get("language") or ""),
-                words=words,
-                metadata=dict(message.get("metadata") or {}),
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"asr_result cannot be read: {error!r}") from error
+# SubRip has no escapes: of "--->" no arrow may be left, and players obey
+# what looks like a style.
+_ARROW = re.compile("-{2,}>")
+_STYLE = re.compile(r"(<(?=\s*/?\s*(?:b|i|u|s|font)\b)|\{(?=\\))", re.I)
 
 
 class Transcript:
-    """Collects results: `finals` is append-only, interims get replaced."""
+    """Collects results: `finals` only grows, interims get replaced."""
 
     def __init__(self) -> None:
-        self.finals: list[Result] = []
-        self._interims: dict[str, Result] = {}
+        self.finals: list[ASRResult] = []
+        self._interims: dict[str | None, ASRResult] = {}
 
-    def add(self, result: Result) -> bool:
-        """Take one result in; True if it became a line of the transcript.
+    def add(self, result: ASRResult) -> None:
+        """Take one in.
 
-        A final closes every interim that began before the final's end,
-        because turns arrive in the order in which they were spoken. Ids
-        alone would not do: the TEN base class (0.7) gives the interims of
-        a turn that starts early the id of the turn before it.
+        A final closes every interim that began before the final's end. Ids
+        alone would not do: the TEN base class (0.7) gives the interims of a
+        turn that starts early the id of the turn before it.
         """
         if not result.final:
             self._interims[result.id] = result
-            return False
-        closed_before = max(result.end_ms, result.start_ms + 1)
-        self._interims = {
-            key: interim
-            for key, interim in self._interims.items()
-            if interim.start_ms >= closed_before
-        }
-        if not result.text.strip():
-            return False
-        self.finals.append(result)
-        return True
-
-    def clear_interims(self) -> None:
-        """Forget what was not final (at the end of a run)."""
-        self._interims.clear()
+            return
+        end_ms = result.start_ms + max(1, result.duration_ms)
+        for key, interim in list(self._interims.items()):
+            if interim.start_ms < end_ms:
+                del self._interims[key]
+        if result.text.strip():
+            self.finals.append(result)
 
     @property
     def interim_text(self) -> str:
         """The text of all open interims in spoken order."""
-        ordered = sorted(self._interims.values(), key=lambda r: r.start_ms)
-        return " ".join(r.text.strip() for r in ordered if r.text.strip())
+        spoken = sorted(self._interims.values(), key=lambda r: r.start_ms)
+        return " ".join(filter(None, (r.text.strip() for r in spoken)))
+
+
+def transcript_text(suffix: str, results: list[ASRResult]) -> str:
+    """The text of a transcript file; no text of a result leaves its place."""
+    if suffix == ".json":
+        turns = [result.model_dump() for result in results]
+        text = " ".join(turn["text"].strip() for turn in turns)
+        return json_text({"text": text, "results": turns})
+    file = SSAFile()
+    for cue in cues(results):
+        if suffix == ".vtt":
+            cue.text = html.escape(cue.text, quote=False)
+        else:
+            cue.text = _STYLE.sub(r"\1 ", _ARROW.sub("->", cue.text))
+        # pysubs2 reads "\N" and "{\…" as SubStation's; no text holds a NUL.
+        cue.text = cue.text.replace("\\", "\0")
+        file.append(cue)
+    text = file.to_string(suffix[1:], keep_ssa_tags=True)
+    return text.replace("\0", "\\")
+
+
+def cues(results: list[ASRResult]) -> list[SSAEvent]:
+    """Finals cut into cues of two lines of 42 cells, as broadcasters do.
+
+    A turn's time is shared out by the cells of text.
+    """
+    events: list[SSAEvent] = []
+    for result in results:
+        wrapped = Text(shown.one_line(result.text)).wrap(Console(), 42)
+        lines = [line.plain.strip() for line in wrapped]
+        start, cells, total = result.start_ms, 0, cell_len("".join(lines))
+        for at in range(0, len(lines) if total else 0, 2):
+            part = lines[at : at + 2]
+            cells += cell_len("".join(part))
+            end = result.start_ms + result.duration_ms * cells // total
+            end = max(start + 1, end)
+            events.append(SSAEvent(start, end, "\n".join(part)))
+            start = end
+    return events
+
+
+def json_text(body: dict[str, Any]) -> str:
+    """A document for people as well: nothing in it does harm."""
+    text = json.dumps(body, ensure_ascii=False, indent=2)
+    return shown.harmless_lines(text) + "\n"
+
+
+def replace_file(name: str, text: str) -> None:
+    """Put `text` there in one step, so that no reader sees a part."""
+    path = Path(name).expanduser().resolve()  # through a symbolic link
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        partial.write_bytes(text.encode())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,29 +1,27 @@
-"""The TEN side of the file source: audio frames and progress out."""
+"""Plays an audio file into the graph as if somebody were calling."""
 
 import asyncio
-import contextlib
 import json
+from asyncio import sleep
 from collections.abc import Iterator
+from time import monotonic
 from typing import Any
 
-from ten_runtime import (
-    AsyncExtension,
-    AsyncTenEnv,
-    AudioFrame,
-    AudioFrameDataFmt,
-    Data,
-)
-
-from .audio_file import AudioFile, AudioFileError, Frame, silence
-from .pacing import Pacer
-from .settings import Settings
-
-_PROGRESS_MS = 100
-_FINALIZE_ID = "end-of-file"
+import numpy as np
+import soundfile  # type: ignore[import-untyped]
+from pydantic import BaseModel, Field, FilePath, ValidationError
+from ten_runtime import AsyncExtension, AsyncTenEnv, AudioFrame, Data
+from ten_runtime import AudioFrameDataFmt as Format
+from typing_extensions import override
 
 
-class _Closed(Exception):
-    """TEN takes no more messages: the graph is going down."""
+class Settings(BaseModel):
+    """The node's properties; numbers may be strings, as from `${env:…}`."""
+
+    path: FilePath
+    speed: float = Field(1.0, ge=0.01, le=1000)
+    tail_silence_ms: int = Field(1000, ge=0, le=60_000)
+    session_id: str = ""
 
 
 class FileSourceExtension(AsyncExtension):
@@ -33,142 +31,85 @@ class FileSourceExtension(AsyncExtension):
     and, if the file cannot be played, one `source_error` (message).
     """
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self._task: asyncio.Task[None] | None = None
-
+    @override
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         self._task = asyncio.create_task(self._run(ten_env))
 
+    @override
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
 
     async def _run(self, ten_env: AsyncTenEnv) -> None:
+        text, _ = await ten_env.get_property_to_json("")
         try:
-            text, _ = await ten_env.get_property_to_json("")
-            settings = Settings.from_properties(json.loads(text or "{}"))
+            settings = Settings(**json.loads(text or "{}"))
             await self._play(ten_env, settings)
-        except _Closed:
-            return
-        except (AudioFileError, ValueError) as error:
-            await self._report_error(ten_env, str(error))
+        except ValidationError as error:
+            wrong = error.errors()[0]
+            problem = f"{wrong['loc'][0]}: {wrong['msg']}: {wrong['input']}"
+            await _send(ten_env, "source_error", {"message": problem})
         except Exception as error:
-            ten_env.log_error(f"file_source: {error!r}")
-            await self._report_error(ten_env, f"file_source: {error!r}")
+            why = getattr(error, "error_string", error)
+            problem = f"{settings.path}: cannot be played: {why}"
+            await _send(ten_env, "source_error", {"message": problem})
 
     async def _play(self, ten_env: AsyncTenEnv, settings: Settings) -> None:
-        # Opening and reading can block (network file systems), and all
-        # Python extensions share one loop: so both go to a thread.
-        file = await asyncio.to_thread(AudioFile, settings.path)
-        with file:
-            sender = _Sender(ten_env, settings, file)
-            blocks = file.blocks(settings.frame_ms)
-            while block := await asyncio.to_thread(_next_block, blocks):
-                for frame in block:
-                    await sender.audio(frame)
-            await sender.tail()
-        await sender.finalize()
-
-    async def _report_error(self, ten_env: AsyncTenEnv, text: str) -> None:
-        with contextlib.suppress(_Closed):
-            await _send_data(ten_env, "source_error", {"message": text})
-
-
-class _Sender:
-    """Sends the frames of one file at the right moments."""
-
-    def __init__(
-        self, ten_env: AsyncTenEnv, settings: Settings, file: AudioFile
-    ) -> None:
-        self._ten_env = ten_env
-        self._settings = settings
-        self._pacer = Pacer(settings.speed)
-        self._rate = file.sample_rate
-        self._channels = file.channels
-        self._duration_ms = file.duration_ms
-        self._metadata = json.dumps({"session_id": settings.session_id})
-        self._samples = 0  # sent, per channel
-        self._reported_ms = -_PROGRESS_MS
-
-    async def audio(self, frame: Frame) -> None:
-        """Send one frame when its last sample would have been spoken."""
-        if self._samples == 0:
-            await self._pacer.until(0)
-            await self._progress()
-        self._samples += frame.samples
-        position_ms = self._samples * 1000 / self._rate
-        await self._pacer.until(position_ms)
-        _check(await self._ten_env.send_audio_frame(self._message(frame)))
-        if position_ms - self._reported_ms >= _PROGRESS_MS:
-            await self._progress()
-
-    async def tail(self) -> None:
-        """Send the silence after the end of the file."""
-        step = self._settings.frame_ms
-        for sent in range(0, self._settings.tail_silence_ms, step):
-            start_ms = self._duration_ms + sent
-            await self.audio(
-                silence(self._rate, self._channels, start_ms, step)
-            )
-
-    async def finalize(self) -> None:
-        """Say that nothing more will come."""
-        await _send_data(
-            self._ten_env,
-            "asr_finalize",
-            {
-                "finalize_id": _FINALIZE_ID,
-                "metadata": {"session_id": self._settings.session_id},
-            },
-        )
-        await self._progress(done=True)
-
-    async def _progress(self, *, done: bool = False) -> None:
-        position_ms = self._samples * 1000 // self._rate
-        self._reported_ms = position_ms
-        await _send_data(
-            self._ten_env,
-            "source_progress",
-            {
-                "position_ms": min(position_ms, self._duration_ms),
-                "duration_ms": self._duration_ms,
-                "done": done,
-            },
-        )
-
-    def _message(self, frame: Frame) -> AudioFrame:
-        message = AudioFrame.create("pcm_frame")
-        message.set_sample_rate(self._rate)
-        message.set_number_of_channels(self._channels)
-        message.set_bytes_per_sample(2)
-        message.set_samples_per_channel(frame.samples)
-        message.set_data_fmt(AudioFrameDataFmt.INTERLEAVE)
-        message.set_timestamp(frame.start_ms)
-        message.set_property_from_json("metadata", self._metadata)
-        message.alloc_buf(len(frame.pcm))
-        view = message.lock_buf()
-        view[:] = frame.pcm
-        message.unlock_buf(view)
-        return message
+        file = soundfile.SoundFile(settings.path)
+        if not file.frames:
+            raise ValueError("contains no audio")
+        rate = file.samplerate
+        duration_ms = file.frames * 1000 // rate
+        progress = {"position_ms": 0, "duration_ms": duration_ms, "done": False}
+        metadata = {"session_id": settings.session_id}
+        start_s, samples = monotonic(), 0
+        frames = pcm_frames(file, settings.tail_silence_ms)
+        for number, pcm in enumerate(frames):
+            position_ms = samples * 1000 // rate
+            progress["position_ms"] = min(position_ms, duration_ms)
+            if number % 10 == 0:
+                await _send(ten_env, "source_progress", progress)
+            frame = _audio_frame(pcm, rate, file.channels)
+            frame.set_timestamp(position_ms)
+            frame.set_property_from_json("metadata", json.dumps(metadata))
+            samples += frame.get_samples_per_channel()
+            # Due when its last sample would have been spoken. Counted from
+            # the start: waking up late does not add up.
+            due_s = start_s + samples / rate / settings.speed
+            await sleep(max(0.0, due_s - monotonic()))
+            await ten_env.send_audio_frame(frame)
+        end = {"finalize_id": "end-of-file", "metadata": metadata}
+        await _send(ten_env, "asr_finalize", end)
+        progress |= {"position_ms": duration_ms, "done": True}
+        await _send(ten_env, "source_progress", progress)
 
 
-def _next_block(blocks: Iterator[list[Frame]]) -> list[Frame] | None:
-    return next(blocks, None)
+def pcm_frames(file: soundfile.SoundFile, tail_ms: int) -> Iterator[bytes]:
+    """10 ms each of interleaved 16-bit samples, then `tail_ms` of silence."""
+    size = max(1, file.samplerate // 100)
+    # As floats: libsndfile scales no float file to integers.
+    while len(wave := file.read(size, "float32", always_2d=True)):
+        samples = np.nan_to_num(np.rint(wave * 32768.0))
+        yield samples.clip(-32768, 32767).astype("<i2").tobytes()
+    for _ in range(0, tail_ms, 10):
+        yield bytes(size * file.channels * 2)
 
 
-async def _send_data(
-    ten_env: AsyncTenEnv, name: str, body: dict[str, Any]
-) -> None:
+def _audio_frame(pcm: bytes, rate: int, channels: int) -> AudioFrame:
+    frame = AudioFrame.create("pcm_frame")
+    frame.set_sample_rate(rate)
+    frame.set_number_of_channels(channels)
+    frame.set_bytes_per_sample(2)
+    frame.set_samples_per_channel(len(pcm) // 2 // channels)
+    frame.set_data_fmt(Format.INTERLEAVE)
+    frame.alloc_buf(len(pcm))
+    buffer = frame.lock_buf()
+    buffer[:] = pcm
+    frame.unlock_buf(buffer)
+    return frame
+
+
+async def _send(ten_env: AsyncTenEnv, name: str, body: dict[str, Any]) -> None:
     data = Data.create(name)
     data.set_property_from_json("", json.dumps(body))
-    _check(await ten_env.send_data(data))
-
-
-def _check(error: object) -> None:
-    # Sends are fire-and-forget: the only error that comes back at once is
-    # "TEN is closed".
-    if error is not None:
-        raise _Closed
+    await ten_env.send_data(data)

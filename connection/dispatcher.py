@@ -1,0 +1,136 @@
+"""Hands results to the listener."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from typing_extensions import assert_never
+
+from ..realtime.faults import Fault
+from ..realtime.results import (
+    AudioDropped,
+    Final,
+    FinalizeEnd,
+    Interim,
+    InternalFault,
+    Result,
+    ServerProblem,
+    SessionLost,
+    SessionReady,
+    SettingsChanged,
+    TurnCommitted,
+    TurnFailed,
+)
+from .faults import AFTER_FAULT_S, internal_fault, kind_of, place_of
+from .interface import AsrListener
+
+
+class Dispatcher:
+    """Takes results and hands them to the listener, one after the other.
+
+    Two kinds are for the client itself: ``on_changed`` is given the answer to
+    a change, and a finalize whose token is an ``asyncio.Event`` sets that.
+    """
+
+    def __init__(
+        self,
+        results: deque[Result],
+        listener: AsrListener,
+        on_changed: Callable[[SettingsChanged], None],
+        log_error: Callable[[str], None],
+    ) -> None:
+        self._results = results
+        self._listener = listener
+        self._on_changed = on_changed
+        self._log_error = log_error
+        self._results_ready = asyncio.Event()
+        self._more_to_come = True
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to hand over, in a task of its own, until `finish`."""
+        self._task = asyncio.create_task(self._run())
+
+    @property
+    def is_current(self) -> bool:
+        """Is it the listener that calls just now?"""
+        return asyncio.current_task() is self._task
+
+    def wake(self) -> None:
+        """There may be results."""
+        self._results_ready.set()
+
+    def tell(self, error: BaseException) -> None:
+        """Report a fault of ours that cost nothing but what was being done."""
+        fault = internal_fault(error, self._log_error)
+        self._results.append(InternalFault(fault))
+        self.wake()
+
+    async def finish(self, within_s: float) -> None:
+        """No result follows: hand over what is left, and end.  Only a listener
+        that hangs takes as long as ``within_s``; then it is cut off."""
+        self._more_to_come = False
+        self.wake()
+        task = self._task
+        if task is None or task.done() or self.is_current:
+            work: Awaitable[None] = self._deliver_all()
+        else:
+            # What it is handing over just now must not be cut off.
+            work = task
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(work, within_s)
+
+    def cancel(self) -> None:
+        """End at once, unless it is the listener that calls."""
+        if self._task is not None and not self.is_current:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        while self._more_to_come or self._results:
+            try:
+                await self._results_ready.wait()
+                self._results_ready.clear()
+                await self._deliver_all()
+            except Exception as error:
+                self.tell(error)
+                await asyncio.sleep(AFTER_FAULT_S)
+
+    async def _deliver_all(self) -> None:
+        results = self._results
+        while results:
+            result = results.popleft()
+            try:
+                await self._deliver(result)
+            except Exception as error:
+                self._log_error(f"listener failed: {place_of(error)}")
+                if not isinstance(result, InternalFault):
+                    text = f"internal error: {kind_of(error)}"
+                    fault = Fault("report", "internal", text)
+                    results.append(InternalFault(fault))
+
+    async def _deliver(self, result: Result) -> None:
+        listener = self._listener
+        match result:
+            case Interim(turn):
+                await listener.on_asr_delta(turn)
+            case Final(turn):
+                await listener.on_asr_completed(turn)
+            case FinalizeEnd(token=asyncio.Event() as answered):
+                answered.set()
+            case FinalizeEnd():
+                await listener.on_asr_finalized(result)
+            case TurnCommitted(item_id):
+                await listener.on_asr_committed(item_id)
+            case SessionReady():
+                await listener.on_asr_start(result)
+            case SettingsChanged():
+                self._on_changed(result)
+            case ServerProblem() | TurnFailed():
+                await listener.on_asr_server_error(result)
+            case SessionLost() | InternalFault() | AudioDropped():
+                await listener.on_asr_client_error(result)
+            case _:
+                assert_never(result)

@@ -1,0 +1,116 @@
+"""Properties as TEN hands them over, and ``update_configs``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from ten_runtime import AsyncTenEnv, Cmd, CmdResult, StatusCode
+
+from ..call.slot import CallSlot, SlotState
+from ..call.update_queue import UpdateQueue, reason
+from ..config import ConfigError
+from ..safety.redaction import Redactor, secrets_in
+from .log import ExtensionLog
+
+#: Of a configuration, in characters; the keywords that the service takes may
+#: fill half of it.
+_MOST_CHARACTERS = 512 * 1024
+#: HTTP servers take no more headers, and none that is longer; to make all
+#: spellings of more than that in all, in characters, would hold the loop.
+_MOST_SECRETS, _LONGEST_SECRET, _ALL_SECRETS = 200, 8192, 24_576
+#: After the end of the call commands are answered within this, in seconds.
+_LAST_ANSWERS_S = 1.0
+
+
+def read_properties(name: str, text: str, redactor: Redactor) -> dict[str, Any]:
+    """Properties from JSON; what is secret in them is so from now on, valid
+    or not.  Raises `ConfigError` about ``name``."""
+    if len(text) > _MOST_CHARACTERS:
+        # To look for secrets in them would hold the loop.
+        raise ConfigError(
+            name, f"found {len(text)} characters; allowed: {_MOST_CHARACTERS}"
+        )
+    try:
+        properties = json.loads(text or "{}")
+        secrets = set(secrets_in(properties))
+    except (ValueError, RecursionError):
+        raise ConfigError(name, "found no JSON that can be read") from None
+    if (
+        len(secrets) > _MOST_SECRETS
+        or max(map(len, secrets), default=0) > _LONGEST_SECRET
+        or sum(map(len, secrets)) > _ALL_SECRETS
+    ):
+        raise ConfigError(
+            name,
+            f"found more than {_MOST_SECRETS} keys, headers and parameters,"
+            f" one of more than {_LONGEST_SECRET} characters, or more than"
+            f" {_ALL_SECRETS} in all",
+        )
+    redactor.learn(secrets)
+    if not isinstance(properties, dict):
+        raise ConfigError(name, "allowed: an object")
+    return properties
+
+
+class UpdateCommands:
+    """Carries out ``update_configs`` commands and answers them."""
+
+    def __init__(
+        self,
+        updates: UpdateQueue,
+        slot: CallSlot,
+        redactor: Redactor,
+        log: ExtensionLog,
+    ) -> None:
+        self._updates = updates
+        self._slot = slot
+        self._redactor = redactor
+        self._log = log
+        self._open: set[asyncio.Task[Any]] = set()
+
+    async def answer(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
+        """Carry out one and send its result."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
+        accepted, answer = await self._carry_out(cmd)
+        status = StatusCode.OK if accepted else StatusCode.ERROR
+        result = CmdResult.create(status, cmd)
+        result.set_property_int("code", 0 if accepted else -1)
+        message = "applied" if accepted else self._redactor.text(answer)
+        result.set_property_string("message", message)
+        if accepted:
+            result.set_property_string("applies", answer)
+        await ten_env.return_result(result)
+
+    async def _carry_out(self, cmd: Cmd) -> tuple[bool, str]:
+        """True and from when on it applies, or False and why nothing was
+        changed."""
+        try:
+            text, error = cmd.get_property_to_json("")
+            if error is not None:
+                raise ConfigError("update_configs", "cannot be read")
+            payload = read_properties("update_configs", text, self._redactor)
+            return True, await self._updates.carry_out(payload)
+        except asyncio.CancelledError:
+            if self._slot.state is not SlotState.OVER:
+                raise
+            refusal = "the call is over"
+        except Exception as problem:
+            refusal = reason(problem)
+        self._log.warn(f"update_configs refused: {refusal}")
+        return False, refusal
+
+    async def finish(self) -> None:
+        """The call is over, which has answered them; the answers go out."""
+        if self._open:
+            await asyncio.wait(self._open, timeout=_LAST_ANSWERS_S)
+        late = list(self._open)
+        for task in late:
+            # It still loads a detector, say.
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=_LAST_ANSWERS_S)

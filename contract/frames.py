@@ -1,0 +1,225 @@
+"""TEN's audio frames, on their way through its base class to the call.
+
+The base puts each frame into a queue, and those that come before there is a
+connection into a buffer.  It empties the queue whenever the loop gets round
+to it and the buffer with the next frame, and counts neither; all that is made
+good for here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, Protocol
+
+from ten_ai_base.timeline import AudioTimeline
+from ten_runtime import AsyncTenEnv, AudioFrame, AudioFrameDataFmt
+
+from ..call.slot import CallSlot, SlotState
+from ..realtime.faults import Fault
+from .dump import CallDump
+from .errors import ErrorMessages
+
+#: How often `IncomingFrames.drain` looks whether a base that it does not know
+#: has handed all over; each look lets every other task run once.
+_DRAIN_LOOKS = 1000
+
+
+class FrameBase(Protocol):
+    """What is used of TEN's base class."""
+
+    ten_env: AsyncTenEnv
+    #: Of the latest frame; they go out with each message.
+    metadata: dict[str, Any] | None
+    session_id: str | None
+    audio_frames_queue: asyncio.Queue[AudioFrame]
+    buffered_frames: asyncio.Queue[AudioFrame]
+    buffered_frames_size: int
+    audio_timeline: AudioTimeline
+    #: When the time to the first word began.
+    first_audio_time: float | None
+
+    def is_connected(self) -> bool: ...
+    def input_audio_sample_rate(self) -> int: ...
+    def input_audio_channels(self) -> int: ...
+
+
+class IncomingFrames:
+    """Every frame's sound goes to the call, or is counted as lost."""
+
+    def __init__(
+        self,
+        base: FrameBase,
+        slot: CallSlot,
+        errors: ErrorMessages,
+        dump: CallDump,
+    ) -> None:
+        self._base = base
+        self._slot = slot
+        self._errors = errors
+        self._dump = dump
+        self._refused = 0
+        self._known_metadata = ""
+
+    # -- before the base has it -------------------------------------------
+
+    def inspect(self, frame: AudioFrame) -> bool:
+        """Look at a frame that came; False: the base can do nothing with
+        it."""
+        text, error = frame.get_property_to_json("metadata")
+        if error is None and text and text != self._known_metadata:
+            self._read_metadata(frame, text)
+        try:
+            data = frame.get_buf()
+        except Exception:
+            self._refuse("it has no buffer")
+            return False
+        if data:
+            # Here nothing has been dropped or put into another order yet.
+            self._dump.frame(
+                data,
+                frame.get_sample_rate(),
+                frame.get_number_of_channels(),
+                frame.get_bytes_per_sample(),
+            )
+        if self._slot.state is SlotState.INERT:
+            # The base lets it go; an update may yet make a call of the rest.
+            self._lose(frame)
+        return True
+
+    def _read_metadata(self, frame: AudioFrame, text: str) -> None:
+        try:
+            metadata = json.loads(text)
+        except (ValueError, RecursionError):
+            metadata = None
+        base = self._base
+        if not isinstance(metadata, dict):
+            # The base would lose the whole frame over it.
+            known = json.dumps(base.metadata or {})
+            frame.set_property_from_json("metadata", known)
+            return
+        if metadata.pop("asr_info", None) is not None:
+            # It would replace the result's own, or make TEN refuse it.
+            frame.set_property_from_json("metadata", json.dumps(metadata))
+        else:
+            self._known_metadata = text
+        if metadata and not (base.metadata and base.is_connected()):
+            # The base looks at it when it hands the frame over; what is sent
+            # before shall carry the session's id as well.
+            base.metadata = metadata
+            session_id = metadata.get("session_id")
+            if isinstance(session_id, str):
+                base.session_id = session_id
+
+    # -- to the call ------------------------------------------------------
+
+    def take(self, frame: AudioFrame) -> bool:
+        """Give a frame to the call; False where that cannot use it."""
+        call = self._slot.call
+        if call is None:
+            return False
+        if self._slot.refused:
+            self._lose(frame)
+            return False
+        if not call.running:
+            return False
+        try:
+            added_ms = call.push(
+                frame.get_buf(),
+                frame.get_sample_rate(),
+                frame.get_number_of_channels(),
+                frame.get_bytes_per_sample(),
+                frame.get_data_fmt() != AudioFrameDataFmt.NON_INTERLEAVE,
+            )
+        except ValueError as error:
+            self._refuse(str(error))
+            return False
+        self._base.audio_timeline.add_user_audio(added_ms)
+        return True
+
+    def _refuse(self, problem: str) -> None:
+        # One bad frame is rarely alone: report the 1st, 10th, 100th …
+        self._refused += 1
+        if str(self._refused).strip("0") == "1":
+            self._errors.send_soon(
+                Fault("report", "", f"audio frame refused: {problem}")
+            )
+
+    # -- frames that the base has yet -------------------------------------
+
+    def evict(self) -> None:
+        """Let the oldest give way where more than `max_buffer_ms` came before
+        there is a connection; the times of the others stay true."""
+        config, base = self._slot.config, self._base
+        if config is None or self._slot.state is SlotState.OVER:
+            return
+        # As 16-bit frames of the configured format have it, in bytes.
+        samples = config.max_buffer_ms * config.sample_rate // 1000
+        most = samples * 2 * config.channels
+        while (
+            base.buffered_frames_size > most
+            and not base.buffered_frames.empty()
+        ):
+            frame = base.buffered_frames.get_nowait()
+            base.buffered_frames_size -= len(frame.get_buf())
+            self._lose(frame)
+
+    def hand_over(self) -> None:
+        """Give the call what came before it ran: speech that ended by then
+        must not wait for another frame."""
+        for frame in self._buffered():
+            if self.take(frame) and self._base.first_audio_time is None:
+                now = asyncio.get_running_loop().time()
+                self._base.first_audio_time = now
+
+    def write_off(self) -> None:
+        """Count what no call will take as lost."""
+        for frame in self._buffered():
+            self._lose(frame)
+
+    def _buffered(self) -> Iterator[AudioFrame]:
+        frames = self._base.buffered_frames
+        while not frames.empty():
+            yield frames.get_nowait()
+        self._base.buffered_frames_size = 0
+
+    async def drain(self) -> None:
+        """Take the frames that came before from the base's queue.
+
+        Else there may be frames in it by then that came later, and a finalize
+        in between would cut a word of the next turn.
+        """
+        frames = self._base.audio_frames_queue
+        handle = getattr(self._base, "_handle_audio_frame", None)
+        if handle is None:
+            # A base that does it otherwise: wait for it.
+            for _ in range(_DRAIN_LOOKS):
+                if frames.empty():
+                    break
+                await asyncio.sleep(0)
+            return
+        while not frames.empty():
+            frame = frames.get_nowait()
+            try:
+                await handle(self._base.ten_env, frame)
+            except Exception as error:
+                await self._errors.internal("on_audio_frame", error)
+            self.evict()
+
+    # -- length -----------------------------------------------------------
+
+    def _lose(self, frame: AudioFrame) -> None:
+        self._slot.audio.lose(self._length_ms(frame))
+
+    def _length_ms(self, frame: AudioFrame) -> Fraction:
+        """How long the sound of a frame is; 0 where its fields are odd."""
+        base = self._base
+        rate = frame.get_sample_rate() or base.input_audio_sample_rate()
+        channels = frame.get_number_of_channels() or base.input_audio_channels()
+        width = frame.get_bytes_per_sample() or 2
+        size = len(frame.get_buf())
+        if min(rate, channels, width) <= 0:
+            return Fraction(0)
+        return Fraction(size * 1000, rate * channels * width)

@@ -1,0 +1,314 @@
+"""What the client tells, as messages of TEN's ASR contract."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol
+
+from ten_ai_base.asr import ASRResult
+from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
+from typing_extensions import assert_never, override
+
+from ..call.slot import CallSlot
+from ..connection.interface import AsrListener
+from ..realtime.faults import Fault
+from ..realtime.results import (
+    AudioDropped,
+    FinalizeEnd,
+    InternalFault,
+    ServerProblem,
+    SessionLost,
+    SessionReady,
+    TurnFailed,
+    TurnResult,
+)
+from ..safety.redaction import Redactor
+from .confidence import confidence
+from .errors import VENDOR, ErrorMessages, Note, severity
+from .language_tags import result_tag
+from .log import ExtensionLog
+from .pace import is_told
+
+#: A session that lived this long ends an outage, in seconds; one that is lost
+#: sooner without having given a text is part of it.
+_STEADY_S = 10.0
+
+
+class Sender(Protocol):
+    """What is used of TEN's base class: its messages, and three of its
+    fields that say what goes into them."""
+
+    #: The id of the results of the present turn.
+    uuid: str
+    #: The id of the finalize that the next end answers.
+    finalize_id: str | None
+    #: When the time to the last word began, None where nobody asked.
+    last_finalize_time: float | None
+
+    async def start_connection(self) -> None: ...
+    async def send_asr_result(self, asr_result: ASRResult) -> None: ...
+    async def send_asr_finalize_end(self) -> None: ...
+    async def send_connect_delay_metrics(self, connect_delay: int) -> None: ...
+    async def send_vendor_metrics(
+        self, vendor_metrics: dict[str, Any]
+    ) -> None: ...
+
+
+class AsrHandlers(AsrListener):
+    """The ``on_asr_*`` handlers, and what they send."""
+
+    def __init__(
+        self,
+        sender: Sender,
+        slot: CallSlot,
+        errors: ErrorMessages,
+        redactor: Redactor,
+        log: ExtensionLog,
+        note: Note,
+    ) -> None:
+        self._sender = sender
+        self._slot = slot
+        self._errors = errors
+        self._redactor = redactor
+        self._log = log
+        self._note = note
+        self._outage_reports = 0
+        self._ready_at: float | None = None
+        self._finalizes_open = 0
+        #: The language of the interims of a turn that has no final yet.
+        self._shown_language = ""
+
+    # -- what the client tells --------------------------------------------
+
+    @override
+    async def on_asr_start(self, session: SessionReady) -> None:
+        """A session is ready: the first one, or one after an outage."""
+        what = "reconnected" if session.recovered else "connected"
+        self._log.info(
+            f"vendor_status_changed: {what}, session {session.session_id}, "
+            f"{session.connect_ms} ms, replayed {session.replayed_ms} ms",
+            LOG_CATEGORY_VENDOR,
+        )
+        self._ready_at = asyncio.get_running_loop().time()
+        self._slot.settle("")
+        await self._errors.rest_of_drops()
+        await self._sender.send_connect_delay_metrics(session.connect_ms)
+        if session.recovered:
+            await self._send_counters()
+        await call_newer_base(self._sender, "on_connected")
+
+    @override
+    async def on_asr_delta(self, turn: TurnResult) -> None:
+        """The text of a turn so far."""
+        if self._language_is_open(turn):
+            # It would be tagged otherwise than the final, which comes as soon
+            # as all is said with such a model.
+            return
+        self._shown_language = self._language(turn)
+        await self._send_result(turn, final=False)
+
+    @override
+    async def on_asr_completed(self, turn: TurnResult) -> None:
+        """The final text of a turn."""
+        self._log.debug(
+            f"vendor_result: on_completed: {turn.item_id},"
+            f" {len(turn.text)} characters",
+            LOG_CATEGORY_VENDOR,
+        )
+        self._outage_reports = 0
+        if turn.text:
+            await self._send_result(turn, final=True)
+            self._shown_language = ""
+        else:
+            self._end_without_text()
+        if turn.usage:
+            usage = self._redactor.value(dict(turn.usage))
+            await self._sender.send_vendor_metrics({"usage": usage})
+
+    @override
+    async def on_asr_committed(self, item_id: str) -> None:
+        """The audio of a turn is complete."""
+        self._log.debug(
+            f"vendor_result: on_committed: {item_id}", LOG_CATEGORY_VENDOR
+        )
+
+    @override
+    async def on_asr_finalized(self, end: FinalizeEnd) -> None:
+        """A finalize is answered, or its time is up."""
+        if end.timed_out:
+            late = Fault(
+                "report",
+                "finalize_timeout",
+                f"no final result within {end.waited_ms} ms of a finalize;"
+                " it follows when the service answers",
+            )
+            await self._errors.send(self._errors.paced(late))
+        await self._sender.send_vendor_metrics({"finalize_ms": end.waited_ms})
+        self._finalizes_open -= 1
+        if self._finalizes_open <= 0 and not end.timed_out:
+            # A word of later turns is not what was asked for: the base would
+            # report the time to it as the time to the last word.
+            self._sender.last_finalize_time = None
+        token = end.token
+        await self.end_finalize(token if isinstance(token, str) else None)
+
+    @override
+    async def on_asr_server_error(
+        self, problem: ServerProblem | TurnFailed
+    ) -> None:
+        """The service reported an error; the session goes on."""
+        match problem:
+            case TurnFailed(fault=fault):
+                self._end_without_text()
+                start_ms = self._slot.audio.position_ms(problem.start_ms)
+                told: Fault | None = Fault(
+                    "report",
+                    fault.code,
+                    f"{fault.message}; given up: {problem.duration_ms} ms of"
+                    f" audio from {start_ms} ms on",
+                )
+            case ServerProblem(fault=fault):
+                told = self._errors.paced(fault)
+                if told is not None:
+                    self._log_vendor_error(told)
+            case _:
+                assert_never(problem)
+        await self._errors.send(told)
+
+    @override
+    async def on_asr_client_error(
+        self, problem: SessionLost | InternalFault | AudioDropped
+    ) -> None:
+        """The connection is lost or refused, something of ours failed, or
+        audio was dropped."""
+        match problem:
+            case SessionLost(fault=fault):
+                await self._on_session_lost(fault)
+            case InternalFault(fault=fault):
+                # It is in the log already.
+                await self._errors.send(self._errors.paced(fault))
+            case AudioDropped():
+                await self._errors.audio_dropped(
+                    self._slot.audio.position_ms(problem.start_ms),
+                    problem.duration_ms,
+                    problem.cause,
+                )
+            case _:
+                assert_never(problem)
+
+    async def _on_session_lost(self, fault: Fault) -> None:
+        if self._slot.config is not None:
+            fault = self._slot.config.explained(fault)
+        self._log_vendor_error(fault)
+        if fault.fatal:
+            self._slot.settle(fault.message)
+        await call_newer_base(
+            self._sender,
+            "on_disconnected",
+            # 0 is a regular end, as after the session's hour.
+            code=0 if fault.verdict == "at_once" else severity(fault),
+            message=self._redactor.text(fault.message),
+            vendor_info=self._errors.vendor_info(fault),
+        )
+        now = asyncio.get_running_loop().time()
+        if self._ready_at is not None and now - self._ready_at >= _STEADY_S:
+            self._outage_reports = 0
+        self._ready_at = None
+        if not fault.fatal:
+            # Newer bases report "connecting" whenever this is entered; the
+            # client is at it already.
+            await self._sender.start_connection()
+        self._outage_reports += 1
+        if fault.fatal or is_told(self._outage_reports):
+            await self._errors.send(fault)
+
+    def _log_vendor_error(self, fault: Fault) -> None:
+        self._log.warn(
+            f"vendor_error: code: {fault.code}, reason: {fault.message}",
+            LOG_CATEGORY_VENDOR,
+        )
+
+    # -- finalizes, and the end -------------------------------------------
+
+    def expect_finalized(self) -> None:
+        """The client was asked; `on_asr_finalized` will follow."""
+        self._finalizes_open += 1
+
+    async def end_finalize(self, token: str | None) -> None:
+        """Answer a finalize."""
+        # The base has one slot for the id, and a later finalize may have
+        # filled it.
+        self._sender.finalize_id = token
+        await self._sender.send_asr_finalize_end()
+        self._note("finalize_end", finalize_id=token)
+
+    async def sum_up(self) -> None:
+        """Tell at the end of a call what is not told yet."""
+        call = self._slot.call
+        if call is None:
+            return
+        if call.ignored:
+            self._log.info(
+                f"server messages ignored: {call.ignored}",
+                LOG_CATEGORY_KEY_POINT,
+            )
+        await self._errors.rest_of_drops()
+        if call.counters["reconnects"]:
+            await self._send_counters()
+
+    async def _send_counters(self) -> None:
+        """What reconnects have cost so far, in the whole call."""
+        if self._slot.call is not None:
+            await self._sender.send_vendor_metrics(self._slot.call.counters)
+
+    # -- results ----------------------------------------------------------
+
+    async def _send_result(self, turn: TurnResult, *, final: bool) -> None:
+        result = ASRResult(
+            text=turn.text,
+            final=final,
+            start_ms=self._slot.audio.position_ms(turn.start_ms),
+            duration_ms=turn.duration_ms,
+            language=self._language(turn),
+            # A null would make the runtime drop the whole message.
+            words=[],
+            metadata={"asr_info": self._redactor.value(_asr_info(turn))},
+        )
+        await self._sender.send_asr_result(result)
+        self._note("result", result=result.model_dump())
+
+    def _language(self, turn: TurnResult) -> str:
+        """All results of a turn have the language of its first one."""
+        if self._shown_language:
+            return self._shown_language
+        assert self._slot.config is not None
+        configured = self._slot.config.languages
+        tag = result_tag(turn.languages, turn.hints, configured)
+        return self._redactor.text(tag)
+
+    def _language_is_open(self, turn: TurnResult) -> bool:
+        """Will only the last word of the turn tell its language?"""
+        assert self._slot.config is not None
+        reports = self._slot.config.profile.reports_language
+        return reports and len(turn.hints) != 1
+
+    def _end_without_text(self) -> None:
+        """The turn's interims must not share their id with the next one."""
+        if self._shown_language:
+            self._shown_language = ""
+            self._sender.uuid = uuid.uuid4().hex
+
+
+async def call_newer_base(base: object, name: str, **details: Any) -> None:
+    """Call a method that only newer bases have."""
+    method: Callable[..., Awaitable[None]] | None = getattr(base, name, None)
+    if callable(method):
+        await method(**details)
+
+
+def _asr_info(turn: TurnResult) -> dict[str, Any]:
+    info = {"vendor": VENDOR, "model": turn.model, "item_id": turn.item_id}
+    certainty = confidence(turn.logprobs)
+    return info if certainty is None else {**info, "confidence": certainty}

@@ -1,0 +1,504 @@
+"""One simulated call: a talker, the core, the service and a virtual clock."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from ten_packages.extension.openai_asr_python.realtime.faults import (
+    Fault,
+    fault_of_http,
+)
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
+    Final,
+    Result,
+    SettingsChanged,
+    TurnFailed,
+)
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    SessionSettings,
+)
+from ten_packages.extension.openai_asr_python.realtime.transcription import (
+    Transcription,
+)
+
+from .detector import SimDetector
+from .server import Faults, SimConnection, SimServer
+from .watch import Watch, demand
+from .words import NOISE, RATE, SILENCE, WORD_SAMPLES, find_speech, ms
+from .words import word_audio as audio_of
+
+Owner = Literal["server", "semantic", "client", "local", "local_skip"]
+OWNERS: tuple[Owner, ...] = ("server", "semantic", "client", "local")
+#: A core that wants to be called again at once, so often, is spinning.
+_SPINS = 200
+_PIECE_MS = 100
+_DETECTORS: dict[str, dict[str, Any]] = {
+    "server": {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 500,
+    },
+    "semantic": {"type": "semantic_vad", "eagerness": "auto"},
+}
+
+
+@dataclass
+class Spoken:
+    """Word number ``word`` was said from sample ``start`` on."""
+
+    word: int
+    start: int
+
+
+@dataclass
+class Call:
+    """One call.  ``owner``: who ends turns; ``semantic`` is a server whose
+    turns differ with every replay, ``local`` the client's own detector,
+    ``local_skip`` the same where silence is not sent.
+
+    Every step is watched: `watch.Violation` is raised where a promise is
+    broken.  ``connect_s``: the longest time that a connection takes.
+    """
+
+    rng: random.Random
+    server: SimServer
+    owner: str = "server"
+    limits: Limits = field(
+        default_factory=lambda: Limits(packet_ms=100, replay_packet_ms=1000)
+    )
+    now: float = 1000.0
+    reachable: bool = True
+    connect_s: float = 0.0
+    wall_error_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        settings = SessionSettings(
+            model="gpt-4o-transcribe",
+            wire_format="g711_ulaw",
+            turn_detection=_DETECTORS.get(self.owner),
+        )
+        self.core = Transcription(
+            settings,
+            self.limits,
+            protocol="auto",
+            find_speech=find_speech,
+            rng=self.rng,
+        )
+        self.detector: SimDetector | None = None
+        self.next_owner: str | None = None
+        self.connections: list[SimConnection] = []
+        self.attempts: list[float] = []
+        self.refusals: list[Fault] = []
+        self.refuses_spare = False
+        self.spoken: list[Spoken] = []
+        self.asked: list[str] = []
+        self.asked_at: list[int] = []
+        self.commits: list[int] = [0]
+        self.changes = 0
+        self.changing: SessionSettings | None = None
+        self.change_at = 0.0
+        self.settings = settings
+        self.results: list[Result] = []
+        self.keep_results = True
+        self.pongs: list[tuple[float, SimConnection]] = []
+        self.opened = 0
+        self.faults_done = 0
+        self.peak_held = 0
+        self.slack_ms = 1
+        self.noisy = False
+        self.stalled = False
+        self.stopped = False
+        if self.owner in ("local", "local_skip"):
+            self.listen()
+        self.watch = Watch(self)
+        self.core.start(self.now)
+        self.settle()
+
+    # -- the talker --------------------------------------------------------
+
+    def hear(self, audio: bytes) -> None:
+        """Audio in real time, in pieces of 100 ms; or, while the host is
+        stalled, all at once."""
+        size = ms(_PIECE_MS)
+        for at in range(0, len(audio), size):
+            piece = audio[at : at + size]
+            self.core.audio(piece)
+            if self.detector is not None:
+                self.detector.hear(piece)
+            if not self.stalled:
+                self.wait(len(piece) / RATE)
+
+    def stall(self) -> None:
+        """Whatever held the host up: what is heard until `catch_up` comes at
+        once, before anything is sent."""
+        self.stalled = True
+
+    def catch_up(self) -> None:
+        self.stalled = False
+        self.settle()
+
+    def pause(self, length_ms: float) -> None:
+        self.hear(SILENCE * ms(length_ms))
+
+    def noise(self, length_ms: float) -> None:
+        """Sound that is no speech: no detector takes it for words."""
+        self.noisy = True
+        self.hear(NOISE * ms(length_ms))
+
+    def say(
+        self, words: int, gap_ms: float = 60, stop_at: int | None = None
+    ) -> None:
+        """A turn of so many words; ends with the last word.
+
+        ``stop_at``: so many samples before its end, leave the rest of the
+        last word unsaid for the moment and return.  Say it with `resume`.
+        """
+        audio = bytearray()
+        for index in range(words):
+            if index:
+                audio += SILENCE * ms(gap_ms)
+            word = len(self.spoken) + 1
+            self.spoken.append(Spoken(word, self.core.received + len(audio)))
+            audio += audio_of(word)
+        rest = stop_at or 0
+        self._unsaid = bytes(audio[len(audio) - rest :])
+        self.hear(bytes(audio[: len(audio) - rest]))
+
+    def resume(self) -> None:
+        """Say the rest of the word that `say` left."""
+        rest, self._unsaid = self._unsaid, b""
+        self.hear(rest)
+
+    def start_of(self, word: int) -> int:
+        """The first sample of a word."""
+        demand(0 < word <= len(self.spoken), f"never said: w{word}")
+        return self.spoken[word - 1].start
+
+    def finalize(self) -> None:
+        token = f"f{len(self.asked)}"
+        self.asked.append(token)
+        self.asked_at.append(self.core.received)
+        if self.detector is not None:
+            self.detector.finalize()
+        self.core.finalize(token, self.now)
+        self._note_commit()
+        self.settle()
+
+    def commit(self) -> None:
+        if self.detector is not None:
+            self.detector.finalize()
+        self.core.commit()
+        self._note_commit()
+        self.settle()
+
+    def change(self, by_session: bool, **settings: Any) -> None:
+        """Ask for other settings, unless the last change is under way."""
+        if self.changing is not None:
+            return
+        self.changes += 1
+        self.changing = replace(
+            self.settings, prompt=f"change {self.changes}", **settings
+        )
+        self.change_at = self.now
+        self.core.change(self.changing, self.now, by_session=by_session)
+        self.settle()
+
+    def change_owner(self, owner: str) -> None:
+        """From the next pause on somebody else ends the turns."""
+        if self.changing is None and self.owner != owner:
+            self.next_owner = owner
+            self.change(False, turn_detection=_DETECTORS.get(owner))
+
+    def change_nothing(self) -> None:
+        """A change of what the service is not told: there, at once."""
+        if self.changing is not None:
+            return
+        self.changing, self.change_at = self.settings, self.now
+        sent = [len(c.link.session.outbox) for c in self.connections]
+        self.core.change(self.settings, self.now)
+        demand(
+            sent == [len(c.link.session.outbox) for c in self.connections],
+            "a change that changes nothing goes to the service",
+        )
+        self.settle()
+        demand(self.changing is None, "a local change waits for the service")
+
+    def listen(self) -> None:
+        """A new local detector where there is to be one, as `Call.change`
+        does it after the answer."""
+        owner = self.owner = self.next_owner or self.owner
+        self.next_owner = None
+        local = owner in ("local", "local_skip")
+        if self.detector is not None:
+            self.detector.finalize()
+        self.core.detect_locally(local, 300 if owner == "local_skip" else None)
+        self.detector = SimDetector(self.core, self.limits) if local else None
+        self._note_commit()
+
+    def _note_commit(self) -> None:
+        if self.commits[-1] != self.core.received:
+            self.commits.append(self.core.received)
+        del self.commits[:-4]
+
+    def too_short_to_commit(self, start: int, position: int) -> bool:
+        """Is a word at ``start`` in the last bit before a finalize that no
+        server takes as a turn, or cut off from its turn by an earlier one?"""
+        if position - start < ms(100) + WORD_SAMPLES:
+            return True
+        return any(
+            commit < position < commit + ms(100) for commit in self.commits
+        )
+
+    def stop(self) -> None:
+        """The call is over, whatever is still open."""
+        self.stopped = True
+        self.core.stop(self.now)
+        self.settle()
+
+    # -- the network -------------------------------------------------------
+
+    def drop(self, code: int = 1006, reason: str = "reset") -> None:
+        """Every open connection dies."""
+        for connection in self.connections:
+            if connection.open:
+                self.faults_done += 1
+                self._close(connection, code, reason)
+        self.settle()
+
+    def drop_one(self, code: int = 1006, reason: str = "reset") -> None:
+        """One open connection dies, of two perhaps."""
+        alive = [c for c in self.connections if c.open]
+        if alive:
+            self.faults_done += 1
+            self._close(self.rng.choice(alive), code, reason)
+        self.settle()
+
+    def freeze(self) -> None:
+        """Half-open: the server neither reads nor answers any more."""
+        for connection in self.connections:
+            self.faults_done += not connection.frozen
+            connection.frozen = True
+
+    def deafen(self) -> None:
+        """The server reads no more, but still sends."""
+        for connection in self.connections:
+            self.faults_done += not connection.deaf
+            connection.deaf = True
+
+    def slow_down(self, pace: float, reads_ahead: bool = False) -> None:
+        """The server looks at ``pace`` seconds of audio in a second."""
+        self.faults_done += pace < self.server.pace
+        self.server.pace = pace
+        self.server.reads_ahead = reads_ahead
+
+    def refuse(self, status: int = 503, retry_after: str = "") -> None:
+        """Answer the next attempt with an HTTP status."""
+        self.faults_done += 1
+        self.refusals.append(fault_of_http(status, b"", retry_after))
+
+    def leap(self, seconds: float) -> None:
+        """The machine sleeps: the clock goes on, nothing happens."""
+        self.faults_done += 1
+        self.now += seconds
+        self.slack_ms = max(self.slack_ms, round(seconds * 1000) + 1)
+        self.settle()
+
+    def _close(self, connection: SimConnection, code: int, reason: str) -> None:
+        connection.open = False
+        self.core.exchange.closed(connection.link, code, reason, self.now)
+
+    def wait(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        until = self.now + seconds
+        spins = 0
+        self.settle()
+        while True:
+            at = min(self._times(), default=until + 1)
+            if at > until:
+                break
+            # A real clock moves on a little between two looks at it.
+            spins = spins + 1 if at <= self.now else 0
+            demand(spins < _SPINS, "the core spins: its deadline is past")
+            self.now = max(self.now + 1e-6, at)
+            self.settle()
+        self.now = max(until, self.now)
+        self.settle()
+
+    def _times(self) -> Iterator[float]:
+        due = self.core.exchange.deadline()
+        if due is not None and not self.stopped:
+            yield due
+        yield from self.attempts
+        for at, _ in self.pongs:
+            yield at
+        for connection in self.connections:
+            arrives = connection.next_at()
+            if arrives is not None:
+                yield arrives
+            if connection.open and connection.expires_at is not None:
+                yield connection.expires_at
+            if connection.open and connection.close_at is not None:
+                yield connection.close_at[0]
+
+    def settle(self) -> None:
+        """Do everything that is due now."""
+        if self.stalled:
+            return
+        busy = True
+        while busy:
+            busy = self._round()
+        self.peak_held = max(
+            self.peak_held, self.core.received - self.core._buffer.start
+        )
+        self.watch.step()
+
+    def _round(self) -> bool:
+        busy = False
+        due = self.core.exchange.deadline()
+        if due is not None and due <= self.now and not self.stopped:
+            # As the client does it: at the deadline, and not before.
+            self.core.exchange.tick(self.now)
+        while self.core.exchange.next_attempt(self.now):
+            self.watch.attempt(self.now)
+            self.attempts.append(self.now + self.rng.random() * self.connect_s)
+        for at in [at for at in self.attempts if at <= self.now]:
+            self.attempts.remove(at)
+            busy = True
+            self._connect()
+        for connection in list(self.connections):
+            busy |= self._serve(connection)
+        for entry in [e for e in self.pongs if e[0] <= self.now]:
+            self.pongs.remove(entry)
+            if entry[1].open and not (entry[1].frozen or entry[1].deaf):
+                self.core.exchange.pong(entry[1].link, self.now)
+                self.watch.pong(self.now)
+                busy = True
+        if busy:
+            self.connections = [c for c in self.connections if c.open]
+        while self.core.results:
+            result = self.core.results.popleft()
+            self.watch.result(result)
+            if isinstance(result, SettingsChanged):
+                self._changed(result)
+            if self.keep_results:
+                self.results.append(result)
+        return busy
+
+    def _changed(self, answer: SettingsChanged) -> None:
+        owner, self.next_owner = self.next_owner, None
+        if answer.refused is None and owner is not None:
+            self.next_owner = owner
+            self.listen()
+
+    def _connect(self) -> None:
+        if self.stopped or self.core.fatal is not None:
+            return  # the client closes such a socket
+        if not self.reachable:
+            self.faults_done += 1
+            self.core.exchange.failed(Fault("retry", "refused", "no"), self.now)
+            return
+        core = self.core
+        if self.refuses_spare and core.active is not None:
+            # The key is revoked while a session lives.
+            self.faults_done += 1
+            attempt = core.sessions.attempt
+            wanted = attempt is not None and attempt.change is None
+            if wanted and not core._in_force.is_stale(attempt):
+                self.watch.refused_spare(core.active)
+            core.exchange.failed(
+                Fault("fatal", "invalid_api_key", "no"), self.now
+            )
+            return
+        if self.refusals:
+            self.core.exchange.failed(self.refusals.pop(0), self.now)
+            return
+        self.opened += 1
+        self.server.count += 1
+        wall = SimServer.wall(self.now) + self.wall_error_s
+        link = self.core.exchange.opened(self.now, wall)
+        self.connections.append(SimConnection(self.server, link, self.now))
+
+    def _serve(self, connection: SimConnection) -> bool:
+        busy = False
+        link = connection.link
+        if not connection.open:
+            return False
+        if link.must_close:
+            self._close(connection, 1000, "")
+            return True
+        message: bytes | None = b""
+        while message is not None or link.wants_ping:
+            if link.wants_ping:
+                link.take_ping()
+                self.pongs.append((connection.pong_at(self.now), connection))
+            message = self.core.exchange.next_message(link, self.now)
+            busy |= message is not None
+            # What a peer does not read lies in the buffers on the way.
+            if message and not (connection.frozen or connection.deaf):
+                connection.receive(message, self.now)
+        while (event := connection.pop_due(self.now)) is not None:
+            busy = True
+            self.core.exchange.receive(link, event, self.now)
+        close = connection.close_at
+        expired = connection.expires_at
+        if expired is not None and self.now >= expired:
+            close = (expired, 1001, "session over")
+            self.faults_done += 1
+        if close is not None and self.now >= close[0]:
+            busy = True
+            self._close(connection, close[1], close[2])
+        return busy
+
+    # -- the verdict -------------------------------------------------------
+
+    def finish(self, seconds: float = 300) -> None:
+        """All is well from now on; wait for everything to be delivered."""
+        self.reachable = True
+        self.refusals.clear()
+        self.server.faults = Faults(delay_s=0.5)
+        self.slow_down(math.inf)
+        self.pause(1000)
+        self.finalize()
+        until = self.now + seconds
+        while self.now < until:
+            self.wait(5)
+            last = self.spoken[-1].start + WORD_SAMPLES if self.spoken else 0
+            answered = self.watch.answered == len(self.asked)
+            if self.core.watermark >= last and answered and not self.changing:
+                break
+
+    @property
+    def heard(self) -> list[str]:
+        """The words of all finals, as they came."""
+        return [
+            word
+            for result in self.results
+            if isinstance(result, Final)
+            for word in result.turn.text.split()
+        ]
+
+    def reported(self) -> set[str]:
+        """Words in audio that was reported as given up."""
+        gone = [
+            (r.start_ms, r.start_ms + r.duration_ms)
+            for r in self.results
+            if isinstance(r, (AudioDropped, TurnFailed))
+        ]
+        return {
+            f"w{spoken.word}"
+            for spoken in self.spoken
+            for start, stop in gone
+            if spoken.start + WORD_SAMPLES > ms(start)
+            and spoken.start < ms(stop)
+        }
+
+    def check(self) -> None:
+        """Every word once, in order; every finalize answered, in order."""
+        self.watch.finish()

@@ -1,0 +1,96 @@
+"""A simulated local turn detector: what `call.intake` tells the core."""
+
+from __future__ import annotations
+
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.transcription import (
+    Transcription,
+)
+
+from .words import RATE, SILENCE, ms, without_noise
+
+_SILENCE_MS = 500
+#: An endless turn is cut so much in the past, in ms (audio.turns).
+_CUT_BACK_MS = (60, 360)
+
+
+class SimDetector:
+    """Hears speech exactly, but only after it: events come with the audio
+    that made sure, as those of the real one."""
+
+    def __init__(self, core: Transcription, limits: Limits) -> None:
+        self._core = core
+        self._max_turn = ms(limits.max_turn_ms)
+        # It hears what comes from now on.
+        self._position = self._boundary = core.received
+        self._open = False
+        self._onset = 0
+        self._last_speech = 0
+        self._second = self._position // RATE
+        self._recent = b""
+
+    def hear(self, audio: bytes) -> None:
+        """Take audio that the core has already got."""
+        start = self._position
+        self._position += len(audio)
+        audio = without_noise(audio)
+        self._recent = (self._recent + audio)[-ms(400) :]
+        at = 0
+        while at < len(audio):
+            rest = audio[at:].lstrip(SILENCE)
+            onset = len(audio) - len(rest)
+            if self._open and start + onset >= self._last_speech + ms(
+                _SILENCE_MS
+            ):
+                self._end(self._last_speech + ms(_SILENCE_MS))
+            if not rest:
+                break
+            if not self._open:
+                self._begin(start + onset)
+            gap = audio.find(SILENCE, onset)
+            at = len(audio) if gap < 0 else gap
+            self._last_speech = start + at
+        if self._open and self._position - self._onset > self._max_turn - ms(
+            1000
+        ):
+            self._cut()
+        if self._position // RATE > self._second:
+            self._second = self._position // RATE
+            if not self._open:
+                self._core.quiet_to(self._position)
+
+    def finalize(self) -> None:
+        """End the open turn here and now."""
+        if self._open:
+            self._open = False
+            self._core.speech_ended(self._last_speech, self._position)
+        self._boundary = self._position
+
+    def _begin(self, onset: int) -> None:
+        self._open = True
+        self._onset = max(onset, self._boundary)
+        self._core.speech_started(self._onset)
+
+    def _end(self, boundary: int) -> None:
+        self._open = False
+        self._boundary = boundary
+        self._core.speech_ended(self._last_speech, boundary)
+
+    def _cut(self) -> None:
+        """End a turn that is too long, in the quietest place of late."""
+        first, last = (self._position - ms(back) for back in _CUT_BACK_MS[::-1])
+        base = self._position - len(self._recent)
+        speech = len(self._recent[: last - base].rstrip(SILENCE))
+        quiet = speech if first - base <= speech < last - base else -1
+        overdue = self._position - self._onset > self._max_turn - ms(200)
+        if quiet < 0 and not overdue:
+            return
+        place = last
+        if quiet >= 0:
+            place = base + quiet
+        self._open = False
+        self._boundary = place
+        self._core.speech_ended(place, place)
+        if self._last_speech > place:
+            after = self._recent[place - base :]
+            self._begin(place + len(after) - len(after.lstrip(SILENCE)))

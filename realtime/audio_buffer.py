@@ -1,0 +1,205 @@
+"""The audio that is not delivered yet.
+
+Positions are counted in samples of the wire format from the first sample of
+the call.
+"""
+
+from __future__ import annotations
+
+import sys
+from bisect import bisect_right
+from collections.abc import Callable
+from typing import TypeAlias
+
+Span: TypeAlias = tuple[int, int]
+
+#: Finds the loud part of a stretch of wire audio: (first, last) sample,
+#: relative to its start, or None where it is silent.
+FindSpeech = Callable[[bytes], "Span | None"]
+
+
+class AudioBuffer:
+    """A bounded, contiguous stretch of audio from the watermark on.
+
+    ``start`` is the position of the oldest sample kept, ``end`` the position
+    after the newest, ``watermark`` the position up to which everything is
+    delivered.  ``start`` is beyond the watermark only where the bound made
+    old audio give way.  ``marks`` are the positions at which a commit of ours
+    belongs, in order; they are repeated in every replay.  ``detected`` are
+    the stretches [onset, end] in which a local detector heard speech, from
+    ``heard_from`` on; None where there is no such detector.  Where none
+    listened the level of the audio must do.
+    """
+
+    def __init__(
+        self, sample_bytes: int, limit_samples: int, find_speech: FindSpeech
+    ) -> None:
+        self._sample_bytes = sample_bytes
+        self._limit = limit_samples
+        self._find_speech = find_speech
+        self._data = bytearray()
+        self.start = 0
+        self.end = 0
+        self.watermark = 0
+        self.marks: list[int] = []
+        self.detected: list[list[int]] | None = None
+        self.heard_from = 0
+        #: The loud part of what gave way although a session has it.
+        self._loud_gone: Span | None = None
+
+    def listen(self, on: bool) -> None:
+        """A local detector hears what comes from now on, or none does."""
+        if not on:
+            self.detected = None
+        elif self.detected is None:
+            self.detected = []
+            self.heard_from = self.end
+
+    def speech_started(self, onset: int) -> None:
+        """The local detector, if there is one, heard speech from ``onset``
+        on; open-ended until it ends."""
+        if self.detected is not None:
+            self.detected.append([onset, sys.maxsize])
+
+    def speech_ended(self, end: int) -> None:
+        """The speech that began last ended at ``end``."""
+        if self.detected:
+            span = self.detected[-1]
+            span[1] = max(min(span[1], end), span[0] + 1)
+
+    @property
+    def complete(self) -> bool:
+        """All undelivered audio is still here, so a replay loses nothing."""
+        return self.start <= self.watermark
+
+    def append(self, data: bytes, sent: int) -> bool:
+        """Add whole samples; True if the oldest had to give way.
+
+        An open session has everything before ``sent`` and may still deliver
+        it: where that was loud is remembered.
+        """
+        self._data += data
+        self.end += len(data) // self._sample_bytes
+        start = self.end - self._limit
+        if start <= self.start:
+            return False
+        self._loud_gone = self._loud(self.watermark, min(start, sent))
+        self._release(start)
+        return True
+
+    def read(self, start: int, stop: int) -> bytes:
+        """The samples from ``start`` to ``stop`` that are still kept."""
+        first = max(start - self.start, 0) * self._sample_bytes
+        last = max(stop - self.start, 0) * self._sample_bytes
+        with memoryview(self._data) as view:
+            return bytes(view[first:last])
+
+    def advance(self, position: int) -> None:
+        """Everything before ``position`` is delivered."""
+        if position <= self.watermark:
+            return
+        self.watermark = min(position, self.end)
+        self._release(self.watermark)
+        del self.marks[: bisect_right(self.marks, self.watermark)]
+        while self.detected and self.detected[0][1] <= self.watermark:
+            del self.detected[0]
+
+    def _release(self, position: int) -> None:
+        count = min(position, self.end) - self.start
+        if count > 0:
+            # A bytearray drops its front without moving the rest.
+            del self._data[: count * self._sample_bytes]
+            self.start += count
+
+    def mark(self, position: int) -> None:
+        """A commit belongs at ``position``."""
+        index = bisect_right(self.marks, position)
+        if index == 0 or self.marks[index - 1] != position:
+            self.marks.insert(index, position)
+
+    def unmark(self, position: int) -> None:
+        """No commit belongs at the mark ``position`` after all."""
+        self.marks.remove(position)
+
+    def next_mark(self, after: int) -> int | None:
+        """The first mark beyond the position ``after``."""
+        index = bisect_right(self.marks, after)
+        return self.marks[index] if index < len(self.marks) else None
+
+    def span(self, start: int, stop: int) -> Span | None:
+        """The part of a stretch with sound, as positions, or None."""
+        found = self._speech(start, stop)
+        # A turn of which no detector told has sound somewhere.
+        return self._loud(start, stop) if found is None else found
+
+    def _speech(self, start: int, stop: int) -> Span | None:
+        """The part of a stretch with speech, by whoever listened."""
+        if self.detected is None:
+            return self._loud(start, stop)
+        loud = self._loud(start, min(stop, self.heard_from))
+        found = self._detected_span(start, stop)
+        return _joined(loud, found)
+
+    def _loud(self, start: int, stop: int) -> Span | None:
+        gone = None
+        if self._loud_gone is not None:
+            gone = _overlap(self._loud_gone, start, stop)
+        kept = None
+        start = max(start, self.start)
+        if stop > start:
+            kept = self._find_speech(self.read(start, stop))
+        if kept is not None:
+            kept = start + kept[0], start + kept[1]
+        return _joined(gone, kept)
+
+    def stands_out(self, voice: bytes, start: int, stop: int) -> bool:
+        """Is a stretch loud when heard right after ``voice``?"""
+        found = self._find_speech(voice + self.read(start, stop))
+        return found is not None and found[1] * self._sample_bytes > len(voice)
+
+    def has_speech(self, start: int, stop: int) -> bool:
+        """Does a stretch hold anything that is worth a turn?
+
+        A local detector's word counts; without one any sound does.
+        """
+        return self._speech(start, stop) is not None
+
+    def has_unmarked_speech(self, least: int) -> bool:
+        """Is there speech for which no commit is asked yet?  A mark that comes
+        less than ``least`` samples after the one before is none."""
+        begin = self.watermark
+        for mark in self.marks:
+            if mark - begin >= least:
+                begin = mark
+        return self.has_speech(begin, self.end)
+
+    def next_speech(self, position: int) -> int | None:
+        """The onset of the first speech that a local detector heard and that
+        does not end before ``position``."""
+        loud = self._loud(position, self.heard_from)
+        if loud is not None and self.detected is not None:
+            return loud[0]
+        for onset, end in self.detected or ():
+            if end > position:
+                return onset
+        return None
+
+    def _detected_span(self, start: int, stop: int) -> Span | None:
+        inside = [
+            (max(onset, start), min(end, stop))
+            for onset, end in self.detected or ()
+            if onset < stop and end > start
+        ]
+        return (inside[0][0], inside[-1][1]) if inside else None
+
+
+def _overlap(span: Span, start: int, stop: int) -> Span | None:
+    first, last = max(span[0], start), min(span[1], stop)
+    return (first, last) if first < last else None
+
+
+def _joined(first: Span | None, last: Span | None) -> Span | None:
+    """The stretch over both, where there are both."""
+    if first is None or last is None:
+        return first or last
+    return first[0], last[1]

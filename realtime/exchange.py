@@ -1,0 +1,270 @@
+"""The service's side of a call: what comes over the connections, and when.
+
+Every input, of the service or of the user, ends in `Exchange.settle`, which
+does what the state of things allows, whatever led there.
+"""
+
+from __future__ import annotations
+
+from .change import Attempt
+from .events import MalformedEvent, parse_event
+from .faults import Fault, fault_of_close, fault_of_error
+from .feed import Feed
+from .in_force import SettingsInForce
+from .limits import Limits
+from .link import Link
+from .progress import Progress
+from .result_queue import ResultQueue
+from .results import ServerProblem, SessionLost, SessionReady, TurnCommitted
+from .session import SessionState
+from .sessions import Sessions
+
+
+class Exchange:
+    """Opens, feeds, reads and loses sessions.
+
+    ``replayed``: samples that were sent to more than one session.
+    ``malformed``: messages that were no events.
+    """
+
+    def __init__(
+        self,
+        sessions: Sessions,
+        feed: Feed,
+        queue: ResultQueue,
+        progress: Progress,
+        in_force: SettingsInForce,
+        limits: Limits,
+    ) -> None:
+        self.replayed = 0
+        self.malformed = 0
+        self._sessions = sessions
+        self._feed = feed
+        self._queue = queue
+        self._progress = progress
+        self._in_force = in_force
+        self._grace = limits.close_grace_ms / 1000
+
+    # -- connections ------------------------------------------------------
+
+    def next_attempt(self, now: float) -> Attempt | None:
+        """The connection that the client shall open, once; or None."""
+        due_at = self._sessions.due_at()
+        if due_at is None or now < due_at:
+            return None
+        attempt = self._in_force.attempt(now)
+        self._sessions.dial(attempt)
+        return attempt
+
+    def opened(self, now: float, wall: float) -> Link:
+        """The WebSocket handshake is done; ``wall`` is unix time in s."""
+        sessions = self._sessions
+        stale = self._in_force.is_stale(sessions.attempt)
+        link = sessions.opened(now, wall, not (stale or sessions.over))
+        if stale:
+            self._connect_again(now)
+        self.settle(now)
+        return link
+
+    def failed(self, fault: Fault, now: float) -> None:
+        """No connection came about."""
+        attempt = self._sessions.not_opened()
+        if self._in_force.is_stale(attempt):
+            self._connect_again(now)
+        else:
+            self._lost(attempt, fault, now)
+        self.settle(now)
+
+    def _connect_again(self, now: float) -> None:
+        if self._sessions.active is None:
+            self._sessions.plan(now)
+
+    def closed(
+        self, link: Link, close_code: int, reason: str, now: float
+    ) -> None:
+        """The connection of ``link`` is over.
+
+        ``close_code`` 1006 stands for an end without a CLOSE frame;
+        ``reason`` then says what happened.
+        """
+        behind = link.session.errors.behind(close_code, now)
+        self._broke(link, fault_of_close(close_code, reason, behind), now)
+        self.settle(now)
+
+    def _broke(self, link: Link, fault: Fault, now: float) -> None:
+        """The connection of ``link`` is no use any more, for a reason of
+        ours; where it counted, that is a loss."""
+        if self._sessions.remove(link):
+            self._lost(link.attempt, fault, now)
+
+    def recover(self, fault: Fault, now: float) -> None:
+        """Something of ours went wrong, in here or around it.
+
+        Whatever state that has left goes with the connections, which the
+        client has broken off; what is undelivered is sent again.
+        """
+        self._sessions.remove_all()
+        self._in_force.forget_attempt()
+        self._lost(None, fault, now)
+        self.settle(now)
+
+    def _lost(self, attempt: Attempt | None, fault: Fault, now: float) -> None:
+        """A session that counted, or an attempt at one, ended: tell it, and
+        plan what follows."""
+        if self._in_force.attempt_failed(attempt, fault, now):
+            return
+        told = self._sessions.lost(fault, now)
+        if told is not None:
+            self._queue.tell(told)
+        if isinstance(told, SessionLost) and told.fault.fatal:
+            self._progress.give_up("given_up")
+            self._progress.answer_finalizes(now)
+            self._in_force.refuse(fault, now)
+
+    # -- messages -----------------------------------------------------------
+
+    def next_message(self, link: Link, now: float) -> bytes | None:
+        """The next message to send on this connection, or None for now."""
+        session = link.session
+        if session.outbox:
+            return session.outbox.popleft()
+        counts = link is self._sessions.active and not link.must_close
+        if not counts or session.stuck:
+            return None
+        message = self._feed.next_message(link, now)
+        if message is None:
+            # A mark may have been passed over as silence.
+            self._progress.answer_finalizes(now)
+        return message
+
+    def receive(self, link: Link, message: str | bytes, now: float) -> None:
+        """Take one message from the server."""
+        session = link.session
+        if session.state is SessionState.OVER:
+            return
+        try:
+            event = parse_event(message)
+        except MalformedEvent:
+            self.malformed += 1
+            return
+        turn = session.receive(event, now)
+        if turn is not None and not session.turns.by_client:
+            link.looked_to(max(turn.begin, session.turns.boundary), now)
+        self._look_at_handshake(link, now)
+        if link is self._sessions.active:
+            if turn is not None:
+                if event.type == "input_audio_buffer.committed":
+                    self._queue.tell(TurnCommitted(turn.item_id))
+                self._progress.deliver(now)
+            if session.items.chain.broken:
+                self._progress.replay_broken_chain(session, now)
+        self.settle(now)
+
+    def _look_at_handshake(self, link: Link, now: float) -> None:
+        """Tell what there is to tell about it; the connection may end."""
+        handshake = link.session.handshake
+        for fault in handshake.take_notices():
+            self._queue.tell(ServerProblem(fault))
+        if handshake.failure is not None:
+            self._broke(link, handshake.failure, now)
+
+    def pong(self, link: Link, now: float) -> None:
+        """The PONG for the PING that was asked for arrived."""
+        link.pong(now)
+        quiet = link.take_quiet()
+        if quiet is not None and link is self._sessions.active:
+            self._progress.on_server_quiet(link, quiet)
+        self.settle(now)
+
+    # -- time -----------------------------------------------------------------
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        for link in self._sessions.links:
+            self._tick_link(link, now)
+        self.settle(now)
+
+    def _tick_link(self, link: Link, now: float) -> None:
+        session = link.session
+        if session.state is SessionState.OPENING:
+            session.handshake.tick(now)
+            session.look_at_handshake(now)
+            self._look_at_handshake(link, now)
+        if not session.ready:
+            return
+        for info in session.errors.take(now - self._grace):
+            self._queue.tell(ServerProblem(fault_of_error(info)))
+        fault = link.tick(now)
+        if fault is None and link is self._sessions.active:
+            fault = self._progress.check_answers(session, now)
+        if fault is not None:
+            self._broke(link, fault, now)
+        rollover_at = self._sessions.rollover_at()
+        if rollover_at is not None and now >= rollover_at:
+            self._sessions.plan(now)
+
+    def deadline(self) -> float | None:
+        """When `tick` or `next_attempt` has something to do next."""
+        times = [*self._in_force.times(), *self._sessions.times()]
+        times += self._progress.finalizes.times()
+        for link in self._sessions.links:
+            times += self._times_of(link)
+        return min(times, default=None)
+
+    def _times_of(self, link: Link) -> list[float]:
+        session = link.session
+        if not session.ready:
+            # One that is over has nothing to do, and is gone soon.
+            return [session.handshake.due()]
+        told = [at + self._grace for at in session.errors.oldest_at()]
+        times = told + link.times()
+        if link is self._sessions.active:
+            times += self._progress.answer_times(session)
+            switch_at = session.switch_at
+            if self._sessions.ready is not None and switch_at is not None:
+                times.append(switch_at)
+        return times
+
+    # -- whatever led there ---------------------------------------------------
+
+    def settle(self, now: float) -> None:
+        """Take over, go on with a change, answer finalizes: whatever the state
+        of things allows by now; nothing where that is nothing."""
+        if not self._sessions.stopped:
+            self._take_over(now)
+            self._in_force.pursue(now)
+            # It may have left the active session.
+            self._take_over(now)
+        self._progress.answer_finalizes(now)
+
+    def _take_over(self, now: float) -> None:
+        """Make a ready session the active one when the moment is right.
+
+        While another session is alive that is a moment when nothing is
+        undelivered, or the last one before that session expires.
+        """
+        sessions = self._sessions
+        sessions.look_at_next()
+        link, old = sessions.ready, sessions.active
+        if link is None:
+            return
+        if old is not None and not self._in_force.forces(link, now):
+            switch_at = old.session.switch_at
+            forced = switch_at is not None and now >= switch_at
+            busy = self._progress.undelivered or old.hold is not None
+            if busy and not forced:
+                return
+        recovered = sessions.take_over()
+        # By whose settings silence is kept.
+        self._in_force.taken_over(link)
+        replayed = self._progress.begin_replay(link)
+        self.replayed += replayed
+        session = link.session
+        self._queue.tell(
+            SessionReady(
+                session.id,
+                round((session.ready_at - link.attempt.at) * 1000),
+                recovered,
+                self._queue.ms(replayed),
+            )
+        )

@@ -1,0 +1,254 @@
+"""The settings in force, and how others are put in force."""
+
+from __future__ import annotations
+
+from .change import ANSWER_S, PATIENCE_S, Attempt, Change, ChangeState
+from .faults import Fault, fault_of_refused_settings
+from .feed import Feed
+from .link import Link
+from .progress import Progress
+from .result_queue import ResultQueue
+from .results import Applies, SettingsChanged
+from .session import Session, SessionState
+from .sessions import Sessions
+from .settings import SessionSettings, needs_new_session
+
+CALL_OVER = Fault("report", "stopped", "the call is over")
+_TOO_LATE = Fault("report", "timeout", "the service did not answer in time")
+
+
+class SettingsInForce:
+    """Owns the settings and the address of a call, and the change of them
+    that is under way; one at a time.
+
+    What a running session can take is sent to it in a pause, anything else
+    takes a session of its own (docs/core.md).
+    """
+
+    def __init__(
+        self,
+        settings: SessionSettings,
+        address: object,
+        sessions: Sessions,
+        feed: Feed,
+        queue: ResultQueue,
+        progress: Progress,
+    ) -> None:
+        self.settings = settings
+        self.address = address
+        self._sessions = sessions
+        self._feed = feed
+        self._queue = queue
+        self._progress = progress
+        self._change: Change | None = None
+
+    # -- from the user ------------------------------------------------------
+
+    def begin(
+        self,
+        settings: SessionSettings,
+        address: object,
+        now: float,
+        within_s: float = ANSWER_S,
+        by_session: bool = False,
+    ) -> None:
+        """Put other settings in force; a `SettingsChanged` follows."""
+        if self._sessions.over:
+            fault = self._sessions.fatal or CALL_OVER
+            self._queue.tell(SettingsChanged(fault))
+            return
+        same = settings == self.settings and address == self.address
+        if same and not by_session:
+            self.readdress(address)
+            self._queue.tell(SettingsChanged(None, "at once"))
+            return
+        active = self._sessions.active
+        by_session = (
+            by_session
+            or address != self.address
+            or active is None
+            or needs_new_session(active.session.settings, settings)
+            # A server that confirms nothing would not answer an update.
+            or self._sessions.habits.consents
+        )
+        self._change = Change(
+            settings,
+            address,
+            by_session,
+            # Half of the time is the service's.
+            now + min(PATIENCE_S, within_s / 2),
+            now + within_s,
+        )
+        if by_session:
+            self._sessions.plan(now)
+
+    def readdress(self, address: object) -> None:
+        """An equal address; but the client may have more in it than that."""
+        self.address = address
+
+    def hurry(self, now: float) -> None:
+        """A change under way waits for no pause any more."""
+        if self._change is not None:
+            self._change.hurry(now)
+
+    # -- attempts -----------------------------------------------------------
+
+    def attempt(self, now: float) -> Attempt:
+        """What a connection is to be opened for now."""
+        change = self._change
+        if change is None or not change.by_session:
+            return Attempt(self.settings, self.address, now)
+        if change.state is ChangeState.WANTED:
+            change.to(ChangeState.STARTED)
+        return Attempt(change.settings, change.address, now, change)
+
+    def is_stale(self, attempt: Attempt | None) -> bool:
+        """Was it made for settings that are not, or no more, wanted?"""
+        if attempt is None:
+            return False
+        if attempt.change is not None:
+            return attempt.change is not self._change
+        wanted = self.settings, self.address
+        return (attempt.settings, attempt.address) != wanted
+
+    def attempt_failed(
+        self, attempt: Attempt | None, fault: Fault, now: float
+    ) -> bool:
+        """An attempt, or the session it led to, ended; True if that is told.
+
+        While there is no session at all the reason may be the outage, which
+        is told and waited for like any other.
+        """
+        change = None if attempt is None else attempt.change
+        if change is None or change is not self._change:
+            return False
+        if self._sessions.active is None and not fault.fatal:
+            change.to(ChangeState.WANTED)
+            return False
+        self.refuse(fault, now)
+        return True
+
+    def forget_attempt(self) -> None:
+        """It is broken off; another one follows."""
+        change = self._change
+        if change is not None and change.state is ChangeState.STARTED:
+            change.to(ChangeState.WANTED)
+
+    # -- the change -----------------------------------------------------------
+
+    def forces(self, link: Link, now: float) -> bool:
+        """Must a session that is ready take over now, pause or not?"""
+        change = self._change_of(link)
+        return change is not None and now >= change.force_at
+
+    def _change_of(self, link: Link | None) -> Change | None:
+        """The change under way, if a session was opened for it."""
+        if link is None or link.attempt.change is not self._change:
+            return None
+        return self._change
+
+    def pursue(self, now: float) -> None:
+        """Go on with the change, if there is one."""
+        change, active = self._change, self._sessions.active
+        if change is None:
+            return
+        if now >= change.give_up_at:
+            self.refuse(_TOO_LATE, now)
+        elif change.state is ChangeState.STARTED:
+            return
+        elif change.state is ChangeState.WANTED:
+            self._plan_session(now)
+        elif active is None:
+            # The session that was to be updated is gone.
+            self._want_session(change, now)
+        elif change.state is ChangeState.SENT:
+            self._look_for_answer(active.session, now)
+        else:
+            self._update(active.session, change, now)
+
+    def _want_session(self, change: Change, now: float) -> None:
+        change.to(ChangeState.WANTED)
+        self._plan_session(now)
+
+    def _plan_session(self, now: float) -> None:
+        if self._sessions.active is not None:
+            # One that waits for a pause is no use any more.
+            self._sessions.drop_standby()
+        self._sessions.plan_unless_due(now)
+
+    def _look_for_answer(self, session: Session, now: float) -> None:
+        if session.refused is not None:
+            self.refuse(fault_of_refused_settings(session.refused), now)
+        elif session.state is not SessionState.UPDATING:
+            self._make("next turn")
+
+    def _update(self, session: Session, change: Change, now: float) -> None:
+        pause = not self._progress.undelivered
+        if now < change.force_at and not pause:
+            return
+        owners = session.settings.turn_owner, change.settings.turn_owner
+        if not pause and owners[0] != owners[1]:
+            # A turn that nobody would end any more: it is sent again.
+            self._want_session(change, now)
+            return
+        change.to(ChangeState.SENT)
+        if "client" in owners:
+            self._feed.discard_silence(session)
+        session.update(change.settings)
+
+    def taken_over(self, link: Link) -> None:
+        """A session became the active one."""
+        change = self._change
+        if change is None:
+            return
+        if self._change_of(link) is not None:
+            self._make("new session")
+        elif change.state is ChangeState.SENT:
+            # An update that the session before was sent does not count.
+            change.to(ChangeState.WAITS)
+
+    def _make(self, applies: Applies) -> None:
+        """The change is made."""
+        change, self._change = self._change, None
+        assert change is not None
+        change.to(ChangeState.MADE)
+        self.settings = change.settings
+        self.address = change.address
+        self._feed.configure(change.settings)
+        self._queue.configure(change.settings)
+        self._sessions.allow_next()
+        standby = self._sessions.standby
+        if standby is not None and standby.session.settings != self.settings:
+            # It was opened for the old settings.
+            self._sessions.drop_standby()
+        self._queue.tell(SettingsChanged(None, applies))
+
+    def refuse(self, fault: Fault, now: float) -> None:
+        """The change under way, if there is one, is not made."""
+        change, self._change = self._change, None
+        if change is None:
+            return
+        sessions = self._sessions
+        standby, active = sessions.standby, sessions.active
+        if standby is not None and standby.attempt.change is change:
+            sessions.drop_standby()
+        if active is None:
+            sessions.plan_unless_due(now)
+        elif active.session.state is SessionState.UPDATING:
+            # By which settings it works is not known, and no audio goes out
+            # before it says so.
+            sessions.drop_active(now)
+        change.to(ChangeState.REFUSED)
+        self._queue.tell(SettingsChanged(fault))
+
+    def times(self) -> list[float]:
+        """When something of the above becomes due."""
+        change, sessions = self._change, self._sessions
+        if change is None:
+            return []
+        times = [change.give_up_at]
+        takes_over = self._change_of(sessions.ready) is not None
+        waits = change.state is ChangeState.WAITS
+        if sessions.active is not None and (waits or takes_over):
+            times.append(change.force_at)
+        return times

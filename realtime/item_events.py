@@ -1,0 +1,172 @@
+"""What the server's events about its items mean for the turns of a session.
+
+The rules: an item that was not announced is not guessed at, an event is used
+once, and a lost notice is noticed.
+"""
+
+from __future__ import annotations
+
+from .chain import ItemChain
+from .events import ServerEvent, clean_id
+from .habits import ServerHabits
+from .sent_audio import SentAudio
+from .turn import Turn
+from .turn_list import TurnList
+
+_NOTICES = (
+    "input_audio_buffer.committed",
+    "conversation.item.added",
+    "conversation.item.created",
+    "conversation.item.done",
+)
+_TRANSCRIPTION = "conversation.item.input_audio_transcription."
+
+
+class ItemEvents:
+    """Reads events into a `TurnList`; ``chain`` tells whether one was lost."""
+
+    def __init__(
+        self, turns: TurnList, audio: SentAudio, habits: ServerHabits
+    ) -> None:
+        self.chain = ItemChain(habits)
+        self._turns = turns
+        self._audio = audio
+        self._habits = habits
+
+    def receive(self, event: ServerEvent, now: float) -> Turn | None:
+        """Take an event about what the server hears; returns the turn that it
+        changed."""
+        kind = event.type
+        if kind in _NOTICES:
+            return self._on_notice(event, now)
+        if kind == "input_audio_buffer.speech_started":
+            return self._on_speech_started(event, now)
+        if kind == "input_audio_buffer.speech_stopped":
+            return self._on_speech_stopped(event, now)
+        if kind.startswith(_TRANSCRIPTION):
+            part = kind[len(_TRANSCRIPTION) :]
+            return self._on_transcription(part, event, now)
+        self._habits.unknown_events += 1
+        return None
+
+    # -- the server's detector ----------------------------------------------
+
+    def _on_speech_started(self, event: ServerEvent, now: float) -> Turn | None:
+        turn = self._turns.turn(event.identity("item_id"))
+        if turn is None or turn.from_server or turn.closed:
+            return None
+        turn.speech_started()
+        start = event.position_ms("audio_start_ms")
+        if start is not None:
+            turn.begin = self._audio.position_of_ms(start)
+        self._close_before(turn, now)
+        turn.begin = max(turn.begin, self._turns.boundary)
+        return turn
+
+    def _close_before(self, turn: Turn, now: float) -> None:
+        """No turn is open when the next begins: the notice of the end of the
+        one before was lost."""
+        for before in list(self._turns):
+            if before is turn:
+                return
+            if before.from_server and not before.closed:
+                self._turns.end_by_commit(before)
+                before.waiting_since = now
+                before.commit(now)
+
+    def _on_speech_stopped(self, event: ServerEvent, now: float) -> Turn | None:
+        turn = self._turns.turn(event.identity("item_id"))
+        if turn is None or turn.closed:
+            return None
+        stop = event.position_ms("audio_end_ms")
+        end = self._audio.end
+        if stop is not None:
+            end = self._audio.position_of_ms(stop)
+        self._turns.stop(turn, end, now)
+        return turn
+
+    # -- items --------------------------------------------------------------
+
+    def _on_notice(self, event: ServerEvent, now: float) -> Turn | None:
+        """The notice of an item, by one of its several names."""
+        item_id = event.identity("item_id")
+        if not item_id:
+            item_id = clean_id(event.object("item").get("id"))
+        self._habits.announces = True
+        self.chain.check(
+            item_id, event.identity("previous_item_id"), self._turns
+        )
+        if self.chain.broken:
+            return None
+        if not self._turns.by_client:
+            self._drop_unannounced(item_id)
+        return self._commit(item_id, now)
+
+    def _drop_unannounced(self, item_id: str) -> None:
+        """Who announces items has none but those; text for another id was a
+        mistake and must not hold up the turns."""
+        for turn in list(self._turns):
+            known = turn.from_server or turn.closed
+            if turn.item_id != item_id and not known:
+                self._turns.drop(turn)
+
+    def _commit(self, item_id: str, now: float) -> Turn | None:
+        """The item exists; None where that is no news."""
+        turns = self._turns
+        turn = turns.turn(item_id)
+        if turn is None or turn.committed:
+            return None
+        turn.commit(now)
+        if turn.end is None:
+            turns.end_by_commit(turn)
+        if not turns.commits:
+            self.chain.settle_doubt()
+        if turns.by_client:
+            turns.sort_out_early_text(turn)
+        return turn
+
+    # -- texts --------------------------------------------------------------
+
+    def _on_transcription(
+        self, part: str, event: ServerEvent, now: float
+    ) -> Turn | None:
+        item_id = event.identity("item_id")
+        if self.chain.is_proved_item(item_id):
+            self._turns.drop_all()
+        if not self._is_plausible(item_id, part):
+            self.chain.was_unannounced(item_id)
+            self._habits.unknown_events += 1
+            return None
+        turn = self._turns.turn(item_id)
+        if turn is None or turn.decided:
+            return None
+        if part == "delta":
+            turn.add_text(event)
+            return turn
+        if part not in ("completed", "failed"):
+            return None
+        self._commit(item_id, now)
+        if part == "failed":
+            turn.fail(event)
+        else:
+            turn.complete(event)
+        return turn
+
+    def _is_plausible(self, item_id: str, part: str) -> bool:
+        """Does a transcription event name an item that it may name?
+
+        An item that was not announced may be the early text of a live model
+        or, where the server announces nothing, the answer to the only commit
+        or the only turn.  Anything else is left to a replay: a guess could
+        deliver words twice.
+        """
+        turns = self._turns
+        turn = turns.by_id.get(item_id)
+        if self.chain.broken:
+            return turn is not None and turn.committed
+        if not turns.by_client:
+            first = not turns and not self._habits.announces
+            return turn is not None or first
+        if part == "delta" or (turn is not None and turn.committed):
+            return True
+        return len(turns.commits) == 1 and not self._habits.announces

@@ -1,0 +1,289 @@
+"""Which session counts, and when to open another.
+
+At most one session is *active*: it gets the audio and its results count.
+Beside it, or for want of one, there is a *next* one: planned, on its way, or
+ready to take over.  What is sent and delivered is no matter of this module.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from enum import Enum
+
+from .backoff import Backoff
+from .change import Attempt
+from .faults import Fault
+from .habits import ServerHabits
+from .limits import Limits
+from .link import Link
+from .results import ServerProblem, SessionLost
+from .session import Session
+from .settings import ProtocolChoice
+from .states import Machine
+
+#: Between attempts to open the session that follows, at least, in seconds.
+_SPARE_PAUSE_S = 1.0
+
+
+class NextState(Enum):
+    """How far the session is that comes next."""
+
+    NONE = "none is planned"
+    DUE = "a connection is to be opened at a certain time"
+    DIALING = "the client is opening it"
+    OPENING = "it is open, the handshake is under way"
+    READY = "it waits to take over; where no session is active, it does so"
+
+
+_N = NextState
+NEXT_MOVES = {
+    _N.NONE: frozenset({_N.NONE, _N.DUE}),
+    _N.DUE: frozenset({_N.NONE, _N.DUE, _N.DIALING}),
+    _N.DIALING: frozenset({_N.NONE, _N.OPENING}),
+    _N.OPENING: frozenset({_N.NONE, _N.READY}),
+    _N.READY: frozenset({_N.NONE}),
+}
+
+
+class Sessions:
+    """Opens, switches and loses the sessions of a call.
+
+    ``fatal``: why no further attempt is made, or None.  ``reconnects``: how
+    many sessions took over after the first one.
+    """
+
+    def __init__(
+        self, limits: Limits, protocol: ProtocolChoice, rng: random.Random
+    ) -> None:
+        self.fatal: Fault | None = None
+        self.stopped = False
+        self.active: Link | None = None
+        self.standby: Link | None = None
+        self.reconnects = 0
+        self.habits = ServerHabits()
+        self._limits = limits
+        self._protocol: ProtocolChoice = protocol
+        self._next = Machine(NextState.NONE, NEXT_MOVES)
+        self._due_at = 0.0
+        self._attempt: Attempt | None = None
+        self._had_one = False
+        self._backoff = Backoff(rng)
+        #: Of the session that follows a living one, which is another matter.
+        self._next_backoff = Backoff(rng)
+        self._next_refused = False
+
+    # -- what there is ------------------------------------------------------
+
+    @property
+    def next_state(self) -> NextState:
+        return self._next.state
+
+    @property
+    def over(self) -> bool:
+        """Will there be no further session?"""
+        return self.stopped or self.fatal is not None
+
+    @property
+    def attempt(self) -> Attempt | None:
+        """What the client is opening just now."""
+        return self._attempt
+
+    @property
+    def links(self) -> list[Link]:
+        """The active one first."""
+        both = (self.active, self.standby)
+        return [link for link in both if link is not None]
+
+    @property
+    def ready(self) -> Link | None:
+        """The next session, if it is ready to take over."""
+        return self.standby if self.next_state is NextState.READY else None
+
+    def due_at(self) -> float | None:
+        """When a connection is to be opened."""
+        return self._due_at if self.next_state is NextState.DUE else None
+
+    def rollover_at(self) -> float | None:
+        """When to plan the session that follows the active one."""
+        if self.active is None or self._next_refused:
+            return None
+        planned = self.next_state is not NextState.NONE
+        return None if planned else self.active.session.rollover_at
+
+    def times(self) -> list[float]:
+        """When something of the above becomes due."""
+        both = (self.due_at(), self.rollover_at())
+        return [time for time in both if time is not None]
+
+    # -- opening ------------------------------------------------------------
+
+    def plan(self, at: float) -> None:
+        """Open a connection at a time; one that is on its way comes first."""
+        planned = self.next_state in (NextState.NONE, NextState.DUE)
+        if planned and not self.over:
+            self._next.to(NextState.DUE)
+            self._due_at = at
+
+    def plan_unless_due(self, at: float) -> None:
+        """The same, but the back-off of an outage stays as it is."""
+        if self.next_state is not NextState.DUE:
+            self.plan(at)
+
+    def dial(self, attempt: Attempt) -> None:
+        """The client opens a connection."""
+        self._next.to(NextState.DIALING)
+        self._attempt = attempt
+
+    def opened(self, now: float, wall: float, wanted: bool) -> Link:
+        """It came about; ``wall`` is unix time in s.  ``wanted``: its session
+        is to be the next one."""
+        attempt = self._attempt
+        assert attempt is not None, "no connection was asked for"
+        session = Session(
+            attempt.settings,
+            self._protocol,
+            self._limits,
+            now,
+            wall,
+            self.habits,
+        )
+        link = Link(session, attempt, self._limits, now)
+        self._attempt = None
+        if wanted:
+            self._next.to(NextState.OPENING)
+            self.standby = link
+        else:
+            self._next.to(NextState.NONE)
+            link.close()
+        return link
+
+    def not_opened(self) -> Attempt | None:
+        """It did not; returns what was tried."""
+        attempt, self._attempt = self._attempt, None
+        self._next.to(NextState.NONE)
+        return attempt
+
+    def look_at_next(self) -> None:
+        """Is the handshake of the next session done?"""
+        opening = self.next_state is NextState.OPENING
+        if opening and self.standby is not None and self.standby.session.ready:
+            self._next.to(NextState.READY)
+
+    def take_over(self) -> bool:
+        """The next session, which is ready, becomes the active one; True if
+        there was one before."""
+        self._next.to(NextState.NONE)
+        if self.active is not None:
+            self.active.close()
+        self.active, self.standby = self.standby, None
+        recovered, self._had_one = self._had_one, True
+        self.reconnects += recovered
+        self.allow_next()
+        self._next_backoff.reset()
+        return recovered
+
+    def allow_next(self) -> None:
+        """What a next session was refused for may be mended."""
+        self._next_refused = False
+
+    # -- losing ---------------------------------------------------------------
+
+    def drop_standby(self) -> None:
+        """The next session is no use any more, if there is one."""
+        link, self.standby = self.standby, None
+        if link is not None:
+            self._next.to(NextState.NONE)
+            link.close()
+
+    def drop_active(self, now: float, delay: float = 0.0) -> None:
+        """Leave the active session on purpose; another one is fed again."""
+        if self.active is not None:
+            self.active.close()
+            self.active = None
+        if self.ready is None:
+            self.plan(now + delay)
+
+    def remove(self, link: Link) -> bool:
+        """A connection is over; True if it was one that counts."""
+        link.close()
+        if link is self.active:
+            self.active = None
+        elif link is self.standby:
+            self.drop_standby()
+        else:
+            return False
+        return True
+
+    def remove_all(self) -> None:
+        """All connections are broken off, also those on their way."""
+        for link in self.links:
+            link.close()
+        self.active = self.standby = self._attempt = None
+        self._next = Machine(NextState.NONE, NEXT_MOVES)
+
+    def lost(
+        self, fault: Fault, now: float
+    ) -> SessionLost | ServerProblem | None:
+        """A session ended, or did not come about.  Plans what follows, and
+        returns what to tell of it."""
+        if self.over:
+            return None
+        if self.active is not None:
+            return self._next_lost(fault, now)
+        delay = 0.0
+        replaced = self.ready is not None
+        if replaced:
+            # Whatever ended this one.
+            fault = replace(fault, verdict="retry")
+        elif fault.fatal:
+            self._end_next()
+            self.fatal = fault
+        else:
+            delay = self._backoff.next_delay(fault.retry_after)
+            self.plan(now + delay)
+        return SessionLost(
+            fault,
+            round(delay * 1000),
+            self._backoff.attempt,
+            self._had_one,
+            replaced,
+        )
+
+    def _next_lost(self, fault: Fault, now: float) -> ServerProblem | None:
+        """The next session did not come about; the call goes on with the one
+        there is."""
+        if not fault.fatal:
+            wish = max(fault.retry_after, _SPARE_PAUSE_S)
+            self.plan(now + self._next_backoff.next_delay(wish))
+            return None
+        # Nobody but a person can mend it, and there is time to do so.
+        self._next_refused = True
+        self._end_next()
+        text = f"the next session is refused: {fault.message}"
+        return ServerProblem(Fault("report", fault.code, text))
+
+    def _end_next(self) -> None:
+        """Nothing further is planned."""
+        self.drop_standby()
+        if self.next_state is NextState.DUE:
+            self._next.to(NextState.NONE)
+
+    # -- progress -------------------------------------------------------------
+
+    def retry_delay(self) -> float:
+        """How long to wait before audio is sent again, in s."""
+        return self._backoff.next_delay()
+
+    def progressed(self) -> None:
+        """What was lost before has been made up for."""
+        self._backoff.reset()
+
+    def stop(self) -> None:
+        """The call is over."""
+        self.stopped = True
+        for link in self.links:
+            # What it may yet say about audio given up comes too late.
+            link.session.end()
+        if self.next_state is NextState.DUE:
+            self._next.to(NextState.NONE)

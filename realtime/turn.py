@@ -1,0 +1,135 @@
+"""One turn of speech, as the server's events tell of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from .errors import ErrorInfo, error_of
+from .events import MAX_TEXT, MAX_TOKENS, ServerEvent, clean_language
+from .settings import SessionSettings
+from .states import Machine
+
+#: Languages that are told of one turn.
+_MAX_LANGUAGES = 8
+
+
+class TurnState(Enum):
+    """How far the server is with a turn."""
+
+    GUESSED = "there is text of it, or a commit of ours, and no notice yet"
+    SPEAKING = "the server's detector hears it begin"
+    STOPPED = "the server's detector heard its end"
+    COMMITTED = "its audio is complete, its text is on the way"
+    DONE = "its last word is there"
+    FAILED = "the server says that it will have no text"
+
+
+_S = TurnState
+TURN_MOVES = {
+    _S.GUESSED: frozenset({_S.SPEAKING, _S.STOPPED, _S.COMMITTED}),
+    _S.SPEAKING: frozenset({_S.STOPPED, _S.COMMITTED}),
+    _S.STOPPED: frozenset({_S.COMMITTED}),
+    _S.COMMITTED: frozenset({_S.DONE, _S.FAILED}),
+    _S.DONE: frozenset[TurnState](),
+    _S.FAILED: frozenset[TurnState](),
+}
+#: More audio goes into a turn while it is in one of these.
+OPEN_STATES = (_S.GUESSED, _S.SPEAKING)
+
+
+@dataclass(eq=False)
+class Turn:
+    """One item: a stretch of audio and its text.  Positions in samples.
+
+    ``begin``: where the turn's audio starts, padding included.  ``end``: the
+    boundary after its audio, None while it is open.  ``from_server``: the
+    server's detector found it.  ``has_silence``: it found its end as well, so
+    the silence that ended it is a part of the turn.  ``start``: where its
+    speech begins, once that was reported.  ``settings``: those in force when
+    its audio began.
+    """
+
+    item_id: str
+    begin: int
+    settings: SessionSettings
+    end: int | None = None
+    from_server: bool = False
+    has_silence: bool = False
+    waiting_since: float = 0.0
+    text: str = ""
+    transcript: str = ""
+    failure: ErrorInfo | None = None
+    languages: tuple[str, ...] = ()
+    usage: Mapping[str, Any] = field(default_factory=dict)
+    logprobs: list[Mapping[str, Any]] = field(default_factory=list)
+    start: int | None = None
+    _machine: Machine[TurnState] = field(
+        default_factory=lambda: Machine(TurnState.GUESSED, TURN_MOVES)
+    )
+
+    @property
+    def state(self) -> TurnState:
+        return self._machine.state
+
+    @property
+    def closed(self) -> bool:
+        """No more audio goes into this turn."""
+        return self.state not in OPEN_STATES
+
+    @property
+    def committed(self) -> bool:
+        """The server made an item of it."""
+        return self.decided or self.state is TurnState.COMMITTED
+
+    @property
+    def decided(self) -> bool:
+        """The server said its last word about this turn."""
+        return self.state in (TurnState.DONE, TurnState.FAILED)
+
+    # -- events --------------------------------------------------------------
+
+    def speech_started(self) -> None:
+        self._machine.to(TurnState.SPEAKING)
+        self.from_server = True
+
+    def speech_stopped(self, end: int, now: float) -> None:
+        self._machine.to(TurnState.STOPPED)
+        self.from_server = self.has_silence = True
+        self.end = max(end, self.begin)
+        self.waiting_since = now
+
+    def commit(self, now: float) -> None:
+        """Its item exists, or must exist."""
+        self._machine.to(TurnState.COMMITTED)
+        self.waiting_since = self.waiting_since or now
+
+    def wait_from(self, now: float) -> None:
+        """The turns before it are through; its answer is awaited from now."""
+        self.waiting_since = max(self.waiting_since, now)
+
+    def add_text(self, event: ServerEvent) -> None:
+        """A ``delta``."""
+        self.text = (self.text + event.text("delta"))[:MAX_TEXT]
+        free = MAX_TOKENS - len(self.logprobs)
+        self.logprobs.extend(event.logprobs()[:free])
+
+    def complete(self, event: ServerEvent) -> None:
+        """``completed``; without a transcript the deltas are the text."""
+        self._machine.to(TurnState.DONE)
+        told = isinstance(event.fields.get("transcript"), str)
+        self.transcript = event.text("transcript") if told else self.text
+        self.usage = event.counts("usage")
+        self.languages = tuple(
+            code
+            for entry in event.objects("languages")[:_MAX_LANGUAGES]
+            if (code := clean_language(entry.get("code")))
+        )
+        self.logprobs = event.logprobs() or self.logprobs
+
+    def fail(self, event: ServerEvent) -> None:
+        """``failed``."""
+        self._machine.to(TurnState.FAILED)
+        self.failure = error_of(event.fields)

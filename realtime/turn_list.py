@@ -1,0 +1,215 @@
+"""The turns of a session, in spoken order.  Positions are samples of the call.
+
+What the server's events mean for them is decided in `item_events`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .sent_audio import SentAudio
+from .settings import SessionSettings
+from .turn import Turn
+
+#: Turns without their last word; more than this is a server that runs wild.
+MAX_TURNS = 256
+#: How many finished items are remembered to tell a repeated event from a new
+#: one (about one in ten items was completed twice in OpenWhispr#790).
+_REMEMBERED_ITEMS = 512
+
+
+@dataclass(frozen=True, eq=False)
+class Commit:
+    """A commit of ours, of what began at ``begin``, without an answer yet."""
+
+    begin: int
+    end: int
+    event_id: str
+    sent_at: float
+
+
+class TurnList:
+    """The turns of one session, and our open commits.
+
+    ``boundary`` is the end of the last turn.  ``settings`` are those that the
+    server works by.  ``by_id`` and ``finished``: the items that have no last
+    word yet, and those that are delivered or given up.
+    """
+
+    def __init__(self, settings: SessionSettings, audio: SentAudio) -> None:
+        self.settings = settings
+        self.boundary = 0
+        self.commits: deque[Commit] = deque()
+        self._settings_before = settings
+        self._settings_from = 0
+        self._audio = audio
+        self._turns: dict[str, Turn] = {}
+        self._finished: dict[str, None] = {}
+
+    def __iter__(self) -> Iterator[Turn]:
+        return iter(self._turns.values())
+
+    def __len__(self) -> int:
+        return len(self._turns)
+
+    @property
+    def by_id(self) -> Mapping[str, Turn]:
+        return self._turns
+
+    @property
+    def finished(self) -> Mapping[str, None]:
+        return self._finished
+
+    @property
+    def pending(self) -> bool:
+        """Is the server to say something about what was sent?"""
+        return bool(self._turns or self.commits)
+
+    @property
+    def by_client(self) -> bool:
+        """Do commits of ours end the turns, and no detector of the server?"""
+        return self.settings.turn_owner == "client"
+
+    def open_turn(self) -> Turn | None:
+        """The turn whose audio is still growing, if there is one."""
+        for turn in reversed(self._turns.values()):
+            if not turn.closed:
+                return turn
+        return None
+
+    def head(self) -> Turn | None:
+        """The first undelivered turn."""
+        return next(iter(self), None)
+
+    def answer_times(self, timeout: float) -> list[float]:
+        """Until when the server should have answered, in seconds."""
+        times = [commit.sent_at + timeout for commit in self.commits]
+        closed = next((turn for turn in self if turn.closed), None)
+        if closed is not None:
+            times.append(closed.waiting_since + timeout)
+        return times
+
+    # -- from us ----------------------------------------------------------
+
+    def take_settings(self, settings: SessionSettings) -> None:
+        """The server accepted other settings.  They hold for turns that begin
+        from now on, also where more audio follows (measured in July 2026)."""
+        self._settings_before = self.settings
+        self._settings_from = self._audio.end
+        self.settings = settings
+
+    def _settings_at(self, begin: int) -> SessionSettings:
+        """Those by which a turn is heard whose audio begins here and now."""
+        if self.by_client and begin < self._settings_from:
+            return self._settings_before
+        return self.settings
+
+    def begin_at(self, position: int) -> None:
+        """No turn begins before ``position``."""
+        self.boundary = position
+
+    def commit(self, event_id: str, now: float) -> None:
+        """A commit of what was sent so far goes out."""
+        end = self._audio.end
+        self.commits.append(Commit(self.boundary, end, event_id, now))
+        if self.by_client:
+            self.boundary = end
+
+    def drop_commit(self, event_id: str) -> None:
+        """The server found nothing to commit; ``event_id`` may be ""."""
+        for commit in self.commits:
+            if event_id in (commit.event_id, ""):
+                self.commits.remove(commit)
+                return
+
+    def drop_open(self) -> None:
+        """Its audio is discarded; it will get another item."""
+        turn = self.open_turn()
+        if turn is not None:
+            self.drop(turn)
+
+    def finish(self, turn: Turn) -> None:
+        """``turn`` is delivered or given up."""
+        self._turns.pop(turn.item_id, None)
+        self._finished[turn.item_id] = None
+        if len(self._finished) > _REMEMBERED_ITEMS:
+            del self._finished[next(iter(self._finished))]
+
+    # -- from the server --------------------------------------------------
+
+    def turn(self, item_id: str) -> Turn | None:
+        """The turn of an item; a new one where the id is plausible."""
+        if not item_id or item_id in self._finished:
+            return None
+        turn = self._turns.get(item_id)
+        if turn is None:
+            if len(self._turns) >= MAX_TURNS:
+                return None
+            begin = self.boundary
+            if self.by_client and self.commits and not self.open_turn():
+                # Not announced, but a commit is waiting for its item.
+                begin = self.commits[0].begin
+            turn = Turn(item_id, begin, self._settings_at(begin))
+            self._turns[item_id] = turn
+        return turn
+
+    def drop(self, turn: Turn) -> None:
+        """It was none, or another item has its audio."""
+        del self._turns[turn.item_id]
+
+    def drop_all(self) -> None:
+        """None of them can be trusted."""
+        self._turns.clear()
+
+    def stop(self, turn: Turn, end: int, now: float) -> None:
+        """The server's detector heard the end of ``turn``."""
+        turn.speech_stopped(end, now)
+        self.boundary = max(end, turn.begin)
+
+    def end_by_commit(self, turn: Turn) -> None:
+        """No speech_stopped told the end: the turn answers the oldest commit
+        of ours, or it comes from a server that sends no speech events."""
+        # The server's times are whole ms, a commit's position is exact.
+        rounding = self.settings.rate // 1000
+        limit = self._end_of_open(turn)
+        if turn.from_server:
+            # Whatever answers to earlier commits there were are lost.
+            begin = turn.begin + rounding
+            while self.commits and self.commits[0].end <= begin:
+                self.commits.popleft()
+        if self.commits and self.commits[0].end <= limit + rounding:
+            commit = self.commits.popleft()
+            turn.end = commit.end
+            if self.by_client:
+                # The boundary moved on when the commit was sent.
+                turn.begin = min(turn.begin, commit.begin)
+        else:
+            turn.end = limit
+        self.boundary = max(self.boundary, turn.end)
+
+    def _end_of_open(self, turn: Turn) -> int:
+        """Where a turn ends that the server never ended."""
+        later = False
+        for other in self:
+            if later:
+                return max(other.begin, turn.begin)
+            later = other is turn
+        return self._audio.end
+
+    def sort_out_early_text(self, turn: Turn) -> None:
+        """Text of a live model may come before the notice of its item.
+
+        Under the same id it is already there; under another one for audio
+        before this commit it is this turn's; the rest is a later turn's.
+        """
+        assert turn.end is not None
+        for other in list(self):
+            if other.committed:
+                continue
+            self.drop(other)
+            if other.begin < turn.end:
+                turn.text = turn.text or other.text
+            else:
+                self._turns[other.item_id] = other

@@ -1,0 +1,122 @@
+"""The two files of a dump: the audio, and the session log beside it."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import threading
+from io import FileIO
+from pathlib import Path
+
+from ..safety.private_files import (
+    NotOurs,
+    make_directory,
+    make_private,
+    open_private,
+    size_of,
+)
+from .session_log import is_header
+
+#: So many calls at once, and files of others, may be in the way of a path.
+_MOST_NUMBERS = 1000
+#: No header is longer, in bytes.
+_HEADER_LIMIT = 1024 * 1024
+
+
+class DumpFiles:
+    """The two files of a dump; every method may raise ``OSError``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._audio: FileIO | None = None
+        self._log: FileIO | None = None
+        self._waiting: list[bytes | bytearray] = []
+        self._identity: tuple[int, int] | None = None
+
+    def open(self) -> None:
+        """Take the first name that is free or ours, and empty its files."""
+        wanted = self.path
+        make_directory(wanted.parent)
+        for number in range(1, _MOST_NUMBERS + 1):
+            if number > 1:
+                self.path = wanted.with_stem(f"{wanted.stem}-{number}")
+            with contextlib.suppress(NotOurs):
+                if self._open_pair():
+                    return
+        raise OSError(errno.EBUSY, "no number is free for this path")
+
+    def _open_pair(self) -> bool:
+        """Open both files; False if others are in the way."""
+        log_path = self.path.with_suffix(".jsonl")
+        # Looked at before, so that nothing new is left where one is refused.
+        if size_of(self.path) and not size_of(log_path):
+            return False
+        with contextlib.ExitStack() as opened:
+            log = opened.enter_context(open_private(log_path))
+            head = log.read(_HEADER_LIMIT)
+            line = head.partition(b"\n")[0]
+            if head and not is_header(line, self.path.name):
+                return False
+            audio = opened.enter_context(open_private(self.path))
+            if not self._take(audio):
+                return False
+            opened.pop_all()
+        self._audio, self._log = audio, log
+        log.seek(0)
+        for file in (audio, log):
+            make_private(file)
+            file.truncate(0)
+        return True
+
+    def _take(self, file: FileIO) -> bool:
+        """Make the file ours; False if it is another call's."""
+        status = os.fstat(file.fileno())
+        identity = (status.st_dev, status.st_ino)
+        with _taken_lock:
+            if identity in _taken:
+                return False
+            # Other processes; not every file system can do it.
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            except OSError:
+                pass
+            _taken.add(identity)
+        self._identity = identity
+        return True
+
+    def add_audio(self, data: bytes | bytearray) -> None:
+        """Keep audio for the next `write_audio`."""
+        self._waiting.append(data)
+
+    def write_audio(self) -> None:
+        data, self._waiting = b"".join(self._waiting), []
+        if self._audio is not None:
+            _write(self._audio, data)
+
+    def add_lines(self, lines: bytes) -> None:
+        if self._log is not None:
+            _write(self._log, lines)
+
+    def close(self) -> None:
+        try:
+            for file in (self._log, self._audio):
+                if file is not None:
+                    file.close()
+        finally:
+            with _taken_lock:
+                _taken.discard(self._identity or (0, 0))
+
+
+#: Files that calls of this process are writing to.
+_taken: set[tuple[int, int]] = set()
+_taken_lock = threading.Lock()
+
+
+def _write(file: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[file.write(view) :]

@@ -1,0 +1,157 @@
+"""States move along their tables, and the document shows the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+import pytest
+from scripted_core import (
+    CREATED,
+    OTHER,
+    SERVER,
+    UPDATED,
+    ScriptedCore,
+    created,
+)
+from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.states import (
+    IllegalMove,
+    Machine,
+)
+
+from devkit.sim.random_call import run
+from devkit.state_tables import DOCUMENT, TABLES, with_tables
+
+BETA = {"type": "transcription_session.created", "session": {"id": "s"}}
+IDS = [states.__name__ for _, states, _ in TABLES]
+
+
+class Light(Enum):
+    RED = "stop"
+    GREEN = "go"
+
+
+def test_a_move_that_the_table_does_not_know_raises_and_changes_nothing():
+    light = Machine(
+        Light.RED,
+        {Light.RED: frozenset({Light.GREEN}), Light.GREEN: frozenset()},
+    )
+    light.to(Light.GREEN)
+    with pytest.raises(IllegalMove, match=r"GREEN -> Light\.RED"):
+        light.to(Light.RED)
+    assert light.state is Light.GREEN
+
+
+@pytest.mark.parametrize(("title", "states", "moves"), TABLES, ids=IDS)
+def test_a_table_tells_of_every_state(
+    title: str, states: type[Enum], moves: Mapping[Any, frozenset[Any]]
+):
+    assert set(moves) == set(states)
+    first = next(iter(states))
+    reached, todo = {first}, [first]
+    while todo:
+        for state in moves[todo.pop()] - reached:
+            reached.add(state)
+            todo.append(state)
+    assert reached == set(states)
+    for state in states:
+        assert isinstance(state.value, str)
+        assert state.value
+
+
+def stopped_while_waiting() -> None:
+    core = ScriptedCore()
+    core.core.stop(core.now)
+
+
+def unannounced_turn() -> None:
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.hear(SILENCE * ms(1000))
+    stopped = "input_audio_buffer.speech_stopped"
+    core.say({"type": stopped, "item_id": "i", "audio_end_ms": 900})
+
+
+def refused_update() -> None:
+    core = ScriptedCore()
+    core.session()
+    core.core.change(OTHER, core.now)
+    core.look()
+    core.say({"type": "error", "error": {"code": "no"}})
+
+
+def update_overtaken() -> None:
+    """A session that stands ready takes over before the answer."""
+    core = ScriptedCore()
+    core.connect()
+    core.say(created(100.0), UPDATED)
+    first = core.link
+    core.hear(word_audio(1))
+    core.wait(91.0)
+    core.session()
+    core.core.change(OTHER, core.now)
+    core.core.hurry(core.now)
+    core.core.exchange.closed(first, 1006, "", core.now)
+
+
+def unconfirmed_settings() -> None:
+    """Audio goes out on trial, and the server hears it; the next session
+    speaks the other dialect, after we have begun in ours."""
+    core = ScriptedCore(SERVER)
+    core.connect()
+    core.say(CREATED)
+    core.wait(10.1)
+    core.hear(word_audio(1))
+    core.say({"type": "input_audio_buffer.speech_started", "item_id": "i"})
+    core.core.exchange.closed(core.link, 1001, "", core.now)
+    core.connect()
+    core.say(CREATED)
+    core.say(BETA)
+
+
+def another_dialect_after_all() -> None:
+    core = ScriptedCore()
+    core.session()
+    core.say(BETA)
+
+
+RARE = (
+    stopped_while_waiting,
+    unannounced_turn,
+    refused_update,
+    update_overtaken,
+    unconfirmed_settings,
+    another_dialect_after_all,
+)
+
+
+def test_nothing_is_allowed_that_never_happens(monkeypatch):
+    """In random calls with faults; a move that none makes is no rule."""
+    made: set[tuple[Enum, Enum]] = set()
+    to = Machine.to
+
+    def noted(self: Machine[Any], state: Any) -> None:
+        before = self.state
+        to(self, state)
+        made.add((before, state))
+
+    monkeypatch.setattr(Machine, "to", noted)
+    for seed in range(60):
+        run(seed)
+    for rare in RARE:
+        rare()
+    allowed = {
+        (before, after)
+        for _, _, moves in TABLES
+        for before, afters in moves.items()
+        for after in afters
+        if before is not after
+    }
+    assert allowed - made == set()
+
+
+def test_the_document_shows_the_tables_as_they_are():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    assert with_tables(text) == text
