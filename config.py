@@ -59,7 +59,7 @@ FIXED_FIELDS = (
 #: What is no matter of the service, and in force at once.
 LOCAL_FIELDS = frozenset({"log_level", "connect_timeout_ms", "stop_timeout_ms"})
 DUMP_FILE_NAME = "openai_asr_in.pcm"
-#: They are told again and again, looked through for secrets each time.
+#: It is told again and again, looked through for secrets each time.
 _LONGEST_NAME = 1024
 
 
@@ -161,9 +161,7 @@ class TranscriptionConfig(_Section):
         description=f"the name of a model, of up to {_LONGEST_NAME} characters",
     )
     language: str = Field(
-        "",
-        max_length=_LONGEST_NAME,
-        description='a language code such as "en" or "en-US"',
+        "", description='a language code such as "en" or "en-US"'
     )
     family: str = Field(
         "", description="a known model that an unknown name stands for"

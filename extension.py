@@ -43,6 +43,8 @@ from .service.endpoint import redacted_url
 _NEVER_FULL = 1 << 40
 #: At the end errors are sent within this, in seconds.
 _LAST_ERRORS_S = 1.0
+#: Of what is told with metrics, in characters.
+_LONGEST_FACT = 1024
 #: Of a configuration; whoever did so much wrong knows it by then.
 _MOST_WARNINGS = 50
 
@@ -191,7 +193,8 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             "language": request.language,
         }
         shown = self._redactor.text
-        return {key: shown(value) for key, value in found.items() if value}
+        # Looked through for secrets each time, so not at any length.
+        return {k: shown(v[:_LONGEST_FACT]) for k, v in found.items() if v}
 
     @override
     def input_audio_sample_rate(self) -> int:
