@@ -47,9 +47,12 @@ help:
 	@echo 'make clean    remove .venv and caches'
 
 # The values reach the shell through the environment, so that spaces and
-# quotes in file names need no care.
-export AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME
-export COUNT RUNS SEED
+# quotes in file names need no care. Nor do dollar signs: each value is taken
+# as it was given, before make can expand it.
+OPTIONS := AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
+	COUNT RUNS SEED
+$(foreach name,$(OPTIONS),$(eval override $(name) := $$(value $(name))))
+export $(OPTIONS)
 option = $(if $($(1)),--$(2) "$$$(1)")
 
 .PHONY: demo

@@ -62,6 +62,9 @@ LOCAL_FIELDS = frozenset({"log_level", "connect_timeout_ms", "stop_timeout_ms"})
 DUMP_FILE_NAME = "openai_asr_in.pcm"
 #: Where `session` has a server's turn detection, in either dialect.
 DETECTOR_PLACES = ("audio.input.turn_detection", "turn_detection")
+#: It is told again and again, looked through for secrets each time.
+_LONGEST_NAME = 1024
+
 TurnOwner = Literal["server_vad", "semantic_vad", "local", "none"]
 
 
@@ -172,7 +175,12 @@ class _Section(BaseModel):
 class TranscriptionConfig(_Section):
     """``input_audio_transcription``."""
 
-    model: str = _field(DEFAULT_MODEL, "the name of a model", min_length=1)
+    model: str = _field(
+        DEFAULT_MODEL,
+        f"the name of a model, of up to {_LONGEST_NAME} characters",
+        min_length=1,
+        max_length=_LONGEST_NAME,
+    )
     language: str = _field("", 'a language code such as "en" or "en-US"')
     family: str = _field("", "a known model that an unknown name stands for")
     languages: Words = _field([], "a list of language codes")

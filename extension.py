@@ -33,7 +33,7 @@ from .contract.errors import FATAL, VENDOR, ErrorMessages
 from .contract.frames import IncomingFrames
 from .contract.handlers import AsrHandlers, call_newer_base
 from .contract.lifecycle import CallLifecycle
-from .contract.log import ExtensionLog
+from .contract.log import ExtensionLog, brief
 from .properties.updates import Version
 from .realtime.faults import Fault
 from .safety.redaction import Redactor, proxy_secrets
@@ -43,6 +43,10 @@ from .service.endpoint import redacted_url
 _NEVER_FULL = 1 << 40
 #: At the end errors are sent within this, in seconds.
 _LAST_ERRORS_S = 1.0
+#: Of what is told with metrics, in characters.
+_LONGEST_FACT = 1024
+#: Of a configuration; whoever did so much wrong knows it by then.
+_MOST_WARNINGS = 50
 
 
 class OpenAIASRExtension(AsyncASRBaseExtension):
@@ -140,10 +144,10 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         config = version.config
         self._log.level = config.log_level
         shown = json.dumps(
-            self._redactor.value(config.shown()), ensure_ascii=False
+            self._redactor.value(brief(config.shown())), ensure_ascii=False
         )
         self._log.info(f"config: {shown}", LOG_CATEGORY_KEY_POINT)
-        for warning in version.warnings:
+        for warning in version.warnings[:_MOST_WARNINGS]:
             if warning in self._warnings_shown:
                 # An update need not say it again.
                 continue
@@ -177,7 +181,8 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             "language": request.language,
         }
         shown = self._redactor.text
-        return {key: shown(value) for key, value in found.items() if value}
+        # Looked through for secrets each time, so not at any length.
+        return {k: shown(v[:_LONGEST_FACT]) for k, v in found.items() if v}
 
     @override
     def input_audio_sample_rate(self) -> int:

@@ -8,8 +8,11 @@ import logging
 import os
 import socket
 import ssl
+import threading
+import time
+from concurrent.futures import Future
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
@@ -25,15 +28,17 @@ from .proxies import ProxyFailed, choose_proxy
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
-#: Files of CAs are read within this, in seconds.
+#: Files of CAs are read within this, in seconds; so many may hang for ever.
 _READ_S = 5.0
+_MOST_HANGING = 8
 #: No event of the service comes near this size, in bytes.
 _MAX_MESSAGE = 1024 * 1024
 #: Nor does the answer to a handshake, with the page of a gateway.  What comes
 #: in chunks takes `websockets` time that grows with the square of its length.
 _MAX_ANSWER = 64 * 1024
-#: One in 20 seconds is usual; in a second so many are an attack.
-_MOST_PINGS = 100
+#: A PING in 20 seconds is usual, and no event is as small as that, in bytes;
+#: in a second so many are an attack.  Taking them apart would hold the loop.
+_MOST_IDLE, _LEAST_EVENT = 100, 16
 _USER_AGENT = "openai_asr_python"
 
 # At DEBUG level websockets logs the request headers, key included; so it gets
@@ -53,11 +58,12 @@ class NotThisMachine(ValueError):
 
 class _Connection(ClientConnection):
     """One whose peer cannot go on for ever before the handshake is done, nor
-    have us answer one PING after the other."""
+    have us answer one PING after the other, or look at frames with nothing
+    in them."""
 
     _answered = 0
-    _pings = 0
-    _pings_since = 0.0
+    _idle = 0
+    _idle_since = 0.0
 
     def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
         super().__init__(protocol, **options)
@@ -65,13 +71,14 @@ class _Connection(ClientConnection):
         protocol.recv_frame = self._on_frame  # type: ignore[method-assign]
 
     def _on_frame(self, frame: Frame) -> None:
-        if frame.opcode in (Opcode.PING, Opcode.PONG):
+        pings = frame.opcode in (Opcode.PING, Opcode.PONG)
+        if pings or len(frame.data) < _LEAST_EVENT:
             now = self.loop.time()
-            if now - self._pings_since > 1:
-                self._pings_since, self._pings = now, 0
-            self._pings += 1
-            if self._pings > _MOST_PINGS:
-                raise ProtocolError("too many PINGs or PONGs")
+            if now - self._idle_since > 1:
+                self._idle_since, self._idle = now, 0
+            self._idle += 1
+            if self._idle > _MOST_IDLE:
+                raise ProtocolError("too many frames with nothing in them")
         self._take_frame(frame)
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -192,27 +199,93 @@ async def tls_context(ca_file: str) -> ssl.SSLContext:
     Raises `BadCaFile`.  The file is read in a thread: the loop is shared; and
     a file system may keep it waiting for ever.
     """
-    reading = asyncio.to_thread(_tls_context, ca_file)
     try:
-        return await asyncio.wait_for(reading, _READ_S)
+        reading = _Reading.of(ca_file)
+        left = reading.since + _READ_S - time.monotonic()
+        context = asyncio.wrap_future(reading.result)
+        return await asyncio.wait_for(context, max(left, 0))
     except asyncio.TimeoutError:
         problem = f"cannot be read within {_READ_S:.0f} s"
-        raise BadCaFile(_about_ca_file(ca_file, problem)) from None
+    except _TooMany:
+        problem = "is not read: too many others cannot be read to the end"
+    raise BadCaFile(_about_ca_file(ca_file, problem))
+
+
+class _TooMany(Exception):
+    """So many reads hang that no more are begun."""
+
+
+class _Reading:
+    """A file of CAs that is being read, in a thread of its own.
+
+    One of the loop's pool would be missing there if the read hangs, where
+    names are looked up as well, and be waited for at the end of the process.
+    Whoever wants the same file waits for the same read.
+    """
+
+    _lock = threading.Lock()
+    _under_way: ClassVar[dict[str, _Reading]] = {}
+
+    def __init__(self, ca_file: str) -> None:
+        self.since = time.monotonic()
+        self.result: Future[ssl.SSLContext] = Future()
+        # A waiter that gives up must not end it for the others.
+        self.result.set_running_or_notify_cancel()
+        self._ca_file = ca_file
+
+    @classmethod
+    def of(cls, ca_file: str) -> _Reading:
+        """The one under way, or a new one; raises `_TooMany`."""
+        with cls._lock:
+            found = cls._under_way.get(ca_file)
+            if found is not None:
+                return found
+            late = time.monotonic() - _READ_S
+            hanging = [r for r in cls._under_way.values() if r.since <= late]
+            # Whatever became of files, the system's are read.
+            if ca_file and len(hanging) >= _MOST_HANGING:
+                raise _TooMany
+            found = cls(ca_file)
+            name = "openai_asr ca_file"
+            threading.Thread(target=found._read, name=name, daemon=True).start()
+            cls._under_way[ca_file] = found
+        return found
+
+    def _read(self) -> None:
+        try:
+            context = _tls_context(self._ca_file)
+        except Exception as error:
+            self._end()
+            self.result.set_exception(error)
+        else:
+            self._end()
+            self.result.set_result(context)
+
+    def _end(self) -> None:
+        with self._lock:
+            del self._under_way[self._ca_file]
 
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
     if not ca_file:
-        return ssl.create_default_context()
+        return _quiet(ssl.create_default_context())
     try:
         # To open anything else could take for ever.
         require_file(Path(ca_file))
-        return ssl.create_default_context(cafile=ca_file)
+        return _quiet(ssl.create_default_context(cafile=ca_file))
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no path of a file"
         problem = f"cannot be read: {reason}"
     raise BadCaFile(_about_ca_file(ca_file, problem))
+
+
+def _quiet(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Left to itself it obeys ``SSLKEYLOGFILE``, which is mostly set for a
+    browser: whoever has that file can read the key in what was recorded."""
+    context.keylog_filename = None  # type: ignore[assignment]
+    return context
 
 
 def _about_ca_file(ca_file: str, problem: str) -> str:

@@ -18,8 +18,9 @@ from .log import ExtensionLog
 #: Of a configuration, in characters; the keywords that the service takes may
 #: fill half of it.
 _MOST_CHARACTERS = 512 * 1024
-#: HTTP servers take no more headers, and none that is longer.
-_MOST_SECRETS, _LONGEST_SECRET = 200, 8192
+#: HTTP servers take no more headers, and none that is longer; to make all
+#: spellings of more than that in all, in characters, would hold the loop.
+_MOST_SECRETS, _LONGEST_SECRET, _ALL_SECRETS = 200, 8192, 24_576
 #: After the end of the call commands are answered within this, in seconds.
 _LAST_ANSWERS_S = 1.0
 
@@ -45,11 +46,13 @@ def read_properties(
     if (
         len(secrets) > _MOST_SECRETS
         or max(map(len, secrets), default=0) > _LONGEST_SECRET
+        or sum(map(len, secrets)) > _ALL_SECRETS
     ):
         raise ConfigError(
             name,
             f"found more than {_MOST_SECRETS} keys, headers and parameters,"
-            f" or one of more than {_LONGEST_SECRET} characters",
+            f" one of more than {_LONGEST_SECRET} characters, or more than"
+            f" {_ALL_SECRETS} in all",
         )
     redactor.learn(secrets)
     if not isinstance(properties, dict):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+from collections.abc import Mapping
+from typing import Any
 
 from ten_runtime import AsyncTenEnv
 
@@ -10,6 +13,10 @@ from ..realtime.shown import harmless
 from ..safety.redaction import Redactor
 
 _LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
+#: Of a line, and of a part of a configuration, in characters: to look for
+#: secrets in half a million of them would hold the loop for seconds.
+_LONGEST_LINE = 65_536
+_LONGEST_PART = 4096
 
 
 class ExtensionLog:
@@ -40,6 +47,22 @@ class ExtensionLog:
         # Of all that can fail, this is what nobody can be told about.
         with contextlib.suppress(Exception):
             # In this order: an escape inside a secret would hide it.
-            shown = harmless(self._redactor.text(text))
+            shown = harmless(self._redactor.text(text[:_LONGEST_LINE]))
             log = getattr(env, f"log_{level.lower()}")
             log(shown, category=category)
+
+
+def brief(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration for one line: of its longest parts only the length."""
+    return {name: _brief(value, 1) for name, value in fields.items()}
+
+
+def _brief(value: Any, levels: int) -> Any:
+    size = len(json.dumps(value, ensure_ascii=False))
+    if size <= _LONGEST_PART:
+        return value
+    if levels and isinstance(value, Mapping):
+        inner = {k: _brief(v, levels - 1) for k, v in value.items()}
+        if len(json.dumps(inner)) <= 2 * _LONGEST_PART:
+            return inner
+    return f"({size} characters)"

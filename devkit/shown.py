@@ -14,6 +14,22 @@ def one_line(text: str) -> str:
     return shown.one_line(text)
 
 
+def harmless(text: str) -> str:
+    """See `realtime.shown.harmless`."""
+    ensure_ten()
+    from ten_packages.extension.openai_asr_python.realtime import shown
+
+    return shown.harmless(text)
+
+
+def shown_url(url: str) -> str:
+    """A URL that somebody gave, without what may be secret in it."""
+    ensure_ten()
+    from ten_packages.extension.openai_asr_python.service import endpoint
+
+    return harmless(endpoint.redacted_url(url))
+
+
 def harmless_lines(text: str) -> str:
     """See `realtime.shown.harmless_lines`."""
     ensure_ten()

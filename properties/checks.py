@@ -19,13 +19,15 @@ _Told = Iterator[tuple[str, str]]
 _SECTION = "input_audio_transcription"
 _MODEL = f"{_SECTION}.model"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-#: These make the connection what it is (RFC 6455).
+#: These make the connection what it is (RFC 6455; RFC 9110, 7.6.1).
 _OUR_HEADERS = (
     "connection",
     "content-length",
     "expect",
     "host",
+    "http2-settings",
     "keep-alive",
+    "proxy-connection",
     "te",
     "trailer",
     "transfer-encoding",

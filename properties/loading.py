@@ -126,6 +126,7 @@ def _refuse_placeholders(path: str, value: Any) -> None:
         )
     if isinstance(value, Mapping):
         for name, inner in value.items():
+            _refuse_placeholders(path, name)
             _refuse_placeholders(f"{path}.{name}", inner)
     elif isinstance(value, (list, tuple)):
         for inner in value:

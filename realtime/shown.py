@@ -7,21 +7,28 @@ written.  Everything that is shown goes through `harmless`.
 
 from __future__ import annotations
 
+import json
 import re
 
 #: Controls (ASCII's, DEL, those of ISO 6429), half surrogates, separators of
-#: lines, embeddings, overrides and isolates of UAX 9, and format characters
-#: that Unicode took back (206A to 206F) or that hide the text after them.
-#: The marks and joiners that scripts and emoji need are none of them.
+#: lines, embeddings, overrides and isolates of UAX 9, format characters that
+#: Unicode took back (206A to 206F) or that hide the text after them, and tags
+#: (E0000 to E007F), which nobody sees.  The marks and joiners that scripts and
+#: emoji need are none of them: LRM, RLM and ALM override nothing.
 _HARMFUL = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f"
-    "\ud800-\udfff\ufeff\ufff9-\ufffb]"
+    "\ud800-\udfff\ufeff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 _ESCAPES = {
-    code: f"\\u{code:04x}"
-    for code in range(0x10000)
-    if _HARMFUL.match(chr(code))
+    code: json.dumps(char)[1:-1] if code > 0xFFFF else f"\\u{code:04x}"
+    for code in (*range(0x10000), *range(0xE0000, 0xE0080))
+    if _HARMFUL.match(char := chr(code))
 }
+#: The flags of England, Scotland and Wales are a black one with such tags.
+_FLAGS = re.compile(
+    "(\U0001f3f4\U000e0067\U000e0062(?:\U000e0065\U000e006e\U000e0067"
+    "|\U000e0073\U000e0063\U000e0074|\U000e0077\U000e006c\U000e0073)\U000e007f)"
+)
 
 
 def harmless(text: str) -> str:
@@ -31,7 +38,11 @@ def harmless(text: str) -> str:
     has no line breaks but in strings.  Doing it twice changes nothing.
     """
     # Looked at first: nearly every text has none, and that is fast.
-    return text.translate(_ESCAPES) if _HARMFUL.search(text) else text
+    if not _HARMFUL.search(text):
+        return text
+    parts = _FLAGS.split(text)
+    parts[::2] = [part.translate(_ESCAPES) for part in parts[::2]]
+    return "".join(parts)
 
 
 def one_line(text: str) -> str:

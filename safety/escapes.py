@@ -23,20 +23,27 @@ _URL = (
 _CODE = (
     r"\\x(?P<two>[0-9a-fA-F]{2})"
     r"|\\u(?P<four>[0-9a-fA-F]{4})"
-    r"|\\u\{(?P<some>[0-9a-fA-F]{1,8})\}"
+    r"|\\u\{0*(?P<some>[0-9a-fA-F]{1,8})\}"
     r"|\\U(?P<eight>[0-9a-fA-F]{8})"
     r"|\\(?P<octal>[0-7]{1,3})"
-    r"|\\N\{(?P<name>[A-Z0-9 -]{1,80})\}"
+    r"|\\N\{(?P<name>[a-zA-Z0-9 -]{1,80})\}"
     r"|\\(?P<control>[abfnrtv])"
-    r"|\\(?P<itself>[^\w\s&%])"
+    # No blank, nor what may begin another escape: see `_JAVASCRIPT`.
+    r"|\\(?P<itself>[^\s&%])"
 )
+#: Where it differs: in JavaScript whatever means nothing stands for itself.
+_OTHERWISE = r"\\(?P<letter>[aNU&%\s])"
 _HTML = (
-    r"&#[xX](?P<hexadecimal>[0-9a-fA-F]{1,12});?"
-    r"|&#(?P<decimal>[0-9]{1,12});?"
-    r"|&[a-zA-Z]{2,8};"
+    r"&#[xX]0*(?P<hexadecimal>[0-9a-fA-F]{1,12});?"
+    r"|&#0*(?P<decimal>[0-9]{1,12});?"
+    # Some need no semicolon, and end where they end.
+    r"|&[a-zA-Z][a-zA-Z0-9]{1,31};?"
 )
-_FAMILIES = tuple(map(re.compile, (_URL, _CODE, _HTML)))
+_JAVASCRIPT = f"{_OTHERWISE}|{_CODE}"
+_FAMILIES = tuple(map(re.compile, (_URL, _CODE, _JAVASCRIPT, _HTML)))
 _ALL = re.compile("|".join((_URL, _CODE, _HTML)))
+_ALL_JAVASCRIPT = re.compile("|".join((_URL, _JAVASCRIPT, _HTML)))
+_IS_OTHERWISE = re.compile(_OTHERWISE)
 _CONTROLS = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
 _BASES = {"decimal": 10, "octal": 8}
 #: Escapes in escapes.
@@ -64,8 +71,10 @@ class View:
                 continue
             begin, end = match.span()
             pieces += [self.text[done:begin], meant]
-            starts += [*self.starts[done:begin], self.starts[begin]]
-            stops += [*self.stops[done:begin], self.stops[end - 1]]
+            starts += self.starts[done:begin]
+            starts += [self.starts[begin]] * len(meant)
+            stops += self.stops[done:begin]
+            stops += [self.stops[end - 1]] * len(meant)
             done = end
         if not pieces:
             return self
@@ -85,22 +94,29 @@ def views(text: str) -> Iterator[View]:
     for escape in _FAMILIES:
         if (view := whole.unescaped(escape)) is not whole:
             yield view
+    levels = list(_levels(whole, _ALL))
+    yield from levels
+    if any(_IS_OTHERWISE.search(view.text) for view in (whole, *levels)):
+        yield from _levels(whole, _ALL_JAVASCRIPT)
+
+
+def _levels(view: View, escape: re.Pattern[str]) -> Iterator[View]:
     for _ in range(_LEVELS):
-        inner = whole.unescaped(_ALL)
-        if inner is whole:
+        inner = view.unescaped(escape)
+        if inner is view:
             return
-        whole = inner
-        yield whole
+        view = inner
+        yield view
 
 
 def _meant(match: re.Match[str]) -> str:
-    """The character that an escape stands for, or "" where it is none."""
+    """The text that an escape stands for, or "" where it is none."""
     kind = match.lastgroup
     if kind is None:
-        entity = html.unescape(match[0])
-        return entity if len(entity) == 1 else ""
+        text = html.unescape(match[0])
+        return text if text != match[0] else ""
     found = match[kind]
-    if kind == "itself":
+    if kind in ("itself", "letter"):
         return found
     if kind == "control":
         return _CONTROLS[found]

@@ -5,6 +5,7 @@ Every function here may wait for the disk, so none belongs into the event loop.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -35,20 +36,24 @@ def make_directory(path: Path) -> None:
 
     What exists stays as it is, whatever it is.
     """
+    missing: list[Path] = []
+    while not _exists(path):
+        missing.append(path)
+        path = path.parent
+    for directory in reversed(missing):
+        # It may be there by now, as what ends in "..".
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(directory, _DIRECTORY_MODE)
+            # The umask may take from the owner, too.
+            os.chmod(directory, _DIRECTORY_MODE)
+
+
+def _exists(path: Path) -> bool:
     try:
-        os.mkdir(path, _DIRECTORY_MODE)
-    except FileExistsError:
-        return
+        os.lstat(path)
     except FileNotFoundError:
-        if path.parent == path:
-            raise
-        make_directory(path.parent)
-        if not os.path.lexists(path):
-            # Otherwise it ends in "..".
-            make_directory(path)
-    else:
-        # The umask may take from the owner, too.
-        os.chmod(path, _DIRECTORY_MODE)
+        return False
+    return True
 
 
 def size_of(path: Path) -> int:

@@ -148,11 +148,17 @@ class Redactor:
         return _KEYS.sub(_masked, self.known(text))
 
     def known_in(self, value: Any) -> Any:
-        """`known` for the texts in a value as JSON has it."""
+        """`known` for what is in a value as JSON has it, names of fields and
+        numbers included."""
         if isinstance(value, Mapping):
-            return {k: self.known_in(v) for k, v in value.items()}
+            return {
+                self.known_in(k): self.known_in(v) for k, v in value.items()
+            }
         if isinstance(value, (list, tuple)):
             return [self.known_in(entry) for entry in value]
+        if isinstance(value, (int, float)):
+            digits = f"{value:f}" if isinstance(value, float) else str(value)
+            return value if self.known(digits) == digits else _MASK
         return self.known(value) if isinstance(value, str) else value
 
     def value(self, value: Any, name: str = "") -> Any:
@@ -175,10 +181,7 @@ class Redactor:
             }
         if isinstance(value, (list, tuple)):
             return [self.value(entry, name) for entry in value]
-        if isinstance(value, (int, float)):
-            digits = f"{value:f}" if isinstance(value, float) else str(value)
-            return value if self.known(digits) == digits else _MASK
-        return value
+        return self.known_in(value)
 
 
 # -- where secrets are ----------------------------------------------------

@@ -52,6 +52,8 @@ _IN_BRACKETS = re.compile(r"[^][]*|\[[^][]*\](?::[0-9]*)?")
 #: The end of what is an IPv4 address for some programs and none for others:
 #: ``127.1``, ``0x7f.1``, ``2130706433``.
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
+#: More than servers take, in characters.
+_LONGEST_URL = 16_384
 #: Shorter texts are taken for no secret.
 _SHORTEST = 8
 
@@ -80,6 +82,8 @@ def endpoint(
     ``intent``, as some gateways want it; never at OpenAI.
     """
     base_url = base_url.strip()
+    if len(base_url) > _LONGEST_URL:
+        raise ValueError(f"must not be longer than {_LONGEST_URL} characters")
     if "\\" in base_url.partition("?")[0]:
         # A slash for browsers and others: they would see another host.
         raise ValueError("must not contain backslashes")

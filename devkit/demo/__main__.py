@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from devkit.shown import harmless_lines, one_line
+from devkit.shown import harmless, harmless_lines, one_line, shown_url
 
 from .arguments import ROOT, Job, UsageError, parse
 from .processes import DemoError, LocalServer, Signals, run_app
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         with Signals() as signals:
             if job.url is not None:
-                print(f"server  {job.url}")
+                print(f"server  {shown_url(job.url)}")
                 return _run(job, job.url, signals)
             with LocalServer(job.port, job.environment) as server:
                 _describe(server)
@@ -77,7 +77,8 @@ def _tell_if_ended(server: LocalServer) -> None:
 
 def _run(job: Job, url: str, signals: Signals) -> int:
     print(f"host    {_HOSTS[job.runtime]}")
-    print(f"audio   {job.audio} ({job.audio_note})", end="\n\n", flush=True)
+    audio = harmless(str(job.audio))
+    print(f"audio   {audio} ({job.audio_note})", end="\n\n", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         report_path = Path(directory) / "report.json"
         environment = {
@@ -110,7 +111,7 @@ def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
     print("\n".join(f"  {turn}" for turn in turns) or "  (no speech)")
     print()
     if job.output is not None and not report["problem"]:
-        print(f"written to {shlex.quote(str(job.output))}")
+        print(f"written to {harmless(shlex.quote(str(job.output)))}")
     problem = _problem(report)
     if signals.stopped:
         return _fail("stopped", 130)

@@ -195,6 +195,7 @@ def _check_audio(path: Path, name: str) -> str:
         raise UsageError(f"--audio: {name}: no such file")
     if path.is_dir():
         raise UsageError(f"--audio: {name}: is a directory, not a file")
+    _refuse_pipe("--audio", path)
     try:
         info = soundfile.info(str(path))
     except (soundfile.SoundFileError, OSError, TypeError, ValueError) as error:
@@ -270,6 +271,7 @@ def _check_output(name: str | None) -> Path | None:
         )
     if path.is_dir():
         raise UsageError(f"--output: {name}: is a directory, not a file")
+    _refuse_pipe("--output", path)
     if not path.parent.is_dir():
         raise UsageError(f"--output: {path.parent}: no such directory")
     if path.exists() and not os.access(path, os.W_OK):
@@ -285,7 +287,14 @@ def _check_output(name: str | None) -> Path | None:
     return path
 
 
+def _refuse_pipe(option: str, path: Path) -> None:
+    """To open a pipe may take for ever, and of a device there is no end."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise UsageError(f"{option}: {path}: is a pipe or a device, not a file")
+
+
 def _read_reference(path: Path) -> str:
+    _refuse_pipe("--text", path)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

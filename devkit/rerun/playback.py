@@ -39,17 +39,22 @@ class Outcome:
     problem: str = ""
 
 
-#: Belongs to the recorded call's service, or is masked in the log.
-_LEFT_OUT = (
-    "dump",
-    "dump_path",
-    "organization",
-    "project",
-    "headers",
-    "query",
-    "auth",
-    "model_in_url",
-    "ca_file",
+#: What decides on the texts.  Nothing that decides where the key goes, and
+#: how: the log may be somebody else's.
+_TAKEN_OVER = (
+    "channels",
+    "g711_input",
+    "include",
+    "input_audio_format",
+    "input_audio_noise_reduction",
+    "input_audio_transcription",
+    "max_buffer_ms",
+    "max_turn_ms",
+    "peer_timeout_ms",
+    "protocol",
+    "sample_rate",
+    "session",
+    "turn_detection",
 )
 
 
@@ -58,7 +63,7 @@ def node_property(recording: Recording, url: str, key: str) -> dict[str, Any]:
     params = {
         name: value
         for name, value in recording.config.items()
-        if name not in _LEFT_OUT
+        if name in _TAKEN_OVER
     }
     buffer_ms = params.get("max_buffer_ms", 120_000)
     turn_ms = params.get("max_turn_ms", 30_000)

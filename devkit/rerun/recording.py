@@ -167,11 +167,16 @@ class _Reader:
         audio = self._text("audio")
         if Path(audio).name != audio or "\0" in audio:
             raise self._wrong("audio: not the name of a file beside the log")
+        config = dict(self._object("config"))
+        if "${env:" in json.dumps(config):
+            # No call ran with one.  TEN would fill it in, and what is in the
+            # environment would be sent.
+            raise self._wrong("config: found a placeholder ${env:…}")
         return Recording(
             audio_path=self._path.with_name(audio),
             version=str(self._line.get("version")),
             started=str(self._line.get("started")),
-            config=dict(self._object("config")),
+            config=config,
         )
 
     def _frames(self, at: float) -> Frames:

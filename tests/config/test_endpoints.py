@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import ssl
+import subprocess
+import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -37,6 +41,7 @@ from websockets.uri import parse_uri
 
 from devkit.server import LocalServer
 
+ROOT = Path(__file__).parents[2]
 OPENAI = "wss://api.openai.com/v1/realtime?intent=transcription"
 AZURE = "https://speech.openai.azure.com"
 AZURE_URL = (
@@ -268,6 +273,8 @@ async def test_a_header_of_ones_own_takes_the_place_of_ours():
     [
         ({"Host": "x"}, "headers.Host"),
         ({"Sec-WebSocket-Key": "x"}, "headers.Sec-WebSocket-Key"),
+        ({"Proxy-Connection": "close"}, "headers.Proxy-Connection"),
+        ({"HTTP2-Settings": "x"}, "headers.HTTP2-Settings"),
         ({"X A": "x"}, "header names"),
         ({"X-A": "secret\r\nX-B: 1"}, "headers.X-A"),
         ({"X-A": ["secret"]}, "headers.X-A"),
@@ -368,6 +375,25 @@ async def test_a_ca_file_of_ones_own(authority, tmp_path):
         assert len(server.sessions) == 1
 
 
+async def test_the_keys_of_tls_are_written_nowhere(
+    authority, tmp_path, monkeypatch
+):
+    keys = tmp_path / "keys.log"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    async with (
+        LocalServer() as server,
+        tls_front(port_of(server.url), authority, "127.0.0.1") as port,
+    ):
+        url = f"https://127.0.0.1:{port}/v1"
+        listener = await try_to_connect(base_url=url, ca_file=str(pem))
+    assert listener.ready
+    assert (await tls_context("")).keylog_filename is None
+    written = keys.read_text() if keys.exists() else ""
+    assert [line for line in written.splitlines() if line[:1] != "#"] == []
+
+
 async def test_a_certificate_for_another_name_is_refused(authority, tmp_path):
     pem = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(pem)
@@ -462,3 +488,101 @@ async def test_a_ca_file_that_never_ends_is_given_up(monkeypatch):
     with pytest.raises(dialer.BadCaFile, match="cannot be read within"):
         await dialer.tls_context("/far/away.pem")
     goes_on.set()
+
+
+@pytest.fixture
+def hung_files(monkeypatch):
+    """Files in /far cannot be read to the end until the test is over."""
+    goes_on = threading.Event()
+    read = dialer._tls_context
+
+    def hangs(ca_file: str) -> ssl.SSLContext:
+        if ca_file.startswith("/far/"):
+            goes_on.wait(60)
+            return read("")
+        return read(ca_file)
+
+    monkeypatch.setattr(dialer, "_tls_context", hangs)
+    monkeypatch.setattr(dialer, "_READ_S", 0.05)
+    yield
+    goes_on.set()
+
+
+async def test_ca_files_that_never_end_take_a_bounded_number_of_threads(
+    hung_files, monkeypatch
+):
+
+    def reading() -> int:
+        names = [thread.name for thread in threading.enumerate()]
+        return names.count("openai_asr ca_file")
+
+    async def refusal(name: str) -> str:
+        with pytest.raises(dialer.BadCaFile) as caught:
+            await tls_context(f"/far/{name}")
+        return str(caught.value)
+
+    # The same file is read once.
+    assert {await refusal("a.pem") for _ in range(20)} == {
+        'ca_file: "/far/a.pem" cannot be read within 0 s'
+    }
+    assert reading() == 1
+    told = [await refusal(f"{number}.pem") for number in range(20)]
+    assert reading() == 8
+    assert "too many others" in told[-1]
+    # Other calls have the system's CAs all the same.
+    monkeypatch.setattr(dialer, "_READ_S", 5)
+    assert await tls_context("")
+    # Names are looked up by the threads of the loop.
+    loop = asyncio.get_running_loop()
+    assert await asyncio.wait_for(loop.getaddrinfo("127.0.0.1", 1), 5)
+
+
+async def test_those_who_want_the_same_file_wait_for_one_read(
+    authority, tmp_path, monkeypatch
+):
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    reads: list[str] = []
+    read = dialer._tls_context
+
+    def slow(ca_file: str) -> ssl.SSLContext:
+        reads.append(ca_file)
+        time.sleep(0.2)
+        return read(ca_file)
+
+    monkeypatch.setattr(dialer, "_tls_context", slow)
+    gone, *found = [
+        asyncio.ensure_future(tls_context(str(pem))) for _ in range(4)
+    ]
+    await asyncio.sleep(0.05)
+    # Who gives up takes it from nobody.
+    gone.cancel()
+    assert all(await asyncio.gather(*found))
+    assert reads == [str(pem)]
+    # The next one looks again, for the file may be another.
+    await tls_context(str(pem))
+    assert len(reads) == 2
+
+
+def test_a_ca_file_that_never_ends_does_not_keep_the_process():
+    program = """if True:
+        import asyncio, time
+        from devkit.bootstrap import ensure_ten
+        ensure_ten()
+        from ten_packages.extension.openai_asr_python.connection import dialer
+        dialer._tls_context = lambda _: time.sleep(3600)
+        dialer._READ_S = 0.1
+        try:
+            asyncio.run(dialer.tls_context("/far/away.pem"))
+        except dialer.BadCaFile:
+            print("refused")
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout == "refused\n"

@@ -6,6 +6,7 @@ import base64
 import random
 import string
 import tracemalloc
+import unicodedata
 from html.entities import codepoint2name
 
 import pytest
@@ -56,6 +57,13 @@ ESCAPES = [
     lambda c: f"&{codepoint2name[ord(c)]};" if ord(c) in codepoint2name else c,
     lambda c: {"/": "&sol;", "+": "&plus;", "=": "&equals;"}.get(c, c),
     lambda c: f"\\{c}" if c in "/.-+=<>\"'" else c,
+    # Whatever means nothing, in JavaScript and elsewhere.
+    lambda c: c if c in "bfnrtvxu01234567aNU&% " else f"\\{c}",
+    lambda c: f"&#{ord(c):024d};",
+    lambda c: f"&#x{ord(c):024x};",
+    lambda c: f"\\u{{{ord(c):020x}}}",
+    lambda c: f"\\N{{{unicodedata.name(c)}}}",
+    lambda c: f"\\N{{{unicodedata.name(c).lower()}}}",
 ]
 
 
@@ -86,6 +94,21 @@ def test_a_secret_is_found_whichever_characters_are_escaped(seed, size, how):
     assert Redactor([secret]).known(f"<{form}>") == "<***>"
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        # In JavaScript these letters stand for themselves.
+        r"\amb\er \& N\avy\%\ \Umb\Na",
+        r"\u005camber & N\u005cavy% \u005cUmb\u005cNa",
+        "amber &amp Navy% UmbNa",
+        "&amp#97mber &AMP#38 Navy&amp#37; UmbNa",
+        "amber &ampamp; Navy&percnt;&#x20;UmbNa",
+    ],
+)
+def test_spellings_that_not_all_languages_share(form):
+    assert Redactor(["amber & Navy% UmbNa"]).known(f"<{form}>") == "<***>"
+
+
 @given(st.text(alphabet="%\\u0041x&#;amp{}N AZ/", max_size=60))
 def test_escapes_without_a_secret_stay_as_they_are(text):
     assert Redactor(["no such secret"]).known(text) == text
@@ -103,6 +126,27 @@ def test_to_learn_one_more_takes_as_long_whatever_is_known():
     few = Redactor(["some-secret-or-other"])
     many = Redactor(f"secret-number-{n}-of-many" for n in range(200))
     assert steps(many, "x" * 40) < 8 * steps(few, "x" * 40)
+
+
+@pytest.mark.parametrize(
+    ("letters", "size", "most_kb"),
+    [
+        (string.ascii_letters, 100, 300),
+        (string.ascii_letters, 500, 1200),
+        (ALPHABET, 500, 3600),
+    ],
+)
+def test_a_secret_takes_as_much_memory_as_the_documents_say(
+    letters, size, most_kb
+):
+    rng = random.Random(size)
+    secrets = ["".join(rng.choices(letters, k=size)) for _ in range(3)]
+    redactor = Redactor()
+    tracemalloc.start()
+    redactor.learn(secrets)
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert taken / len(secrets) < most_kb * 1000
 
 
 @given(st.integers(0, 2**32), st.integers(24, 200), st.data())

@@ -9,8 +9,13 @@ import pytest
 from asr_call import Call, properties, run_call, spoken
 from raw_service import Manners, RawService
 from ten_packages.extension.openai_asr_python.contract.errors import Repeats
+from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 NON_FATAL = 1000
+
+
+def str_of_keys(params: dict[str, object]) -> str:
+    return ",".join(params)
 
 
 def error_event(message: str) -> dict[str, object]:
@@ -95,6 +100,9 @@ HUGE = "h" * 9000
         ({"session": {"token": [f"{n:09d}" for n in range(300)]}}, "200"),
         ({"api_key": HUGE}, "8192"),
         ({"headers": {"X": HUGE}}, "8192"),
+        # Made into pieces in every spelling that took more than five seconds.
+        ({"headers": {f"X-{n}": f"secret-{n:0500d}" for n in range(49)}}, "24"),
+        ({"query": {f"x-{n}": f"secret-{n:08000d}" for n in range(4)}}, "24"),
     ],
 )
 def test_a_configuration_that_would_hold_the_loop_is_refused(
@@ -110,6 +118,70 @@ def test_a_configuration_that_would_hold_the_loop_is_refused(
         assert problem in message
         assert "secret" not in message
         assert HUGE not in message
+
+    run_call(properties(server.url), script)
+
+
+SIZE = 400_000
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"prompt": "%25" * (SIZE // 3)},
+        {"keywords": [f"word{n:06d}" for n in range(SIZE // 30)]},
+        {"languages": [f"x{n:05d}-{n:05d}" for n in range(SIZE // 30)]},
+        {"session": {f"k{n}": "\\u005c" * 600 for n in range(SIZE // 3600)}},
+        {"session": {"tracing": {"workflow_name": "&amp;" * (SIZE // 5)}}},
+        {"organization": "&amp;" * (SIZE // 5)},
+        {"headers": {"Accept": "&amp;" * (SIZE // 5)}},
+        {"query": {"%25" * (SIZE // 3): "x"}},
+    ],
+    ids=str_of_keys,
+)
+def test_a_large_configuration_is_not_looked_through(
+    server, params, monkeypatch
+):
+    """A line with half a million characters of escapes took the redactor, and
+    so the loop, more than a second, and each update wrote one."""
+    looked_at: list[int] = []
+    known = Redactor.known
+
+    def counted(redactor: Redactor, text: str) -> str:
+        looked_at.append(len(text))
+        return known(redactor, text)
+
+    async def script(call: Call) -> None:
+        # It has nothing to do with that.
+        result, _ = await call.command(
+            "update_configs", json.dumps({"params": {"stop_timeout_ms": 300}})
+        )
+        answers.append(result.get_property_int("code"))
+
+    answers: list[object] = []
+    monkeypatch.setattr(Redactor, "known", counted)
+    run_call(properties(server.url, **params), script)
+    assert answers == [(0, None)]
+    assert looked_at
+    assert sum(looked_at) < SIZE // 4
+
+
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"model": "m" * 2000}, "transcription.model"),
+        ({"base_url": "wss://gateway.example/" + "a/" * 9000}, "base_url"),
+    ],
+)
+def test_names_have_a_length(server, params, field):
+    """Metrics and attempts to connect repeat them."""
+
+    async def script(call: Call) -> None:
+        result, _ = await call.command(
+            "update_configs", json.dumps({"params": params})
+        )
+        assert result.get_property_int("code") == (-1, None)
+        assert field in result.get_property_string("message")[0]
 
     run_call(properties(server.url), script)
 

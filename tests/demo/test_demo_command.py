@@ -164,6 +164,17 @@ def test_a_text_that_cannot_be_compared(
     expect_usage_error(run(*call, "empty.txt"), "empty.txt", "no words")
 
 
+@pytest.mark.parametrize("option", ["audio", "text", "output"])
+def test_a_pipe_is_no_file(audio: str, tmp_path: Path, option: str) -> None:
+    # Opened it would wait for ever for somebody at the other end.
+    pipe = tmp_path / "pipe.srt"
+    os.mkfifo(pipe)
+    expect_refusal(
+        *("--audio", audio, f"--{option}", str(pipe)),
+        parts=(f"--{option}", "pipe.srt", "is a pipe"),
+    )
+
+
 @pytest.mark.parametrize("speed", ["0", "-1", "nan", "fast", "1e9"])
 def test_a_speed_that_is_none(audio: str, speed: str) -> None:
     expect_refusal(
@@ -205,7 +216,7 @@ def test_a_name_that_is_no_text(run: Run, tmp_path: Path) -> None:
 def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """What the demo prints where an app has heard a text."""
 
-    def show(text: str, encoding: str = "utf-8") -> str:
+    def show(text: str, *arguments: str, encoding: str = "utf-8") -> str:
         report = {
             "ending": "finished",
             "errors": 0,
@@ -223,13 +234,15 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
         data = io.BytesIO()
         monkeypatch.setattr(command, "run_app", run_app)
         monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(data, encoding))
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody-0123456789")
         job = (
             "--audio",
             str(ROOT / "samples" / "call.wav"),
             "--server",
             "ws://127.0.0.1:9/v1",
         )
-        assert command.main(job) == 0
+        # What is given again counts.
+        assert command.main((*job, *arguments)) == 0
         return data.getvalue().decode(encoding)
 
     return show
@@ -244,5 +257,35 @@ def test_a_transcript_cannot_move_the_cursor(shown: Callable[..., str]) -> None:
 def test_a_terminal_without_unicode_gets_escapes(
     shown: Callable[..., str],
 ) -> None:
-    out = shown("naïve … 日本", "ascii")
+    out = shown("naïve … 日本", encoding="ascii")
     assert r"na\xefve \u2026 \u65e5\u672c" in out
+
+
+def test_the_name_of_a_file_cannot_either(
+    shown: Callable[..., str], audio: str
+) -> None:
+    odd = Path(audio).with_name("a\x1b[2J\u202e b.wav")
+    Path(audio).rename(odd)
+    output = str(odd.with_suffix(".srt"))
+    out = shown("here", "--audio", str(odd), "--output", output)
+    assert out.count(r"a\u001b[2J\u202e b.") == 2
+    assert not set("\x1b\u202e") & set(out)
+
+
+@pytest.mark.parametrize(
+    ("server", "printed"),
+    [
+        ("wss://asr.example/v1", "wss://asr.example/v1"),
+        ("wss://me:hush-hush@asr.example/v1", "wss://asr.example/v1"),
+        (
+            "wss://asr.example/hush-hush/v1?sig=hush-hush&intent=realtime#hush",
+            "wss://asr.example/***/v1?sig=***&intent=realtime",
+        ),
+    ],
+)
+def test_what_is_secret_in_a_url_is_not_printed(
+    shown: Callable[..., str], server: str, printed: str
+) -> None:
+    out = shown("here", "--server", server)
+    assert f"server  {printed}\n" in out
+    assert "hush" not in out

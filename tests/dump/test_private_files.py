@@ -250,6 +250,29 @@ async def test_a_directory_that_is_left_again_by_its_path(tmp_path):
     assert (tmp_path / "other" / "x.pcm").read_bytes() == AUDIO
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        # There nobody can make anything, says the kernel.
+        ("/proc/x/y.pcm", "No such file or directory"),
+        ("/proc/self/fd/x/y/z.pcm", "No such file or directory"),
+        ("{folder}/gone/x.pcm", "No such file or directory"),
+        ("{folder}/file/x/y.pcm", "Not a directory"),
+        ("a/" * 3000 + "x.pcm", "File name too long"),
+    ],
+)
+async def test_a_directory_that_cannot_be_made_is_told(
+    tmp_path, monkeypatch, name, reason
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "file").touch()
+    _, (error,) = await dump(Path(name.format(folder=tmp_path)))
+    assert error.endswith(reason)
+    # Nothing of it is made then.
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "gone"]
+
+
 def test_the_log_of_ten_tells_which_file_is_used(server, tmp_path, host_log):
     path = tmp_path / "x.pcm"
     path.with_suffix(".jsonl").write_bytes(b"somebody's")

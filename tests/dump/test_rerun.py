@@ -12,9 +12,25 @@ import numpy as np
 import pytest
 from asr_call import Call, run_call, spoken, text_of
 from dumped_call import dumping, lines_of
+from ten_packages.extension.openai_asr_python.call.call import client_settings
+from ten_packages.extension.openai_asr_python.config import (
+    ConfigError,
+    OpenAIASRConfig,
+)
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    _KNOWN as KNOWN_KEYS,
+)
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
 
 from devkit.rerun.__main__ import main
-from devkit.rerun.recording import RecordingError, read_recording
+from devkit.rerun.playback import node_property
+from devkit.rerun.recording import (
+    Recording,
+    RecordingError,
+    read_recording,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 TURNS = [[1, 2, 3], [4, 5]]
@@ -101,6 +117,50 @@ def test_a_log_that_somebody_sent_cannot_move_the_cursor(server, log, capsys):
     assert f"said{spelled} here" in out
     assert f"no{spelled} space" in err
     assert not set(orders) - set("[2J31m") & set(out + err)
+
+
+ELSEWHERE = "wss://elsewhere.example/v1"
+WHAT_IS_DIALED = ("url", "headers", "ca_file", "connect_timeout_ms")
+
+
+def dialed(config: dict[str, object]) -> dict[str, object]:
+    """How a call is dialed that runs again with what its log says."""
+    logged = {**OpenAIASRConfig().shown(), **config}
+    recording = Recording(Path("x.pcm"), "1", "now", logged)
+    property_ = node_property(recording, "ws://127.0.0.1:1/v1", "sk-rerun-key")
+    loaded, _ = load_config(property_)
+    settings = client_settings(loaded)
+    found = {name: getattr(settings, name) for name in WHAT_IS_DIALED}
+    return found | {"insecure": loaded.allow_insecure, "dump": loaded.dump}
+
+
+#: Of each type, so that any field takes one of them.
+ODD = ("api-key", "beta", "ERROR", ELSEWHERE, True, 999, {"x-a": "other-one"})
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize("name", sorted(KNOWN_KEYS - {"protocol"}))
+def test_no_log_decides_where_the_key_goes_and_how(name, wrapped):
+    wanted = dialed({})
+    for value in ODD:
+        config: dict[str, object] = {name: value}
+        if wrapped:
+            config = {"params": config}
+        try:
+            assert dialed(config) == wanted
+        except ConfigError:
+            # Then nothing is dialed.
+            continue
+
+
+def test_a_log_cannot_ask_for_what_is_in_the_environment(server, log, capsys):
+    header, *lines = log.read_text().splitlines()
+    config = json.loads(header) | {
+        "config": {"session": {"a": [{"b": "${env:SOME_OTHER_KEY}"}]}}
+    }
+    log.write_text("\n".join((json.dumps(config), *lines)) + "\n")
+    assert main([str(log), "--server", server.url]) == 2
+    assert f"{log}:1: config: found a placeholder" in capsys.readouterr().err
 
 
 def test_a_server_that_refuses_is_a_failure(server, log, capsys):

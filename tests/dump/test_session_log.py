@@ -317,3 +317,35 @@ def test_words_that_look_like_a_key_are_what_was_said():
     assert heard["event"]["usage"]["note"] == hidden
     assert result["result"] == {"text": WORDS, "id": "7"}
     assert error["message"] == hidden
+
+
+NUMBER = 9876543210123
+#: What may stand where a text is expected, with a secret in it.
+ODD_WORDS = [
+    {KEY: 1},
+    [{KEY: 1}],
+    {"a": [{f"x{KEY.upper()}x": {KEY: KEY}}]},
+    NUMBER,
+    [NUMBER, {"a": float(NUMBER)}],
+]
+
+
+@pytest.mark.parametrize("odd", ODD_WORDS)
+@pytest.mark.parametrize(
+    "field", ["transcript", "delta", "text", "logprobs", "usage", "item_id"]
+)
+def test_a_secret_is_no_name_of_a_field_either(field, odd):
+    redactor = Redactor([KEY, str(NUMBER)])
+    log = SessionLog(redactor)
+    for kind in ("delta", "completed", "segment", "failed"):
+        event = {
+            "type": f"conversation.item.input_audio_transcription.{kind}",
+            field: odd,
+        }
+        log.message(1.0, "received", 1, json.dumps(event))
+    log.note(2.0, "result", {"result": {field: odd}})
+    found = lines(log)
+    assert len(found) == 5
+    shown = json.dumps(found).lower()
+    assert KEY not in shown
+    assert str(NUMBER) not in shown

@@ -91,14 +91,29 @@ async def test_stop_does_not_wait_for_a_body(length):
         await call.stop()
 
 
-@pytest.mark.parametrize("head", [b"\x89\x00", b"\x8a\x00"])
-async def test_a_flood_of_pings_costs_the_connection(head):
+@pytest.mark.parametrize(
+    ("first", "frame"),
+    [
+        # PINGs and PONGs, also with something in them.
+        (b"", b"\x89\x00"),
+        (b"", b"\x8a\x00"),
+        (b"", b"\x89\x7d" + bytes(125)),
+        # Texts and data, and parts of one text that go on.
+        (b"", b"\x81\x00"),
+        (b"", b"\x82\x00"),
+        (b"", b"\x81\x02{}"),
+        (b"\x01\x01 ", b"\x00\x01 "),
+    ],
+)
+async def test_a_flood_of_frames_with_nothing_in_them_costs_the_connection(
+    first, frame
+):
     connections = 0
 
     async def flood(connection: ServerConnection) -> None:
         nonlocal connections
         connections += 1
-        connection.transport.write(head * 50_000)
+        connection.transport.write(first + frame * 50_000)
         await connection.wait_closed()
 
     async with nothing_left(), serve(flood, "127.0.0.1", 0) as server:
