@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .audio.converter import interleaved_of
 from .realtime.shown import harmless
 from .recording.dump_files import DumpFiles
 from .recording.session_log import SessionLog
@@ -94,16 +95,28 @@ class AudioDumper:
     # -- in the loop ------------------------------------------------------
 
     def frame(
-        self, data: bytes | bytearray, rate: int, channels: int, width: int
+        self,
+        data: bytes | bytearray,
+        rate: int,
+        channels: int,
+        width: int,
+        planar: bool = False,
     ) -> None:
         """Add the audio of a frame, which must not change afterwards.
 
         ``rate`` (Hz), ``channels`` and ``width`` (bytes per sample) are the
-        frame's own, 0 where it does not say.
+        frame's own, 0 where it does not say.  ``planar``: its channels stand
+        one after the other; they are written as all others, side by side.
         """
 
         def write(at: float) -> None:
-            self._files.add_audio(data)
+            whole = not len(data) % ((channels or 1) * (width or 2))
+            if planar and whole and channels > 1:
+                self._files.add_audio(
+                    interleaved_of(data, channels, width or 2)
+                )
+            else:
+                self._files.add_audio(data)
             self._log.frame(at, len(data), rate, channels, width)
 
         self._add(len(data), write)

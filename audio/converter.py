@@ -29,6 +29,9 @@ _WIRE: dict[str, tuple[int, g711.Law | None]] = {
 class FrameConverter:
     """Converts the frames of one stream; format changes lose nothing.
 
+    A frame may end in the middle of a sample, whose bytes wait for the next
+    one; where that has another format they are lost (`take_cut_bytes`).
+
     `wire`: format of the bytes returned. `default_rate` (Hz) and
     `default_channels` hold for frames that leave them 0, as TEN frames may.
     `g711_input`: companding of 8-bit frames; the wire's own if not given,
@@ -63,6 +66,9 @@ class FrameConverter:
         self._samples = 0
         self._batch_ms = batch_ms
         self._waiting = bytearray()
+        #: Of a sample whose other bytes are in the next frame.
+        self._begun = b""
+        self._cut_bytes = 0
         self._use((default_rate, default_channels, 2))
 
     @property
@@ -85,9 +91,9 @@ class FrameConverter:
 
         `rate` Hz, 4000 to 192000; `channels` 1 to 8, mixed down by their
         mean; `bytes_per_sample` 2 (s16le) or 1 (G.711); 0 is the default.
-        `interleaved` False means that each channel's samples stand together.
-        Raises ValueError that names the field; the frame is then not taken
-        at all.
+        `interleaved` False means that each channel's samples stand together;
+        such a frame must hold whole samples.  Raises ValueError that names
+        the field; the frame is then not taken at all.
         """
         view = memoryview(data)
         size = view.nbytes
@@ -105,22 +111,32 @@ class FrameConverter:
                     f"bytes_per_sample: {width} is neither 2 (PCM) nor 1"
                     " (G.711)"
                 )
-        count, rest = divmod(size, channels * width)
-        if rest:
+        unit = channels * width
+        planar = channels > 1 and not interleaved
+        if planar and size % unit:
             raise ValueError(
                 f"data: {size} bytes are not a whole number of samples of "
-                f"{channels} channel(s) of {width} byte(s)"
+                f"{channels} channels of {width} byte(s), which stand apart"
             )
         early = self._change(new_format) if changes else b""
-        self._samples += count
-        if channels > 1 and not interleaved:
-            planes = np.frombuffer(view, f"V{width}").reshape(channels, count)
-            self._waiting += planes.T.tobytes()
-        else:
-            self._waiting += view
+        if planar:
+            self._cut()
+            view = memoryview(interleaved_of(data, channels, width))
+        elif self._begun or size % unit:
+            joined = self._begun + bytes(view)
+            whole = len(joined) - len(joined) % unit
+            self._begun = joined[whole:]
+            view = memoryview(joined)[:whole]
+        self._samples += view.nbytes // unit
+        self._waiting += view
         if len(self._waiting) < self._batch:
             return early
         return early + self._drained()
+
+    def take_cut_bytes(self) -> int:
+        """How many bytes of a sample were lost since the last look."""
+        count, self._cut_bytes = self._cut_bytes, 0
+        return count
 
     def flush(self) -> bytes:
         """Return the audio held back here and by the resampler, as wire
@@ -144,6 +160,7 @@ class FrameConverter:
 
     def _change(self, new_format: tuple[int, int, int]) -> bytes:
         """Switch to another input format; return the old one's tail."""
+        self._cut()
         old_rate, new_rate = self._format[0], new_format[0]
         if old_rate == new_rate:
             tail = self._drained()
@@ -154,6 +171,11 @@ class FrameConverter:
             self._resampler = Resampler(new_rate, self.wire_rate)
         self._use(new_format)
         return tail
+
+    def _cut(self) -> None:
+        """The rest of a sample will not come."""
+        self._cut_bytes += len(self._begun)
+        self._begun = b""
 
     def _use(self, new_format: tuple[int, int, int]) -> None:
         self._format = new_format
@@ -169,6 +191,16 @@ class FrameConverter:
         if self._wire_law:
             return g711.encode(samples, self._wire_law).tobytes()
         return samples.astype("<i2", copy=False).tobytes()
+
+
+def interleaved_of(
+    data: bytes | bytearray | memoryview, channels: int, width: int
+) -> bytes:
+    """Planar audio, whose channels stand one after the other, with the samples
+    of one moment side by side; ``width`` is that of a sample, in bytes."""
+    planes = np.frombuffer(data, f"V{width}").reshape(channels, -1)
+    side_by_side: bytes = planes.T.tobytes()
+    return side_by_side
 
 
 def samples_of(data: bytes, wire: str) -> Int16Array:

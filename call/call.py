@@ -150,6 +150,10 @@ class Call:
                 self._client.core.quiet_to(quiet_to)
         return self.received_ms - before
 
+    def take_cut_bytes(self) -> int:
+        """Bytes of a sample whose rest never came, for the format changed."""
+        return self._converter.take_cut_bytes()
+
     def finalize(self, token: object) -> None:
         """Deliver everything received so far, then answer with ``token``."""
         self._intake.finalize()

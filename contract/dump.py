@@ -46,11 +46,16 @@ class CallDump(WireTrace):
             )
 
     def frame(
-        self, data: bytes | bytearray, rate: int, channels: int, width: int
+        self,
+        data: bytes | bytearray,
+        rate: int,
+        channels: int,
+        width: int,
+        planar: bool,
     ) -> None:
         """A frame as it came, as `AudioDumper.frame` has it."""
         if self.dumper is not None:
-            self.dumper.frame(data, rate, channels, width)
+            self.dumper.frame(data, rate, channels, width, planar)
 
     @override
     def message(self, kind: str, connection: int, message: bytes | str) -> None:

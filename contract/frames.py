@@ -36,7 +36,7 @@ class IncomingFrames:
     _slot: CallSlot
     _errors: ErrorMessages
     _dump: CallDump
-    _refused: int = 0
+    _complaints: int = 0
     _known_metadata: str = ""
 
     # -- before the base has it -------------------------------------------
@@ -54,7 +54,7 @@ class IncomingFrames:
             return False
         if data:
             # Here nothing has been dropped or put into another order yet.
-            self._dump.frame(data, *_form(frame))
+            self._dump.frame(data, *_form(frame), _is_planar(frame))
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
             self._lose(frame)
@@ -97,21 +97,28 @@ class IncomingFrames:
             added_ms = call.push(
                 frame.get_buf(),
                 *_form(frame),
-                frame.get_data_fmt() != AudioFrameDataFmt.NON_INTERLEAVE,
+                not _is_planar(frame),
             )
         except ValueError as error:
             self._refuse(str(error))
             return False
+        cut = call.take_cut_bytes()
+        if cut:
+            self._complain(
+                f"audio frame: the format changed in the middle of a sample,"
+                f" {cut} byte(s) of it are lost"
+            )
         self._base.audio_timeline.add_user_audio(added_ms)
         return True
 
     def _refuse(self, problem: str) -> None:
+        self._complain(f"audio frame refused: {problem}")
+
+    def _complain(self, text: str) -> None:
         # One bad frame is rarely alone: report the 1st, 10th, 100th …
-        self._refused += 1
-        if str(self._refused).strip("0") == "1":
-            self._errors.send_soon(
-                Fault("report", "", f"audio frame refused: {problem}")
-            )
+        self._complaints += 1
+        if str(self._complaints).strip("0") == "1":
+            self._errors.send_soon(Fault("report", "", text))
 
     # -- frames that the base has yet -------------------------------------
 
@@ -188,6 +195,11 @@ class IncomingFrames:
         if min(rate, channels, width) <= 0:
             return Fraction(0)
         return Fraction(size * 1000, rate * channels * width)
+
+
+def _is_planar(frame: AudioFrame) -> bool:
+    """Do the channels stand one after the other?"""
+    return bool(frame.get_data_fmt() == AudioFrameDataFmt.NON_INTERLEAVE)
 
 
 def _form(frame: AudioFrame) -> tuple[int, int, int]:

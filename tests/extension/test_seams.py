@@ -196,6 +196,32 @@ def test_stereo_is_mixed_whichever_way_its_channels_lie(server, planar):
     assert call.texts == text_of([1, 2, 3])
 
 
+@pytest.mark.parametrize("cut", [641, 1, 3, 4097])
+def test_frames_cut_anywhere_lose_nothing(server, cut):
+    audio, _ = spoken([[1, 2, 3], [4]])
+    raw = audio.tobytes()
+    # Those of a byte would be too many.
+    parts = [raw[i : i + cut] for i in range(0, len(raw), cut)]
+    if cut < 100:
+        parts = [*parts[:200], raw[200 * cut :]]
+
+    async def script(call: Call) -> None:
+        for part in parts:
+            frame = AudioFrame.create("pcm_frame")
+            frame.alloc_buf(len(part))
+            view = frame.lock_buf()
+            view[:] = part
+            frame.unlock_buf(view)
+            frame.set_sample_rate(16000)
+            await call.env.send_audio_frame(frame)
+            await asyncio.sleep(0)
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2, 3], [4])
+    assert call.errors == []
+
+
 # -- B6: the dead period and the end -----------------------------------------
 
 

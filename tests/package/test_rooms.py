@@ -25,7 +25,7 @@ MAY_USE = {
     "config": {".realtime", ".service", "openai", "pydantic"},
     "properties": {".config", ".service", "pydantic"},
     "openai_asr_client": {".connection", ".realtime"},
-    "audio_dumper": {".realtime", ".recording", ".safety"},
+    "audio_dumper": {".audio", ".realtime", ".recording", ".safety"},
     "call": {
         ".audio",
         ".config",
