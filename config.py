@@ -238,7 +238,7 @@ class OpenAIASRConfig(_Section):
     sample_rate: Whole = _field(
         16000, "a whole number of Hz from 8000 to 192000", ge=8000, le=192_000
     )
-    channels: Whole = _field(1, "1 or 2", ge=1, le=8)
+    channels: Whole = _field(1, "a whole number from 1 to 8", ge=1, le=8)
     connect_timeout_ms: Whole = _ms(10_000, 100, 120_000)
     peer_timeout_ms: Whole = _ms(9_000, 2_000, 120_000)
     finalize_timeout_ms: Whole = _ms(5_000, 100, 120_000)

@@ -53,6 +53,19 @@ async def test_a_burst_is_written_in_order(tmp_path):
     assert logged_bytes(lines_of(path)) == path.stat().st_size
 
 
+async def test_planar_frames_are_written_side_by_side(tmp_path):
+    path = tmp_path / "x.pcm"
+    dump = Dump(path)
+    dump.writer.frame(b"aAbBcCdD", 16000, 2, 2, True)
+    dump.writer.frame(b"abcd", 16000, 2, 1, True)
+    # What is no whole number of samples, or says too little, stays as it is.
+    dump.writer.frame(b"abcde", 16000, 2, 2, True)
+    dump.writer.frame(b"xyz", 16000, 0, 0, True)
+    await dump.writer.stop()
+    assert dump.errors == []
+    assert path.read_bytes() == b"aAcCbBdD" + b"acbd" + b"abcde" + b"xyz"
+
+
 async def test_stop_twice_and_frames_after_it_do_nothing(tmp_path):
     path = tmp_path / "x.pcm"
     dump = Dump(path)

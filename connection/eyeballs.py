@@ -1,0 +1,76 @@
+"""Connects to the first address of a host that answers (RFC 8305)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Sequence
+from itertools import chain, zip_longest
+from typing import Any
+
+#: An address that says nothing costs so much, not the whole attempt; in
+#: seconds (RFC 8305, 5).
+_NEXT_AFTER_S = 0.25
+
+#: As `socket.getaddrinfo` tells it: family, kind, protocol, name, address.
+Address = tuple[int, int, int, str, tuple[Any, ...]]
+
+
+async def first_socket(found: Sequence[Address]) -> socket.socket:
+    """A socket that is connected to one of these addresses.
+
+    They are tried in their order, but with the families in turn; the next one
+    as soon as one fails, or says nothing for a while.  Raises what the first
+    of them failed with.  (`loop.create_connection` does this as well, but not
+    in every event loop that hosts use.)
+    """
+    assert found
+    waiting = _families_in_turn(found)
+    running: set[asyncio.Task[socket.socket]] = set()
+    problem: BaseException | None = None
+    try:
+        while waiting or running:
+            if waiting:
+                running.add(asyncio.ensure_future(_connected(waiting.pop(0))))
+            done, running = await asyncio.wait(
+                running,
+                timeout=_NEXT_AFTER_S if waiting else None,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            for task in done:
+                if task.exception() is None:
+                    # Another one that is there in the same moment is closed.
+                    running |= done - {task}
+                    return task.result()
+                problem = problem or task.exception()
+        assert problem is not None
+        raise problem
+    finally:
+        for task in running:
+            task.cancel()
+            task.add_done_callback(_close)
+
+
+def _families_in_turn(found: Sequence[Address]) -> list[Address]:
+    families = dict.fromkeys(address[0] for address in found)
+    each = ([a for a in found if a[0] == family] for family in families)
+    return [a for a in chain(*zip_longest(*each)) if a is not None]
+
+
+async def _connected(address: Address) -> socket.socket:
+    family, kind, protocol, _, where = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, where)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _close(task: asyncio.Task[socket.socket]) -> None:
+    """It came about too late."""
+    with contextlib.suppress(asyncio.CancelledError, Exception):
+        task.result().close()
