@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ._engine import Engine
 from ._files import Checker, ConfigError, Problem
 from ._graph import Graph, graph_from_json, read_graph
 from ._node import Node
+from .cmd_result import StatusCode
 
 PREDEFINED_KEYS = (
     "name",
@@ -99,7 +99,7 @@ class AppCore:
         def create(engine: Engine, node: Node) -> None:
             create_extension(engine, node, self._app_dir)
 
-        engine = Engine(graph, create, app=self, on_end=self._ended)
+        engine = Engine(graph, create, app=self.app_command, on_end=self._ended)
         with self._changed:
             self._engines[engine.graph_id] = engine
             closing = self._closing
@@ -143,8 +143,7 @@ class AppCore:
 
     def app_command(self, engine: Engine, core: CmdCore) -> None:
         """``ten:close_app``, ``ten:start_graph``, ``ten:stop_graph``."""
-        answer: Callable[[int, str], None] = engine.commands.succeed
-        detail = ""
+        status, detail = StatusCode.OK, ""
         if core.name == "ten:close_app":
             self.close()  # its result would come when all is over
             return
@@ -152,15 +151,15 @@ class AppCore:
             try:
                 detail = self.start(self._wanted(core))
             except ConfigError as error:
-                answer, detail = engine.commands.fail, str(error)
+                status, detail = StatusCode.ERROR, str(error)
         elif core.name == "ten:stop_graph":
             if not self.stop(core.graph_id or engine.graph_id):
-                answer = engine.commands.fail
+                status = StatusCode.ERROR
                 detail = f"there is no graph {core.graph_id!r}"
         else:
-            answer = engine.commands.fail
+            status = StatusCode.ERROR
             detail = f"this app does not know the command {core.name!r}"
-        answer(core.cmd_id, detail)
+        engine.commands.conclude(status, core.cmd_id, detail)
 
     def _wanted(self, core: CmdCore) -> Graph:
         if core.graph_json:

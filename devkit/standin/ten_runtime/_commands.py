@@ -83,17 +83,14 @@ class Commands:
 
     def fail(self, cmd_id: int, detail: str) -> None:
         """Answer a command with an ERROR result of the runtime's own."""
-        self._conclude(_own_result(StatusCode.ERROR, cmd_id, detail))
+        self.conclude(StatusCode.ERROR, cmd_id, detail)
 
-    def succeed(self, cmd_id: int, detail: str) -> None:
-        """Answer a command that the runtime carried out."""
-        self._conclude(_own_result(StatusCode.OK, cmd_id, detail))
-
-    def _conclude(self, core: ResultCore) -> None:
+    def conclude(self, status: StatusCode, cmd_id: int, detail: str) -> None:
+        """Answer a command in the place of a node."""
         with self._lock:
-            request = self._requests.get(core.cmd_id)
+            request = self._requests.get(cmd_id)
         if request is not None:
-            self._settle(request, core)
+            self._settle(request, _own_result(status, cmd_id, detail))
 
     def end_all(self) -> None:
         """All nodes have ended. Only now do open commands, too: who waits

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from ._abort import native_abort, process_ends, unwatch, watch
 from ._commands import Commands, ResultHandler
@@ -36,13 +36,6 @@ FATAL_CLOSE_LIMIT_S = 5.0
 APP_COMMANDS = ("ten:close_app", "ten:start_graph", "ten:stop_graph")
 
 
-class AppServices(Protocol):
-    """What a graph asks of its app."""
-
-    def app_command(self, engine: Engine, core: CmdCore) -> None:
-        """Carry out and answer a command sent to the app."""
-
-
 class CreationError(Exception):
     """A node cannot be created."""
 
@@ -50,7 +43,8 @@ class CreationError(Exception):
 class Engine:
     """One graph. ``start()`` returns at once; ``join()`` waits for the end.
 
-    ``create`` makes a node's driver (or raises :class:`CreationError`).
+    ``create`` makes a node's driver (or raises :class:`CreationError`);
+    ``app`` carries out and answers a command sent to the app.
     ``implicit``: every node's messages go to all others, as in a tester's
     single mode.
     """
@@ -59,7 +53,7 @@ class Engine:
         self,
         graph: Graph,
         create: Callable[[Engine, Node], None],
-        app: AppServices | None = None,
+        app: Callable[[Engine, CmdCore], None] | None = None,
         implicit: bool = False,
         on_end: Callable[[Engine], None] | None = None,
     ) -> None:
@@ -296,7 +290,7 @@ class Engine:
 
     def _app_command(self, core: CmdCore) -> None:
         if self._app is not None:
-            self._app.app_command(self, core)
+            self._app(self, core)
         elif core.name == "ten:close_app":
             self.close()  # its result would come when all is over
         else:

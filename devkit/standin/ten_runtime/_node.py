@@ -14,7 +14,6 @@ from ._files import ConfigError, find_nulls
 from ._graph import TEST_ADDON, NodeSpec
 from ._log import log_line
 from ._owner import EnvOwner, Stage
-from ._package import Package
 from ._placeholder import UnresolvedPlaceholder, resolve
 from ._tree import Tree, merge
 from .error import TenError, closed_error
@@ -64,7 +63,8 @@ class Node(EnvOwner):
         super().__init__(spec.name)
         self.graph = graph
         self.spec = spec
-        self.package = Package(spec.addon)
+        #: The package's properties.
+        self.defaults: Tree = {}
         self.driver: Driver | None = None
         self.source = Loc("", graph.graph_id, spec.name)
         self.open_inbox = False
@@ -185,8 +185,7 @@ class Node(EnvOwner):
                 self._stopping = True
 
     def _merged(self) -> Tree:
-        initial = self.init_tree
-        base = self.package.properties if initial is None else initial
+        base = self.defaults if self.init_tree is None else self.init_tree
         nulls = find_nulls(base, "$") + find_nulls(self.spec.properties, "$")
         if nulls:
             raise ConfigError("property", nulls)
