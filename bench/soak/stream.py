@@ -17,6 +17,7 @@ from ten_packages.extension.openai_asr_python.audio.levels import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.connection.interface import (
+    AsrListener,
     ClientSettings,
 )
 from ten_packages.extension.openai_asr_python.openai_asr_client import (
@@ -77,6 +78,13 @@ CHANCES = {
     "unknown_events": "p:0.1",
     "slow_handshake": "p:0.1",
 }
+#: How the schedule refuses connections for a moment, by name.
+_REFUSALS: dict[str, dict[str, Any]] = {
+    "refuse_503": {"http_status": 503},
+    "refuse_429": {"http_status": 429},
+    "reset_handshake": {"http_status": None},
+    "rate_limit_error": {"error": "rate_limit_exceeded"},
+}
 #: What the schedule does to the server, by name.
 SCHEDULED = (
     "drop",
@@ -123,7 +131,7 @@ class Count:
                 setattr(self, name, getattr(self, name) + value)
 
 
-class Listener:
+class Listener(AsrListener):
     """Keeps the account of one call."""
 
     def __init__(self) -> None:
@@ -145,16 +153,10 @@ class Listener:
             count.longest_recovery_s = max(count.longest_recovery_s, recovery)
             self._lost_at = None
 
-    async def on_asr_delta(self, turn: TurnResult) -> None:
-        pass
-
     async def on_asr_completed(self, turn: TurnResult) -> None:
         self.hear(turn.text)
         self.texts.append(turn.text)
         self.changed.set()
-
-    async def on_asr_committed(self, item_id: str) -> None:
-        pass
 
     async def on_asr_finalized(self, end: FinalizeEnd) -> None:
         self.ends.append(end.token)
@@ -271,9 +273,11 @@ def client_for(
 
 
 class Line(Protocol):
-    """How the audio of a call gets to the extension or its client."""
+    """How the audio of a call gets to the extension or its client.
 
-    #: Hz, and samples of a frame.
+    ``rate`` in Hz; ``frame``: samples of one.
+    """
+
     rate: int
     frame: int
 
@@ -291,7 +295,7 @@ class Line(Protocol):
 
 
 @dataclass
-class ClientLine:
+class ClientLine(Line):
     """A line to the client itself."""
 
     client: OpenAIASRClient
@@ -304,9 +308,6 @@ class ClientLine:
 
     async def finalize(self, token: str) -> None:
         self.client.finalize(token)
-
-    async def before_fault(self) -> None:
-        pass
 
     async def catch_up(self, listener: Listener) -> None:
         core = self.client.core
@@ -415,9 +416,6 @@ class Stream:
         """Let one fault happen; what lasts ends a little later."""
         self.listener.count.faults += 1
         short = self._rng.uniform(0.02, 0.4)
-        if name == "close":
-            server.drop_connections(abort=False)
-            return
         if name == "expire":
             server.expire_sessions()
             return
@@ -425,19 +423,13 @@ class Stream:
             server.freeze()
             self._after(2.5, server.thaw)
             return
-        if name.startswith("refuse_"):
-            server.refuse(http_status=int(name[-3:]))
-            self._after(short, lambda: server.refuse(False))
-        elif name == "reset_handshake":
-            server.refuse(http_status=None)
-            self._after(short, lambda: server.refuse(False))
-        elif name == "rate_limit_error":
-            server.refuse(error="rate_limit_exceeded")
+        if name in _REFUSALS:
+            server.refuse(**_REFUSALS[name])
             self._after(short, lambda: server.refuse(False))
         elif name == "unreachable":
             server.stop_listening()
             self._after(short, server.start_listening)
-        server.drop_connections(abort=True)
+        server.drop_connections(abort=name != "close")
 
     def _after(self, seconds: float, work: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()
