@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import NoReturn
 
-from .faults import Faults, OnConnections, OnItems, describe, parse_fault
+from .faults import Faults, describe, parse_fault
 from .local import DIALECTS, LocalServer
 from .rules import Rule
 
@@ -213,12 +213,9 @@ def _faults_help() -> str:
     )
     lines = []
     for name, about in describe().items():
-        if isinstance(about, OnItems):
-            label, text = f"{name}=WHEN", f"items: {about.help}"
-        elif isinstance(about, OnConnections):
-            label, text = f"{name}=WHEN", f"connections: {about.help}"
-        else:
-            label, text = f"{name}=VALUE", about.help
+        label, text = f"{name}=VALUE", about.help
+        if about.on:
+            label, text = f"{name}=WHEN", f"{about.on}: {about.help}"
         default = defaults[name]
         if default not in ("never", None, ""):
             text += f" (default: {default})"

@@ -21,7 +21,10 @@ class Stream(Protocol):
 
 
 class Engine(Protocol):
-    """Shared by all sessions of a server, used from one event loop."""
+    """Shared by all sessions of a server, used from one event loop.
+
+    Who derives from these has nothing to load or to release at first.
+    """
 
     def warm_up(self) -> None:
         """Begin to load what is slow to load; does not block."""
