@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from ten_packages.extension.openai_asr_python.realtime.faults import (
@@ -29,7 +29,8 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
 
 from .detector import SimDetector
 from .server import Faults, SimConnection, SimServer
-from .watch import Watch, demand
+from .state import CallState, Spoken, demand
+from .watch import Watch
 from .words import NOISE, RATE, SILENCE, WORD_SAMPLES, find_speech, ms
 from .words import word_audio as audio_of
 
@@ -49,72 +50,57 @@ _DETECTORS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass
-class Spoken:
-    """Word number ``word`` was said from sample ``start`` on."""
-
-    word: int
-    start: int
-
-
-@dataclass
-class Call:
+class Call(CallState):
     """One call.  ``owner``: who ends turns; ``semantic`` is a server whose
     turns differ with every replay, ``local`` the client's own detector,
     ``local_skip`` the same where silence is not sent.
 
-    Every step is watched: `watch.Violation` is raised where a promise is
+    Every step is watched: `state.Violation` is raised where a promise is
     broken.  ``connect_s``: the longest time that a connection takes.
     """
 
-    rng: random.Random
-    server: SimServer
-    owner: str = "server"
-    limits: Limits = field(
-        default_factory=lambda: Limits(packet_ms=100, replay_packet_ms=1000)
-    )
-    now: float = 1000.0
-    reachable: bool = True
-    connect_s: float = 0.0
-    wall_error_s: float = 0.0
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        server: SimServer,
+        owner: str = "server",
+        limits: Limits | None = None,
+        *,
+        connect_s: float = 0.0,
+        wall_error_s: float = 0.0,
+    ) -> None:
+        limits = limits or Limits(packet_ms=100, replay_packet_ms=1000)
         settings = SessionSettings(
             model="gpt-4o-transcribe",
             wire_format="g711_ulaw",
-            turn_detection=_DETECTORS.get(self.owner),
+            turn_detection=_DETECTORS.get(owner),
         )
-        self.core = Transcription(
+        core = Transcription(
             settings,
-            self.limits,
+            limits,
             protocol="auto",
             find_speech=find_speech,
-            rng=self.rng,
+            rng=rng,
         )
+        super().__init__(core, server, limits, settings, owner)
+        self.rng = rng
+        self.connect_s = connect_s
+        self.wall_error_s = wall_error_s
+        self.reachable = True
         self.detector: SimDetector | None = None
         self.next_owner: str | None = None
         self.connections: list[SimConnection] = []
         self.attempts: list[float] = []
         self.refusals: list[Fault] = []
         self.refuses_spare = False
-        self.spoken: list[Spoken] = []
-        self.asked: list[str] = []
-        self.asked_at: list[int] = []
-        self.commits: list[int] = [0]
         self.changes = 0
-        self.changing: SessionSettings | None = None
-        self.change_at = 0.0
-        self.settings = settings
         self.results: list[Result] = []
         self.keep_results = True
         self.pongs: list[tuple[float, SimConnection]] = []
         self.opened = 0
         self.faults_done = 0
         self.peak_held = 0
-        self.slack_ms = 1
-        self.noisy = False
         self.stalled = False
-        self.stopped = False
         if self.owner in ("local", "local_skip"):
             self.listen()
         self.watch = Watch(self)
@@ -175,11 +161,6 @@ class Call:
         """Say the rest of the word that `say` left."""
         rest, self._unsaid = self._unsaid, b""
         self.hear(rest)
-
-    def start_of(self, word: int) -> int:
-        """The first sample of a word."""
-        demand(0 < word <= len(self.spoken), f"never said: w{word}")
-        return self.spoken[word - 1].start
 
     def finalize(self) -> None:
         token = f"f{len(self.asked)}"
@@ -245,16 +226,6 @@ class Call:
     def _note_commit(self) -> None:
         if self.commits[-1] != self.core.received:
             self.commits.append(self.core.received)
-        del self.commits[:-4]
-
-    def too_short_to_commit(self, start: int, position: int) -> bool:
-        """Is a word at ``start`` in the last bit before a finalize that no
-        server takes as a turn, or cut off from its turn by an earlier one?"""
-        if position - start < ms(100) + WORD_SAMPLES:
-            return True
-        return any(
-            commit < position < commit + ms(100) for commit in self.commits
-        )
 
     def stop(self) -> None:
         """The call is over, whatever is still open."""
@@ -342,8 +313,6 @@ class Call:
             arrives = connection.next_at()
             if arrives is not None:
                 yield arrives
-            if connection.open and connection.expires_at is not None:
-                yield connection.expires_at
             if connection.open and connection.close_at is not None:
                 yield connection.close_at[0]
 
@@ -351,9 +320,8 @@ class Call:
         """Do everything that is due now."""
         if self.stalled:
             return
-        busy = True
-        while busy:
-            busy = self._round()
+        while self._round():
+            continue
         self.peak_held = max(
             self.peak_held, self.core.received - self.core._buffer.start
         )
@@ -447,13 +415,10 @@ class Call:
             busy = True
             self.core.exchange.receive(link, event, self.now)
         close = connection.close_at
-        expired = connection.expires_at
-        if expired is not None and self.now >= expired:
-            close = (expired, 1001, "session over")
-            self.faults_done += 1
         if close is not None and self.now >= close[0]:
             busy = True
-            self._close(connection, close[1], close[2])
+            self.faults_done += close == connection.expiry
+            self._close(connection, *close[1:])
         return busy
 
     # -- the verdict -------------------------------------------------------
