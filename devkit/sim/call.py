@@ -14,11 +14,9 @@ from ten_packages.extension.openai_asr_python.realtime.faults import (
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.results import (
-    AudioDropped,
     Final,
     Result,
     SettingsChanged,
-    TurnFailed,
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
@@ -202,10 +200,14 @@ class Call(CallState):
         if self.changing is not None:
             return
         self.changing, self.change_at = self.settings, self.now
-        sent = [len(c.link.session.outbox) for c in self.connections]
+
+        def waiting() -> list[int]:
+            return [len(c.link.session.outbox) for c in self.connections]
+
+        before = waiting()
         self.core.change(self.settings, self.now)
         demand(
-            sent == [len(c.link.session.outbox) for c in self.connections],
+            waiting() == before,
             "a change that changes nothing goes to the service",
         )
         self.settle()
@@ -354,25 +356,19 @@ class Call(CallState):
             result = self.core.results.popleft()
             self.watch.result(result)
             if isinstance(result, SettingsChanged):
-                self._changed(result)
+                if result.refused is None and self.next_owner is not None:
+                    self.listen()
+                self.next_owner = None
             if self.keep_results:
                 self.results.append(result)
         return busy
 
-    def _changed(self, answer: SettingsChanged) -> None:
-        owner, self.next_owner = self.next_owner, None
-        if answer.refused is None and owner is not None:
-            self.next_owner = owner
-            self.listen()
-
-    def _connect(self) -> None:
-        if self.stopped or self.core.fatal is not None:
-            return  # the client closes such a socket
+    def _refusal(self) -> Fault | None:
+        """Why an attempt fails now."""
+        core = self.core
         if not self.reachable:
             self.faults_done += 1
-            self.core.exchange.failed(Fault("retry", "refused", "no"), self.now)
-            return
-        core = self.core
+            return Fault("retry", "refused", "no")
         if self.refuses_spare and core.active is not None:
             # The key is revoked while a session lives.
             self.faults_done += 1
@@ -380,12 +376,15 @@ class Call(CallState):
             wanted = attempt is not None and attempt.change is None
             if wanted and not core._in_force.is_stale(attempt):
                 self.watch.refused_spare(core.active)
-            core.exchange.failed(
-                Fault("fatal", "invalid_api_key", "no"), self.now
-            )
-            return
-        if self.refusals:
-            self.core.exchange.failed(self.refusals.pop(0), self.now)
+            return Fault("fatal", "invalid_api_key", "no")
+        return self.refusals.pop(0) if self.refusals else None
+
+    def _connect(self) -> None:
+        if self.stopped or self.core.fatal is not None:
+            return  # the client closes such a socket
+        fault = self._refusal()
+        if fault is not None:
+            self.core.exchange.failed(fault, self.now)
             return
         self.opened += 1
         self.server.count += 1
@@ -448,21 +447,6 @@ class Call(CallState):
             if isinstance(result, Final)
             for word in result.turn.text.split()
         ]
-
-    def reported(self) -> set[str]:
-        """Words in audio that was reported as given up."""
-        gone = [
-            (r.start_ms, r.start_ms + r.duration_ms)
-            for r in self.results
-            if isinstance(r, (AudioDropped, TurnFailed))
-        ]
-        return {
-            f"w{spoken.word}"
-            for spoken in self.spoken
-            for start, stop in gone
-            if spoken.start + WORD_SAMPLES > ms(start)
-            and spoken.start < ms(stop)
-        }
 
     def check(self) -> None:
         """Every word once, in order; every finalize answered, in order."""

@@ -60,7 +60,6 @@ class AsyncASRBaseExtension(AsyncExtension):
         self.session_id: str | None = None
         self.metadata: dict[str, Any] | None = None
         self.finalize_id: str | None = None
-        self.sent_buffer_length = 0
         self.buffered_frames: asyncio.Queue[AudioFrame] = asyncio.Queue()
         self.buffered_frames_size = 0
         self.audio_frames_queue: asyncio.Queue[AudioFrame] = asyncio.Queue()
@@ -239,10 +238,9 @@ class AsyncASRBaseExtension(AsyncExtension):
             buffered = self.buffered_frames.get_nowait()
             await self.send_audio(buffered, self.session_id)
         self.buffered_frames_size = 0
-        if await self.send_audio(audio_frame, self.session_id):
-            self.sent_buffer_length += len(buf)
-            if self.first_audio_time is None:
-                self.first_audio_time = asyncio.get_running_loop().time()
+        sent = await self.send_audio(audio_frame, self.session_id)
+        if sent and self.first_audio_time is None:
+            self.first_audio_time = asyncio.get_running_loop().time()
 
     def _buffer(self, audio_frame: AudioFrame, size: int) -> None:
         strategy = self.buffer_strategy()

@@ -10,8 +10,8 @@ from typing import Any
 from ._core import CmdCore
 from ._creation import create_extension
 from ._engine import Engine
-from ._files import Checker, ConfigError, Problem
-from ._graph import Graph, graph_from_json, read_graph
+from ._files import Checker
+from ._graph import Graph, read_graph
 from ._node import Node
 from .cmd_result import StatusCode
 
@@ -148,10 +148,16 @@ class AppCore:
             self.close()  # its result would come when all is over
             return
         if core.name == "ten:start_graph":
-            try:
-                detail = self.start(self._wanted(core))
-            except ConfigError as error:
-                status, detail = StatusCode.ERROR, str(error)
+            wanted = self.graphs.get(core.graph_name)
+            if wanted is not None:
+                detail = self.start(wanted.graph)
+            else:
+                status = StatusCode.ERROR
+                known = ", ".join(self.graphs) or "none"
+                detail = (
+                    f"ten:start_graph: $: no graph {core.graph_name!r}; the "
+                    f"graphs are {known}"
+                )
         elif core.name == "ten:stop_graph":
             if not self.stop(core.graph_id or engine.graph_id):
                 status = StatusCode.ERROR
@@ -160,15 +166,3 @@ class AppCore:
             status = StatusCode.ERROR
             detail = f"this app does not know the command {core.name!r}"
         engine.commands.conclude(status, core.cmd_id, detail)
-
-    def _wanted(self, core: CmdCore) -> Graph:
-        if core.graph_json:
-            graph = graph_from_json(core.graph_json, "ten:start_graph")
-        elif core.graph_name in self.graphs:
-            graph = self.graphs[core.graph_name].graph
-        else:
-            known = ", ".join(self.graphs) or "none"
-            text = f"no graph {core.graph_name!r}; the graphs are {known}"
-            raise ConfigError("ten:start_graph", [Problem("$", text)])
-        graph.sync_stop = graph.sync_stop or core.sync_stop
-        return graph

@@ -124,7 +124,7 @@ class Engine:
             if created:
                 node.begin()
             else:
-                node.never_begin()
+                node.close()
         self._wait_closed()
         unwatch(self._aborted)
         self.commands.end_all()

@@ -58,20 +58,15 @@ class ManifestReader:
         """``(JSON path, directory)`` of each local dependency."""
         local: list[tuple[str, str]] = []
         for path, item in self._check.items(self.manifest, "dependencies", "$"):
-            if isinstance(item, dict) and set(item) == {"path"}:
-                if isinstance(item["path"], str):
-                    local.append((path, item["path"]))
-                    continue
-            elif isinstance(item, dict) and set(item) == {
-                "type",
-                "name",
-                "version",
-            }:
-                continue
-            self._complain(
-                path,
-                'must be {"path": …} or {"type": …, "name": …, "version": …}',
-            )
+            keys = set(item) if isinstance(item, dict) else set()
+            if keys == {"path"} and isinstance(item["path"], str):
+                local.append((path, item["path"]))
+            elif keys != {"type", "name", "version"}:
+                self._complain(
+                    path,
+                    'must be {"path": …} or'
+                    ' {"type": …, "name": …, "version": …}',
+                )
         return local
 
     def _check_head(self, package_type: str) -> None:
@@ -194,9 +189,7 @@ class ManifestReader:
                 for key in ("properties", "required")
                 if key in value
             }
-            found = self._properties(nested, path)
-            schema.properties = found.properties
-            schema.required = found.required
+            schema = self._properties(nested, path)
         self._check.keys(value, allowed, path)
         return schema
 

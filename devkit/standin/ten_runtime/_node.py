@@ -93,10 +93,6 @@ class Node(EnvOwner):
         if stage is Stage.RUNNING:
             self._enter(Stage.STOP)
 
-    def never_begin(self) -> None:
-        """The graph could not be created: no stage will come."""
-        self._close()
-
     def stage_done(self, stage: Stage) -> None:
         """Go on; a ``done`` that does not belong here is ignored."""
         with self._lock:
@@ -122,7 +118,7 @@ class Node(EnvOwner):
                 following = Stage(stage + 1)
             self.stage = following
         if following is Stage.CLOSED:
-            self._close()
+            self.close()
         elif following is not Stage.RUNNING:
             self._enter(following)
 
@@ -135,7 +131,8 @@ class Node(EnvOwner):
         assert self.driver is not None
         self.driver.enter(stage)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """No stage will come any more."""
         with self._lock:
             self.stage = Stage.CLOSED
         self._shut_inbox()
@@ -147,7 +144,7 @@ class Node(EnvOwner):
         log_line(
             LogLevel.ERROR, f"{name} did not end; given up", node=self.name
         )
-        self._close()
+        self.close()
 
     def _warn_if_slow(self, stage: Stage) -> None:
         took = time.monotonic() - self._entered
