@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ._core import CmdCore, ResultCore
 from ._driver import Driver
@@ -23,7 +23,7 @@ class Party(Protocol):
 
     name: str
     api: Api
-    driver: Driver | None
+    driver: Driver[Any] | None
 
     @property
     def closed(self) -> bool:

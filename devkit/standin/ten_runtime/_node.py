@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Protocol
+from typing import Any, Protocol
 
 from ._abort import NativeAbort, native_abort
 from ._commands import Commands, ResultHandler
@@ -26,30 +26,19 @@ SLOW_STAGE_S = 0.1
 
 
 class GraphServices(Protocol):
-    """What a node asks of its graph."""
+    """What a node asks of its graph: `_engine.Engine`."""
 
     graph_id: str
     commands: Commands
 
-    def may_deinit(self, node: Node) -> bool:
-        """Whether on_deinit may follow on_stop."""
-
-    def node_closed(self) -> None:
-        """A node has reached its end."""
-
-    def close(self, error: TenError | None = None) -> None:
-        """Stop all nodes."""
-
-    def fatal(self, text: str) -> None:
-        """The real runtime would have ended the process."""
-
-    def route(self, node: Node, core: MsgCore) -> TenError | None:
-        """Deliver data or a frame to all its destinations."""
-
+    def may_deinit(self, node: Node) -> bool: ...
+    def node_closed(self) -> None: ...
+    def close(self, error: TenError | None = None) -> None: ...
+    def fatal(self, text: str) -> None: ...
+    def route(self, node: Node, core: MsgCore) -> TenError | None: ...
     def route_cmd(
         self, node: Node, core: CmdCore, handler: ResultHandler, each: bool
-    ) -> TenError | None:
-        """Deliver a command; its results go to ``handler``."""
+    ) -> TenError | None: ...
 
 
 class Node(EnvOwner):
@@ -65,7 +54,7 @@ class Node(EnvOwner):
         self.spec = spec
         #: The package's properties.
         self.defaults: Tree = {}
-        self.driver: Driver | None = None
+        self.driver: Driver[Any] | None = None
         self.source = Loc("", graph.graph_id, spec.name)
         self.open_inbox = False
         self.is_tester = spec.addon == TEST_ADDON
