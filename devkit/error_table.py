@@ -44,26 +44,24 @@ _TITLES = {
     " before it nor its reason (`type.code` at OpenAI) stands above",
     "http": "HTTP status in place of 101, where its body has no error",
 }
-_SEVERITY: dict[Verdict, str] = {
-    "fatal": "-1000 (fatal)",
-    "retry": "1000",
-    "at_once": "1000",
-    "ignore": "none",
-    "report": "1000",
-}
-_ACTION: dict[Verdict, str] = {
-    "fatal": "gives up; `update_configs` can revive the call",
-    "retry": "reconnects with back-off",
-    "at_once": "reconnects at once",
-    "ignore": "nothing",
-    "report": "goes on",
+#: The code of what TEN is told, and what the extension does.
+_MEANS: dict[Verdict, tuple[str, str]] = {
+    "fatal": (
+        "-1000 (fatal)",
+        "gives up; `update_configs` can revive the call",
+    ),
+    "retry": ("1000", "reconnects with back-off"),
+    "at_once": ("1000", "reconnects at once"),
+    "ignore": ("none", "nothing"),
+    "report": ("1000", "goes on"),
 }
 
 
 def _row(rule: Rule) -> str:
+    code, action = _MEANS[rule.verdict]
     return (
         f"| {_PLACES[rule.where]} | `{rule.sign}` | {rule.meaning} |"
-        f" {_SEVERITY[rule.verdict]} | {_ACTION[rule.verdict]} |"
+        f" {code} | {action} |"
     )
 
 
@@ -82,7 +80,8 @@ def document() -> str:
 def short_table() -> str:
     """The README's version: one row for each thing that the extension does."""
     lines = ["| the extension | code | when |\n|---|---|---|\n"]
-    for verdict in ("fatal", "at_once", "retry"):
+    verdicts: tuple[Verdict, ...] = ("fatal", "at_once", "retry")
+    for verdict in verdicts:
         groups = []
         for where, title in (
             ("code", ""),
@@ -97,10 +96,8 @@ def short_table() -> str:
             ]
             if signs:
                 groups.append(title + ", ".join(signs))
-        lines.append(
-            f"| {_ACTION[verdict]} | {_SEVERITY[verdict]} |"
-            f" {'; '.join(groups)} |\n"
-        )
+        code, action = _MEANS[verdict]
+        lines.append(f"| {action} | {code} | {'; '.join(groups)} |\n")
     return "".join(lines)
 
 

@@ -79,18 +79,8 @@ class EnergyVad:
         self._rest = np.zeros(0, np.int16)
         self._boundary = boundary
         self._onset: int | None = None
-        self._speaking = False
+        self.speaking = False
         self._speech_end = position
-
-    @property
-    def speaking(self) -> bool:
-        return self._speaking
-
-    @property
-    def earliest_start(self) -> int:
-        """No audio before this position can belong to a later turn."""
-        onset = self._position if self._onset is None else self._onset
-        return max(self._boundary, onset - self._prefix)
 
     def push(self, samples: Int16Array) -> list[SpeechStarted | SpeechStopped]:
         """Take more audio; events in the order in which they happened."""
@@ -103,7 +93,7 @@ class EnergyVad:
         for power in powers:
             begin = self._position
             self._position += self._window
-            if self._speaking:
+            if self.speaking:
                 self._continue(power, events)
             else:
                 self._listen(power, begin, events)
@@ -112,7 +102,7 @@ class EnergyVad:
     def reset(self, boundary: int) -> None:
         """The buffer was committed or cleared up to ``boundary``."""
         self._boundary = boundary
-        self._speaking = False
+        self.speaking = False
         self._onset = None
 
     def _listen(
@@ -127,8 +117,9 @@ class EnergyVad:
         if self._onset is None:
             self._onset = begin
         if self._position - self._onset >= self._min_speech:
-            events.append(SpeechStarted(self.earliest_start))
-            self._speaking = True
+            start = max(self._boundary, self._onset - self._prefix)
+            events.append(SpeechStarted(start))
+            self.speaking = True
             self._speech_end = self._position
 
     def _continue(

@@ -301,7 +301,7 @@ class AsyncASRBaseExtension(AsyncExtension):
             "code": error.code,
             "message": error.message,
             "vendor_info": {} if info is None else info.model_dump(),
-            "metadata": self._error_metadata(),
+            "metadata": self._shown_metadata(),
         }
         await self._send("error", payload)
         self._key_point(f"send asr_error: {json.dumps(payload)}")
@@ -346,7 +346,7 @@ class AsyncASRBaseExtension(AsyncExtension):
             "module": ModuleType.ASR.value,
             "vendor": self.vendor(),
             "metrics": metrics,
-            "metadata": self._metrics_metadata(),
+            "metadata": self._shown_metadata(),
         }
         await self._send(DATA_OUT_METRICS, payload)
         # 0.7.41 shows its model as it was before id and metadata came in.
@@ -355,10 +355,8 @@ class AsyncASRBaseExtension(AsyncExtension):
         )
         self._key_point(f"send asr_metrics: {shown}")
 
-    def _metrics_metadata(self) -> dict[str, Any]:
-        return self.metadata or {}
-
-    def _error_metadata(self) -> dict[str, Any]:
+    def _shown_metadata(self) -> dict[str, Any]:
+        """Of errors and metrics."""
         return self.metadata or {}
 
     async def _send_metrics_ttfw(self) -> None:

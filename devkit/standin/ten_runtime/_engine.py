@@ -20,7 +20,6 @@ from ._node import Node
 from ._owner import Stage
 from .error import TenError, TenErrorCode, generic_error
 from .global_thread_manager import WorkerThread
-from .loc import Loc
 from .log_level import LogLevel
 
 CoreT = TypeVar("CoreT", bound=MsgCore)
@@ -274,14 +273,10 @@ class Engine:
             return [
                 loc.extension_name
                 for loc in core.dests
-                if self._is_here(loc)
-                and loc.extension_name is not None
+                if loc.graph_id in ("", self.graph_id)
                 and loc.extension_name in self.nodes
             ]
         return self._graph.routes.get((core.kind, core.name, node.name), [])
-
-    def _is_here(self, loc: Loc) -> bool:
-        return loc.graph_id in ("", self.graph_id)
 
     def _is_for_app(self, core: CmdCore) -> bool:
         return not self._implicit and any(

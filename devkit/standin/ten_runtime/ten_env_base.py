@@ -10,7 +10,6 @@ from .error import TenError, TenErrorCode
 from .log_level import LogLevel
 from .log_option import DefaultLogOption, LogOption
 from .value import Value
-from .value_buffer import to_log_text
 
 Fields = Value | dict[str, Any] | None
 
@@ -48,7 +47,7 @@ class TenEnvBase:
         """One log line; an error value after the end, never an exception."""
         if fields is not None:
             try:
-                msg = f"{msg} {to_log_text(Value.from_python(fields))}"
+                msg = f"{msg} {Value.from_python(fields)._to_log_text()}"
             except (TypeError, ValueError, RecursionError) as error:
                 return TenError.create(
                     TenErrorCode.ErrorCodeInvalidArgument,

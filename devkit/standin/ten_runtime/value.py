@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from enum import IntEnum
 from typing import Any, TypeVar
@@ -96,6 +97,10 @@ class Value:
         """The type."""
         return self._type
 
+    def _to_log_text(self) -> str:
+        """One line of JSON; buffers are given by their length only."""
+        return json.dumps(self._plain(), ensure_ascii=False, default=_described)
+
     def _plain(self) -> Any:
         """The value as ordinary Python data."""
         if self._type is ValueType.ARRAY:
@@ -103,3 +108,7 @@ class Value:
         if self._type is ValueType.OBJECT:
             return {key: item._plain() for key, item in self._value.items()}
         return self._value
+
+
+def _described(item: object) -> str:
+    return f"<{len(item)} bytes>" if isinstance(item, bytes) else str(item)
