@@ -17,7 +17,6 @@ from ten_packages.extension.openai_asr_python.audio.levels import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.connection.interface import (
-    AsrListener,
     ClientSettings,
 )
 from ten_packages.extension.openai_asr_python.openai_asr_client import (
@@ -131,7 +130,7 @@ class Count:
                 setattr(self, name, getattr(self, name) + value)
 
 
-class Listener(AsrListener):
+class Listener:
     """Keeps the account of one call."""
 
     def __init__(self) -> None:
@@ -152,6 +151,12 @@ class Listener(AsrListener):
             count = self.count
             count.longest_recovery_s = max(count.longest_recovery_s, recovery)
             self._lost_at = None
+
+    async def on_asr_delta(self, turn: TurnResult) -> None:
+        pass
+
+    async def on_asr_committed(self, item_id: str) -> None:
+        pass
 
     async def on_asr_completed(self, turn: TurnResult) -> None:
         self.hear(turn.text)
@@ -289,6 +294,7 @@ class Line(Protocol):
 
     async def before_fault(self) -> None:
         """Wait until a fault has something to strike."""
+        return
 
     async def catch_up(self, listener: Listener) -> None:
         """Wait while too much is not heard yet."""

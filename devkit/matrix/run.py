@@ -11,9 +11,6 @@ import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.call.call import Call, Refused
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.connection.interface import (
-    AsrListener,
-)
 from ten_packages.extension.openai_asr_python.contract.log import ExtensionLog
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
@@ -42,7 +39,7 @@ _FRAME_MS = 20
 _CHEAPEST = Input(8000)
 
 
-class _Listener(AsrListener):
+class _Listener:
     """Collects what the client tells."""
 
     def __init__(self) -> None:
@@ -60,6 +57,9 @@ class _Listener(AsrListener):
         if turn.text:
             self.outcome.texts.append(turn.text)
             self.outcome.interims.append([])
+
+    async def on_asr_committed(self, item_id: str) -> None:
+        pass
 
     async def on_asr_finalized(self, end: FinalizeEnd) -> None:
         if end.timed_out:

@@ -18,6 +18,7 @@ class Stream(Protocol):
 
     def abandon(self) -> None:
         """The item will not be needed. Allowed at any time."""
+        return
 
 
 class Engine(Protocol):
@@ -28,6 +29,7 @@ class Engine(Protocol):
 
     def warm_up(self) -> None:
         """Begin to load what is slow to load; does not block."""
+        return
 
     async def transcribe(self, samples: Int16Array, rate: int) -> str:
         """The text of a whole item: int16 mono samples at ``rate`` Hz."""
@@ -36,6 +38,7 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release threads and memory."""
+        return
 
 
 def engine_named(name: str) -> Engine:

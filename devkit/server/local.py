@@ -192,7 +192,7 @@ class LocalServer:
         return self._context.faults
 
     @_on_the_loop
-    def inject(self, **changes: Any) -> None:
+    def inject(self, /, **changes: Any) -> None:
         """Change fields of `Faults` from now on.
 
         Faults at a place in the audio hold for connections made afterwards.

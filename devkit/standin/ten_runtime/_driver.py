@@ -56,7 +56,7 @@ class Driver(Generic[ThreadT]):
         self._owner = owner
         self._target = target
         self._env = env
-        self._thread = thread
+        self._thread: ThreadT = thread
 
     def enter(self, stage: Stage) -> None:
         """Call the stage's callback; its end is told to the owner."""
