@@ -99,8 +99,7 @@ class Ours(Client):
     async def on_asr_server_error(self, problem: Any) -> None:
         raise RuntimeError(problem)
 
-    async def on_asr_client_error(self, problem: Any) -> None:
-        raise RuntimeError(problem)
+    on_asr_client_error = on_asr_server_error
 
 
 _SESSION = {

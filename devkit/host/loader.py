@@ -87,7 +87,7 @@ class _Loader:
             yield from predefined.graph.nodes.values()
 
     def complain(self, path: Path, json_path: str, text: str) -> None:
-        self._add(ConfigError(str(path), [Problem(json_path, text)]))
+        self._add(ConfigError.of(path, text, json_path))
 
     def _add(self, error: ConfigError) -> None:
         for line in error.lines():

@@ -93,10 +93,13 @@ class EnergyVad:
         for power in powers:
             begin = self._position
             self._position += self._window
-            if self.speaking:
-                self._continue(power, events)
-            else:
-                self._listen(power, begin, events)
+            event = (
+                self._continue(power)
+                if self.speaking
+                else self._listen(power, begin)
+            )
+            if event is not None:
+                events.append(event)
         return events
 
     def reset(self, boundary: int) -> None:
@@ -105,32 +108,26 @@ class EnergyVad:
         self.speaking = False
         self._onset = None
 
-    def _listen(
-        self,
-        power: float,
-        begin: int,
-        events: list[SpeechStarted | SpeechStopped],
-    ) -> None:
+    def _listen(self, power: float, begin: int) -> SpeechStarted | None:
         if power < self._start_power:
             self._onset = None
-            return
+            return None
         if self._onset is None:
             self._onset = begin
-        if self._position - self._onset >= self._min_speech:
-            start = max(self._boundary, self._onset - self._prefix)
-            events.append(SpeechStarted(start))
-            self.speaking = True
-            self._speech_end = self._position
+        if self._position - self._onset < self._min_speech:
+            return None
+        self.speaking = True
+        self._speech_end = self._position
+        return SpeechStarted(max(self._boundary, self._onset - self._prefix))
 
-    def _continue(
-        self, power: float, events: list[SpeechStarted | SpeechStopped]
-    ) -> None:
+    def _continue(self, power: float) -> SpeechStopped | None:
         if power >= self._stay_power:
             self._speech_end = self._position
         elif self._position - self._speech_end >= self._silence:
             end = self._speech_end + self._silence
-            events.append(SpeechStopped(end))
             self.reset(end)
+            return SpeechStopped(end)
+        return None
 
 
 def _power(dbfs: float) -> float:

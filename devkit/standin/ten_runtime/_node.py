@@ -112,9 +112,7 @@ class Node(EnvOwner):
             self._enter(following)
 
     def _enter(self, stage: Stage) -> None:
-        with self._lock:
-            self.stage = stage
-            self._entered = time.monotonic()
+        self._entered = time.monotonic()
         if stage is Stage.DEINIT:
             self._shut_inbox()
         assert self.driver is not None
