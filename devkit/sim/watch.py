@@ -52,7 +52,6 @@ class Watch:
         self._cover: dict[int, list[Piece]] = {}
         self._gone: deque[tuple[int, int]] = deque()
         self._passed = 0
-        self._passed_to = 0
         self._last = (0, 0)
         self._last_end_ms = 0
         self._drops: deque[tuple[int, int]] = deque(maxlen=64)
@@ -336,7 +335,8 @@ class Watch:
     def _add_gone(self, start_ms: int, duration_ms: int) -> None:
         start = ms(start_ms) - _ROUNDING
         stop = ms(start_ms + duration_ms) + _ROUNDING
-        while self._gone and self._gone[0][1] < self._passed_to:
+        passed_to = self._call.start_of(self._passed) if self._passed else 0
+        while self._gone and self._gone[0][1] < passed_to:
             self._gone.popleft()
         self._gone.append((start, stop))
 
@@ -354,14 +354,11 @@ class Watch:
         """Words before the watermark must be accounted for."""
         watermark = self._call.core.watermark
         spoken = self._call.spoken
-        while self._passed < len(spoken):
-            word = self._passed + 1
-            start = spoken[self._passed].start
+        for word, start in spoken[self._passed :]:
             if start + WORD_SAMPLES > watermark:
                 break
             self._account(word, start)
             self._passed = word
-            self._passed_to = start
         for word, pieces in self._cover.items():
             for piece in pieces:
                 demand(
