@@ -102,7 +102,6 @@ class _Loader:
             reader = ManifestReader(path, self.app.directory)
             if kind == "app":
                 reader.read("app")
-                reader.raise_problems()
             local = reader.dependencies()
         except ConfigError as error:
             self._add(error)

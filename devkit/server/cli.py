@@ -33,14 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # websockets logs every refused handshake with a traceback.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     try:
-        faults = Faults(**dict(options.fault))
         server = LocalServer(
             options.engine,
             host=options.host,
             port=options.port,
             keys=options.key,
             dialect=options.dialect,
-            faults=faults,
+            faults=Faults(**dict(options.fault)),
             azure=options.azure,
             session_seconds=options.session_seconds,
             ping_interval=options.ping_interval or None,

@@ -53,7 +53,10 @@ class ApiError(Exception):
 
     @property
     def close_reason(self) -> str:
-        """``type`` or ``type.code`` (recorded 2026-09-18)."""
+        """``type`` or ``type.code`` (recorded 2026-09-18), or the message of
+        an expiry."""
+        if self.code == "session_expired":
+            return self.message
         return f"{self.type}.{self.code}" if self.code else self.type
 
 

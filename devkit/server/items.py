@@ -203,7 +203,6 @@ class Transcriber:
             self._held.remove(released)
 
     def _send_failed(self, item: Item) -> None:
-        code = item.faults.failed_code
         error: dict[str, Any] = {
             "type": "server_error",
             "code": None,
@@ -211,9 +210,9 @@ class Transcriber:
             f"'{item.record.item_id}'.",
             "param": None,
         }
-        if code == "rate_limit_exceeded" or "rate_limited" in item.struck:
-            error["type"] = "rate_limit_error"
-            error["code"] = "rate_limit_exceeded"
+        limit = "rate_limit_exceeded"
+        if item.faults.failed_code == limit or "rate_limited" in item.struck:
+            error |= {"type": "rate_limit_error", "code": limit}
         self._outbox.send(
             _PREFIX + "failed",
             item_id=item.record.item_id,

@@ -201,16 +201,11 @@ class SimConnection:
 
     def _bind(self) -> None:
         """No turn is under way: the latest settings hold."""
-        detector = self._next_detector
-        if not detector:
-            self._detector = ""
-            return
+        detector = self._next_detector or {"type": ""}
         self._detector = detector["type"]
+        self._padding = ms(detector.get("prefix_padding_ms", 0))
         if self._detector == "server_vad":
             self._silence = ms(detector["silence_duration_ms"])
-            self._padding = ms(detector["prefix_padding_ms"])
-        else:
-            self._padding = 0
         self._end_after = self._silence
 
     def _error(self, now: float, code: str, **more: Any) -> None:

@@ -51,18 +51,25 @@ class Commands:
         self._over = False
         self._requests: dict[int, _Request] = {}
 
-    def request(
-        self, sender: Party, core: CmdCore, handler: ResultHandler, each: bool
-    ) -> _Request:
-        """A request whose destinations are added with :meth:`open`."""
-        return _Request(sender, handler, each, core.name, core.cmd_id)
+    def open(
+        self,
+        sender: Party,
+        copies: list[CmdCore],
+        handler: ResultHandler,
+        each: bool,
+    ) -> None:
+        """A command is about to go out, in a copy for each destination.
 
-    def open(self, request: _Request, core: CmdCore) -> None:
-        """``core`` (which gets a new id) is about to go to a destination."""
-        core.renew()
+        All get their new ids before the first one goes: an early answer must
+        not look like the last one.
+        """
+        name, parent_id = copies[0].name, copies[0].cmd_id
+        request = _Request(sender, handler, each, name, parent_id)
         with self._lock:
-            request.open_ids.add(core.cmd_id)
-            self._requests[core.cmd_id] = request
+            for core in copies:
+                core.renew()
+                request.open_ids.add(core.cmd_id)
+                self._requests[core.cmd_id] = request
 
     def answer(self, node: Party, core: ResultCore) -> TenError | None:
         """A result that ``node`` returned.

@@ -221,18 +221,14 @@ class Engine:
             text = f"{core.name!r} reaches the tester of a single extension"
             raise native_abort(text)
         if self._is_for_app(core):
-            request = self.commands.request(node, core, handler, each)
-            self.commands.open(request, core)
+            self.commands.open(node, [core], handler, each)
             self._app_command(core)
             return None
         error, ends = self._departure(node, core)
         if error is not None:
             return error
-        request = self.commands.request(node, core, handler, each)
         copies = self._copies(core, len(ends))
-        # All of them first: an early answer must not look like the last one.
-        for copy in copies:
-            self.commands.open(request, copy)
+        self.commands.open(node, copies, handler, each)
         for end, copy in zip(ends, copies, strict=True):
             self.nodes[end].deliver(copy)
         return None

@@ -42,15 +42,13 @@ class ManifestReader:
         self.manifest = read_json_object(path)
 
     def read(self, package_type: str = "extension") -> None:
-        """Check everything and fill :attr:`api`."""
+        """Fill :attr:`api`; raises :class:`ConfigError` for all that is
+        wrong."""
         self._check_head(package_type)
         self.dependencies()
         api = self.manifest.get("api", {})
         if self._check.is_object(api, "$.api"):
             self._read_api(api, "$.api", self.path.parent, in_interface=False)
-
-    def raise_problems(self) -> None:
-        """Raise :class:`ConfigError` if anything is wrong."""
         if self._check.problems:
             raise ConfigError(str(self.path), self._check.problems)
 

@@ -30,7 +30,6 @@ def load_package(directory: Path, app_dir: Path | None = None) -> Package:
     if manifest.is_file():
         reader = ManifestReader(manifest, app_dir)
         reader.read()
-        reader.raise_problems()
         package.api = reader.api
     properties = directory / "property.json"
     if properties.is_file():

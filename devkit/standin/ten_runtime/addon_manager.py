@@ -64,10 +64,10 @@ class _AddonManager:
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
+            text = f"importing {module}: {error}"
             if error.name in (module, "ten_packages", "ten_packages.extension"):
                 text = f"unknown addon {name!r}: there is no module {module}"
-                raise AddonImportError(text) from error
-            raise AddonImportError(f"importing {module}: {error}") from error
+            raise AddonImportError(text) from error
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise AddonImportError(

@@ -19,7 +19,6 @@ from .error import TenError, TenErrorCode
 from .log_level import LogLevel
 
 DEFAULT_TIMEOUT_US = 180_000_000
-TESTER_NODE = TEST_ADDON
 
 
 class TesterBase:
@@ -49,7 +48,7 @@ class TesterBase:
             if not isinstance(properties, dict):
                 raise native_abort("property_json_str must be a JSON object")
         nodes = {
-            TESTER_NODE: NodeSpec(TESTER_NODE, TEST_ADDON),
+            TEST_ADDON: NodeSpec(TEST_ADDON, TEST_ADDON),
             addon_name: NodeSpec(addon_name, addon_name, properties=properties),
         }
         self._graph = Graph(nodes)
