@@ -7,13 +7,12 @@ and the README's short version, ``--check`` tells whether both are current
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
 from pathlib import Path
 from string import Template
 
 from devkit.bootstrap import ensure_ten
+from devkit.generated import ROOT, run, with_part
 
 ensure_ten()
 
@@ -23,7 +22,6 @@ from ten_packages.extension.openai_asr_python.realtime.faults import (  # noqa: 
     Verdict,
 )
 
-ROOT = Path(__file__).resolve().parents[1]
 DOCUMENT = ROOT / "docs" / "errors.md"
 SHORT_DOCUMENT = ROOT / "README.md"
 BEGIN = "<!-- errors: begin, made by python -m devkit.error_table -->"
@@ -46,26 +44,24 @@ _TITLES = {
     " before it nor its reason (`type.code` at OpenAI) stands above",
     "http": "HTTP status in place of 101, where its body has no error",
 }
-_SEVERITY: dict[Verdict, str] = {
-    "fatal": "-1000 (fatal)",
-    "retry": "1000",
-    "at_once": "1000",
-    "ignore": "none",
-    "report": "1000",
-}
-_ACTION: dict[Verdict, str] = {
-    "fatal": "gives up; `update_configs` can revive the call",
-    "retry": "reconnects with back-off",
-    "at_once": "reconnects at once",
-    "ignore": "nothing",
-    "report": "goes on",
+#: The code of what TEN is told, and what the extension does.
+_MEANS: dict[Verdict, tuple[str, str]] = {
+    "fatal": (
+        "-1000 (fatal)",
+        "gives up; `update_configs` can revive the call",
+    ),
+    "retry": ("1000", "reconnects with back-off"),
+    "at_once": ("1000", "reconnects at once"),
+    "ignore": ("none", "nothing"),
+    "report": ("1000", "goes on"),
 }
 
 
 def _row(rule: Rule) -> str:
+    code, action = _MEANS[rule.verdict]
     return (
         f"| {_PLACES[rule.where]} | `{rule.sign}` | {rule.meaning} |"
-        f" {_SEVERITY[rule.verdict]} | {_ACTION[rule.verdict]} |"
+        f" {code} | {action} |"
     )
 
 
@@ -84,7 +80,8 @@ def document() -> str:
 def short_table() -> str:
     """The README's version: one row for each thing that the extension does."""
     lines = ["| the extension | code | when |\n|---|---|---|\n"]
-    for verdict in ("fatal", "at_once", "retry"):
+    verdicts: tuple[Verdict, ...] = ("fatal", "at_once", "retry")
+    for verdict in verdicts:
         groups = []
         for where, title in (
             ("code", ""),
@@ -99,60 +96,23 @@ def short_table() -> str:
             ]
             if signs:
                 groups.append(title + ", ".join(signs))
-        lines.append(
-            f"| {_ACTION[verdict]} | {_SEVERITY[verdict]} |"
-            f" {'; '.join(groups)} |\n"
-        )
+        code, action = _MEANS[verdict]
+        lines.append(f"| {action} | {code} | {'; '.join(groups)} |\n")
     return "".join(lines)
 
 
 def with_short_table(text: str) -> str:
-    """A document with its part between the marks brought up to date.
-
-    Raises ValueError where it has no such part.
-    """
-    block = f"{BEGIN}\n\n{short_table()}\n{END}"
-    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    new, count = re.subn(pattern, lambda _: block, text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"no place for the table: {BEGIN} … {END}")
-    return new
+    """The README with its part brought up to date; raises ValueError."""
+    return with_part(text, BEGIN, END, short_table())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m devkit.error_table", description=__doc__
-    )
-    mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--write", action="store_true", help="write the files")
-    mode.add_argument("--check", action="store_true", help="compare the files")
-    options = parser.parse_args()
-    if not (options.write or options.check):
-        sys.stdout.write(document())
-        return 0
-    try:
-        readme = SHORT_DOCUMENT.read_text()
-        wanted = {
-            DOCUMENT: document(),
-            SHORT_DOCUMENT: with_short_table(readme),
-        }
-        stale = [
-            path
-            for path, text in wanted.items()
-            if not path.exists() or path.read_text() != text
-        ]
-        for path in stale:
-            if options.write:
-                path.write_text(wanted[path])
-            else:
-                print(
-                    f"{path.relative_to(ROOT)} is not current", file=sys.stderr
-                )
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 1 if stale and options.check else 0
+def documents() -> dict[Path, str]:
+    """The documents as they should be."""
+    return {
+        DOCUMENT: document(),
+        SHORT_DOCUMENT: with_short_table(SHORT_DOCUMENT.read_text()),
+    }
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("devkit.error_table", __doc__, document, documents))

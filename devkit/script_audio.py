@@ -134,15 +134,16 @@ def speak(
     """
     _check_sound(rate, gap_ms, level_dbfs)
     tail_ms = pause_ms if tail_ms is None else tail_ms
-    pieces = [np.zeros(round(rate * lead_ms / 1000), np.int16)]
-    position = len(pieces[0])
+    pieces: list[Int16Array] = []
     times: list[tuple[int, int, int]] = []
+    position = 0
 
     def silence(ms: float) -> None:
         nonlocal position
         pieces.append(np.zeros(round(rate * ms / 1000), np.int16))
         position += len(pieces[-1])
 
+    silence(lead_ms)
     for number, turn in enumerate(turns):
         if number:
             silence(pause_ms)
@@ -189,19 +190,13 @@ class WordDecoder:
         self._samples = np.concatenate([self._samples, samples])
         words: list[DecodedWord] = []
         end_hop = self._base // self._hop + len(self._samples) // self._hop
-        first = self._scanned
-        offset = first * self._hop - self._base
-        count = end_hop - first
-        if count > 0:
-            block = self._samples[offset : offset + count * self._hop]
-            # int32: the magnitude of -32768 does not fit into int16.
-            loud = (
-                np.abs(block.reshape(count, self._hop).astype(np.int32)).max(1)
-                > _SOUND_PEAK
-            )
-            for hop in (np.flatnonzero(loud) + first).tolist():
-                words += self._sound_at(hop)
-            self._scanned = end_hop
+        first, self._scanned = self._scanned, end_hop
+        begin, end = (h * self._hop - self._base for h in (first, end_hop))
+        # int32: the magnitude of -32768 does not fit into int16.
+        hops = self._samples[begin:end].reshape(-1, self._hop).astype(np.int32)
+        loud = np.abs(hops).max(1) > _SOUND_PEAK
+        for hop in (np.flatnonzero(loud) + first).tolist():
+            words += self._sound_at(hop)
         if (
             self._run_start is not None
             and self._scanned - self._run_end >= _QUIET_HOPS
@@ -233,8 +228,8 @@ class WordDecoder:
         keep = self._scanned if self._run_start is None else self._run_start
         keep_from = max(self._base, keep * self._hop - 2 * self._window)
         keep_from -= keep_from % self._hop
-        self._samples = self._samples[max(0, keep_from - self._base) :]
-        self._base = max(self._base, keep_from)
+        self._samples = self._samples[keep_from - self._base :]
+        self._base = keep_from
 
     def _close_run(self) -> list[DecodedWord]:
         if self._run_start is None:

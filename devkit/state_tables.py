@@ -1,13 +1,11 @@
 """The states of a call, from the code to docs/core.md.
 
 ``python -m devkit.state_tables`` prints the tables, ``--write`` puts them into
-the document.
+the document, ``--check`` tells whether it is current (exit status 1 if not).
 """
 
 from __future__ import annotations
 
-import argparse
-import re
 import sys
 from collections.abc import Mapping
 from enum import Enum
@@ -15,60 +13,43 @@ from pathlib import Path
 from typing import Any
 
 from devkit.bootstrap import ensure_ten
+from devkit.generated import ROOT, run, with_part
 
 ensure_ten()
 
-from ten_packages.extension.openai_asr_python.openai_asr_client import (  # noqa: E402
-    CLIENT_MOVES,
-    ClientState,
+from ten_packages.extension.openai_asr_python import (  # noqa: E402
+    openai_asr_client as client,
 )
-from ten_packages.extension.openai_asr_python.realtime.change import (  # noqa: E402
-    CHANGE_MOVES,
-    ChangeState,
-)
-from ten_packages.extension.openai_asr_python.realtime.finalizes import (  # noqa: E402
-    FINALIZE_MOVES,
-    FinalizeState,
-)
-from ten_packages.extension.openai_asr_python.realtime.handshake import (  # noqa: E402
-    HANDSHAKE_MOVES,
-    HandshakeState,
-)
-from ten_packages.extension.openai_asr_python.realtime.hold import (  # noqa: E402
-    HOLD_MOVES,
-    HoldState,
-)
-from ten_packages.extension.openai_asr_python.realtime.session import (  # noqa: E402
-    SESSION_MOVES,
-    SessionState,
-)
-from ten_packages.extension.openai_asr_python.realtime.sessions import (  # noqa: E402
-    NEXT_MOVES,
-    NextState,
-)
-from ten_packages.extension.openai_asr_python.realtime.turn import (  # noqa: E402
-    TURN_MOVES,
-    TurnState,
+from ten_packages.extension.openai_asr_python.call import slot  # noqa: E402
+from ten_packages.extension.openai_asr_python.realtime import (  # noqa: E402
+    change,
+    finalizes,
+    handshake,
+    hold,
+    session,
+    sessions,
+    turn,
 )
 
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "core.md"
+DOCUMENT = ROOT / "docs" / "core.md"
 BEGIN = "<!-- states: begin, made by python -m devkit.state_tables -->"
 END = "<!-- states: end -->"
 
 #: What has states, in the order in which a reader meets it.
 TABLES: tuple[tuple[str, type[Enum], Mapping[Any, frozenset[Any]]], ...] = (
-    ("The client", ClientState, CLIENT_MOVES),
-    ("A session", SessionState, SESSION_MOVES),
-    ("Its handshake", HandshakeState, HANDSHAKE_MOVES),
-    ("The session that comes next", NextState, NEXT_MOVES),
-    ("A turn", TurnState, TURN_MOVES),
-    ("A finalize", FinalizeState, FINALIZE_MOVES),
+    ("The call of a node", slot.SlotState, slot.SLOT_MOVES),
+    ("The client", client.ClientState, client.CLIENT_MOVES),
+    ("A session", session.SessionState, session.SESSION_MOVES),
+    ("Its handshake", handshake.HandshakeState, handshake.HANDSHAKE_MOVES),
+    ("The session that comes next", sessions.NextState, sessions.NEXT_MOVES),
+    ("A turn", turn.TurnState, turn.TURN_MOVES),
+    ("A finalize", finalizes.FinalizeState, finalizes.FINALIZE_MOVES),
     (
         "Sending at a mark, where the server owns the turns",
-        HoldState,
-        HOLD_MOVES,
+        hold.HoldState,
+        hold.HOLD_MOVES,
     ),
-    ("A change of the settings", ChangeState, CHANGE_MOVES),
+    ("A change of the settings", change.ChangeState, change.CHANGE_MOVES),
 )
 
 
@@ -95,33 +76,14 @@ def tables() -> str:
 
 
 def with_tables(text: str) -> str:
-    """A document with its part between the marks brought up to date.
-
-    Raises ValueError where it has no such part.
-    """
-    block = f"{BEGIN}\n\n{tables()}\n{END}"
-    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
-    new, count = re.subn(pattern, lambda _: block, text, flags=re.DOTALL)
-    if count != 1:
-        raise ValueError(f"no place for the tables: {BEGIN} … {END}")
-    return new
+    """A document with its part brought up to date; raises ValueError."""
+    return with_part(text, BEGIN, END, tables())
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m devkit.state_tables", description=__doc__
-    )
-    parser.add_argument("--write", action="store_true", help="write the file")
-    if not parser.parse_args().write:
-        sys.stdout.write(tables())
-        return 0
-    try:
-        DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+def documents() -> dict[Path, str]:
+    """The document as it should be."""
+    return {DOCUMENT: with_tables(DOCUMENT.read_text())}
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run("devkit.state_tables", __doc__, tables, documents))

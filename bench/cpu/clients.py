@@ -13,8 +13,8 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import numpy as np
 
@@ -25,11 +25,17 @@ _PACKET_MS = 40
 _DRAIN_S = 10
 
 
-class Client(Protocol):
-    """One stream: `finals` and `interims` count what came."""
+class Client:
+    """One stream: `finals` and `interims` count what came.
 
-    finals: int
-    interims: int
+    By itself nobody: the feed alone, which every client pays besides its own
+    work.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.finals = self.interims = 0
+        self._url = url
+        self._ready = asyncio.Event()
 
     async def start(self) -> None:
         """Return when audio may come."""
@@ -41,29 +47,8 @@ class Client(Protocol):
         """Close."""
 
 
-class Nobody:
-    """The feed alone: what every client pays besides its own work."""
-
-    def __init__(self, url: str) -> None:
-        self.finals = self.interims = 0
-
-    async def start(self) -> None:
-        pass
-
-    def push(self, frame: bytes) -> None:
-        pass
-
-    async def stop(self) -> None:
-        pass
-
-
-class Ours:
+class Ours(Client):
     """The extension's call, without TEN: intake, client and core."""
-
-    def __init__(self, url: str) -> None:
-        self.finals = self.interims = 0
-        self._url = url
-        self._ready = asyncio.Event()
 
     async def start(self) -> None:
         from ten_packages.extension.openai_asr_python.call.call import Call
@@ -114,8 +99,7 @@ class Ours:
     async def on_asr_server_error(self, problem: Any) -> None:
         raise RuntimeError(problem)
 
-    async def on_asr_client_error(self, problem: Any) -> None:
-        raise RuntimeError(problem)
+    on_asr_client_error = on_asr_server_error
 
 
 _SESSION = {
@@ -130,19 +114,25 @@ _SESSION = {
 }
 
 
-class _Bare:
+class _Bare(Client):
     """Resamples and packs; what a bare client has in common."""
 
     def __init__(self, url: str) -> None:
         import soxr  # type: ignore[import-untyped]
 
-        self.finals = self.interims = 0
-        self._url = url
+        super().__init__(url)
         self._resampler = soxr.ResampleStream(RATE, 24_000, 1, dtype="int16")
         self._packet = bytearray()
         self._queue: asyncio.Queue[str] = asyncio.Queue()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._ready = asyncio.Event()
+
+    async def _begin(self, *jobs: Coroutine[Any, Any, None]) -> None:
+        """Read and write until `stop`; return when audio may come."""
+        self._tasks = [asyncio.create_task(job) for job in jobs]
+        await self._ready.wait()
+
+    async def stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
 
     def push(self, frame: bytes) -> None:
         samples = np.frombuffer(frame, "<i2")
@@ -172,11 +162,7 @@ class Raw(_Bare):
         )
         update = {"type": "session.update", "session": _SESSION}
         await self._socket.send(json.dumps(update))
-        self._tasks = [
-            asyncio.create_task(self._read()),
-            asyncio.create_task(self._write()),
-        ]
-        await self._ready.wait()
+        await self._begin(self._read(), self._write())
 
     async def _read(self) -> None:
         async for message in self._socket:
@@ -189,8 +175,7 @@ class Raw(_Bare):
             await self._socket.send(json.dumps(event))
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        await super().stop()
         await self._socket.close()
 
 
@@ -207,11 +192,7 @@ class Sdk(_Bare):
         self._connection = await self._manager.enter()
         session: Any = _SESSION
         await self._connection.session.update(session=session)
-        self._tasks = [
-            asyncio.create_task(self._read()),
-            asyncio.create_task(self._write()),
-        ]
-        await self._ready.wait()
+        await self._begin(self._read(), self._write())
 
     async def _read(self) -> None:
         async for event in self._connection:
@@ -223,12 +204,11 @@ class Sdk(_Bare):
             await self._connection.input_audio_buffer.append(audio=audio)
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
+        await super().stop()
         await self._connection.close()
 
 
-class LiveKit:
+class LiveKit(Client):
     """The STT of livekit-plugins-openai, where that is installed."""
 
     def __init__(self, url: str) -> None:
@@ -236,7 +216,7 @@ class LiveKit:
         from livekit.agents import stt  # type: ignore[import-not-found]
         from livekit.plugins import openai  # type: ignore[import-not-found]
 
-        self.finals = self.interims = 0
+        super().__init__(url)
         self._frame = rtc.AudioFrame
         self._final = stt.SpeechEventType.FINAL_TRANSCRIPT
         self._interim = stt.SpeechEventType.INTERIM_TRANSCRIPT
@@ -276,7 +256,7 @@ class LiveKit:
 
 
 CLIENTS: dict[str, Callable[[str], Client]] = {
-    "feed": Nobody,
+    "feed": Client,
     "ours": Ours,
     "websockets": Raw,
     "openai": Sdk,

@@ -14,25 +14,16 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from itertools import islice
+from itertools import count, islice
 
 from devkit.sim.random_call import Tally, owner_of, run
-from devkit.sim.watch import Violation
+from devkit.sim.state import Violation
 
 #: Calls of one seed have the numbers from seed * this on.
 CALLS_PER_SEED = 10_000_000
 _BATCH = 25
 _SHOWN = 10
-
-
-def call_seeds(seed: int) -> Iterator[int]:
-    """The calls of a run, without end."""
-    number = seed * CALLS_PER_SEED
-    while True:
-        yield number
-        number += 1
 
 
 def run_batch(seeds: list[int]) -> tuple[Tally, dict[int, str]]:
@@ -53,7 +44,7 @@ def soak(words: int, seed: int, processes: int) -> tuple[Tally, dict[int, str]]:
     """Calls until so many words were spoken, or ten calls failed."""
     tally = Tally()
     complaints: dict[int, str] = {}
-    seeds = call_seeds(seed)
+    seeds = count(seed * CALLS_PER_SEED)
     with ProcessPoolExecutor(processes) as pool:
         todo: set[Future[tuple[Tally, dict[int, str]]]] = set()
         spoken = 0.0

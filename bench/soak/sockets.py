@@ -37,10 +37,8 @@ def run_stream(
 ) -> tuple[Count, float, float]:
     """One stream in this process: the account, memory at 10 % and at the
     end, in MB."""
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)
-    logging.getLogger("devkit").setLevel(logging.CRITICAL)
-    logging.getLogger("ten_runtime").setLevel(logging.CRITICAL)
-
+    for name in ("websockets", "devkit", "ten_runtime"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if ten:
         before = rss_mb()
         whole = TenStream(words, seed, words_per_fault, faults)

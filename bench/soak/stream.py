@@ -77,6 +77,13 @@ CHANCES = {
     "unknown_events": "p:0.1",
     "slow_handshake": "p:0.1",
 }
+#: How the schedule refuses connections for a moment, by name.
+_REFUSALS: dict[str, dict[str, Any]] = {
+    "refuse_503": {"http_status": 503},
+    "refuse_429": {"http_status": 429},
+    "reset_handshake": {"http_status": None},
+    "rate_limit_error": {"error": "rate_limit_exceeded"},
+}
 #: What the schedule does to the server, by name.
 SCHEDULED = (
     "drop",
@@ -148,13 +155,13 @@ class Listener:
     async def on_asr_delta(self, turn: TurnResult) -> None:
         pass
 
+    async def on_asr_committed(self, item_id: str) -> None:
+        pass
+
     async def on_asr_completed(self, turn: TurnResult) -> None:
         self.hear(turn.text)
         self.texts.append(turn.text)
         self.changed.set()
-
-    async def on_asr_committed(self, item_id: str) -> None:
-        pass
 
     async def on_asr_finalized(self, end: FinalizeEnd) -> None:
         self.ends.append(end.token)
@@ -271,9 +278,11 @@ def client_for(
 
 
 class Line(Protocol):
-    """How the audio of a call gets to the extension or its client."""
+    """How the audio of a call gets to the extension or its client.
 
-    #: Hz, and samples of a frame.
+    ``rate`` in Hz; ``frame``: samples of one.
+    """
+
     rate: int
     frame: int
 
@@ -285,13 +294,14 @@ class Line(Protocol):
 
     async def before_fault(self) -> None:
         """Wait until a fault has something to strike."""
+        return
 
     async def catch_up(self, listener: Listener) -> None:
         """Wait while too much is not heard yet."""
 
 
 @dataclass
-class ClientLine:
+class ClientLine(Line):
     """A line to the client itself."""
 
     client: OpenAIASRClient
@@ -304,9 +314,6 @@ class ClientLine:
 
     async def finalize(self, token: str) -> None:
         self.client.finalize(token)
-
-    async def before_fault(self) -> None:
-        pass
 
     async def catch_up(self, listener: Listener) -> None:
         core = self.client.core
@@ -415,9 +422,6 @@ class Stream:
         """Let one fault happen; what lasts ends a little later."""
         self.listener.count.faults += 1
         short = self._rng.uniform(0.02, 0.4)
-        if name == "close":
-            server.drop_connections(abort=False)
-            return
         if name == "expire":
             server.expire_sessions()
             return
@@ -425,19 +429,13 @@ class Stream:
             server.freeze()
             self._after(2.5, server.thaw)
             return
-        if name.startswith("refuse_"):
-            server.refuse(http_status=int(name[-3:]))
-            self._after(short, lambda: server.refuse(False))
-        elif name == "reset_handshake":
-            server.refuse(http_status=None)
-            self._after(short, lambda: server.refuse(False))
-        elif name == "rate_limit_error":
-            server.refuse(error="rate_limit_exceeded")
+        if name in _REFUSALS:
+            server.refuse(**_REFUSALS[name])
             self._after(short, lambda: server.refuse(False))
         elif name == "unreachable":
             server.stop_listening()
             self._after(short, server.start_listening)
-        server.drop_connections(abort=True)
+        server.drop_connections(abort=name != "close")
 
     def _after(self, seconds: float, work: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()

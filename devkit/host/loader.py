@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from ten_runtime._files import (
     ConfigError,
     Problem,
     find_nulls,
-    one_line,
     read_json_object,
 )
 from ten_runtime._graph import NodeSpec
@@ -39,20 +39,12 @@ TEN_KEYS = (
 
 
 @dataclass
-class LocalPackage:
-    """An extension package of the app."""
-
-    directory: Path
-    package: Package
-
-
-@dataclass
 class LoadedApp:
     """A checked app; ``errors`` has one line for each thing wrong."""
 
     directory: Path
     graphs: Graphs = field(default_factory=dict)
-    packages: dict[str, LocalPackage] = field(default_factory=dict)
+    packages: dict[str, Package] = field(default_factory=dict)
     selected: list[PredefinedGraph] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
@@ -85,16 +77,17 @@ class _Loader:
         if self.app.errors:
             return
         self._select(graph)
-        for predefined in self.app.selected:
-            for node in predefined.graph.nodes.values():
-                self._check_node(node)
+        for node in self._selected_nodes():
+            self._check_node(node)
         if not self.app.errors:
             self._import_addons()
 
+    def _selected_nodes(self) -> Iterator[NodeSpec]:
+        for predefined in self.app.selected:
+            yield from predefined.graph.nodes.values()
+
     def complain(self, path: Path, json_path: str, text: str) -> None:
-        line = one_line(f"{path}: {json_path}: {text}")
-        if line not in self.app.errors:
-            self.app.errors.append(line)
+        self._add(ConfigError.of(path, text, json_path))
 
     def _add(self, error: ConfigError) -> None:
         for line in error.lines():
@@ -109,7 +102,6 @@ class _Loader:
             reader = ManifestReader(path, self.app.directory)
             if kind == "app":
                 reader.read("app")
-                reader.raise_problems()
             local = reader.dependencies()
         except ConfigError as error:
             self._add(error)
@@ -143,7 +135,7 @@ class _Loader:
         manifest = directory / "manifest.json"
         try:
             name = read_json_object(manifest).get("name")
-            package = load_package(str(name), directory, self.app.directory)
+            package = load_package(directory, self.app.directory)
         except ConfigError as error:
             self._add(error)
             return None
@@ -153,7 +145,7 @@ class _Loader:
             text = f"package {name!r} is also in {other}; names must differ"
             self.complain(manifest, "$.name", text)
             return name
-        self.app.packages[name] = LocalPackage(directory, package)
+        self.app.packages[name] = package
         self._read_manifest(manifest, "extension")
         return name
 
@@ -200,24 +192,23 @@ class _Loader:
 
     def _check_node(self, node: NodeSpec) -> None:
         """Merge, resolve and validate as the node itself will."""
-        local = self.app.packages[node.addon]
-        merged = merge(local.package.properties, node.properties)
+        package = self.app.packages[node.addon]
         try:
-            tree = resolve(merged)
+            tree = resolve(merge(package.properties, node.properties))
         except UnresolvedPlaceholder as error:
-            self._complain_about(node, local, error.problem)
+            self._complain_about(node, package, error.problem)
             return
-        problem = local.package.api.properties.adjust_object(tree, "")
+        problem = package.api.properties.adjust_object(tree, "")
         if problem is not None:
             path, _, text = problem.partition(": ")
-            self._complain_about(node, local, Problem(f"$.{path}", text))
+            self._complain_about(node, package, Problem(f"$.{path}", text))
 
     def _complain_about(
-        self, node: NodeSpec, local: LocalPackage, problem: Problem
+        self, node: NodeSpec, package: Package, problem: Problem
     ) -> None:
         """Name the file that the value stands in: graph or package."""
         keys = problem.json_path.removeprefix("$.").split(".")
-        default = local.directory / "property.json"
+        default = package.directory / "property.json"
         if not _has(node.properties, keys) and default.is_file():
             self.complain(default, problem.json_path, problem.text)
             return
@@ -225,14 +216,9 @@ class _Loader:
         self.complain(self.properties, path, problem.text)
 
     def _import_addons(self) -> None:
-        for name, local in self.app.packages.items():
-            register_package(name, local.directory)
-        nodes = [
-            node
-            for predefined in self.app.selected
-            for node in predefined.graph.nodes.values()
-        ]
-        for node in nodes:
+        for name, package in self.app.packages.items():
+            register_package(name, package.directory)
+        for node in self._selected_nodes():
             try:
                 _AddonManager._use(node.addon)
             except AddonImportError as error:

@@ -16,6 +16,8 @@ import numpy.typing as npt
 import soundfile  # type: ignore[import-untyped]
 import soxr  # type: ignore[import-untyped]
 
+from devkit.server.engine import Engine, Stream
+
 Int16Array = npt.NDArray[np.int16]
 Signal = npt.NDArray[np.float64]
 
@@ -113,8 +115,8 @@ def _likeness(heard: Signal, begin: int, piece: Signal) -> float:
     return float(part @ piece) / size if size else 0.0
 
 
-class KnownSpeechEngine:
-    """`devkit.server.engine.Engine` for these two sentences."""
+class KnownSpeechEngine(Engine):
+    """It knows these two sentences."""
 
     def warm_up(self) -> None:
         call_words()
@@ -125,11 +127,8 @@ class KnownSpeechEngine:
     def stream(self, rate: int) -> KnownSpeechStream:
         return KnownSpeechStream(rate)
 
-    def close(self) -> None:
-        pass
 
-
-class KnownSpeechStream:
+class KnownSpeechStream(Stream):
     """Text while the item grows: a look every second of audio."""
 
     def __init__(self, rate: int) -> None:
@@ -156,6 +155,3 @@ class KnownSpeechStream:
         if not self._parts:
             return ""
         return " ".join(words_in(np.concatenate(self._parts), self._rate))
-
-    def abandon(self) -> None:
-        pass

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from .checks import checks
+from .checks import INCLUDE, input_checks
 from .errors import ApiError
 from .rules import Rule, Rules
 from .schema import Check, Json, a_list, an_object, nullable, one_of
@@ -30,14 +30,12 @@ _INPUT_FIELDS = {
 
 @cache
 def _flat_session(rules: Rules) -> Check:
-    part = checks(rules)
+    part = input_checks(rules)
     return an_object(
         {
             "input_audio_format": one_of(*_FORMATS),
-            "input_audio_transcription": part.transcription,
-            "input_audio_noise_reduction": part.noise_reduction,
-            "turn_detection": part.turn_detection,
-            "include": part.include,
+            **{name: part[ga] for name, ga in _INPUT_FIELDS.items()},
+            "include": INCLUDE,
             "modalities": nullable(a_list(one_of("text", "audio"))),
             "client_secret": lambda value, path: value,
         },

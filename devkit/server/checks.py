@@ -5,7 +5,6 @@ What depends on the model is in `transcription`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -37,19 +36,14 @@ _RESPONSE_FIELDS: dict[str, Check] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Checks:
-    """Checks of the parts that both dialects have."""
-
-    format: Check
-    transcription: Check
-    noise_reduction: Check
-    turn_detection: Check
-    include: Check
+#: ``include``, in both dialects.
+INCLUDE = nullable(a_list(one_of(LOGPROBS)))
 
 
 @cache
-def checks(rules: Rules) -> Checks:
+def input_checks(rules: Rules) -> dict[str, Check]:
+    """The fields of ``audio.input`` by name; all but the format are also in
+    the beta dialect."""
     shape = partial(an_object, closed=Rule.UNKNOWN_FIELDS in rules)
     clamped = Rule.RANGES not in rules
     share = a_number(0, 1, clamped=clamped)
@@ -102,33 +96,23 @@ def checks(rules: Rules) -> Checks:
             }
         ),
     }
-    return Checks(
-        format=_tagged(formats),
-        transcription=nullable(transcription),
-        noise_reduction=nullable(noise_reduction),
-        turn_detection=nullable(_tagged(detectors)),
-        include=nullable(a_list(one_of(LOGPROBS))),
-    )
+    return {
+        "format": _tagged(formats),
+        "transcription": nullable(transcription),
+        "noise_reduction": nullable(noise_reduction),
+        "turn_detection": nullable(_tagged(detectors)),
+    }
 
 
 @cache
 def _ga_session(rules: Rules) -> Check:
-    part = checks(rules)
     shape = partial(an_object, closed=Rule.UNKNOWN_FIELDS in rules)
-    audio_input = shape(
-        {
-            "format": part.format,
-            "transcription": part.transcription,
-            "noise_reduction": part.noise_reduction,
-            "turn_detection": part.turn_detection,
-        }
-    )
     typed = Rule.SESSION_TYPE in rules
     return shape(
         {
             "type": one_of("transcription") if typed else _anything,
-            "audio": shape({"input": audio_input}),
-            "include": part.include,
+            "audio": shape({"input": shape(input_checks(rules))}),
+            "include": INCLUDE,
         },
         required=["type"] if typed else [],
     )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import NoReturn
 
-from .faults import Faults, OnConnections, OnItems, describe, parse_fault
+from .faults import Faults, describe, parse_fault
 from .local import DIALECTS, LocalServer
 from .rules import Rule
 
@@ -33,14 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     # websockets logs every refused handshake with a traceback.
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     try:
-        faults = Faults(**dict(options.fault))
         server = LocalServer(
             options.engine,
             host=options.host,
             port=options.port,
             keys=options.key,
             dialect=options.dialect,
-            faults=faults,
+            faults=Faults(**dict(options.fault)),
             azure=options.azure,
             session_seconds=options.session_seconds,
             ping_interval=options.ping_interval or None,
@@ -213,12 +212,9 @@ def _faults_help() -> str:
     )
     lines = []
     for name, about in describe().items():
-        if isinstance(about, OnItems):
-            label, text = f"{name}=WHEN", f"items: {about.help}"
-        elif isinstance(about, OnConnections):
-            label, text = f"{name}=WHEN", f"connections: {about.help}"
-        else:
-            label, text = f"{name}=VALUE", about.help
+        label, text = f"{name}=VALUE", about.help
+        if about.on:
+            label, text = f"{name}=WHEN", f"{about.on}: {about.help}"
         default = defaults[name]
         if default not in ("never", None, ""):
             text += f" (default: {default})"

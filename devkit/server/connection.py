@@ -91,7 +91,7 @@ class Connection:
                 self._transcriber.start(self._expire())
             await self._read()
         finally:
-            self._turns.close()
+            self._turns.abandon_live()
             await self._transcriber.stop()
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
@@ -227,7 +227,6 @@ class Connection:
     # --- client events ----------------------------------------------------
 
     def _receive(self, message: str | bytes) -> None:
-        event_id: str | None = None
         if self._silent:
             self._silent = False
             self._send_session("created")
@@ -238,11 +237,11 @@ class Connection:
                 self.outbox.send_error(error)
             return
         try:
-            if isinstance(event.get("event_id"), str):
-                event_id = event["event_id"]
             self._handle(event)
         except ApiError as error:
-            self.outbox.send_error(error, event_id)
+            event_id = event.get("event_id")
+            named = event_id if isinstance(event_id, str) else None
+            self.outbox.send_error(error, named)
 
     def _handle(self, event: dict[str, Any]) -> None:
         kind = event.get("type")
@@ -280,19 +279,16 @@ class Connection:
             self._item_event(kind.rpartition(".")[2], event)
 
     def _append(self, event: dict[str, Any]) -> None:
-        data, error = b"", None
+        data = b""
         try:
             data = audio_of(event, self._rules)
-        except ApiError as found:
-            error = found
-        logged = {k: v for k, v in event.items() if k != "audio"}
-        logged["audio_bytes"] = len(data)
-        with self._context.journal.change():
-            self.record.log(self.record.events, logged)
-            self.record.appends += 1
-            self.record.audio_bytes += len(data)
-        if error is not None:
-            raise error
+        finally:
+            logged = {k: v for k, v in event.items() if k != "audio"}
+            logged["audio_bytes"] = len(data)
+            with self._context.journal.change():
+                self.record.log(self.record.events, logged)
+                self.record.appends += 1
+                self.record.audio_bytes += len(data)
         if self.record.session_id is None or self._kind != "transcription":
             return
         audio_ms = self._turns.append(data)
@@ -315,15 +311,13 @@ class Connection:
                 )
             self._send_session("updated")
             return
-        any_model = self._context.policy.azure
-        if self._beta:
-            new = beta.updated(
-                self._settings, session, any_model=any_model, rules=self._rules
-            )
-        else:
-            new = self._settings.updated(
-                session, any_model=any_model, rules=self._rules
-            )
+        updated = beta.updated if self._beta else SessionSettings.updated
+        new = updated(
+            self._settings,
+            session,
+            any_model=self._context.policy.azure,
+            rules=self._rules,
+        )
         delay = self._context.faults.slow_session_updated_ms / 1000
         if delay:
             self._context.struck(self.record, "slow_session_updated")
@@ -347,10 +341,9 @@ class Connection:
 
     def _item_event(self, action: str, event: dict[str, Any]) -> None:
         item_id = field_of(event, "item_id", str, self._rules)
-        for item in self.record.items:
-            if item.item_id == item_id and not item.deleted:
-                break
-        else:
+        known = {i.item_id: i for i in self.record.items if not i.deleted}
+        item = known.get(item_id)
+        if item is None:
             raise item_not_found(action, item_id)
         if action == "retrieve":
             self.outbox.send(
@@ -393,11 +386,8 @@ class Connection:
             ),
             (faults.freeze_after_audio_ms, "freeze", self.freeze),
         ]
-        return sorted(
-            [
-                (place, name, strike)
-                for place, name, strike in plan
-                if place is not None and place < math.inf
-            ],
-            key=lambda entry: entry[0],
-        )
+        placed = [
+            (math.inf if place is None else place, name, strike)
+            for place, name, strike in plan
+        ]
+        return sorted(placed, key=lambda entry: entry[0])

@@ -18,13 +18,18 @@ class Stream(Protocol):
 
     def abandon(self) -> None:
         """The item will not be needed. Allowed at any time."""
+        return
 
 
 class Engine(Protocol):
-    """Shared by all sessions of a server, used from one event loop."""
+    """Shared by all sessions of a server, used from one event loop.
+
+    Who derives from these has nothing to load or to release at first.
+    """
 
     def warm_up(self) -> None:
         """Begin to load what is slow to load; does not block."""
+        return
 
     async def transcribe(self, samples: Int16Array, rate: int) -> str:
         """The text of a whole item: int16 mono samples at ``rate`` Hz."""
@@ -33,6 +38,7 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Release threads and memory."""
+        return
 
 
 def engine_named(name: str) -> Engine:

@@ -53,7 +53,10 @@ class ApiError(Exception):
 
     @property
     def close_reason(self) -> str:
-        """``type`` or ``type.code`` (recorded 2026-09-18)."""
+        """``type`` or ``type.code`` (recorded 2026-09-18), or the message of
+        an expiry."""
+        if self.code == "session_expired":
+            return self.message
         return f"{self.type}.{self.code}" if self.code else self.type
 
 
@@ -94,22 +97,16 @@ def unsupported_value(
     )
 
 
-def below_minimum(param: str, value: float, minimum: float) -> ApiError:
+def out_of_range(param: str, value: float, bound: float) -> ApiError:
+    """``bound``: the minimum or maximum that the value lies beyond."""
     kind = "integer" if isinstance(value, int) else "decimal"
+    way, end, sign = "below", "minimum", ">="
+    if value > bound:
+        way, end, sign = "above", "maximum", "<="
     return ApiError(
-        f"Invalid '{param}': {kind} below minimum value. "
-        f"Expected a value >= {minimum:g}, but got {value:g} instead.",
-        f"{kind}_below_min_value",
-        param,
-    )
-
-
-def above_maximum(param: str, value: float, maximum: float) -> ApiError:
-    kind = "integer" if isinstance(value, int) else "decimal"
-    return ApiError(
-        f"Invalid '{param}': {kind} above maximum value. "
-        f"Expected a value <= {maximum:g}, but got {value:g} instead.",
-        f"{kind}_above_max_value",
+        f"Invalid '{param}': {kind} {way} {end} value. "
+        f"Expected a value {sign} {bound:g}, but got {value:g} instead.",
+        f"{kind}_{way}_{end[:3]}_value",
         param,
     )
 

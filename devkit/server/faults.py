@@ -12,49 +12,44 @@ import random
 import re
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, Literal, NamedTuple, get_type_hints
 
 from .errors import REFUSALS
 
 # When a counted fault strikes; see `parse_when` for the spellings.
 When = str | int | bool
-# Close codes below 3000 that may be sent (IANA's registry).
-_CLOSE_CODES = {*range(1000, 1004), *range(1007, 1015)}
+# Close codes that may be sent (below 3000: IANA's registry).
+_CLOSE_CODES = {
+    *range(1000, 1004),
+    *range(1007, 1015),
+    *range(3000, 5000),
+}
 FAILED_CODES = ("server_error", "rate_limit_exceeded")
 
 
-@dataclass(frozen=True, slots=True)
-class OnItems:
-    """A fault that strikes some items; ``help`` says what happens to them."""
+class About(NamedTuple):
+    """What a fault does to some items or connections (``on``).
 
-    help: str
+    ``on`` is "" for a number or text that a fault needs, and for a fault with
+    a place of its own.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class OnConnections:
-    """A fault that strikes some connections."""
-
-    help: str
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """A number or text that a fault needs, or a fault with a place."""
-
+    on: Literal["items", "connections", ""]
     help: str
 
 
 # ruff: noqa: RUF009 -- each of these makes a field of its own
 def _on_items(about: str) -> Any:
-    return field(default="never", metadata={"about": OnItems(about)})
+    return field(default="never", metadata={"about": About("items", about)})
 
 
 def _on_connections(about: str, default: When = "never") -> Any:
-    return field(default=default, metadata={"about": OnConnections(about)})
+    shown = About("connections", about)
+    return field(default=default, metadata={"about": shown})
 
 
 def _setting(default: Any, about: str) -> Any:
-    return field(default=default, metadata={"about": Setting(about)})
+    return field(default=default, metadata={"about": About("", about)})
 
 
 @dataclass(frozen=True)
@@ -175,7 +170,7 @@ class Faults:
         for name, about in describe().items():
             value = getattr(self, name)
             try:
-                if not isinstance(about, Setting):
+                if about.on:
                     parse_when(value)
                 elif isinstance(value, int | float) and name != "seed":
                     _check_not_negative(value)
@@ -189,13 +184,9 @@ class Faults:
                 raise ValueError(
                     f"fault {name}: not one of {', '.join(allowed)}"
                 )
-        if self.refused_status != 101 and not (
-            400 <= self.refused_status <= 599
-        ):
+        if self.refused_status not in (101, *range(400, 600)):
             raise ValueError("fault refused_status: neither 101 nor 400..599")
-        if not (
-            self.close_code in _CLOSE_CODES or 3000 <= self.close_code <= 4999
-        ):
+        if self.close_code not in _CLOSE_CODES:
             raise ValueError("fault close_code: may not be sent")
         if len(self.close_reason.encode()) > 120:
             raise ValueError("fault close_reason: longer than 120 bytes")
@@ -205,18 +196,18 @@ class Faults:
         return self.drop_rate > 0 or any(
             str(getattr(self, name)).startswith("p:")
             for name, about in describe().items()
-            if not isinstance(about, Setting)
+            if about.on
         )
 
 
 @cache
-def describe() -> dict[str, OnItems | OnConnections | Setting]:
+def describe() -> dict[str, About]:
     """Every fault and setting by name, in the order of their definition."""
     return {one.name: one.metadata["about"] for one in fields(Faults)}
 
 
 def item_fault_names() -> list[str]:
-    return [n for n, about in describe().items() if isinstance(about, OnItems)]
+    return [n for n, about in describe().items() if about.on == "items"]
 
 
 def _check_not_negative(value: float) -> None:
@@ -258,7 +249,7 @@ def parse_fault(text: str) -> tuple[str, object]:
     about = describe().get(name)
     if about is None:
         raise ValueError(f"unknown fault {name!r}")
-    if not isinstance(about, Setting):
+    if about.on:
         return name, value if has_value else "always"
     kind = get_type_hints(Faults)[name]
     if kind is str:
@@ -291,7 +282,9 @@ class FaultDice:
         """``on_server``/``on_connection``: the thing's number, from 1."""
         kind, number = parse_when(when)
         if kind == "p":
-            return self._sequence(name).random() < number
+            if name not in self._sequences:
+                self._sequences[name] = random.Random(f"{self._seed}:{name}")
+            return self._sequences[name].random() < number
         if kind == "once":
             return on_server == number
         if kind == "every":
@@ -309,8 +302,3 @@ class FaultDice:
             return math.inf
         sequence = random.Random(f"{self._seed}:drop_rate:{connection}")
         return sequence.expovariate(rate) * 1000
-
-    def _sequence(self, name: str) -> random.Random:
-        if name not in self._sequences:
-            self._sequences[name] = random.Random(f"{self._seed}:{name}")
-        return self._sequences[name]

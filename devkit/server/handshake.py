@@ -109,16 +109,8 @@ def _http_refusal(status: int, retry_after: float | None) -> Response:
         429: ("rate_limit_error", "rate_limit_exceeded"),
     }
     kind, code = names.get(status, ("server_error", None))
-    body = json.dumps(
-        {
-            "error": {
-                "message": phrase,
-                "type": kind,
-                "param": None,
-                "code": code,
-            }
-        }
-    ).encode()
+    error = {"message": phrase, "type": kind, "param": None, "code": code}
+    body = json.dumps({"error": error}).encode()
     headers = Headers(
         {
             "Content-Type": "application/json",

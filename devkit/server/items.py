@@ -8,7 +8,6 @@ import math
 import random
 import re
 import string
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,13 +50,9 @@ def item_faults(
     Every fault's dice are thrown for every item, so that one fault does not
     change when another one strikes.
     """
-    return frozenset(
-        [
-            name
-            for name in item_fault_names()
-            if context.strikes(name, number, on_connection)
-        ]
-    )
+    strikes = context.strikes
+    names = item_fault_names()
+    return frozenset([n for n in names if strikes(n, number, on_connection)])
 
 
 class LiveStream:
@@ -170,12 +165,16 @@ class Transcriber:
                     live.abandon()
                 self._finish(item, "never", None)
                 return
+            text = said = ""
             try:
-                text, said = await self._recognise(item, live)
+                if live is not None:
+                    text, said = await live.finish()
+                else:
+                    engine = self._context.engine
+                    text = await engine.transcribe(item.samples, item.rate)
             except Exception:
                 _log.exception("item %s failed", item.record.item_id)
                 item.struck |= {"failed"}
-                text, said = "", ""
             if "slow_completed" in item.struck:
                 done.set()
                 await asyncio.sleep(item.faults.slow_completed_ms / 1000)
@@ -184,20 +183,13 @@ class Transcriber:
                 await self._wait_for_another(item)
             else:
                 await before.wait()
-            if self._fails(item, text):
+            poison = item.faults.failed_text
+            if "failed" in item.struck or (poison and poison in text):
                 self._send_failed(item)
             else:
                 self._send_transcript(item, profile, text, said)
         finally:
             done.set()
-
-    async def _recognise(
-        self, item: Item, live: LiveStream | None
-    ) -> tuple[str, str]:
-        if live is not None:
-            return await live.finish()
-        text = await self._context.engine.transcribe(item.samples, item.rate)
-        return text, ""
 
     async def _wait_for_another(self, item: Item) -> None:
         released = asyncio.Event()
@@ -210,12 +202,7 @@ class Transcriber:
         except asyncio.TimeoutError:
             self._held.remove(released)
 
-    def _fails(self, item: Item, text: str) -> bool:
-        poison = item.faults.failed_text
-        return "failed" in item.struck or bool(poison and poison in text)
-
     def _send_failed(self, item: Item) -> None:
-        code = item.faults.failed_code
         error: dict[str, Any] = {
             "type": "server_error",
             "code": None,
@@ -223,9 +210,9 @@ class Transcriber:
             f"'{item.record.item_id}'.",
             "param": None,
         }
-        if code == "rate_limit_exceeded" or "rate_limited" in item.struck:
-            error["type"] = "rate_limit_error"
-            error["code"] = "rate_limit_exceeded"
+        limit = "rate_limit_exceeded"
+        if item.faults.failed_code == limit or "rate_limited" in item.struck:
+            error |= {"type": "rate_limit_error", "code": limit}
         self._outbox.send(
             _PREFIX + "failed",
             item_id=item.record.item_id,
@@ -291,14 +278,11 @@ class Transcriber:
             self._held.pop().set()
 
 
-def _pieces(text: str, profile: ModelProfile) -> Iterator[str]:
+def _pieces(text: str, profile: ModelProfile) -> list[str]:
     """Deltas whose concatenation is the text."""
-    if not text:
-        return
     if profile.deltas is Deltas.WHOLE:
-        yield text
-    else:
-        yield from re.findall(r"\s*\S+", text)
+        return [text] if text else []
+    return re.findall(r"\s*\S+", text)
 
 
 def _logprobs(text: str) -> list[dict[str, Any]]:

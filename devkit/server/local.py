@@ -21,7 +21,7 @@ from .connection import Connection
 from .context import Refusal, ServerContext
 from .engine import Engine, engine_named
 from .errors import REFUSALS, ApiError
-from .faults import Faults
+from .faults import FaultDice, Faults
 from .handshake import Handshakes, request_of, select_subprotocol
 from .outbox import reset_connection
 from .records import Journal, SessionRecord
@@ -191,18 +191,16 @@ class LocalServer:
     def faults(self) -> Faults:
         return self._context.faults
 
-    def inject(self, **changes: Any) -> None:
+    @_on_the_loop
+    def inject(self, /, **changes: Any) -> None:
         """Change fields of `Faults` from now on.
 
         Faults at a place in the audio hold for connections made afterwards.
         Raises TypeError/ValueError for wrong names or values.
         """
         faults = replace(self._context.faults, **changes)
-        self._control(lambda: self._replace_faults(faults))
-
-    def _replace_faults(self, faults: Faults) -> None:
         if faults.seed != self._context.faults.seed:
-            self._context.dice = type(self._context.dice)(faults.seed)
+            self._context.dice = FaultDice(faults.seed)
         self._context.faults = faults
         self._log_seed()
 

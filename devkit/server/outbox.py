@@ -69,12 +69,7 @@ class Outbox:
         """The ``error`` event, and CLOSE if the error asks for it."""
         self.send("error", error=error.body(client_event_id))
         if error.close is not None:
-            reason = (
-                error.message
-                if error.code == "session_expired"
-                else error.close_reason
-            )
-            self.close(error.close, reason)
+            self.close(error.close, error.close_reason)
 
     def close(self, code: int, reason: str) -> None:
         """CLOSE after everything sent so far; later sends are dropped."""

@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from .errors import (
-    above_maximum,
-    below_minimum,
     invalid_type,
     missing_parameter,
+    out_of_range,
     too_long,
     unknown_parameter,
     unsupported_value,
@@ -115,13 +114,10 @@ def _in_range(
         # An integer is a number, too, but no boolean is either.
         if isinstance(value, bool) or not isinstance(value, (int, kind)):
             raise invalid_type(path, noun, value)
-        if clamped:
-            return min(max(value, minimum), maximum)
-        if value < minimum:
-            raise below_minimum(path, kind(value), minimum)
-        if value > maximum:
-            raise above_maximum(path, kind(value), maximum)
-        return value
+        nearest = min(max(value, minimum), maximum)
+        if not clamped and (value < minimum or value > maximum):
+            raise out_of_range(path, kind(value), nearest)
+        return nearest
 
     return check
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from devkit.script_audio import DecodedWord, WordDecoder, decode_words
 
+from .engine import Engine, Stream
 from .wire_audio import Int16Array
 
 
-class ScriptEngine:
+class ScriptEngine(Engine):
     """Text ``w000001 w000002``; damaged sound becomes ``<broken>``."""
-
-    def warm_up(self) -> None:
-        pass
 
     async def transcribe(self, samples: Int16Array, rate: int) -> str:
         return _text(decode_words(samples, rate))
@@ -19,11 +17,8 @@ class ScriptEngine:
     def stream(self, rate: int) -> ScriptStream:
         return ScriptStream(rate)
 
-    def close(self) -> None:
-        pass
 
-
-class ScriptStream:
+class ScriptStream(Stream):
     def __init__(self, rate: int) -> None:
         self._decoder = WordDecoder(rate)
         self._words: list[DecodedWord] = []
@@ -34,9 +29,6 @@ class ScriptStream:
     async def finish(self) -> str:
         self._more(self._decoder.flush())
         return _text(self._words)
-
-    def abandon(self) -> None:
-        pass
 
     def _more(self, words: list[DecodedWord]) -> str:
         lead = " " if self._words and words else ""

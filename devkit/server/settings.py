@@ -164,10 +164,7 @@ def _merged_noise_reduction(
 def _merged_vad(old: Json | None, change: Json | None) -> Json | None:
     if change is None:
         return None
-    defaults = (
-        DEFAULT_SERVER_VAD
-        if change["type"] == "server_vad"
-        else DEFAULT_SEMANTIC_VAD
-    )
-    base = old if old and old["type"] == change["type"] else defaults
-    return {**base, **change}
+    for base in (old, DEFAULT_SERVER_VAD):
+        if base and base["type"] == change["type"]:
+            return {**base, **change}
+    return {**DEFAULT_SEMANTIC_VAD, **change}

@@ -101,7 +101,7 @@ class Turns:
             self._vad = self._new_vad(self._buffer.end)
             self._turn_start = None
         # What it heard may be in the old model's or format's terms.
-        self._abandon_live()
+        self.abandon_live()
         if self._streams and self._buffer.end > self._buffer.start:
             self._feed_live(None)
 
@@ -151,16 +151,13 @@ class Turns:
         if self._vad is not None:
             self._vad.reset(self._buffer.end)
         self._turn_start = None
-        self._abandon_live()
+        self.abandon_live()
         self._item_id = _new_item_id()
         self._bind()
         self._outbox.send("input_audio_buffer.cleared")
 
-    def close(self) -> None:
-        """The connection has ended: release what waits for more audio."""
-        self._abandon_live()
-
-    def _abandon_live(self) -> None:
+    def abandon_live(self) -> None:
+        """Release what waits for more audio."""
         if self._live is not None:
             self._live.abandon()
             self._live = None
@@ -203,10 +200,8 @@ class Turns:
         )
 
     def _speech_stopped(self, end: int) -> None:
-        start = self._buffer.start
-        if self._turn_start is not None:
-            start = self._turn_start
-        self._commit(start, end, "vad")
+        assert self._turn_start is not None  # since the VAD heard speech
+        self._commit(self._turn_start, end, "vad")
         self._bind()
 
     def _commit(self, start: int, end: int, by: str) -> None:

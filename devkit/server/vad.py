@@ -79,18 +79,8 @@ class EnergyVad:
         self._rest = np.zeros(0, np.int16)
         self._boundary = boundary
         self._onset: int | None = None
-        self._speaking = False
+        self.speaking = False
         self._speech_end = position
-
-    @property
-    def speaking(self) -> bool:
-        return self._speaking
-
-    @property
-    def earliest_start(self) -> int:
-        """No audio before this position can belong to a later turn."""
-        onset = self._position if self._onset is None else self._onset
-        return max(self._boundary, onset - self._prefix)
 
     def push(self, samples: Int16Array) -> list[SpeechStarted | SpeechStopped]:
         """Take more audio; events in the order in which they happened."""
@@ -103,43 +93,41 @@ class EnergyVad:
         for power in powers:
             begin = self._position
             self._position += self._window
-            if self._speaking:
-                self._continue(power, events)
-            else:
-                self._listen(power, begin, events)
+            event = (
+                self._continue(power)
+                if self.speaking
+                else self._listen(power, begin)
+            )
+            if event is not None:
+                events.append(event)
         return events
 
     def reset(self, boundary: int) -> None:
         """The buffer was committed or cleared up to ``boundary``."""
         self._boundary = boundary
-        self._speaking = False
+        self.speaking = False
         self._onset = None
 
-    def _listen(
-        self,
-        power: float,
-        begin: int,
-        events: list[SpeechStarted | SpeechStopped],
-    ) -> None:
+    def _listen(self, power: float, begin: int) -> SpeechStarted | None:
         if power < self._start_power:
             self._onset = None
-            return
+            return None
         if self._onset is None:
             self._onset = begin
-        if self._position - self._onset >= self._min_speech:
-            events.append(SpeechStarted(self.earliest_start))
-            self._speaking = True
-            self._speech_end = self._position
+        if self._position - self._onset < self._min_speech:
+            return None
+        self.speaking = True
+        self._speech_end = self._position
+        return SpeechStarted(max(self._boundary, self._onset - self._prefix))
 
-    def _continue(
-        self, power: float, events: list[SpeechStarted | SpeechStopped]
-    ) -> None:
+    def _continue(self, power: float) -> SpeechStopped | None:
         if power >= self._stay_power:
             self._speech_end = self._position
         elif self._position - self._speech_end >= self._silence:
             end = self._speech_end + self._silence
-            events.append(SpeechStopped(end))
             self.reset(end)
+            return SpeechStopped(end)
+        return None
 
 
 def _power(dbfs: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Literal
 
 from ten_packages.extension.openai_asr_python.realtime.faults import (
@@ -14,11 +14,9 @@ from ten_packages.extension.openai_asr_python.realtime.faults import (
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.results import (
-    AudioDropped,
     Final,
     Result,
     SettingsChanged,
-    TurnFailed,
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
@@ -29,7 +27,8 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
 
 from .detector import SimDetector
 from .server import Faults, SimConnection, SimServer
-from .watch import Watch, demand
+from .state import CallState, Spoken, demand
+from .watch import Watch
 from .words import NOISE, RATE, SILENCE, WORD_SAMPLES, find_speech, ms
 from .words import word_audio as audio_of
 
@@ -49,72 +48,57 @@ _DETECTORS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass
-class Spoken:
-    """Word number ``word`` was said from sample ``start`` on."""
-
-    word: int
-    start: int
-
-
-@dataclass
-class Call:
+class Call(CallState):
     """One call.  ``owner``: who ends turns; ``semantic`` is a server whose
     turns differ with every replay, ``local`` the client's own detector,
     ``local_skip`` the same where silence is not sent.
 
-    Every step is watched: `watch.Violation` is raised where a promise is
+    Every step is watched: `state.Violation` is raised where a promise is
     broken.  ``connect_s``: the longest time that a connection takes.
     """
 
-    rng: random.Random
-    server: SimServer
-    owner: str = "server"
-    limits: Limits = field(
-        default_factory=lambda: Limits(packet_ms=100, replay_packet_ms=1000)
-    )
-    now: float = 1000.0
-    reachable: bool = True
-    connect_s: float = 0.0
-    wall_error_s: float = 0.0
-
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        rng: random.Random,
+        server: SimServer,
+        owner: str = "server",
+        limits: Limits | None = None,
+        *,
+        connect_s: float = 0.0,
+        wall_error_s: float = 0.0,
+    ) -> None:
+        limits = limits or Limits(packet_ms=100, replay_packet_ms=1000)
         settings = SessionSettings(
             model="gpt-4o-transcribe",
             wire_format="g711_ulaw",
-            turn_detection=_DETECTORS.get(self.owner),
+            turn_detection=_DETECTORS.get(owner),
         )
-        self.core = Transcription(
+        core = Transcription(
             settings,
-            self.limits,
+            limits,
             protocol="auto",
             find_speech=find_speech,
-            rng=self.rng,
+            rng=rng,
         )
+        super().__init__(core, server, limits, settings, owner)
+        self.rng = rng
+        self.connect_s = connect_s
+        self.wall_error_s = wall_error_s
+        self.reachable = True
         self.detector: SimDetector | None = None
         self.next_owner: str | None = None
         self.connections: list[SimConnection] = []
         self.attempts: list[float] = []
         self.refusals: list[Fault] = []
         self.refuses_spare = False
-        self.spoken: list[Spoken] = []
-        self.asked: list[str] = []
-        self.asked_at: list[int] = []
-        self.commits: list[int] = [0]
         self.changes = 0
-        self.changing: SessionSettings | None = None
-        self.change_at = 0.0
-        self.settings = settings
         self.results: list[Result] = []
         self.keep_results = True
         self.pongs: list[tuple[float, SimConnection]] = []
         self.opened = 0
         self.faults_done = 0
         self.peak_held = 0
-        self.slack_ms = 1
-        self.noisy = False
         self.stalled = False
-        self.stopped = False
         if self.owner in ("local", "local_skip"):
             self.listen()
         self.watch = Watch(self)
@@ -176,11 +160,6 @@ class Call:
         rest, self._unsaid = self._unsaid, b""
         self.hear(rest)
 
-    def start_of(self, word: int) -> int:
-        """The first sample of a word."""
-        demand(0 < word <= len(self.spoken), f"never said: w{word}")
-        return self.spoken[word - 1].start
-
     def finalize(self) -> None:
         token = f"f{len(self.asked)}"
         self.asked.append(token)
@@ -221,10 +200,14 @@ class Call:
         if self.changing is not None:
             return
         self.changing, self.change_at = self.settings, self.now
-        sent = [len(c.link.session.outbox) for c in self.connections]
+
+        def waiting() -> list[int]:
+            return [len(c.link.session.outbox) for c in self.connections]
+
+        before = waiting()
         self.core.change(self.settings, self.now)
         demand(
-            sent == [len(c.link.session.outbox) for c in self.connections],
+            waiting() == before,
             "a change that changes nothing goes to the service",
         )
         self.settle()
@@ -245,16 +228,6 @@ class Call:
     def _note_commit(self) -> None:
         if self.commits[-1] != self.core.received:
             self.commits.append(self.core.received)
-        del self.commits[:-4]
-
-    def too_short_to_commit(self, start: int, position: int) -> bool:
-        """Is a word at ``start`` in the last bit before a finalize that no
-        server takes as a turn, or cut off from its turn by an earlier one?"""
-        if position - start < ms(100) + WORD_SAMPLES:
-            return True
-        return any(
-            commit < position < commit + ms(100) for commit in self.commits
-        )
 
     def stop(self) -> None:
         """The call is over, whatever is still open."""
@@ -342,8 +315,6 @@ class Call:
             arrives = connection.next_at()
             if arrives is not None:
                 yield arrives
-            if connection.open and connection.expires_at is not None:
-                yield connection.expires_at
             if connection.open and connection.close_at is not None:
                 yield connection.close_at[0]
 
@@ -351,9 +322,8 @@ class Call:
         """Do everything that is due now."""
         if self.stalled:
             return
-        busy = True
-        while busy:
-            busy = self._round()
+        while self._round():
+            continue
         self.peak_held = max(
             self.peak_held, self.core.received - self.core._buffer.start
         )
@@ -386,25 +356,19 @@ class Call:
             result = self.core.results.popleft()
             self.watch.result(result)
             if isinstance(result, SettingsChanged):
-                self._changed(result)
+                if result.refused is None and self.next_owner is not None:
+                    self.listen()
+                self.next_owner = None
             if self.keep_results:
                 self.results.append(result)
         return busy
 
-    def _changed(self, answer: SettingsChanged) -> None:
-        owner, self.next_owner = self.next_owner, None
-        if answer.refused is None and owner is not None:
-            self.next_owner = owner
-            self.listen()
-
-    def _connect(self) -> None:
-        if self.stopped or self.core.fatal is not None:
-            return  # the client closes such a socket
+    def _refusal(self) -> Fault | None:
+        """Why an attempt fails now."""
+        core = self.core
         if not self.reachable:
             self.faults_done += 1
-            self.core.exchange.failed(Fault("retry", "refused", "no"), self.now)
-            return
-        core = self.core
+            return Fault("retry", "refused", "no")
         if self.refuses_spare and core.active is not None:
             # The key is revoked while a session lives.
             self.faults_done += 1
@@ -412,12 +376,15 @@ class Call:
             wanted = attempt is not None and attempt.change is None
             if wanted and not core._in_force.is_stale(attempt):
                 self.watch.refused_spare(core.active)
-            core.exchange.failed(
-                Fault("fatal", "invalid_api_key", "no"), self.now
-            )
-            return
-        if self.refusals:
-            self.core.exchange.failed(self.refusals.pop(0), self.now)
+            return Fault("fatal", "invalid_api_key", "no")
+        return self.refusals.pop(0) if self.refusals else None
+
+    def _connect(self) -> None:
+        if self.stopped or self.core.fatal is not None:
+            return  # the client closes such a socket
+        fault = self._refusal()
+        if fault is not None:
+            self.core.exchange.failed(fault, self.now)
             return
         self.opened += 1
         self.server.count += 1
@@ -447,13 +414,10 @@ class Call:
             busy = True
             self.core.exchange.receive(link, event, self.now)
         close = connection.close_at
-        expired = connection.expires_at
-        if expired is not None and self.now >= expired:
-            close = (expired, 1001, "session over")
-            self.faults_done += 1
         if close is not None and self.now >= close[0]:
             busy = True
-            self._close(connection, close[1], close[2])
+            self.faults_done += close == connection.expiry
+            self._close(connection, *close[1:])
         return busy
 
     # -- the verdict -------------------------------------------------------
@@ -483,21 +447,6 @@ class Call:
             if isinstance(result, Final)
             for word in result.turn.text.split()
         ]
-
-    def reported(self) -> set[str]:
-        """Words in audio that was reported as given up."""
-        gone = [
-            (r.start_ms, r.start_ms + r.duration_ms)
-            for r in self.results
-            if isinstance(r, (AudioDropped, TurnFailed))
-        ]
-        return {
-            f"w{spoken.word}"
-            for spoken in self.spoken
-            for start, stop in gone
-            if spoken.start + WORD_SAMPLES > ms(start)
-            and spoken.start < ms(stop)
-        }
 
     def check(self) -> None:
         """Every word once, in order; every finalize answered, in order."""

@@ -39,10 +39,9 @@ class SimDetector:
         while at < len(audio):
             rest = audio[at:].lstrip(SILENCE)
             onset = len(audio) - len(rest)
-            if self._open and start + onset >= self._last_speech + ms(
-                _SILENCE_MS
-            ):
-                self._end(self._last_speech + ms(_SILENCE_MS))
+            quiet_to = self._last_speech + ms(_SILENCE_MS)
+            if self._open and start + onset >= quiet_to:
+                self._end(quiet_to)
             if not rest:
                 break
             if not self._open:
@@ -50,9 +49,7 @@ class SimDetector:
             gap = audio.find(SILENCE, onset)
             at = len(audio) if gap < 0 else gap
             self._last_speech = start + at
-        if self._open and self._position - self._onset > self._max_turn - ms(
-            1000
-        ):
+        if self._open and self._left() < ms(1000):
             self._cut()
         if self._position // RATE > self._second:
             self._second = self._position // RATE
@@ -62,8 +59,7 @@ class SimDetector:
     def finalize(self) -> None:
         """End the open turn here and now."""
         if self._open:
-            self._open = False
-            self._core.speech_ended(self._last_speech, self._position)
+            self._end(self._position)
         self._boundary = self._position
 
     def _begin(self, onset: int) -> None:
@@ -76,18 +72,19 @@ class SimDetector:
         self._boundary = boundary
         self._core.speech_ended(self._last_speech, boundary)
 
+    def _left(self) -> int:
+        """How much longer the open turn may become."""
+        return self._max_turn - (self._position - self._onset)
+
     def _cut(self) -> None:
         """End a turn that is too long, in the quietest place of late."""
         first, last = (self._position - ms(back) for back in _CUT_BACK_MS[::-1])
         base = self._position - len(self._recent)
-        speech = len(self._recent[: last - base].rstrip(SILENCE))
-        quiet = speech if first - base <= speech < last - base else -1
-        overdue = self._position - self._onset > self._max_turn - ms(200)
-        if quiet < 0 and not overdue:
-            return
-        place = last
-        if quiet >= 0:
-            place = base + quiet
+        place = base + len(self._recent[: last - base].rstrip(SILENCE))
+        if not first <= place < last:
+            if self._left() >= ms(200):
+                return
+            place = last
         self._open = False
         self._boundary = place
         self._core.speech_ended(place, place)

@@ -96,7 +96,7 @@ def make_call(seed: int) -> Call:
 
 
 def run(seed: int, turns: int = 25, words: int = 12) -> Tally:
-    """One call to its end; raises `watch.Violation`."""
+    """One call to its end; raises `state.Violation`."""
     call = make_call(seed)
     call.keep_results = False
     rng = call.rng

@@ -71,14 +71,6 @@ _JUNK: tuple[str, ...] = (
 )
 
 
-@dataclass
-class _Item:
-    item_id: str
-    audio: bytes
-    previous: str | None
-    prompt: str | None
-
-
 class SimConnection:
     """The server's side of one session.
 
@@ -97,7 +89,6 @@ class SimConnection:
         #: By what the turn under way is heard; an update binds at the next.
         self._turn_prompt: str | None = None
         self._next_detector: dict[str, Any] | None = None
-        self.close_at: tuple[float, int, str] | None = None
         self._queue: list[tuple[float, int, str]] = []
         self._serial = 0
         self._last = now
@@ -111,11 +102,14 @@ class SimConnection:
         self._detector = ""
         self._silence = self._end_after = ms(500)
         self._padding = ms(300)
-        life = server.life
-        self.expires_at = None if life is None else now + life
+        self.expiry: tuple[float, int, str] | None = None
         expires = 0.0
-        if life is not None and server.tells_expiry:
-            expires = server.wall(now) + life
+        if server.life is not None:
+            self.expiry = (now + server.life, 1001, "session over")
+            if server.tells_expiry:
+                expires = server.wall(now) + server.life
+        #: When it closes, and how.
+        self.close_at = self.expiry
         self._say(
             now,
             type="session.created",
@@ -185,7 +179,6 @@ class SimConnection:
     def _configure(
         self, session: dict[str, Any], event_id: str, now: float
     ) -> None:
-        faults, chance = self.server.faults, self.server.chance
         if event_id == "evt_change":
             if self.server.struck_by("refuse_change"):
                 self._error(now, "invalid_value", event_id=event_id)
@@ -197,28 +190,22 @@ class SimConnection:
         self._next_detector = session["audio"]["input"]["turn_detection"]
         if not self._speaking:
             self._bind()
-        if chance(faults.refuse_session):
-            self.server.struck += 1
+        if self.server.struck_by("refuse_session"):
             self._error(now, "rate_limit_exceeded", event_id="evt_session")
-            self.close_at = (self._last + 0.05, 1013, "too many")
+            refused = (self._last + 0.05, 1013, "too many")
+            self.close_at = min(refused, self.expiry or refused)
             return
-        if chance(faults.never_ready):
-            self.server.struck += 1
+        if self.server.struck_by("never_ready"):
             return
         self._say(now, type="session.updated", session={})
 
     def _bind(self) -> None:
         """No turn is under way: the latest settings hold."""
-        detector = self._next_detector
-        if not detector:
-            self._detector = ""
-            return
+        detector = self._next_detector or {"type": ""}
         self._detector = detector["type"]
+        self._padding = ms(detector.get("prefix_padding_ms", 0))
         if self._detector == "server_vad":
             self._silence = ms(detector["silence_duration_ms"])
-            self._padding = ms(detector["prefix_padding_ms"])
-        else:
-            self._padding = 0
         self._end_after = self._silence
 
     def _error(self, now: float, code: str, **more: Any) -> None:
@@ -288,19 +275,12 @@ class SimConnection:
         self._buffer_start = end
         if self._detector and not self._speaking:
             self._turn_prompt = self.prompt
-        item = _Item(
-            self._speaking or self.server.new_id(),
-            audio,
-            self._previous,
-            self._turn_prompt,
-        )
-        self._turn_prompt = self.prompt
+        item_id = self._speaking or self.server.new_id()
+        previous, self._previous = self._previous, item_id
+        prompt, self._turn_prompt = self._turn_prompt, self.prompt
         self._speaking = ""
         self._bind()
-        self._previous = item.item_id
-        if self.server.struck_by("no_committed"):
-            pass
-        else:
+        if not self.server.struck_by("no_committed"):
             for kind in (
                 "input_audio_buffer.committed",
                 "conversation.item.added",
@@ -309,28 +289,29 @@ class SimConnection:
                 self._say(
                     now,
                     type=kind,
-                    item_id=item.item_id,
-                    item={"id": item.item_id},
-                    previous_item_id=item.previous,
+                    item_id=item_id,
+                    item={"id": item_id},
+                    previous_item_id=previous,
                 )
         if self.server.struck_by("error_event"):
             self._error(now, "unknown_thing", message="something else")
-        self._transcribe(item)
+        self._transcribe(item_id, audio, prompt)
 
-    def _transcribe(self, item: _Item) -> None:
+    def _transcribe(
+        self, item_id: str, audio: bytes, prompt: str | None
+    ) -> None:
         server = self.server
         rng, faults = server.rng, server.faults
-        pieces = pieces_in(item.audio)
+        pieces = pieces_in(audio)
         words = [piece.text for piece in pieces]
-        invents = not words and NOISE in item.audio
-        if invents and server.chance(faults.invent):
+        if not words and NOISE in audio and server.chance(faults.invent):
             words = [INVENTED]
         # No text of audio that it has not looked at yet.
         at = max(self._last, self.busy_until) + rng.uniform(0, faults.delay_s)
-        name = item.item_id
+        name = item_id
         if server.struck_by("wrong_id"):
             name = server.new_id()
-        server.heard_under[name] = item.prompt
+        server.heard_under[name] = prompt
         if server.struck_by("empty"):
             server.misheard[name] = pieces
             words = []

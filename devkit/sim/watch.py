@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import deque
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
 from ten_packages.extension.openai_asr_python.realtime.change import PATIENCE_S
@@ -26,10 +25,8 @@ from ten_packages.extension.openai_asr_python.realtime.session import (
     SessionState,
 )
 
+from .state import CallState, demand
 from .words import TINY, WORD_SAMPLES, Piece, ms, parse
-
-if TYPE_CHECKING:
-    from .call import Call
 
 #: One frame of audio as TEN sends it, in ms: how true times must be.
 FRAME_MS = 10
@@ -41,15 +38,6 @@ _STORM = 8
 _MANY = 600
 
 
-class Violation(AssertionError):
-    """A promise was broken."""
-
-
-def demand(holds: bool, complaint: str) -> None:
-    if not holds:
-        raise Violation(complaint)
-
-
 class Watch:
     """Follows a call and raises `Violation` at once.
 
@@ -59,13 +47,11 @@ class Watch:
     to connect are polite.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: CallState) -> None:
         self._call = call
         self._cover: dict[int, list[Piece]] = {}
         self._gone: deque[tuple[int, int]] = deque()
-        self._gone_words: set[int] = set()
         self._passed = 0
-        self._passed_to = 0
         self._last = (0, 0)
         self._last_end_ms = 0
         self._drops: deque[tuple[int, int]] = deque(maxlen=64)
@@ -255,18 +241,21 @@ class Watch:
         pieces = parse(turn.text)
         # Text under a wrong id may be taken for a later turn's.
         mixed = "wrong_id" in self._call.server.happened
-        for piece in pieces[:1]:
+        first = (0, 0)
+        if pieces:
+            first = pieces[0][:2]
             demand(
-                mixed or piece.word > self._passed,
-                f"interim repeats {piece.text}",
+                mixed or first[0] > self._passed,
+                f"interim repeats {pieces[0].text}",
             )
         shown = self._shown
-        first = pieces[0][:2] if pieces else (0, 0)
         # Text that comes before the notice of its item is taken for the
         # first commit's; where the notice never comes that was a guess.
         guessed = mixed or "no_committed" in self._call.server.happened
-        again = bool(pieces) and not guessed and self._is_again(first)
-        if shown is not None and (shown[0] == turn.item_id or again):
+        again = bool(pieces) and not guessed
+        if shown is not None and (
+            shown[0] == turn.item_id or (again and shown[2] == first)
+        ):
             # What it began with may have been dropped meanwhile.
             demand(
                 shown[1] == turn.start_ms or ms(shown[1]) < self._holes_to,
@@ -274,9 +263,6 @@ class Watch:
             )
         demand(turn.start_ms >= self._last_end_ms, "interim overlaps a final")
         self._shown = (turn.item_id, turn.start_ms, first)
-
-    def _is_again(self, first: tuple[int, int]) -> bool:
-        return self._shown is not None and self._shown[2] == first
 
     def _on_final(self, result: Final) -> None:
         turn = result.turn
@@ -349,7 +335,8 @@ class Watch:
     def _add_gone(self, start_ms: int, duration_ms: int) -> None:
         start = ms(start_ms) - _ROUNDING
         stop = ms(start_ms + duration_ms) + _ROUNDING
-        while self._gone and self._gone[0][1] < self._passed_to:
+        passed_to = self._call.start_of(self._passed) if self._passed else 0
+        while self._gone and self._gone[0][1] < passed_to:
             self._gone.popleft()
         self._gone.append((start, stop))
 
@@ -367,14 +354,11 @@ class Watch:
         """Words before the watermark must be accounted for."""
         watermark = self._call.core.watermark
         spoken = self._call.spoken
-        while self._passed < len(spoken):
-            word = self._passed + 1
-            start = spoken[self._passed].start
+        for word, start in spoken[self._passed :]:
             if start + WORD_SAMPLES > watermark:
                 break
             self._account(word, start)
             self._passed = word
-            self._passed_to = start
         for word, pieces in self._cover.items():
             for piece in pieces:
                 demand(
@@ -382,15 +366,18 @@ class Watch:
                     f"{piece.text} is delivered and still held",
                 )
 
+    def _reported(self, start: int) -> list[tuple[int, int]]:
+        """The stretches of a word that are reported as given up."""
+        within = [
+            (max(low - start, 0), min(high - start, WORD_SAMPLES))
+            for low, high in self._gone
+        ]
+        return [(low, high) for low, high in within if low < high]
+
     def _parts(self, word: int, start: int) -> list[tuple[int, int]]:
         """The stretches of a word that are delivered or reported."""
-        parts = [(p.start, p.stop) for p in self._cover.get(word, ())]
-        for low, high in self._gone:
-            low, high = max(low - start, 0), min(high - start, WORD_SAMPLES)
-            if low < high:
-                parts.append((low, high))
-                self._gone_words.add(word)
-        return sorted(parts)
+        delivered = [(p.start, p.stop) for p in self._cover.get(word, ())]
+        return sorted(delivered + self._reported(start))
 
     def _hole(self, word: int, start: int) -> bool:
         at = 0
@@ -409,18 +396,16 @@ class Watch:
         pieces = self._cover.pop(word, [])
         for before, after in pairwise(pieces):
             demand(before.stop <= after.start, f"doubled: part of w{word}")
-        whole = sum(piece.stop - piece.start for piece in pieces)
+        reported = self._reported(start)
         both = sum(
-            max(0, min(high - start, p.stop) - max(low - start, p.start))
-            for low, high in self._gone
-            for p in pieces
+            max(0, min(high, piece.stop) - max(low, piece.start))
+            for low, high in reported
+            for piece in pieces
         )
-        if pieces:
-            slack = TINY + 4 * _ROUNDING
-            demand(both <= slack, f"w{word} is delivered and reported dropped")
-        self.delivered += whole > 0
-        self.reported += word in self._gone_words
-        self._gone_words.discard(word)
+        slack = TINY + 4 * _ROUNDING
+        demand(both <= slack, f"w{word} is delivered and reported dropped")
+        self.delivered += bool(pieces)
+        self.reported += bool(reported)
 
     # -- finalizes, attempts, bounds ----------------------------------------
 

@@ -69,14 +69,12 @@ def pieces_in(audio: bytes) -> list[Piece]:
     size = len(audio)
     at = size - len(audio.lstrip(SILENCE))
     while at < size:
-        if audio[at] == _MARKER and at + WORD_SAMPLES <= size:
-            word = _word(audio, at)
-            if audio.startswith(word_audio(word), at):
-                found.append(Piece(word, 0, WORD_SAMPLES))
-                at += WORD_SAMPLES
-                at = size - len(audio[at:].lstrip(SILENCE))
-                continue
-        at = _cut_piece(audio, at, found)
+        word = _word(audio, at)
+        if audio[at] == _MARKER and audio.startswith(word_audio(word), at):
+            found.append(Piece(word, 0, WORD_SAMPLES))
+            at += WORD_SAMPLES
+        else:
+            at = _cut_piece(audio, at, found)
         at = size - len(audio[at:].lstrip(SILENCE))
     return found
 

@@ -1,8 +1,8 @@
 """The simulated service and call of `devkit.sim`, for tests of the core."""
 
-from devkit.sim.call import OWNERS, Call, Spoken
+from devkit.sim.call import OWNERS, Call
 from devkit.sim.server import Faults, SimConnection, SimServer
-from devkit.sim.watch import Violation
+from devkit.sim.state import Spoken, Violation
 from devkit.sim.words import (
     NOISE,
     RATE,

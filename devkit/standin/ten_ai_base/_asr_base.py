@@ -60,7 +60,6 @@ class AsyncASRBaseExtension(AsyncExtension):
         self.session_id: str | None = None
         self.metadata: dict[str, Any] | None = None
         self.finalize_id: str | None = None
-        self.sent_buffer_length = 0
         self.buffered_frames: asyncio.Queue[AudioFrame] = asyncio.Queue()
         self.buffered_frames_size = 0
         self.audio_frames_queue: asyncio.Queue[AudioFrame] = asyncio.Queue()
@@ -239,10 +238,9 @@ class AsyncASRBaseExtension(AsyncExtension):
             buffered = self.buffered_frames.get_nowait()
             await self.send_audio(buffered, self.session_id)
         self.buffered_frames_size = 0
-        if await self.send_audio(audio_frame, self.session_id):
-            self.sent_buffer_length += len(buf)
-            if self.first_audio_time is None:
-                self.first_audio_time = asyncio.get_running_loop().time()
+        sent = await self.send_audio(audio_frame, self.session_id)
+        if sent and self.first_audio_time is None:
+            self.first_audio_time = asyncio.get_running_loop().time()
 
     def _buffer(self, audio_frame: AudioFrame, size: int) -> None:
         strategy = self.buffer_strategy()
@@ -303,7 +301,7 @@ class AsyncASRBaseExtension(AsyncExtension):
             "code": error.code,
             "message": error.message,
             "vendor_info": {} if info is None else info.model_dump(),
-            "metadata": self._error_metadata(),
+            "metadata": self._shown_metadata(),
         }
         await self._send("error", payload)
         self._key_point(f"send asr_error: {json.dumps(payload)}")
@@ -348,7 +346,7 @@ class AsyncASRBaseExtension(AsyncExtension):
             "module": ModuleType.ASR.value,
             "vendor": self.vendor(),
             "metrics": metrics,
-            "metadata": self._metrics_metadata(),
+            "metadata": self._shown_metadata(),
         }
         await self._send(DATA_OUT_METRICS, payload)
         # 0.7.41 shows its model as it was before id and metadata came in.
@@ -357,10 +355,8 @@ class AsyncASRBaseExtension(AsyncExtension):
         )
         self._key_point(f"send asr_metrics: {shown}")
 
-    def _metrics_metadata(self) -> dict[str, Any]:
-        return self.metadata or {}
-
-    def _error_metadata(self) -> dict[str, Any]:
+    def _shown_metadata(self) -> dict[str, Any]:
+        """Of errors and metrics."""
         return self.metadata or {}
 
     async def _send_metrics_ttfw(self) -> None:

@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ._asr_base import AsyncASRBaseExtension as _Base
-from .const import LOG_CATEGORY_KEY_POINT
 from .message import ModuleErrorVendorInfo, ModuleType
 from .utils import encrypt
 
@@ -69,15 +68,12 @@ class AsyncASRBaseExtension(_Base):
             "last": last,
             "code": code,
             "message": message,
-            "metadata": self._with_vendor_metadata(),
+            "metadata": self._shown_metadata(),
         }
-        self.ten_env.log_info(
-            f"connection_status_changed: {payload}",
-            category=LOG_CATEGORY_KEY_POINT,
-        )
+        self._key_point(f"connection_status_changed: {payload}")
         await self._send("connection_status_changed", payload)
 
-    def _with_vendor_metadata(self) -> dict[str, Any]:
+    def _shown_metadata(self) -> dict[str, Any]:
         masked = {
             key: encrypt(value)
             if key in SECRET_KEYS and isinstance(value, str)
@@ -85,12 +81,6 @@ class AsyncASRBaseExtension(_Base):
             for key, value in self.vendor_metadata().items()
         }
         return {**(self.metadata or {}), "vendor_metadata": masked}
-
-    def _metrics_metadata(self) -> dict[str, Any]:
-        return self._with_vendor_metadata()
-
-    def _error_metadata(self) -> dict[str, Any]:
-        return self._with_vendor_metadata()
 
 
 _StartConnection = Callable[[AsyncASRBaseExtension], Awaitable[None]]

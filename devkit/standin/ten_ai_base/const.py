@@ -1,8 +1,5 @@
 """Names of messages, properties and log categories."""
 
-AUDIO_FRAME_OUTPUT_NAME = "pcm_frame"
-CMD_IN_FLUSH = "flush"
-CMD_OUT_FLUSH = "flush"
 DATA_IN_ASR_FINALIZE = "asr_finalize"
 DATA_IN_TRIGGER_CONNECT = "trigger_connect"
 DATA_OUT_ASR_FINALIZE_END = "asr_finalize_end"
@@ -11,4 +8,3 @@ PROPERTY_KEY_METADATA = "metadata"
 PROPERTY_KEY_SESSION_ID = "session_id"
 LOG_CATEGORY_KEY_POINT = "key_point"
 LOG_CATEGORY_VENDOR = "vendor"
-LOG_CATEGORY_USAGE = "usage"

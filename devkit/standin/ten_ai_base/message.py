@@ -8,21 +8,10 @@ from typing import Any
 from pydantic import BaseModel
 
 
-class MetadataKey(str, Enum):
-    """Keys of a message's metadata."""
-
-    SESSION_ID = "session_id"
-
-
 class ModuleType(str, Enum):
-    """Kinds of modules."""
+    """Kinds of modules; the base knows more."""
 
     ASR = "asr"
-    LLM = "llm"
-    TTS = "tts"
-    MLLM = "mllm"
-    AVATAR = "avatar"
-    TURN = "turn"
 
 
 class ModuleErrorCode(str, Enum):
@@ -61,9 +50,6 @@ class ModuleMetricKey(str, Enum):
     ASR_ACTUAL_SEND = "actual_send"
     ASR_ACTUAL_SEND_DELTA = "actual_send_delta"
     ASR_VENDOR_METRICS = "vendor_metrics"
-    TTS_TTFB = "ttfb"
-    LLM_TTFT = "ttft"
-    LLM_TTFS = "ttfs"
 
 
 class ModuleMetrics(BaseModel):
@@ -74,11 +60,3 @@ class ModuleMetrics(BaseModel):
     vendor: str = ""
     metrics: dict[str, Any] = {}
     metadata: dict[str, Any] = {}
-
-
-class ModuleVendorException(Exception):
-    """A vendor error on its way up."""
-
-    def __init__(self, error: ModuleErrorVendorInfo) -> None:
-        super().__init__(error.message)
-        self.error = error

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,10 @@ from typing import Any
 from ._core import CmdCore
 from ._creation import create_extension
 from ._engine import Engine
-from ._files import Checker, ConfigError, Problem
-from ._graph import Graph, graph_from_json, read_graph
+from ._files import Checker
+from ._graph import Graph, read_graph
 from ._node import Node
+from .cmd_result import StatusCode
 
 PREDEFINED_KEYS = (
     "name",
@@ -99,7 +99,7 @@ class AppCore:
         def create(engine: Engine, node: Node) -> None:
             create_extension(engine, node, self._app_dir)
 
-        engine = Engine(graph, create, app=self, on_end=self._ended)
+        engine = Engine(graph, create, app=self.app_command, on_end=self._ended)
         with self._changed:
             self._engines[engine.graph_id] = engine
             closing = self._closing
@@ -143,33 +143,26 @@ class AppCore:
 
     def app_command(self, engine: Engine, core: CmdCore) -> None:
         """``ten:close_app``, ``ten:start_graph``, ``ten:stop_graph``."""
-        answer: Callable[[int, str], None] = engine.commands.succeed
-        detail = ""
+        status, detail = StatusCode.OK, ""
         if core.name == "ten:close_app":
             self.close()  # its result would come when all is over
             return
         if core.name == "ten:start_graph":
-            try:
-                detail = self.start(self._wanted(core))
-            except ConfigError as error:
-                answer, detail = engine.commands.fail, str(error)
+            wanted = self.graphs.get(core.graph_name)
+            if wanted is not None:
+                detail = self.start(wanted.graph)
+            else:
+                status = StatusCode.ERROR
+                known = ", ".join(self.graphs) or "none"
+                detail = (
+                    f"ten:start_graph: $: no graph {core.graph_name!r}; the "
+                    f"graphs are {known}"
+                )
         elif core.name == "ten:stop_graph":
             if not self.stop(core.graph_id or engine.graph_id):
-                answer = engine.commands.fail
+                status = StatusCode.ERROR
                 detail = f"there is no graph {core.graph_id!r}"
         else:
-            answer = engine.commands.fail
+            status = StatusCode.ERROR
             detail = f"this app does not know the command {core.name!r}"
-        answer(core.cmd_id, detail)
-
-    def _wanted(self, core: CmdCore) -> Graph:
-        if core.graph_json:
-            graph = graph_from_json(core.graph_json, "ten:start_graph")
-        elif core.graph_name in self.graphs:
-            graph = self.graphs[core.graph_name].graph
-        else:
-            known = ", ".join(self.graphs) or "none"
-            text = f"no graph {core.graph_name!r}; the graphs are {known}"
-            raise ConfigError("ten:start_graph", [Problem("$", text)])
-        graph.sync_stop = graph.sync_stop or core.sync_stop
-        return graph
+        engine.commands.conclude(status, core.cmd_id, detail)

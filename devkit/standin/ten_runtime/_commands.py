@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ._core import CmdCore, ResultCore
 from ._driver import Driver
@@ -23,7 +23,7 @@ class Party(Protocol):
 
     name: str
     api: Api
-    driver: Driver | None
+    driver: Driver[Any] | None
 
     @property
     def closed(self) -> bool:
@@ -51,18 +51,25 @@ class Commands:
         self._over = False
         self._requests: dict[int, _Request] = {}
 
-    def request(
-        self, sender: Party, core: CmdCore, handler: ResultHandler, each: bool
-    ) -> _Request:
-        """A request whose destinations are added with :meth:`open`."""
-        return _Request(sender, handler, each, core.name, core.cmd_id)
+    def open(
+        self,
+        sender: Party,
+        copies: list[CmdCore],
+        handler: ResultHandler,
+        each: bool,
+    ) -> None:
+        """A command is about to go out, in a copy for each destination.
 
-    def open(self, request: _Request, core: CmdCore) -> None:
-        """``core`` (which gets a new id) is about to go to a destination."""
-        core.renew()
+        All get their new ids before the first one goes: an early answer must
+        not look like the last one.
+        """
+        name, parent_id = copies[0].name, copies[0].cmd_id
+        request = _Request(sender, handler, each, name, parent_id)
         with self._lock:
-            request.open_ids.add(core.cmd_id)
-            self._requests[core.cmd_id] = request
+            for core in copies:
+                core.renew()
+                request.open_ids.add(core.cmd_id)
+                self._requests[core.cmd_id] = request
 
     def answer(self, node: Party, core: ResultCore) -> TenError | None:
         """A result that ``node`` returned.
@@ -83,17 +90,14 @@ class Commands:
 
     def fail(self, cmd_id: int, detail: str) -> None:
         """Answer a command with an ERROR result of the runtime's own."""
-        self._conclude(_own_result(StatusCode.ERROR, cmd_id, detail))
+        self.conclude(StatusCode.ERROR, cmd_id, detail)
 
-    def succeed(self, cmd_id: int, detail: str) -> None:
-        """Answer a command that the runtime carried out."""
-        self._conclude(_own_result(StatusCode.OK, cmd_id, detail))
-
-    def _conclude(self, core: ResultCore) -> None:
+    def conclude(self, status: StatusCode, cmd_id: int, detail: str) -> None:
+        """Answer a command in the place of a node."""
         with self._lock:
-            request = self._requests.get(core.cmd_id)
+            request = self._requests.get(cmd_id)
         if request is not None:
-            self._settle(request, core)
+            self._settle(request, _own_result(status, cmd_id, detail))
 
     def end_all(self) -> None:
         """All nodes have ended. Only now do open commands, too: who waits

@@ -142,10 +142,7 @@ class CmdCore(MsgCore):
     cmd_id: int = 0
     parent_id: int = 0
     graph_name: str = ""
-    graph_json: str = ""
     graph_id: str = ""
-    sync_stop: bool = False
-    stage: str = ""
 
     def clone(self) -> Self:
         """A deep copy, which is a command of its own."""

@@ -25,7 +25,7 @@ def create_extension(
     addon_name = node.spec.addon
     try:
         registered = _AddonManager._use(addon_name)
-        package = load_package(addon_name, registered.directory, app_dir)
+        package = load_package(registered.directory, app_dir)
     except (AddonImportError, ConfigError) as error:
         raise CreationError(str(error)) from error
     creation = Creation()
@@ -40,7 +40,7 @@ def create_extension(
     if not creation.wait():
         text = f"addon {addon_name!r} never called on_create_instance_done"
         raise CreationError(text)
-    node.package = package
+    node.defaults = package.properties
     node.api = package.api
     _attach(engine, node, creation.instance)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from ._core import MsgCore
 from ._owner import Stage
@@ -14,6 +14,7 @@ from .global_thread_manager import LoopThread, WorkerThread
 from .msg import Msg
 from .video_frame import VideoFrame
 
+ThreadT = TypeVar("ThreadT", LoopThread, WorkerThread)
 _HANDLES: dict[str, type[Msg]] = {
     "cmd": Cmd,
     "data": Data,
@@ -34,7 +35,7 @@ class Driven(Protocol):
         """An exception left the callback ``where``."""
 
 
-class Driver:
+class Driver(Generic[ThreadT]):
     """Runs the callbacks of ``target`` in the thread that they belong to.
 
     ``release`` gives the thread back; it is not called from that thread.
@@ -48,21 +49,21 @@ class Driver:
         owner: Driven,
         target: object,
         env: object,
-        thread: LoopThread | WorkerThread,
+        thread: ThreadT,
         release: Callable[[], None],
     ) -> None:
         self.release = release
         self._owner = owner
         self._target = target
         self._env = env
-        self._post = thread.post
+        self._thread: ThreadT = thread
 
     def enter(self, stage: Stage) -> None:
         """Call the stage's callback; its end is told to the owner."""
         name = f"on_{stage.name.lower()}"
         callback = getattr(self._target, name, None)
         if callback is None:  # testers have no on_configure
-            self._post(lambda: self._owner.stage_done(stage))
+            self._thread.post(lambda: self._owner.stage_done(stage))
         else:
             self._run_stage(stage, name, callback)
 
@@ -84,28 +85,17 @@ class Driver:
         return getattr(self._target, name)(self._env, message)
 
 
-class AsyncDriver(Driver):
+class AsyncDriver(Driver[LoopThread]):
     """Each callback is a task of its own; tasks start in arrival order."""
 
     has_coroutines = True
 
-    def __init__(
-        self,
-        owner: Driven,
-        target: object,
-        env: object,
-        thread: LoopThread,
-        release: Callable[[], None],
-    ) -> None:
-        super().__init__(owner, target, env, thread, release)
-        self._spawn = thread.spawn
-        self._names = {kind: f"{owner.name}.on_{kind}" for kind in _HANDLES}
-
     def call(self, call: Callable[[], None]) -> None:
-        self._post(call)
+        self._thread.post(call)
 
     def message(self, core: MsgCore) -> None:
-        self._spawn(self._names[core.kind], lambda: self._message(core))
+        name = f"{self._owner.name}.on_{core.kind}"
+        self._thread.spawn(name, lambda: self._message(core))
 
     async def _message(self, core: MsgCore) -> None:
         name = f"on_{core.kind}"
@@ -125,10 +115,10 @@ class AsyncDriver(Driver):
             finally:
                 self._owner.stage_done(stage)
 
-        self._spawn(f"{self._owner.name}.{name}", run)
+        self._thread.spawn(f"{self._owner.name}.{name}", run)
 
 
-class SyncDriver(Driver):
+class SyncDriver(Driver[WorkerThread]):
     """Callbacks one after the other in a group's thread.
 
     The callback ends a stage itself, with ``ten_env.on_*_done()``.
@@ -159,4 +149,4 @@ class SyncDriver(Driver):
                 if stage is not None:
                     self._owner.stage_done(stage)
 
-        self._post(run)
+        self._thread.post(run)

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from ._abort import native_abort, process_ends, unwatch, watch
 from ._commands import Commands, ResultHandler
@@ -20,7 +20,6 @@ from ._node import Node
 from ._owner import Stage
 from .error import TenError, TenErrorCode, generic_error
 from .global_thread_manager import WorkerThread
-from .loc import Loc
 from .log_level import LogLevel
 
 CoreT = TypeVar("CoreT", bound=MsgCore)
@@ -36,13 +35,6 @@ FATAL_CLOSE_LIMIT_S = 5.0
 APP_COMMANDS = ("ten:close_app", "ten:start_graph", "ten:stop_graph")
 
 
-class AppServices(Protocol):
-    """What a graph asks of its app."""
-
-    def app_command(self, engine: Engine, core: CmdCore) -> None:
-        """Carry out and answer a command sent to the app."""
-
-
 class CreationError(Exception):
     """A node cannot be created."""
 
@@ -50,7 +42,8 @@ class CreationError(Exception):
 class Engine:
     """One graph. ``start()`` returns at once; ``join()`` waits for the end.
 
-    ``create`` makes a node's driver (or raises :class:`CreationError`).
+    ``create`` makes a node's driver (or raises :class:`CreationError`);
+    ``app`` carries out and answers a command sent to the app.
     ``implicit``: every node's messages go to all others, as in a tester's
     single mode.
     """
@@ -59,7 +52,7 @@ class Engine:
         self,
         graph: Graph,
         create: Callable[[Engine, Node], None],
-        app: AppServices | None = None,
+        app: Callable[[Engine, CmdCore], None] | None = None,
         implicit: bool = False,
         on_end: Callable[[Engine], None] | None = None,
     ) -> None:
@@ -130,7 +123,7 @@ class Engine:
             if created:
                 node.begin()
             else:
-                node.never_begin()
+                node.close()
         self._wait_closed()
         unwatch(self._aborted)
         self.commands.end_all()
@@ -228,18 +221,14 @@ class Engine:
             text = f"{core.name!r} reaches the tester of a single extension"
             raise native_abort(text)
         if self._is_for_app(core):
-            request = self.commands.request(node, core, handler, each)
-            self.commands.open(request, core)
+            self.commands.open(node, [core], handler, each)
             self._app_command(core)
             return None
         error, ends = self._departure(node, core)
         if error is not None:
             return error
-        request = self.commands.request(node, core, handler, each)
         copies = self._copies(core, len(ends))
-        # All of them first: an early answer must not look like the last one.
-        for copy in copies:
-            self.commands.open(request, copy)
+        self.commands.open(node, copies, handler, each)
         for end, copy in zip(ends, copies, strict=True):
             self.nodes[end].deliver(copy)
         return None
@@ -280,14 +269,10 @@ class Engine:
             return [
                 loc.extension_name
                 for loc in core.dests
-                if self._is_here(loc)
-                and loc.extension_name is not None
+                if loc.graph_id in ("", self.graph_id)
                 and loc.extension_name in self.nodes
             ]
         return self._graph.routes.get((core.kind, core.name, node.name), [])
-
-    def _is_here(self, loc: Loc) -> bool:
-        return loc.graph_id in ("", self.graph_id)
 
     def _is_for_app(self, core: CmdCore) -> bool:
         return not self._implicit and any(
@@ -296,7 +281,7 @@ class Engine:
 
     def _app_command(self, core: CmdCore) -> None:
         if self._app is not None:
-            self._app.app_command(self, core)
+            self._app(self, core)
         elif core.name == "ten:close_app":
             self.close()  # its result would come when all is over
         else:

@@ -27,6 +27,11 @@ class ConfigError(Exception):
         self.problems = tuple(problems)
         super().__init__("; ".join(self.lines()))
 
+    @classmethod
+    def of(cls, path: object, text: str, json_path: str = "$") -> ConfigError:
+        """One problem."""
+        return cls(str(path), [Problem(json_path, text)])
+
     def lines(self) -> list[str]:
         """One line ``path: JSON path: text`` for each problem."""
         return [
@@ -53,12 +58,10 @@ def decode_json(text: str, path: str) -> Any:
         return parse_json(text)
     except json.JSONDecodeError as error:
         place = f"line {error.lineno} column {error.colno}"
-        raise ConfigError(
-            path, [Problem(place, f"invalid JSON: {error.msg}")]
-        ) from None
+        text = f"invalid JSON: {error.msg}"
+        raise ConfigError.of(path, text, place) from None
     except (ValueError, RecursionError) as error:
-        problem = Problem("$", f"invalid JSON: {error}")
-        raise ConfigError(path, [problem]) from None
+        raise ConfigError.of(path, f"invalid JSON: {error}") from None
 
 
 def read_json_object(path: Path) -> dict[str, Any]:
@@ -66,15 +69,12 @@ def read_json_object(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(
-            str(path), [Problem("$", "there is no such file")]
-        ) from None
+        raise ConfigError.of(path, "there is no such file") from None
     except (OSError, UnicodeError) as error:
-        problem = Problem("$", f"cannot be read: {error}")
-        raise ConfigError(str(path), [problem]) from None
+        raise ConfigError.of(path, f"cannot be read: {error}") from None
     value = decode_json(text, str(path))
     if not isinstance(value, dict):
-        raise ConfigError(str(path), [Problem("$", "must be a JSON object")])
+        raise ConfigError.of(path, "must be a JSON object")
     return value
 
 

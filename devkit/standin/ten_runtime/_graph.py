@@ -146,17 +146,17 @@ class _Reader:
         if ("name" in value) == ("names" in value):
             self.complain(path, 'needs exactly one of "name" and "names"')
             return []
-        listed = value["names"] if "names" in value else [value["name"]]
+        key, listed = "name", [value.get("name")]
+        text = "must be a message name"
+        if "names" in value:
+            key, listed = "names", value["names"]
+            text = "must be a non-empty array of message names"
         if (
             isinstance(listed, list)
             and listed
             and all(isinstance(name, str) and name for name in listed)
         ):
             return listed
-        key = "names" if "names" in value else "name"
-        text = "must be a message name"
-        if key == "names":
-            text = "must be a non-empty array of message names"
         self.complain(f"{path}.{key}", text)
         return []
 

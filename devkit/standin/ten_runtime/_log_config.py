@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ._files import Checker, Problem
 from ._log import LEVEL_NAMES, logger
@@ -20,16 +20,17 @@ _EMITTERS = ("console", "file", "otlp")
 _STREAMS = ("stdout", "stderr")
 
 
-@dataclass(frozen=True)
-class _Matcher:
+class _Matcher(NamedTuple):
     level: int
     category: str | None
 
-    def takes(self, record: logging.LogRecord) -> bool:
-        if record.levelno < self.level:
-            return False
-        category = getattr(record, "ten_category", None)
-        return self.category is None or self.category == category
+
+def _matches(matchers: list[_Matcher], record: logging.LogRecord) -> bool:
+    category = getattr(record, "ten_category", None)
+    return any(
+        record.levelno >= level and wanted in (None, category)
+        for level, wanted in matchers
+    )
 
 
 class _Json(logging.Formatter):
@@ -80,11 +81,7 @@ class LogConfig:
                 continue  # no collector to send to here
             plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
             handler.setFormatter(_Json() if as_json else plain)
-            handler.addFilter(
-                lambda record, matchers=matchers: any(  # type: ignore[misc]
-                    matcher.takes(record) for matcher in matchers
-                )
-            )
+            handler.addFilter(partial(_matches, matchers))
             logger.addHandler(handler)
             self._open.append(handler)
 

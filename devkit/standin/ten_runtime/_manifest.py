@@ -42,15 +42,13 @@ class ManifestReader:
         self.manifest = read_json_object(path)
 
     def read(self, package_type: str = "extension") -> None:
-        """Check everything and fill :attr:`api`."""
+        """Fill :attr:`api`; raises :class:`ConfigError` for all that is
+        wrong."""
         self._check_head(package_type)
         self.dependencies()
         api = self.manifest.get("api", {})
         if self._check.is_object(api, "$.api"):
             self._read_api(api, "$.api", self.path.parent, in_interface=False)
-
-    def raise_problems(self) -> None:
-        """Raise :class:`ConfigError` if anything is wrong."""
         if self._check.problems:
             raise ConfigError(str(self.path), self._check.problems)
 
@@ -58,20 +56,15 @@ class ManifestReader:
         """``(JSON path, directory)`` of each local dependency."""
         local: list[tuple[str, str]] = []
         for path, item in self._check.items(self.manifest, "dependencies", "$"):
-            if isinstance(item, dict) and set(item) == {"path"}:
-                if isinstance(item["path"], str):
-                    local.append((path, item["path"]))
-                    continue
-            elif isinstance(item, dict) and set(item) == {
-                "type",
-                "name",
-                "version",
-            }:
-                continue
-            self._complain(
-                path,
-                'must be {"path": …} or {"type": …, "name": …, "version": …}',
-            )
+            keys = set(item) if isinstance(item, dict) else set()
+            if keys == {"path"} and isinstance(item["path"], str):
+                local.append((path, item["path"]))
+            elif keys != {"type", "name", "version"}:
+                self._complain(
+                    path,
+                    'must be {"path": …} or'
+                    ' {"type": …, "name": …, "version": …}',
+                )
         return local
 
     def _check_head(self, package_type: str) -> None:
@@ -194,9 +187,7 @@ class ManifestReader:
                 for key in ("properties", "required")
                 if key in value
             }
-            found = self._properties(nested, path)
-            schema.properties = found.properties
-            schema.required = found.required
+            schema = self._properties(nested, path)
         self._check.keys(value, allowed, path)
         return schema
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Protocol
+from typing import Any, Protocol
 
 from ._abort import NativeAbort, native_abort
 from ._commands import Commands, ResultHandler
@@ -14,7 +14,6 @@ from ._files import ConfigError, find_nulls
 from ._graph import TEST_ADDON, NodeSpec
 from ._log import log_line
 from ._owner import EnvOwner, Stage
-from ._package import Package
 from ._placeholder import UnresolvedPlaceholder, resolve
 from ._tree import Tree, merge
 from .error import TenError, closed_error
@@ -27,30 +26,19 @@ SLOW_STAGE_S = 0.1
 
 
 class GraphServices(Protocol):
-    """What a node asks of its graph."""
+    """What a node asks of its graph: `_engine.Engine`."""
 
     graph_id: str
     commands: Commands
 
-    def may_deinit(self, node: Node) -> bool:
-        """Whether on_deinit may follow on_stop."""
-
-    def node_closed(self) -> None:
-        """A node has reached its end."""
-
-    def close(self, error: TenError | None = None) -> None:
-        """Stop all nodes."""
-
-    def fatal(self, text: str) -> None:
-        """The real runtime would have ended the process."""
-
-    def route(self, node: Node, core: MsgCore) -> TenError | None:
-        """Deliver data or a frame to all its destinations."""
-
+    def may_deinit(self, node: Node) -> bool: ...
+    def node_closed(self) -> None: ...
+    def close(self, error: TenError | None = None) -> None: ...
+    def fatal(self, text: str) -> None: ...
+    def route(self, node: Node, core: MsgCore) -> TenError | None: ...
     def route_cmd(
         self, node: Node, core: CmdCore, handler: ResultHandler, each: bool
-    ) -> TenError | None:
-        """Deliver a command; its results go to ``handler``."""
+    ) -> TenError | None: ...
 
 
 class Node(EnvOwner):
@@ -64,8 +52,9 @@ class Node(EnvOwner):
         super().__init__(spec.name)
         self.graph = graph
         self.spec = spec
-        self.package = Package(spec.addon)
-        self.driver: Driver | None = None
+        #: The package's properties.
+        self.defaults: Tree = {}
+        self.driver: Driver[Any] | None = None
         self.source = Loc("", graph.graph_id, spec.name)
         self.open_inbox = False
         self.is_tester = spec.addon == TEST_ADDON
@@ -93,10 +82,6 @@ class Node(EnvOwner):
         if stage is Stage.RUNNING:
             self._enter(Stage.STOP)
 
-    def never_begin(self) -> None:
-        """The graph could not be created: no stage will come."""
-        self._close()
-
     def stage_done(self, stage: Stage) -> None:
         """Go on; a ``done`` that does not belong here is ignored."""
         with self._lock:
@@ -122,20 +107,19 @@ class Node(EnvOwner):
                 following = Stage(stage + 1)
             self.stage = following
         if following is Stage.CLOSED:
-            self._close()
+            self.close()
         elif following is not Stage.RUNNING:
             self._enter(following)
 
     def _enter(self, stage: Stage) -> None:
-        with self._lock:
-            self.stage = stage
-            self._entered = time.monotonic()
+        self._entered = time.monotonic()
         if stage is Stage.DEINIT:
             self._shut_inbox()
         assert self.driver is not None
         self.driver.enter(stage)
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """No stage will come any more."""
         with self._lock:
             self.stage = Stage.CLOSED
         self._shut_inbox()
@@ -147,7 +131,7 @@ class Node(EnvOwner):
         log_line(
             LogLevel.ERROR, f"{name} did not end; given up", node=self.name
         )
-        self._close()
+        self.close()
 
     def _warn_if_slow(self, stage: Stage) -> None:
         took = time.monotonic() - self._entered
@@ -185,8 +169,7 @@ class Node(EnvOwner):
                 self._stopping = True
 
     def _merged(self) -> Tree:
-        initial = self.init_tree
-        base = self.package.properties if initial is None else initial
+        base = self.defaults if self.init_tree is None else self.init_tree
         nulls = find_nulls(base, "$") + find_nulls(self.spec.properties, "$")
         if nulls:
             raise ConfigError("property", nulls)

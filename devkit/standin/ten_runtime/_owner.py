@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import Any
 
 from ._abort import native_abort
-from ._files import ConfigError, Problem, decode_json
+from ._files import ConfigError, decode_json
 from ._log import log_line
 from ._schema import Api, ValueSchema
 from ._tree import (
@@ -163,8 +163,7 @@ class EnvOwner:
         try:
             tree = decode_json(text, where)
             if not isinstance(tree, dict):
-                problem = Problem("$", "must be a JSON object")
-                raise ConfigError(where, [problem])
+                raise ConfigError.of(where, "must be a JSON object")
             self.check_init(tree)
         except ConfigError as error:
             self.refused = error

@@ -15,26 +15,21 @@ from ._tree import Tree
 class Package:
     """Declared API and default properties."""
 
-    name: str
+    directory: Path
     api: Api = field(default_factory=Api)
     properties: Tree = field(default_factory=dict)
 
 
-def load_package(
-    name: str, directory: Path | None, app_dir: Path | None = None
-) -> Package:
+def load_package(directory: Path, app_dir: Path | None = None) -> Package:
     """Read ``manifest.json`` and ``property.json``, both of them optional.
 
     Raises :class:`ConfigError`.
     """
-    package = Package(name)
-    if directory is None:
-        return package
+    package = Package(directory)
     manifest = directory / "manifest.json"
     if manifest.is_file():
         reader = ManifestReader(manifest, app_dir)
         reader.read()
-        reader.raise_problems()
         package.api = reader.api
     properties = directory / "property.json"
     if properties.is_file():

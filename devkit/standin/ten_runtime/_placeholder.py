@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Any
 
 from ._files import Problem
 from ._log import log_line
 from .log_level import LogLevel
+
+_PARTS = re.compile(r"((?:\\.|[^|\\])*\\?)(?:\|(.*))?\Z", re.DOTALL)
 
 
 class UnresolvedPlaceholder(Exception):
@@ -16,10 +19,6 @@ class UnresolvedPlaceholder(Exception):
     def __init__(self, problem: Problem) -> None:
         super().__init__(f"{problem.json_path}: {problem.text}")
         self.problem = problem
-
-
-class _Malformed(Exception):
-    """Resolution stops here, quietly, as in the core."""
 
 
 def resolve(tree: Any, path: str = "$") -> Any:
@@ -45,20 +44,22 @@ class _Resolver:
             return value
         if not (value.startswith("${") and value.endswith("}")):
             return value
-        try:
-            return _replace(value[2:-1], path)
-        except _Malformed:
+        replaced = _replaced(value[2:-1], path)
+        if replaced is None:
+            # Quietly, as in the core.
             self.stopped = True
             text = f"{path}: malformed placeholder {value!r}, left as it is"
             log_line(LogLevel.WARN, text)
             return value
+        return replaced
 
 
-def _replace(inside: str, path: str) -> str:
+def _replaced(inside: str, path: str) -> str | None:
+    """None for what is malformed."""
     name_part, default = _split_default(inside)
     scope, colon, name = name_part.partition(":")
     if not colon:
-        raise _Malformed
+        return None
     if scope != "env":
         text = f"placeholder scope {scope!r} is unknown; allowed is env"
         raise UnresolvedPlaceholder(Problem(path, text))
@@ -76,19 +77,11 @@ def _replace(inside: str, path: str) -> str:
 
 def _split_default(inside: str) -> tuple[str, str | None]:
     """Split at the first unescaped ``|``; ``\\x`` means x."""
-    name: list[str] = []
-    default: list[str] | None = None
-    escaped = False
-    for char in inside:
-        target = name if default is None else default
-        if escaped:
-            target.append(char)
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        elif char == "|" and default is None:
-            default = []
-        else:
-            target.append(char)
-    text = None if default is None else "".join(default)
-    return "".join(name), text
+    found = _PARTS.match(inside)
+    assert found is not None  # every text has such parts
+    name, default = found.groups()
+    return _unescaped(name), None if default is None else _unescaped(default)
+
+
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\(.?)", r"\1", text, flags=re.DOTALL)

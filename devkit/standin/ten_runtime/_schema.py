@@ -23,6 +23,8 @@ INT_RANGES = {
     "uint64": (0, 2**64 - 1),
 }
 FLOATS = ("float32", "float64")
+#: ``ptr`` has no value in Python.
+_OTHERS = {"bool": bool, "string": str, "buf": bytes}
 SCALARS = ("bool", *INT_RANGES, *FLOATS, "string", "buf", "ptr")
 ALL_TYPES = (*SCALARS, "array", "object")
 
@@ -43,29 +45,24 @@ class ValueSchema:
         adjusted in place.
         """
         if self.type == "object":
-            if not isinstance(value, dict):
-                return value, self._mismatch(value, where)
-            return value, self.adjust_object(value, where)
-        if self.type == "array":
-            if not isinstance(value, list):
-                return value, self._mismatch(value, where)
-            return value, self._adjust_items(value, where)
-        if self.type in INT_RANGES:
+            if isinstance(value, dict):
+                return value, self.adjust_object(value, where)
+        elif self.type == "array":
+            if isinstance(value, list):
+                return value, self._adjust_items(value, where)
+        elif self.type in INT_RANGES:
             low, high = INT_RANGES[self.type]
-            if type(value) is not int:
-                return value, self._mismatch(value, where)
-            if not low <= value <= high:
-                return value, f"{where}: {value} is no {self.type}"
-            return value, None
-        if self.type in FLOATS:
+            if type(value) is int:
+                fits = low <= value <= high
+                text = f"{where}: {value} is no {self.type}"
+                return value, None if fits else text
+        elif self.type in FLOATS:
             if type(value) in (int, float):
                 return float(value), None
-            return value, self._mismatch(value, where)
-        kinds = {"bool": bool, "string": str, "buf": bytes}
-        kind = kinds.get(self.type)
-        if kind is None or type(value) is not kind:
-            return value, self._mismatch(value, where)
-        return value, None
+        elif type(value) is _OTHERS.get(self.type):
+            return value, None
+        text = f"{where}: expected {self.type}, got {type_name(value)}"
+        return value, text
 
     def adjust_object(self, tree: dict[str, Any], where: str) -> str | None:
         """Check and adjust the declared keys of ``tree``."""
@@ -91,14 +88,6 @@ class ValueSchema:
                 return problem
         return None
 
-    def _mismatch(self, value: Any, where: str) -> str:
-        return f"{where}: expected {self.type}, got {type_name(value)}"
-
-
-def empty_object() -> ValueSchema:
-    """A schema that asks for nothing."""
-    return ValueSchema("object")
-
 
 #: ``api`` keys with messages, e.g. ``data_out``: kind and direction.
 MESSAGE_KEYS = tuple(
@@ -112,7 +101,9 @@ MESSAGE_KEYS = tuple(
 class Api:
     """The checked part of a manifest's ``api``, interfaces merged in."""
 
-    properties: ValueSchema = field(default_factory=empty_object)
+    properties: ValueSchema = field(
+        default_factory=lambda: ValueSchema("object")
+    )
     messages: dict[tuple[str, str], ValueSchema] = field(default_factory=dict)
     results: dict[tuple[str, str], ValueSchema] = field(default_factory=dict)
 

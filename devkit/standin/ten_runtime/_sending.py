@@ -22,6 +22,7 @@ from .send_options import SendOptions, waits
 from .ten_env_base import TenEnvBase
 from .video_frame import VideoFrame
 
+Reply = tuple[CmdResult | None, TenError | None]
 ResultCallback = Callable[[Any, CmdResult | None, TenError | None], None]
 ErrorCallback = Callable[[Any, TenError | None], None]
 
@@ -57,9 +58,7 @@ class AsyncSending(TenEnvBase):
         super().__init__(node)
         self._node = node
 
-    async def send_cmd(
-        self, cmd: Cmd
-    ) -> tuple[CmdResult | None, TenError | None]:
+    async def send_cmd(self, cmd: Cmd) -> Reply:
         """Send and wait for the result.
 
         Raises ``AssertionError`` if the first result is not the last one.
@@ -71,9 +70,7 @@ class AsyncSending(TenEnvBase):
         _first_must_complete(result)
         return result, error
 
-    async def send_cmd_ex(
-        self, cmd: Cmd
-    ) -> AsyncGenerator[tuple[CmdResult | None, TenError | None], None]:
+    async def send_cmd_ex(self, cmd: Cmd) -> AsyncGenerator[Reply, None]:
         """Send and yield all results."""
         replies, error = self._start(cmd, each=True)
         if error is not None:
@@ -88,21 +85,18 @@ class AsyncSending(TenEnvBase):
 
     def _start(
         self, cmd: Cmd, each: bool
-    ) -> tuple[
-        asyncio.Queue[tuple[CmdResult | None, TenError | None]], TenError | None
-    ]:
+    ) -> tuple[asyncio.Queue[Reply], TenError | None]:
         _check(cmd, Cmd)
-        replies: asyncio.Queue[tuple[CmdResult | None, TenError | None]] = (
-            asyncio.Queue()
-        )
+        replies: asyncio.Queue[Reply] = asyncio.Queue()
         error = self._node.send_cmd(
             cmd, lambda result, err: replies.put_nowait((result, err)), each
         )
         return replies, error
 
     async def _send(
-        self, message: Msg, options: SendOptions | None
+        self, message: Msg, kind: type[Msg], options: SendOptions | None
     ) -> TenError | None:
+        _check(message, kind)
         return await self._tell(self._node.send(message), options)
 
     async def _tell(
@@ -116,22 +110,19 @@ class AsyncSending(TenEnvBase):
         self, data: Data, options: SendOptions | None = None
     ) -> TenError | None:
         """Send data."""
-        _check(data, Data)
-        return await self._send(data, options)
+        return await self._send(data, Data, options)
 
     async def send_audio_frame(
         self, audio_frame: AudioFrame, options: SendOptions | None = None
     ) -> TenError | None:
         """Send an audio frame."""
-        _check(audio_frame, AudioFrame)
-        return await self._send(audio_frame, options)
+        return await self._send(audio_frame, AudioFrame, options)
 
     async def send_video_frame(
         self, video_frame: VideoFrame, options: SendOptions | None = None
     ) -> TenError | None:
         """Send a video frame."""
-        _check(video_frame, VideoFrame)
-        return await self._send(video_frame, options)
+        return await self._send(video_frame, VideoFrame, options)
 
     async def return_result(
         self, cmd_result: CmdResult, options: SendOptions | None = None

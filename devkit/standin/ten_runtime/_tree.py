@@ -163,14 +163,6 @@ def bad_path(path: str) -> TenError:
     )
 
 
-def wrong_type(path: str, wanted: str, value: Any) -> TenError:
-    """The error for a getter that does not fit the value."""
-    return TenError.create(
-        TenErrorCode.ErrorCodeInvalidType,
-        f"property {path!r} is {type_name(value)}, not {wanted}",
-    )
-
-
 def bad_json(error: ValueError) -> TenError:
     """The error for text that is not JSON."""
     return TenError.create(
@@ -207,7 +199,9 @@ def get_typed(
     if error is not None:
         return default, error
     if type(value) is not kind:
-        return default, wrong_type(path, type_name(kind()), value)
+        found, wanted = type_name(value), type_name(kind())
+        text = f"property {path!r} is {found}, not {wanted}"
+        return default, TenError.create(TenErrorCode.ErrorCodeInvalidType, text)
     return value, None
 
 

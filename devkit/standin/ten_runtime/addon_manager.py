@@ -15,7 +15,6 @@ from .addon import Addon
 from .log_level import LogLevel
 
 AddonT = TypeVar("AddonT", bound=type[Addon])
-RegisterHandler = Callable[[object], None]
 
 
 @dataclass(frozen=True)
@@ -33,34 +32,8 @@ class AddonImportError(Exception):
 class _AddonManager:
     """Registration handlers by name; run when an addon is first needed."""
 
-    _registry: ClassVar[dict[str, RegisterHandler]] = {}
+    _registry: ClassVar[dict[str, Callable[[], None]]] = {}
     _in_use: ClassVar[dict[str, RegisteredAddon]] = {}
-
-    @classmethod
-    def _set_register_handler(
-        cls, addon_name: str, handler: RegisterHandler
-    ) -> None:
-        # Before the first use the last registration wins: a test run may
-        # import one package under two module names.
-        cls._registry[addon_name] = handler
-
-    @classmethod
-    def register_all_addons(cls, register_ctx: object) -> None:
-        """Run all handlers."""
-        for name in list(cls._registry):
-            cls._register_addon(name, register_ctx)
-
-    @classmethod
-    def _register_addon(cls, addon_name: str, register_ctx: object) -> None:
-        handler = cls._registry.get(addon_name)
-        if handler is None:
-            log_line(LogLevel.WARN, f"addon {addon_name!r} is not registered")
-            return
-        try:
-            handler(register_ctx)
-        except Exception as error:
-            text = f"registering addon {addon_name!r} failed: {error!r}"
-            log_line(LogLevel.ERROR, text, error=error)
 
     @classmethod
     def _use(cls, name: str) -> RegisteredAddon:
@@ -68,8 +41,7 @@ class _AddonManager:
         if name not in cls._in_use:
             if name not in cls._registry:
                 cls._import(name)
-            if name in cls._registry:
-                cls._register_addon(name, None)
+            cls._register(name)
         found = cls._in_use.get(name)
         if found is None:
             raise AddonImportError(
@@ -77,16 +49,25 @@ class _AddonManager:
             )
         return found
 
+    @classmethod
+    def _register(cls, name: str) -> None:
+        try:
+            if name in cls._registry:
+                cls._registry[name]()
+        except Exception as error:
+            text = f"registering addon {name!r} failed: {error!r}"
+            log_line(LogLevel.ERROR, text, error=error)
+
     @staticmethod
     def _import(name: str) -> None:
         module = f"ten_packages.extension.{name}"
         try:
             importlib.import_module(module)
         except ModuleNotFoundError as error:
+            text = f"importing {module}: {error}"
             if error.name in (module, "ten_packages", "ten_packages.extension"):
                 text = f"unknown addon {name!r}: there is no module {module}"
-                raise AddonImportError(text) from error
-            raise AddonImportError(f"importing {module}: {error}") from error
+            raise AddonImportError(text) from error
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             raise AddonImportError(
@@ -111,16 +92,15 @@ def register_addon_as_extension(
     directory = Path(base_dir).resolve().parent
 
     def decorate(cls: AddonT) -> AddonT:
-        def handler(_context: object) -> None:
-            if name in _AddonManager._in_use:
-                print(f"Addon {name!r} is already registered, skipped.")
-                return
+        def handler() -> None:
             _AddonManager._in_use[name] = RegisteredAddon(cls(), directory)
 
         if name in _AddonManager._in_use:
             print(f"Addon {name!r} is already registered, skipped.")
         else:
-            _AddonManager._set_register_handler(name, handler)
+            # Before the first use the last registration wins: a test run may
+            # import one package under two module names.
+            _AddonManager._registry[name] = handler
         return cls
 
     return decorate

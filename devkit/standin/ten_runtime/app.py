@@ -58,11 +58,8 @@ class App:
         """All graphs have ended."""
         ten_env.on_deinit_done()
 
+    @_apps.living()
     def _run(self) -> None:
-        with _apps.living():
-            self._live()
-
-    def _live(self) -> None:
         env = TenEnv(self._owner)
         try:
             self._owner.run_stage(

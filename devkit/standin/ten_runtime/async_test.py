@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._callbacks import AsyncCallbacks
 from ._driver import AsyncDriver, Driver
 from ._node import Node
@@ -22,7 +24,7 @@ class AsyncTenEnvTester(AsyncSending):
 class AsyncExtensionTester(TesterBase, AsyncCallbacks[AsyncTenEnvTester]):
     """Plays against an extension, in a thread and loop of its own."""
 
-    def _driver(self, node: Node) -> Driver:
+    def _driver(self, node: Node) -> Driver[Any]:
         thread = LoopThread("ten:tester")
         env = AsyncTenEnvTester(node)
         return AsyncDriver(node, self, env, thread, thread.stop)

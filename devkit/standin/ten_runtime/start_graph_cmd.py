@@ -18,13 +18,3 @@ class StartGraphCmd(Cmd):
         """Start a graph of the app's ``predefined_graphs``."""
         self._cmd().graph_name = str(predefined_graph_name)
         return True
-
-    def set_graph_from_json(self, json_str: str) -> bool:
-        """Start the graph that the JSON text describes."""
-        self._cmd().graph_json = str(json_str)
-        return True
-
-    def set_sync_stop_before_deinit(self, sync_stop: bool) -> bool:
-        """Finish every on_stop before any on_deinit."""
-        self._cmd().sync_stop = bool(sync_stop)
-        return True

@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ._owner import EnvOwner
 from .error import TenError, TenErrorCode
 from .log_level import LogLevel
 from .log_option import DefaultLogOption, LogOption
 from .value import Value
-from .value_buffer import to_log_text
 
 Fields = Value | dict[str, Any] | None
+
+
+Env = TypeVar("Env", bound="TenEnvBase")
+P = ParamSpec("P")
+Logged = TenError | None
+
+
+def _at(
+    level: LogLevel, log: Callable[Concatenate[Env, LogLevel, P], Logged]
+) -> Callable[Concatenate[Env, P], Logged]:
+    """``log`` at one level."""
+
+    def log_at(self: Env, /, *args: P.args, **kwargs: P.kwargs) -> Logged:
+        return log(self, level, *args, **kwargs)
+
+    return log_at
 
 
 class TenEnvBase:
@@ -31,7 +47,7 @@ class TenEnvBase:
         """One log line; an error value after the end, never an exception."""
         if fields is not None:
             try:
-                msg = f"{msg} {to_log_text(Value.from_python(fields))}"
+                msg = f"{msg} {Value.from_python(fields)._to_log_text()}"
             except (TypeError, ValueError, RecursionError) as error:
                 return TenError.create(
                     TenErrorCode.ErrorCodeInvalidArgument,
@@ -39,42 +55,7 @@ class TenEnvBase:
                 )
         return self._owner.log(level, msg, category)
 
-    def log_debug(
-        self,
-        msg: str,
-        category: str | None = None,
-        fields: Fields = None,
-        option: LogOption = DefaultLogOption,
-    ) -> TenError | None:
-        """Log at level DEBUG."""
-        return self.log(LogLevel.DEBUG, msg, category, fields, option)
-
-    def log_info(
-        self,
-        msg: str,
-        category: str | None = None,
-        fields: Fields = None,
-        option: LogOption = DefaultLogOption,
-    ) -> TenError | None:
-        """Log at level INFO."""
-        return self.log(LogLevel.INFO, msg, category, fields, option)
-
-    def log_warn(
-        self,
-        msg: str,
-        category: str | None = None,
-        fields: Fields = None,
-        option: LogOption = DefaultLogOption,
-    ) -> TenError | None:
-        """Log at level WARN."""
-        return self.log(LogLevel.WARN, msg, category, fields, option)
-
-    def log_error(
-        self,
-        msg: str,
-        category: str | None = None,
-        fields: Fields = None,
-        option: LogOption = DefaultLogOption,
-    ) -> TenError | None:
-        """Log at level ERROR."""
-        return self.log(LogLevel.ERROR, msg, category, fields, option)
+    log_debug = _at(LogLevel.DEBUG, log)
+    log_info = _at(LogLevel.INFO, log)
+    log_warn = _at(LogLevel.WARN, log)
+    log_error = _at(LogLevel.ERROR, log)

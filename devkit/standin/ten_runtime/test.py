@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._callbacks import SyncCallbacks
 from ._driver import Driver, SyncDriver
 from ._node import Node
@@ -22,6 +24,6 @@ class TenEnvTester(SyncSending):
 class ExtensionTester(TesterBase, SyncCallbacks[TenEnvTester]):
     """Plays against an extension, in a thread of its own."""
 
-    def _driver(self, node: Node) -> Driver:
+    def _driver(self, node: Node) -> Driver[Any]:
         thread = WorkerThread("ten:tester")
         return SyncDriver(node, self, TenEnvTester(node), thread, thread.stop)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 from . import _apps
 from ._abort import native_abort
@@ -18,15 +19,13 @@ from .error import TenError, TenErrorCode
 from .log_level import LogLevel
 
 DEFAULT_TIMEOUT_US = 180_000_000
-TESTER_NODE = TEST_ADDON
 
 
 class TesterBase:
     """Test mode, timeout and run. A tester runs once."""
 
     def __init__(self) -> None:
-        self._graph: Graph | None = None
-        self._graph_error: TenError | None = None
+        self._graph: Graph | TenError | None = None
         self._implicit = True
         self._timeout_us = DEFAULT_TIMEOUT_US
         self._ran = False
@@ -49,11 +48,10 @@ class TesterBase:
             if not isinstance(properties, dict):
                 raise native_abort("property_json_str must be a JSON object")
         nodes = {
-            TESTER_NODE: NodeSpec(TESTER_NODE, TEST_ADDON),
+            TEST_ADDON: NodeSpec(TEST_ADDON, TEST_ADDON),
             addon_name: NodeSpec(addon_name, addon_name, properties=properties),
         }
         self._graph = Graph(nodes)
-        self._graph_error = None
         self._implicit = True
 
     def set_test_mode_graph(self, graph_json: str) -> None:
@@ -64,9 +62,8 @@ class TesterBase:
         self._implicit = False
         try:
             self._graph = graph_from_json(graph_json, "graph")
-            self._graph_error = None
         except ConfigError as error:
-            self._graph_error = TenError.create(
+            self._graph = TenError.create(
                 TenErrorCode.ErrorCodeInvalidGraph, str(error)
             )
 
@@ -79,9 +76,9 @@ class TesterBase:
         if self._ran:
             raise native_abort("a second run() of one tester")
         self._ran = True
-        if self._graph_error is not None:
-            log_line(LogLevel.ERROR, self._graph_error.error_message())
-            return self._graph_error
+        if isinstance(self._graph, TenError):
+            log_line(LogLevel.ERROR, self._graph.error_message())
+            return self._graph
         if self._graph is None:
             raise native_abort("run() without a test mode")
         with _apps.tester():
@@ -89,8 +86,9 @@ class TesterBase:
 
     def _run(self, graph: Graph) -> TenError | None:
         engine = Engine(graph, self._create, implicit=self._implicit)
+        late = TenError.create(TenErrorCode.ErrorCodeTimeout, "Test timeout.")
         timer = threading.Timer(
-            self._timeout_us / 1e6, lambda: engine.close(_timeout_error())
+            self._timeout_us / 1e6, lambda: engine.close(late)
         )
         timer.daemon = True
         engine.start()
@@ -110,9 +108,5 @@ class TesterBase:
         else:
             create_extension(engine, node)
 
-    def _driver(self, node: Node) -> Driver:
+    def _driver(self, node: Node) -> Driver[Any]:
         raise NotImplementedError
-
-
-def _timeout_error() -> TenError:
-    return TenError.create(TenErrorCode.ErrorCodeTimeout, "Test timeout.")

@@ -15,8 +15,3 @@ class TriggerLifeCycleCmd(Cmd):
     ) -> TriggerLifeCycleCmd:
         """A new command; it has a name of its own."""
         return cls._wrap(CmdCore("ten:trigger_life_cycle"))
-
-    def set_stage(self, stage: str) -> bool:
-        """``start`` or ``stop``."""
-        self._cmd().stage = str(stage)
-        return True

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from enum import IntEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from .error import TenError, TenErrorCode
 
@@ -31,6 +33,30 @@ _SCALARS: dict[type, ValueType] = {
     str: ValueType.STRING,
     bytes: ValueType.BYTES,
 }
+T = TypeVar("T")
+Maker = Callable[[T], "Value"]
+Getter = Callable[["Value"], tuple[T, TenError | None]]
+
+
+def _typed(
+    value_type: ValueType, kind: Callable[..., T]
+) -> tuple[Maker[T], Getter[T]]:
+    """``from_*`` and ``get_*`` of one type.
+
+    The getter gives an empty value and an error if it is of another type.
+    """
+
+    def make(value: T) -> Value:
+        return Value(value_type, kind(value))
+
+    def get(self: Value) -> tuple[T, TenError | None]:
+        if self._type is value_type:
+            return self._value, None
+        text = f"the value is {self._type.name}, not {value_type.name}"
+        error = TenErrorCode.ErrorCodeInvalidType
+        return kind(), TenError.create(error, text)
+
+    return staticmethod(make), get
 
 
 class Value:
@@ -42,45 +68,14 @@ class Value:
         self._type = value_type
         self._value = value
 
-    @classmethod
-    def from_bool(cls, value: bool) -> Value:
-        """A bool."""
-        return cls(ValueType.BOOL, bool(value))
-
-    @classmethod
-    def from_int(cls, value: int) -> Value:
-        """An integer."""
-        return cls(ValueType.INT, int(value))
-
-    @classmethod
-    def from_float(cls, value: float) -> Value:
-        """A real."""
-        return cls(ValueType.FLOAT, float(value))
-
-    @classmethod
-    def from_string(cls, value: str) -> Value:
-        """A string."""
-        return cls(ValueType.STRING, str(value))
-
-    @classmethod
-    def from_buf(cls, value: bytes) -> Value:
-        """A buffer."""
-        return cls(ValueType.BYTES, bytes(value))
-
-    @classmethod
-    def from_array(cls, value: list[Value]) -> Value:
-        """An array of values."""
-        return cls(ValueType.ARRAY, list(value))
-
-    @classmethod
-    def from_object(cls, value: dict[str, Value]) -> Value:
-        """An object of values."""
-        return cls(ValueType.OBJECT, dict(value))
-
-    @classmethod
-    def from_json_string(cls, value: str) -> Value:
-        """JSON text."""
-        return cls(ValueType.JSON_STRING, str(value))
+    from_bool, get_bool = _typed(ValueType.BOOL, bool)
+    from_int, get_int = _typed(ValueType.INT, int)
+    from_float, get_float = _typed(ValueType.FLOAT, float)
+    from_string, get_string = _typed(ValueType.STRING, str)
+    from_buf, get_buf = _typed(ValueType.BYTES, bytes)
+    from_array, get_array = _typed(ValueType.ARRAY, list["Value"])
+    from_object, get_object = _typed(ValueType.OBJECT, dict[str, "Value"])
+    from_json_string, get_json_string = _typed(ValueType.JSON_STRING, str)
 
     @classmethod
     def from_python(cls, value: Any) -> Value:
@@ -102,45 +97,9 @@ class Value:
         """The type."""
         return self._type
 
-    def get_bool(self) -> tuple[bool, TenError | None]:
-        """``(False, error)`` if it is no bool."""
-        return self._get(ValueType.BOOL, False)
-
-    def get_int(self) -> tuple[int, TenError | None]:
-        """``(0, error)`` if it is no integer."""
-        return self._get(ValueType.INT, 0)
-
-    def get_float(self) -> tuple[float, TenError | None]:
-        """``(0.0, error)`` if it is no real."""
-        return self._get(ValueType.FLOAT, 0.0)
-
-    def get_string(self) -> tuple[str, TenError | None]:
-        """``("", error)`` if it is no string."""
-        return self._get(ValueType.STRING, "")
-
-    def get_buf(self) -> tuple[bytes, TenError | None]:
-        """``(b"", error)`` if it is no buffer."""
-        return self._get(ValueType.BYTES, b"")
-
-    def get_array(self) -> tuple[list[Value], TenError | None]:
-        """``([], error)`` if it is no array."""
-        return self._get(ValueType.ARRAY, [])
-
-    def get_object(self) -> tuple[dict[str, Value], TenError | None]:
-        """``({}, error)`` if it is no object."""
-        return self._get(ValueType.OBJECT, {})
-
-    def get_json_string(self) -> tuple[str, TenError | None]:
-        """``("", error)`` if it is no JSON text."""
-        return self._get(ValueType.JSON_STRING, "")
-
-    def _get(
-        self, wanted: ValueType, default: Any
-    ) -> tuple[Any, TenError | None]:
-        if self._type is wanted:
-            return self._value, None
-        text = f"the value is {self._type.name}, not {wanted.name}"
-        return default, TenError.create(TenErrorCode.ErrorCodeInvalidType, text)
+    def _to_log_text(self) -> str:
+        """One line of JSON; buffers are given by their length only."""
+        return json.dumps(self._plain(), ensure_ascii=False, default=_described)
 
     def _plain(self) -> Any:
         """The value as ordinary Python data."""
@@ -149,3 +108,7 @@ class Value:
         if self._type is ValueType.OBJECT:
             return {key: item._plain() for key, item in self._value.items()}
         return self._value
+
+
+def _described(item: object) -> str:
+    return f"<{len(item)} bytes>" if isinstance(item, bytes) else str(item)
