@@ -23,6 +23,7 @@ from websockets.uri import parse_uri
 from ..realtime.shown import harmless
 from ..safety.private_files import require_file
 from ..service.endpoint import is_loopback_address, is_loopback_host
+from .eyeballs import first_socket
 from .interface import ClientSettings
 from .proxies import ProxyFailed, choose_proxy
 
@@ -128,8 +129,10 @@ class Dialer:
             options["proxy_ssl"] = await self._context(settings.ca_file)
 
         async def connected() -> ClientConnection:
-            if here:
-                options["sock"] = await _socket_here(target.host, target.port)
+            if proxy is None:
+                options["sock"] = await _socket_to(
+                    target.host, target.port, here
+                )
             return await _Connect(
                 settings.url,
                 additional_headers=settings.headers,
@@ -160,37 +163,26 @@ class Dialer:
         return self._tls[1]
 
 
-async def _socket_here(host: str, port: int) -> socket.socket:
-    """A socket that is connected to a host of this very machine.
+async def _socket_to(host: str, port: int, here: bool) -> socket.socket:
+    """A socket that is connected to a host; ``here``: of this very machine.
 
     Raises `NotThisMachine` where the resolver leads elsewhere: the key would
     go there in the clear, and around a proxy.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(
-        host.rstrip("."), port, type=socket.SOCK_STREAM
+        host.rstrip(".") if here else host, port, type=socket.SOCK_STREAM
     )
-    problem: Exception = NotThisMachine(
-        f"websocket_base_url: {host} leads to another machine here (hosts"
-        " file, DNS), so nothing was sent; write 127.0.0.1, or give the other"
-        " machine a name of its own"
-    )
-    for family, kind, protocol, _, address in found:
-        if not is_loopback_address(str(address[0])):
-            continue
+    if here:
         # A server may listen on one of ::1 and 127.0.0.1 only.
-        try:
-            sock = socket.socket(family, kind, protocol)
-            try:
-                sock.setblocking(False)
-                await loop.sock_connect(sock, address)
-            except BaseException:
-                sock.close()
-                raise
-            return sock
-        except OSError as error:
-            problem = error
-    raise problem
+        found = [a for a in found if is_loopback_address(str(a[4][0]))]
+        if not found:
+            raise NotThisMachine(
+                f"websocket_base_url: {host} leads to another machine here"
+                " (hosts file, DNS), so nothing was sent; write 127.0.0.1, or"
+                " give the other machine a name of its own"
+            )
+    return await first_socket(found)
 
 
 async def tls_context(ca_file: str) -> ssl.SSLContext:
