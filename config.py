@@ -58,7 +58,11 @@ FIXED_FIELDS = (
     "dump_path",
 )
 #: What is no matter of the service, and in force at once.
-LOCAL_FIELDS = frozenset({"log_level", "connect_timeout_ms", "stop_timeout_ms"})
+LOCAL_FIELDS = frozenset(
+    {"log_level", "connect_timeout_ms", "gap_timeout_ms", "stop_timeout_ms"}
+)
+#: Beyond the silence that ends a turn.
+_GAP_MS = 1000
 DUMP_FILE_NAME = "openai_asr_in.pcm"
 #: Where `session` has a server's turn detection, in either dialect.
 DETECTOR_PLACES = ("audio.input.turn_detection", "turn_detection")
@@ -158,7 +162,7 @@ def _field(default: Any, allowed: str, **bounds: Any) -> Any:
     return Field(default, description=allowed, **bounds)
 
 
-def _ms(default: int, low: int, high: int) -> Any:
+def _ms(default: int | None, low: int, high: int) -> Any:
     allowed = f"a whole number of milliseconds from {low} to {high}"
     return _field(default, allowed, ge=low, le=high)
 
@@ -242,6 +246,7 @@ class OpenAIASRConfig(_Section):
     connect_timeout_ms: Whole = _ms(10_000, 100, 120_000)
     peer_timeout_ms: Whole = _ms(9_000, 2_000, 120_000)
     finalize_timeout_ms: Whole = _ms(5_000, 100, 120_000)
+    gap_timeout_ms: Whole | None = _ms(None, 0, 60_000)
     stop_timeout_ms: Whole = _ms(3_000, 0, 60_000)
     max_buffer_ms: Whole = _ms(120_000, 1_000, 3_600_000)
     max_turn_ms: Whole = _ms(30_000, 2_000, 600_000)
@@ -284,6 +289,14 @@ class OpenAIASRConfig(_Section):
             return chosen.type
         by_server = self.profile.server_turns == "yes"
         return "server_vad" if by_server else "local"
+
+    @property
+    def gap_s(self) -> float:
+        """Without a frame for so long an open turn is over; 0: never."""
+        chosen = self.gap_timeout_ms
+        if chosen is None:
+            chosen = self.turn_detection.silence_duration_ms + _GAP_MS
+        return chosen / 1000
 
     @property
     def skip_before_ms(self) -> int | None:

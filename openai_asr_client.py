@@ -157,6 +157,15 @@ class OpenAIASRClient:
         self.core.speech_ended(end, boundary)
         self._driver.obey()
 
+    def end_turn(self) -> None:
+        """Commit a turn that is open at the audio received so far."""
+        self.core.commit()
+        self._driver.obey()
+
+    def tell(self, error: Exception) -> None:
+        """Report a fault of ours that cost nothing else."""
+        self._dispatcher.tell(error)
+
     def finalize(self, token: object) -> None:
         """Deliver everything received so far; `on_asr_finalized` follows."""
         self.core.finalize(token, now())

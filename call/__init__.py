@@ -1,7 +1,7 @@
 """One call: its parts put together, and the changes of its settings.
 
 In this order: ``intake`` (wire audio and local turns on their way to the
-client), ``call`` (the parts of a call and their life),
-``slot`` (which call a node has, as states), ``update_queue`` (commands that
-wait for the service).  No TEN in here.
+client), ``gap`` (no frame comes any more), ``call`` (the parts of a call and
+their life), ``slot`` (which call a node has, as states), ``update_queue``
+(commands that wait for the service).  No TEN in here.
 """

@@ -20,6 +20,7 @@ from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
 from ..realtime.faults import Fault
+from .gap import GapTimer
 from .intake import Intake, make_detector
 
 
@@ -56,6 +57,7 @@ class Call:
         #: Another detector that takes over in the next pause.
         self._next_detector: Callable[[], None] | None = None
         self._detector_changed = asyncio.Event()
+        self._gap = GapTimer(lambda: self.config.gap_s, self._on_gap)
         self._listen(detector, config)
 
     @classmethod
@@ -117,6 +119,7 @@ class Call:
 
     async def stop(self) -> None:
         """Deliver what was said, within a bound, and close."""
+        self._gap.stop()
         try:
             self._change_detector()
             self._intake.finalize()
@@ -136,6 +139,7 @@ class Call:
         together.  Returns the ms that it adds to the call's audio;
         raises ``ValueError`` naming the field."""
         before = self.received_ms
+        self._gap.frame()
         self._intake.hear(
             self._converter.push(
                 data, rate, channels, width, interleaved=interleaved
@@ -149,6 +153,18 @@ class Call:
             if quiet_to is not None:
                 self._client.core.quiet_to(quiet_to)
         return self.received_ms - before
+
+    def _on_gap(self) -> None:
+        """No frame comes any more: the turn that is open is over."""
+        if not self.running:
+            return
+        try:
+            self._intake.finalize()
+            if self.config.turn_owner in ("server_vad", "semantic_vad"):
+                self._client.end_turn()
+        except Exception as error:
+            # A timer of the loop has nobody who would be told.
+            self._client.tell(error)
 
     def take_cut_bytes(self) -> int:
         """Bytes of a sample whose rest never came, for the format changed."""

@@ -70,6 +70,8 @@ def test_a_fault_is_a_message_and_the_call_goes_on(
         await call.send(np.zeros(160, np.int16))
         await call.until_finalized("first")
         await say_and_finalize(call)
+        # It may be told after what was on its way.
+        await call.until(lambda: call.errors)
 
     call = run_call(properties(server.url), script)
     [told] = internal(call)

@@ -1,0 +1,122 @@
+"""A caller who stops sending: mute, packet loss, a dead microphone."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from asr_call import Call, properties, run_call, spoken, text_of
+from ten_packages.extension.openai_asr_python.call.gap import GapTimer
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
+
+from devkit.matrix.known_speech import KnownSpeechEngine, call_audio, call_words
+from devkit.server import ServerThread
+
+
+def without_pause(turns: list[list[int]]):
+    """Speech that breaks off with its last word; where that began and ended
+    in ms."""
+    audio, times = spoken(turns)
+    begin, end = times[0][0], times[-1][1]
+    return audio[: end * 16], begin, end
+
+
+@pytest.mark.parametrize("kind", ["server_vad", "semantic_vad"])
+def test_a_turn_that_breaks_off_is_over_after_a_while(server, kind):
+    first, begin, end = without_pause([[1, 2, 3]])
+    second, _ = spoken([[4, 5]])
+
+    async def script(call: Call) -> None:
+        await call.send(first)
+        await call.until(lambda: len(call.texts) == 1)
+        assert call.ends == []
+        await call.send(second)
+        await call.until_finalized("end")
+
+    config = properties(
+        server.url,
+        turn_detection={"type": kind},
+        gap_timeout_ms=300,
+    )
+    call = run_call(config, script)
+    assert call.texts == text_of([1, 2, 3], [4, 5])
+    one, other = (r for r in call.results if r["final"])
+    assert abs(one["start_ms"] - begin) <= 60
+    # The gap is no audio.
+    assert other["start_ms"] >= end
+    assert abs(other["start_ms"] - (end + begin)) <= 60
+    assert call.errors == []
+
+
+@pytest.mark.parametrize("silence", ["send", "skip"])
+def test_the_local_detector_ends_it_as_well(silence):
+    sound = call_audio(16000)
+    broken_off = 1700 * 16
+
+    async def script(call: Call) -> None:
+        await call.send(sound[:broken_off])
+        await call.until(lambda: call.texts)
+        assert call.ends == []
+        await call.send(sound[broken_off:])
+        await call.until_finalized("end")
+
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+        config = properties(
+            server.url,
+            input_audio_transcription={"model": "gpt-live-transcribe"},
+            turn_detection={"type": "local", "silence": silence},
+            gap_timeout_ms=300,
+        )
+        call = run_call(config, script)
+    words = " ".join(call.texts).split()
+    # A piece of 150 ms may be cut in two.
+    assert len(set(call_words()) - set(words)) <= 1
+    finals = [r for r in call.results if r["final"]]
+    ends = [r["start_ms"] + r["duration_ms"] for r in finals]
+    assert ends[0] <= 1700 + 60
+    assert finals[1]["start_ms"] >= ends[0]
+    assert call.errors == []
+
+
+def test_by_default_it_is_a_second_after_the_pause_that_ends_a_turn():
+    def gap_s(**given) -> float:
+        return load_config({"api_key": "k", **given})[0].gap_s
+
+    assert gap_s() == 1.5
+    assert gap_s(turn_detection={"silence_duration_ms": 800}) == 1.8
+    assert gap_s(gap_timeout_ms=250) == 0.25
+    assert gap_s(gap_timeout_ms=0) == 0
+
+
+async def test_each_gap_is_noticed_once_and_none_where_that_is_off():
+    gaps = 0
+
+    def on_gap() -> None:
+        nonlocal gaps
+        gaps += 1
+
+    async def until_no_timer() -> None:
+        while timer._timer is not None:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+
+    gap_s = 0.01
+    timer = GapTimer(lambda: gap_s, on_gap)
+    for count in (1, 2):
+        for _ in range(10):
+            timer.frame()
+        assert gaps == count - 1
+        await until_no_timer()
+        assert gaps == count
+    timer.frame()
+    timer.stop()
+    gap_s = 0.0
+    timer.frame()
+    assert timer._timer is None
+    # It is turned off while a frame is waited for.
+    gap_s = 0.01
+    timer.frame()
+    gap_s = 0.0
+    await until_no_timer()
+    assert gaps == 2
