@@ -66,6 +66,8 @@ class TenStream(Stream):
                 "api_key": "sk-local-soak",
                 "base_url": server.url,
                 "finalize_timeout_ms": 60_000,
+                # The talker waits in the middle of a word while much is held.
+                "gap_timeout_ms": 0,
                 "input_audio_transcription": {"model": "gpt-4o-transcribe"},
             }
             if not self.server_turns:

@@ -83,19 +83,17 @@ async def test_an_attempt_that_is_cancelled_leaves_no_socket():
             await asyncio.sleep(0.01)
 
 
-def test_a_call_to_such_a_host(server, monkeypatch):
+def test_a_call_to_such_a_host(server, monkeypatch, plain_loop):
     audio, _ = spoken([[1, 2]])
     port = int(server.url.rpartition(":")[2].partition("/")[0])
-    lookup = asyncio.base_events.BaseEventLoop.getaddrinfo
+    lookup = socket.getaddrinfo
 
-    async def getaddrinfo(loop, host, *args, **kwargs):
+    def getaddrinfo(host, *rest, **more):
         if host != "service.test":
-            return await lookup(loop, host, *args, **kwargs)
+            return lookup(host, *rest, **more)
         return [(*TCP, silent), (*TCP, ("127.0.0.1", port))]
 
-    monkeypatch.setattr(
-        asyncio.base_events.BaseEventLoop, "getaddrinfo", getaddrinfo
-    )
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
     async def script(call: Call) -> None:
         await call.send(audio)
