@@ -8,6 +8,7 @@ import logging
 import os
 import socket
 import ssl
+import sys
 import threading
 import time
 from concurrent.futures import Future
@@ -260,11 +261,11 @@ class _Reading:
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
     if not ca_file:
-        return _quiet(ssl.create_default_context())
+        return _context()
     try:
         # To open anything else could take for ever.
         require_file(Path(ca_file))
-        return _quiet(ssl.create_default_context(cafile=ca_file))
+        return _context(ca_file)
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:
@@ -273,10 +274,19 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
     raise BadCaFile(_about_ca_file(ca_file, problem))
 
 
-def _quiet(context: ssl.SSLContext) -> ssl.SSLContext:
-    """Left to itself it obeys ``SSLKEYLOGFILE``, which is mostly set for a
-    browser: whoever has that file can read the key in what was recorded."""
-    context.keylog_filename = None  # type: ignore[assignment]
+def _context(ca_file: str = "") -> ssl.SSLContext:
+    """That of `ssl.create_default_context`, which obeys ``SSLKEYLOGFILE`` as
+    well.  That is mostly set for a browser: whoever has the file can read the
+    key in what was recorded, and where it cannot be opened nothing goes."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= (
+            ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+        )
+    if ca_file:
+        context.load_verify_locations(cafile=ca_file)
+    else:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -165,7 +166,7 @@ class _Reader:
                 f" {FORMAT_VERSION}"
             )
         audio = self._text("audio")
-        if Path(audio).name != audio or "\0" in audio:
+        if Path(audio).name != audio or not _is_a_name(audio):
             raise self._wrong("audio: not the name of a file beside the log")
         config = dict(self._object("config"))
         if "${env:" in json.dumps(config):
@@ -249,3 +250,11 @@ def _reason(error: OSError) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     return error.strerror or str(error)
+
+
+def _is_a_name(text: str) -> bool:
+    """Can a file have it?"""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        return False

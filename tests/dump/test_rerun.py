@@ -261,6 +261,7 @@ FRAMES["width"] = 2
         ([{**HEADER, "format": 2}], 1, "format: found 2"),
         ([{**HEADER, "audio": "../x.pcm"}], 1, "audio: not the name"),
         ([{**HEADER, "audio": "a\0b"}], 1, "audio: not the name"),
+        ([{**HEADER, "audio": "\ud800.pcm"}], 1, "audio: not the name"),
         ([{**HEADER, "config": 3}], 1, "config: missing or no object"),
         ([HEADER, {**FRAMES, "bytes": 0}], 2, "bytes: missing or no whole"),
         ([HEADER, {**FRAMES, "bytes": True}], 2, "bytes: missing or no whole"),

@@ -14,10 +14,11 @@ from rich.text import Text
 from ten_ai_base.struct import ASRResult
 from ten_packages.extension.openai_asr_python.realtime import shown
 
-# SubRip has no escapes: of "--->" no arrow may be left, and players obey
-# what looks like a style.
+# SubRip has no escapes: of "--->" no arrow may be left, and players obey what
+# looks like a tag, or like a backslash within braces, blanks or not.
 _ARROW = re.compile("-{2,}>")
-_STYLE = re.compile(r"(<(?=\s*/?\s*(?:b|i|u|s|font)\b)|\{(?=\\))", re.I)
+_TAG = re.compile(r"<(?=\s*/?\s*(?:b|i|u|s|font)\b)", re.I)
+_OVERRIDE = re.compile(r"\{(?=[^}]*\\)")
 
 
 class Transcript:
@@ -62,7 +63,8 @@ def transcript_text(suffix: str, results: list[ASRResult]) -> str:
         if suffix == ".vtt":
             cue.text = html.escape(cue.text, quote=False)
         else:
-            cue.text = _STYLE.sub(r"\1 ", _ARROW.sub("->", cue.text))
+            text = _TAG.sub("\u2039", _ARROW.sub("->", cue.text))
+            cue.text = _OVERRIDE.sub("\uff5b", text)
         # pysubs2 reads "\N" and "{\…" as SubStation's; no text holds a NUL.
         cue.text = cue.text.replace("\\", "\0")
         file.append(cue)
