@@ -23,7 +23,11 @@ from websockets.uri import parse_uri
 
 from ..realtime.shown import harmless
 from ..safety.private_files import require_file
-from ..service.endpoint import is_loopback_address, is_loopback_host
+from ..service.endpoint import (
+    is_address,
+    is_loopback_address,
+    is_loopback_host,
+)
 from .eyeballs import first_socket
 from .interface import ClientSettings
 from .proxies import ProxyFailed, choose_proxy
@@ -170,10 +174,14 @@ async def _socket_to(host: str, port: int, here: bool) -> socket.socket:
     Raises `NotThisMachine` where the resolver leads elsewhere: the key would
     go there in the clear, and around a proxy.
     """
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(
-        host.rstrip(".") if here else host, port, type=socket.SOCK_STREAM
-    )
+    name, kind = host.rstrip(".") if here else host, socket.SOCK_STREAM
+    if is_address(name):
+        # Nothing to look up, in a pool where look-ups may hang.
+        numeric = socket.AI_NUMERICHOST
+        found = socket.getaddrinfo(name, port, type=kind, flags=numeric)
+    else:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(name, port, type=kind)
     if here:
         # A server may listen on one of ::1 and 127.0.0.1 only.
         found = [a for a in found if is_loopback_address(str(a[4][0]))]

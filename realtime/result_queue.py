@@ -163,6 +163,7 @@ class ResultQueue:
         """
         return (
             self._settings.turn_owner == "server"
+            and turn.by_commit
             and not turn.from_server
             and turn.end is not None
             and turn.begin >= self._buffer.start

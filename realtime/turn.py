@@ -47,7 +47,8 @@ class Turn:
     ``begin``: where the turn's audio starts, padding included.  ``end``: the
     boundary after its audio, None while it is open.  ``from_server``: the
     server's detector found it.  ``has_silence``: it found its end as well, so
-    the silence that ended it is a part of the turn.  ``start``: where its
+    the silence that ended it is a part of the turn.  ``by_commit``: a commit of
+    ours ended it.  ``start``: where its
     speech begins, once that was reported.  ``settings``: those in force when
     its audio began.
     """
@@ -58,6 +59,7 @@ class Turn:
     end: int | None = None
     from_server: bool = False
     has_silence: bool = False
+    by_commit: bool = False
     waiting_since: float = 0.0
     text: str = ""
     transcript: str = ""

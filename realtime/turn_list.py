@@ -181,7 +181,7 @@ class TurnList:
                 self.commits.popleft()
         if self.commits and self.commits[0].end <= limit + rounding:
             commit = self.commits.popleft()
-            turn.end = commit.end
+            turn.end, turn.by_commit = commit.end, True
             if self.by_client:
                 # The boundary moved on when the commit was sent.
                 turn.begin = min(turn.begin, commit.begin)

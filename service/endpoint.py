@@ -175,6 +175,15 @@ def is_loopback_host(host: str) -> bool:
     return is_loopback_address(host)
 
 
+def is_address(host: str) -> bool:
+    """Is a host given by its IPv4 or IPv6 address?"""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback_address(address: str) -> bool:
     """Is this a loopback address, of IPv6, IPv4 or IPv4 in IPv6?"""
     try:

@@ -117,6 +117,23 @@ def test_nothing_is_passed_over_while_a_commit_is_open():
     assert commits_at(core) == [300]
 
 
+def test_turns_of_a_server_without_speech_events_are_all_delivered():
+    """Where all audio goes out at once, it says nothing of where they end."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    audio = b"".join(WORD * 3 + SILENCE * ms(800) for _ in range(4))
+    core.hear(audio)
+    previous = None
+    for item in "abcd":
+        core.committed(item, previous)
+        previous = item
+    for item in "abcd":
+        core.transcribed("completed", item, transcript=f"turn {item}")
+    assert [r.turn.text for r in core.of(Final)] == [
+        f"turn {item}" for item in "abcd"
+    ]
+
+
 def test_who_takes_over_the_listening_ends_what_was_said():
     core = ScriptedCore(**WIDE)
     core.session()
