@@ -68,9 +68,10 @@ demo: $(DEMO_READY)
 		$(call option,RUNTIME,runtime) \
 		$(if $(NO_COLOR),--no-color)
 
+# Two at a time; the tests of a file stay together.
 .PHONY: test
 test: $(DEV_READY)
-	$(PY) -m pytest tests/
+	$(PY) -m pytest -n auto --maxprocesses=2 --dist=loadfile tests/
 
 # `make test` runs a quick part of these.
 .PHONY: test-newer

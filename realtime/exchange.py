@@ -232,9 +232,9 @@ class Exchange:
         of things allows by now; nothing where that is nothing."""
         if not self._sessions.stopped:
             self._take_over(now)
-            self._in_force.pursue(now)
-            # It may have left the active session.
-            self._take_over(now)
+            if self._in_force.pursue(now):
+                # It may have left the active session.
+                self._take_over(now)
         self._progress.answer_finalizes(now)
 
     def _take_over(self, now: float) -> None:
@@ -244,6 +244,8 @@ class Exchange:
         undelivered, or the last one before that session expires.
         """
         sessions = self._sessions
+        if sessions.standby is None:
+            return
         sessions.look_at_next()
         link, old = sessions.ready, sessions.active
         if link is None:

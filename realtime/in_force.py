@@ -147,15 +147,15 @@ class SettingsInForce:
             return None
         return self._change
 
-    def pursue(self, now: float) -> None:
-        """Go on with the change, if there is one."""
+    def pursue(self, now: float) -> bool:
+        """Go on with the change; False if there is none."""
         change, active = self._change, self._sessions.active
         if change is None:
-            return
+            return False
         if now >= change.give_up_at:
             self.refuse(_TOO_LATE, now)
         elif change.state is ChangeState.STARTED:
-            return
+            pass
         elif change.state is ChangeState.WANTED:
             self._plan_session(now)
         elif active is None:
@@ -165,6 +165,7 @@ class SettingsInForce:
             self._look_for_answer(active.session, now)
         else:
             self._update(active.session, change, now)
+        return True
 
     def _want_session(self, change: Change, now: float) -> None:
         change.to(ChangeState.WANTED)

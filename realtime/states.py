@@ -20,23 +20,20 @@ class IllegalMove(RuntimeError):
 class Machine(Generic[State]):
     """One thing's state, which moves along its table only."""
 
-    __slots__ = ("_moves", "_state")
+    __slots__ = ("_moves", "state")
 
     def __init__(
         self, first: State, moves: Mapping[State, frozenset[State]]
     ) -> None:
         self._moves = moves
-        self._state = first
-
-    @property
-    def state(self) -> State:
-        return self._state
+        #: For others to read; only `to` moves it.
+        self.state = first
 
     def to(self, state: State) -> None:
         """Go on to ``state``; raises `IllegalMove`."""
-        if state not in self._moves[self._state]:
-            raise IllegalMove(f"{self._state} -> {state}")
-        self._state = state
+        if state not in self._moves[self.state]:
+            raise IllegalMove(f"{self.state} -> {state}")
+        self.state = state
 
     def __repr__(self) -> str:
-        return str(self._state)
+        return str(self.state)
