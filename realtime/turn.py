@@ -64,6 +64,7 @@ class Turn:
     text: str = ""
     transcript: str = ""
     failure: ErrorInfo | None = None
+    failed_at: float = 0.0
     languages: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: list[Mapping[str, Any]] = field(default_factory=list)
@@ -131,7 +132,8 @@ class Turn:
         )
         self.logprobs = event.logprobs() or self.logprobs
 
-    def fail(self, event: ServerEvent) -> None:
+    def fail(self, event: ServerEvent, now: float) -> None:
         """``failed``."""
         self._machine.to(TurnState.FAILED)
         self.failure = error_of(event.fields)
+        self.failed_at = now

@@ -130,6 +130,13 @@ class TurnList:
         if turn is not None:
             self.drop(turn)
 
+    def begin_again(self, position: int) -> None:
+        """The audio from ``position`` on gets other items."""
+        for turn in list(self):
+            self.finish(turn)
+        self.commits.clear()
+        self.boundary = position
+
     def finish(self, turn: Turn) -> None:
         """``turn`` is delivered or given up."""
         self._turns.pop(turn.item_id, None)
