@@ -68,8 +68,7 @@ class Feed:
         return self._least_lead_in + self._padding + local
 
     def skip_silence(self, padding: int | None) -> None:
-        """Send only what the local detector takes for speech, and ``padding``
-        samples before it; None: send everything."""
+        """Send only local speech and ``padding`` samples before; None: all."""
         self._skip_before = None if padding is None else padding + self._margin
 
     def skip_quiet(self, link: Link, position: int) -> None:
