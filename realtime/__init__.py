@@ -39,6 +39,7 @@ The whole call:
 ``change``         a change of the settings; an attempt to connect
 ``sessions``       which one counts, and when to open another
 ``finalizes``      those that wait for their end signal
+``early_finals``   when a turn's text so far becomes its final
 ``progress``       what is delivered, sent again, or given up
 ``in_force``       the settings in force, and how they change
 ``exchange``       the service's side: what comes over the connections

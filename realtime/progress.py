@@ -7,6 +7,7 @@ before a turn.
 from __future__ import annotations
 
 from .audio_buffer import AudioBuffer
+from .early_finals import EarlyFinals
 from .errors import describe
 from .faults import Fault, fault_of_error
 from .feed import Feed
@@ -33,7 +34,8 @@ _PROGRESS_MS = 300
 class Progress:
     """Takes the turns at the head of the active session, one after the other.
 
-    ``finalizes`` are answered as what they wait for is delivered.
+    ``finalizes`` are answered as what they wait for is delivered.  ``early``
+    ends turns whose time is up.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Progress:
         limits: Limits,
     ) -> None:
         self.finalizes = FinalizeQueue(limits.finalize_timeout_ms)
+        self.early = EarlyFinals(self.finalizes, limits.final_timeout_ms)
         self._buffer = buffer
         self._feed = feed
         self._queue = queue
@@ -84,17 +87,19 @@ class Progress:
         )
 
     def answer_finalizes(self, now: float) -> None:
-        """Tell the end of those that are due."""
-        for end in self.finalizes.answers(self.covers, now):
+        """Tell the end of those for which everything is delivered."""
+        for end in self.finalizes.covered(self.covers, now):
             self._queue.tell(end)
 
     def deliver(self, now: float) -> None:
-        """Deliver the turns at the head that have their last word."""
+        """Deliver the turns at the head that have their last word, or whose
+        time is up; then tell the end of the finalizes that are due."""
         while (link := self._sessions.active) is not None:
             session = link.session
             turn = session.turns.head()
             if session.items.chain.in_doubt:
                 break
+            self.early.look_at(session, now)
             if turn is None or not turn.decided:
                 self._queue.interim(session)
                 break
@@ -107,7 +112,10 @@ class Progress:
                 code = fault_of_error(turn.failure).code
                 text = f"transcription failed: {describe(turn.failure)}"
                 self._fail(session, turn, Fault("report", code, text), now)
-        self.answer_finalizes(now)
+        if link is not None and link.session.items.chain.broken:
+            self._replay_broken_chain(link.session, now)
+        for end in self.finalizes.answers(self.covers, now):
+            self._queue.tell(end)
 
     def _pass(self, session: Session, turn: Turn, now: float) -> None:
         """``turn`` is over: move the watermark behind it."""
@@ -149,7 +157,7 @@ class Progress:
         sessions = self._sessions
         sessions.drop_active(now, sessions.retry_delay())
 
-    def replay_broken_chain(self, session: Session, now: float) -> None:
+    def _replay_broken_chain(self, session: Session, now: float) -> None:
         """A notice was lost: replay once the turns that can be trusted are
         delivered."""
         head = session.turns.head()
