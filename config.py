@@ -425,6 +425,7 @@ class OpenAIASRConfig(_Section):
             turn_detection=self._server_turn_detection(),
             noise_reduction=reduction,
             include=request.include,
+            live=self.profile.deltas == "live",
             extra=self.session,
         )
 

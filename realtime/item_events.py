@@ -175,20 +175,17 @@ class ItemEvents:
         """Since when, in seconds, no more audio goes into a turn, so that its
         text so far could be its final; None where that is not sure.
 
-        What came before our commit went out is about audio before it.  What
-        came later without a notice is so only where there is nothing else
-        that it could be about.
+        What came before our commit went out is about audio before it; but
+        without a notice only a live model has anything to say about that.
         """
         if self.chain.in_doubt or (self.chain.broken and not turn.committed):
             return None
         if turn.closed:
             return turn.ended_at
-        commits = self._turns.commits
-        only = self._turns.by_client and len(commits) == 1
-        if commits and (
-            commits[0].turn is turn or (only and not self._habits.announces)
-        ):
-            return commits[0].sent_at
+        first = next(iter(self._turns.commits), None)
+        known = turn.from_server or turn.settings.live
+        if known and first is not None and first.turn is turn:
+            return first.sent_at
         return None
 
     def _is_plausible(self, item_id: str, part: str) -> bool:

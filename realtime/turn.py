@@ -53,7 +53,8 @@ class Turn:
     ours ended it.  ``start``: where its
     speech begins, once that was reported.  ``settings``: those in force when
     its audio began.  ``ended_at``: when its audio was complete, ``text_since``:
-    when there was text of it first, in seconds; 0 until then.  ``said``: its
+    when there was text of it first, in seconds; 0 until then, and where that
+    may be another's.  ``said``: its
     final, where that came before the server's last word.
     """
 
@@ -128,8 +129,9 @@ class Turn:
 
     def add_text(self, event: ServerEvent, now: float) -> None:
         """A ``delta``."""
+        blank = not self.text.strip()
         self.text = (self.text + event.text("delta"))[:MAX_TEXT]
-        if not self.text_since and self.text.strip():
+        if blank and self.text.strip():
             self.text_since = now
         if self.state is not TurnState.EARLY:
             free = MAX_TOKENS - len(self.logprobs)

@@ -253,4 +253,6 @@ class TurnList:
             if other.begin >= turn.end:
                 self._turns[other.item_id] = other
             elif not turn.text:
-                turn.text, turn.text_since = other.text, other.text_since
+                turn.text = other.text
+                if turn.settings.live:
+                    turn.text_since = other.text_since

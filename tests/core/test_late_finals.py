@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,10 +21,10 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     FinalizeEnd,
     Interim,
     LateFinal,
-    SessionLost,
     TurnFailed,
 )
 
+LIVE = replace(SETTINGS, model="gpt-live-transcribe", live=True)
 WORDS = word_audio(1) * 10
 PAUSE = SILENCE * ms(800)
 #: A finalize waits so long, in seconds.
@@ -370,7 +371,7 @@ def test_at_the_stop_itself_nothing_is_ended_early():
 
 def live(**limits: int) -> ScriptedCore:
     """Text of a live model comes while somebody speaks."""
-    core = begun(**limits)
+    core = begun(LIVE, **limits)
     core.hear(WORDS, commit=True)
     core.committed("a", None)
     core.transcribed("completed", "a", transcript="zero")
@@ -423,17 +424,37 @@ def test_several_get_their_notices_in_order():
     assert told(core)[3:] == ["g?", "three"]
 
 
-def test_text_after_the_commit_is_used_where_nothing_is_announced():
-    core = begun()
+@pytest.mark.parametrize("settings", [SETTINGS, LIVE])
+@pytest.mark.parametrize("before", [True, False])
+def test_text_without_a_notice_is_only_a_live_models_before_its_commit(
+    settings, before
+):
+    core = begun(settings)
     core.hear(WORDS)
+    if before:
+        core.transcribed("delta", "a", delta="one")
     core.core.finalize("f", core.now)
     core.look()
+    core.transcribed("delta", "a", delta=" two")
+    core.wait(BOUND)
+    early = before and settings is LIVE
+    assert told(core) == (["one two+", "f"] if early else ["f?"])
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, LIVE])
+def test_text_of_another_name_is_only_a_live_models(settings):
+    core = begun(settings)
+    core.hear(WORDS)
+    core.transcribed("delta", "stray", delta="hm ")
+    core.core.finalize("f", core.now)
+    core.look()
+    core.committed("a", None)
     core.transcribed("delta", "a", delta="one")
     core.wait(BOUND)
+    early = settings is LIVE
+    assert told(core) == (["hm one+", "f"] if early else ["f?"])
     core.transcribed("completed", "a", transcript="one two")
-    assert told(core) == ["one+", "f"]
-    assert core.core.late_finals == (1, 1)
-    assert not core.of(SessionLost)
+    assert told(core)[1:] == (["f"] if early else ["one two"])
 
 
 def test_text_of_which_the_order_is_in_doubt_ends_nothing():
