@@ -208,13 +208,16 @@ class OpenAIASRClient:
         self._driver.obey()
 
     def counters(self) -> dict[str, int]:
-        """What reconnects have cost so far in this call."""
+        """What reconnects and early finals have cost so far in this call."""
         core = self.core
         rate = core.settings.rate
+        late_finals, late_final_words = core.late_finals
         return {
             "reconnects": core.sessions.reconnects,
             "replayed_ms": core.exchange.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
+            "late_finals": late_finals,
+            "late_final_words": late_final_words,
         }
 
     @property

@@ -44,6 +44,7 @@ The whole call:
 ``caution``        less at once, after sessions that ended barren
 ``resend``         when a turn that failed is sent again
 ``replay``         what is sent again
+``early_finals``   when a turn's text so far becomes its final
 ``progress``       what is delivered, or given up
 ``in_force``       the settings in force, and how they change
 ``exchange``       the service's side: what comes over the connections

@@ -165,14 +165,12 @@ class Exchange:
         if turn is not None and not session.turns.by_client:
             link.looked_to(max(turn.begin, session.turns.boundary), now)
         self._look_at_handshake(link, now)
-        if link is self._sessions.active:
-            if turn is not None:
-                self._quiet.heard(turn, now)
-                if event.type == "input_audio_buffer.committed":
-                    self._queue.tell(TurnCommitted(turn.item_id))
-                self._progress.deliver(now)
-            if session.items.chain.broken:
-                self._replay.chain_broke(session, now)
+        if turn is not None and link is self._sessions.active:
+            self._quiet.heard(turn, now)
+            if event.type == "input_audio_buffer.committed":
+                self._queue.tell(TurnCommitted(turn.item_id))
+            if turn.said is not None:
+                self._queue.late(turn)
         self.settle(now)
 
     def _look_at_handshake(self, link: Link, now: float) -> None:
@@ -249,9 +247,10 @@ class Exchange:
     # -- whatever led there ---------------------------------------------------
 
     def settle(self, now: float) -> None:
-        """Take over, go on with a change, answer finalizes: whatever the state
-        of things allows by now; nothing where that is nothing."""
+        """Deliver, take over, go on with a change, answer finalizes: whatever
+        the state of things allows by now; nothing where that is nothing."""
         if not self._sessions.stopped:
+            self._progress.deliver(now)
             self._take_over(now)
             if self._in_force.pursue(now):
                 # It may have left the active session.

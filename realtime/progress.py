@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from .audio_buffer import AudioBuffer
 from .caution import Caution
+from .early_finals import EarlyFinals
 from .errors import describe
 from .faults import Fault, fault_of_error
 from .finalizes import FinalizeQueue
@@ -40,6 +41,7 @@ class Progress:
         finalizes: FinalizeQueue,
         limits: Limits,
     ) -> None:
+        self._early = EarlyFinals(finalizes, limits.final_timeout_ms)
         self._buffer = buffer
         self._queue = queue
         self._sessions = sessions
@@ -76,19 +78,19 @@ class Progress:
         return turns.by_client or not self._quiet.must_hear(position, now)
 
     def answer_finalizes(self, now: float) -> None:
-        """Tell the end of those that are due."""
-        for end in self._finalizes.answers(
-            lambda position: self.covers(position, now), now
-        ):
+        """Tell the end of those for which everything is delivered."""
+        for end in self._finalizes.covered(self.covers, now):
             self._queue.tell(end)
 
     def deliver(self, now: float) -> None:
-        """Deliver the turns at the head that have their last word."""
+        """Deliver the turns at the head that have their last word, or whose
+        time is up; then tell the end of the finalizes that are due."""
         while (link := self._sessions.active) is not None:
             session = link.session
             turn = session.turns.head()
             if session.items.chain.in_doubt:
                 break
+            self._early.look_at(session, now)
             if turn is None or not turn.decided:
                 self._queue.interim(session)
                 break
@@ -105,7 +107,10 @@ class Progress:
                 code = fault_of_error(turn.failure).code
                 text = f"transcription failed: {describe(turn.failure)}"
                 self._fail(session, turn, Fault("report", code, text), now)
-        self.answer_finalizes(now)
+        if link is not None and link.session.items.chain.broken:
+            self._replay.chain_broke(link.session, now)
+        for end in self._finalizes.answers(self.covers, now):
+            self._queue.tell(end)
 
     def _pass(self, session: Session, turn: Turn, now: float) -> None:
         """``turn`` is over: move the watermark behind it."""
@@ -124,9 +129,6 @@ class Progress:
     def pursue(self, now: float) -> None:
         """Do what has waited for this moment."""
         self._pass_gap()
-        if self._replay.waits:
-            # It is given up where the buffer's bound comes near.
-            self.deliver(now)
         self._replay.pursue(now)
         if self._caution.careful and not self.undelivered:
             self._caution.over()
@@ -135,6 +137,7 @@ class Progress:
         """When something becomes due that the active session owes."""
         return [
             *self._answer_times(link.session),
+            *self._early.times(link.session),
             *self._quiet.times(link),
             *self._replay.times(),
         ]

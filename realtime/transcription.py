@@ -158,6 +158,12 @@ class Transcription:
         return self._queue.dropped
 
     @property
+    def late_finals(self) -> tuple[int, int]:
+        """How many early finals differed from the server's last word, and in
+        how many words."""
+        return self._queue.late_finals, self._queue.late_final_words
+
+    @property
     def speaking(self) -> bool:
         """Was something said just now, by its sound?"""
         pause = self._queue.samples(_PAUSE_MS)
