@@ -243,14 +243,14 @@ class SimConnection:
         self.close_at = (now, self.server.troubles.rng.choice(_FATAL), "dead")
 
     def _numb(self, point: str, now: float) -> None:
-        """Perhaps it freezes here, and says no more of what it hears."""
+        """Perhaps it freezes here, and says no more of what it hears.
+
+        The texts that are under way come, or do not.
+        """
         if self.ears.freeze(point, now) and not self.ears.keeps:
-            self._queue = [
-                entry
-                for entry in self._queue
-                if any(f'"{kind}"' in entry[2] for kind in _NOT_AUDIO)
-            ]
-            heapq.heapify(self._queue)
+            queue = [e for e in self._queue if _TRANSCRIPTION not in e[2]]
+            heapq.heapify(queue)
+            self._queue = queue
 
     def _hear(self, audio: bytes, now: float) -> None:
         if kind := self.doom.hears(audio):
