@@ -90,6 +90,7 @@ class Call(CallState):
         self.rng = rng
         self.connect_s = connect_s
         self.wall_error_s = wall_error_s
+        self.piece_ms = _PIECE_MS
         self.reachable = True
         self.detector: SimDetector | None = None
         self.next_owner: str | None = None
@@ -115,9 +116,9 @@ class Call(CallState):
     # -- the talker --------------------------------------------------------
 
     def hear(self, audio: bytes) -> None:
-        """Audio in real time, in pieces of 100 ms; or, while the host is
+        """Audio in real time, in pieces of ``piece_ms``; or, while the host is
         stalled, all at once."""
-        size = ms(_PIECE_MS)
+        size = ms(self.piece_ms)
         for at in range(0, len(audio), size):
             if self.stopped:
                 return
@@ -222,7 +223,7 @@ class Call(CallState):
 
     def change(self, by_session: bool, **settings: Any) -> None:
         """Ask for other settings, unless the last change is under way."""
-        if self.changing is not None or self.stopped:
+        if self.changing is not None:
             return
         self.changes += 1
         self.changing = replace(
@@ -240,7 +241,7 @@ class Call(CallState):
 
     def change_nothing(self) -> None:
         """A change of what the service is not told: there, at once."""
-        if self.changing is not None or self.stopped:
+        if self.changing is not None:
             return
         self.changing, self.change_at = self.settings, self.now
 
@@ -311,6 +312,12 @@ class Call(CallState):
         for connection in self.connections:
             self.faults_done += not connection.deaf
             connection.deaf = True
+
+    def numb(self, kind: str) -> None:
+        """From the next point of this kind on, one of `troubles.FREEZES`, the
+        server says nothing about the audio."""
+        for connection in self.connections:
+            connection.ears.plan(kind)
 
     def slow_down(self, pace: float, reads_ahead: bool = False) -> None:
         """The server looks at ``pace`` seconds of audio in a second."""
@@ -480,7 +487,8 @@ class Call(CallState):
     # -- the verdict -------------------------------------------------------
 
     def finish(self, seconds: float = 300) -> None:
-        """All is well from now on; wait for everything to be delivered."""
+        """All is well from now on, but for sessions that are frozen and what
+        sessions die of; wait for everything to be delivered or reported."""
         self.reachable = True
         self.refusals.clear()
         self.server.faults = Faults(delay_s=0.5)

@@ -85,9 +85,9 @@ class Demands:
             self._lost += isinstance(result, SessionLost)
         elif isinstance(result, SessionReady):
             self._sessions += 1
-        elif isinstance(result, TurnFailed):
-            self._on_given_up(result.start_ms, result.duration_ms)
-        elif isinstance(result, AudioDropped) and result.cause == "given_up":
+        elif isinstance(result, TurnFailed) or (
+            isinstance(result, AudioDropped) and result.cause == "given_up"
+        ):
             self._on_given_up(result.start_ms, result.duration_ms)
 
     def closed(self, connection: SimConnection) -> None:
@@ -130,9 +130,10 @@ class Demands:
                 if connection.ears.numb_at is not None:
                     self._check_frozen(connection)
         if self._alone in DEATHS:
-            if self._barren and self._front() > call.block_of(
-                self._barren_from
-            )[1]:
+            if (
+                self._barren
+                and self._front() > call.block_of(self._barren_from)[1]
+            ):
                 self._barren = 0
             demand(
                 self._barren <= _BARREN,
@@ -144,8 +145,15 @@ class Demands:
                 self._lost <= _FOR_NOISE,
                 f"{self._lost} sessions lost to music and noise",
             )
-        if self._alone == "silent_start":
-            demand(self._lost == 0, "a session lost to silence")
+            demand(
+                self._sessions <= 1 + _FOR_NOISE,
+                f"{self._sessions} sessions for music and noise",
+            )
+        if self._alone in ("gap", "silent_start"):
+            demand(
+                self._sessions <= 1,
+                f"{self._sessions} sessions, and the service is well",
+            )
 
     def _front(self) -> int:
         """The first word that is neither delivered nor reported."""
@@ -166,7 +174,8 @@ class Demands:
         since = connection.ears.numb_at or 0.0
         heard = connection.ears.numb_words or connection.ears.words
         demand(
-            not heard or any(since <= told <= at + 0.001 for told in self._errors),
+            not heard
+            or any(since <= told <= at + 0.001 for told in self._errors),
             f"a frozen session ({connection.ears.kind}) is left at {at:.1f}"
             " without an error",
         )

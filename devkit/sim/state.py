@@ -18,7 +18,6 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
 from .server import SimConnection, SimServer
 from .words import WORD_SAMPLES, ms
 
-
 #: Silence that ends a turn, whoever listens, in ms.
 PARTED_MS = 1500
 

@@ -245,6 +245,10 @@ class Ears:
         self.numb_words: dict[int, float] = {}
         self.commit_at: float | None = None
 
+    def plan(self, kind: str) -> None:
+        """It freezes at the next point of this kind."""
+        self.kind, self._left = kind, 0
+
     def hears(self, audio: bytes, now: float) -> None:
         """Audio came, to be read at ``now``."""
         if not self.kind:
@@ -264,10 +268,13 @@ class Ears:
         return True
 
     def silent_about(self, word: int, now: float) -> bool:
-        """Did it hear the word, and never say anything about it?"""
+        """Did it hear the word, and never say anything about it?
+
+        In a turn that never ends it did: that a turn began.
+        """
         at = self.numb_words.get(word)
         return (
-            self.kind == "frozen_before"
+            self.kind != "frozen_in_turn"
             and at is not None
             and now - at >= _SILENT_S
         )

@@ -340,7 +340,9 @@ class Watch:
     def _add_gone(self, start_ms: int, duration_ms: int) -> None:
         start = ms(start_ms) - _ROUNDING
         stop = ms(start_ms + duration_ms) + _ROUNDING
-        passed_to = self._call.start_of(self._call.passed) if self._call.passed else 0
+        passed_to = (
+            self._call.start_of(self._call.passed) if self._call.passed else 0
+        )
         while self._gone and self._gone[0][1] < passed_to:
             self._gone.popleft()
         self._gone.append((start, stop))
@@ -519,7 +521,10 @@ class Watch:
         call = self._call
         self.demands.finish()
         words = len(call.spoken)
-        demand(self._call.passed == words, f"{words - self._call.passed} words held")
+        demand(
+            self._call.passed == words,
+            f"{words - self._call.passed} words held",
+        )
         demand(call.changing is None, "a change has no answer")
         demand(
             self.answered == len(call.asked),
