@@ -38,10 +38,6 @@ if TYPE_CHECKING:
     from openai.types.realtime.realtime_transcription_session_audio_input_param import (  # noqa: E501
         NoiseReduction,
     )
-    from openai.types.realtime.realtime_transcription_session_audio_input_turn_detection_param import (  # noqa: E501
-        SemanticVad,
-        ServerVad,
-    )
 
 #: What `update_configs` cannot change while a call is under way.
 FIXED_FIELDS = (
@@ -70,6 +66,14 @@ DETECTOR_PLACES = ("audio.input.turn_detection", "turn_detection")
 _LONGEST_NAME = 1024
 
 TurnOwner = Literal["server_vad", "semantic_vad", "local", "none"]
+_SERVER_KNOBS = {"threshold", "prefix_padding_ms", "silence_duration_ms"}
+#: The knobs of turn detection that each owner of the turns has.
+TURN_KNOBS: Mapping[TurnOwner, set[str]] = {
+    "server_vad": _SERVER_KNOBS,
+    "semantic_vad": {"eagerness"},
+    "local": {*_SERVER_KNOBS, "silence"},
+    "none": set(),
+}
 
 
 class ConfigError(ValueError):
@@ -104,20 +108,6 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value
 
 
-def _include(value: Any) -> Any:
-    values = _one_or_more(value)
-    if isinstance(values, list):
-        return [LOGPROBS if v == "logprobs" else v for v in values]
-    return value
-
-
-def _level(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    level = value.strip().upper()
-    return "WARN" if level == "WARNING" else level
-
-
 def _also(names: Mapping[str, str]) -> BeforeValidator:
     """Takes other names of the values as well, in any case."""
 
@@ -137,13 +127,13 @@ _FORMATS = {
     "audio/pcma": "g711_alaw",
 }
 _LAWS = {
-    "g711_ulaw": "ulaw",
-    "audio/pcmu": "ulaw",
-    "pcmu": "ulaw",
-    "mulaw": "ulaw",
-    "g711_alaw": "alaw",
-    "audio/pcma": "alaw",
-    "pcma": "alaw",
+    **dict.fromkeys(("g711_ulaw", "audio/pcmu", "pcmu", "mulaw"), "ulaw"),
+    **dict.fromkeys(("g711_alaw", "audio/pcma", "pcma"), "alaw"),
+}
+Level = Literal["DEBUG", "INFO", "WARN", "ERROR"]
+_LEVELS = {
+    "warning": "WARN",
+    **{name.lower(): name for name in get_args(Level)},
 }
 
 
@@ -236,9 +226,7 @@ class OpenAIASRConfig(_Section):
     dump_path: str = _field(
         DUMP_FILE_NAME, "a directory or the name of a .pcm file"
     )
-    log_level: Annotated[
-        Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_level)
-    ] = "INFO"
+    log_level: Annotated[Level, _also(_LEVELS)] = "INFO"
     sample_rate: Whole = _field(
         16000, "a whole number of Hz from 8000 to 192000", ge=8000, le=192_000
     )
@@ -255,7 +243,10 @@ class OpenAIASRConfig(_Section):
     turn_detection: TurnDetectionConfig = TurnDetectionConfig()
     input_audio_noise_reduction: NoiseReductionConfig | None = None
     g711_input: Annotated[Literal["ulaw", "alaw"] | None, _also(_LAWS)] = None
-    include: Annotated[list[Include], BeforeValidator(_include)] = []
+    include: Annotated[
+        list[Annotated[Include, _also({"logprobs": LOGPROBS})]],
+        BeforeValidator(_one_or_more),
+    ] = _field([], f'a list of "{LOGPROBS}"')
     session: dict[str, Any] = _field(
         {}, "an object, merged into the session settings"
     )
@@ -272,8 +263,8 @@ class OpenAIASRConfig(_Section):
     def languages(self) -> tuple[str, ...]:
         """The configured language tags, as they were written."""
         request = self.input_audio_transcription
-        first = [request.language] if request.language else []
-        return tuple(dict.fromkeys((*first, *request.languages)))
+        given = (request.language, *request.languages)
+        return tuple(dict.fromkeys(filter(None, given)))
 
     @property
     def turn_owner(self) -> TurnOwner:
@@ -426,25 +417,14 @@ class OpenAIASRConfig(_Section):
         )
 
     def _server_turn_detection(self) -> dict[str, Any] | None:
-        chosen = self.turn_detection
         given = dict(self.session_turn_detection)
+        owner = self.turn_owner
         if "type" in given:
             return given
-        if self.turn_owner == "server_vad":
-            server: ServerVad = {
-                "type": "server_vad",
-                "threshold": chosen.threshold,
-                "prefix_padding_ms": chosen.prefix_padding_ms,
-                "silence_duration_ms": chosen.silence_duration_ms,
-            }
-            return {**server, **given}
-        if self.turn_owner == "semantic_vad":
-            semantic: SemanticVad = {
-                "type": "semantic_vad",
-                "eagerness": chosen.eagerness,
-            }
-            return {**semantic}
-        return None
+        if owner in ("local", "none"):
+            return None
+        chosen = self.turn_detection.model_dump(include=TURN_KNOBS[owner])
+        return {"type": owner, **chosen, **given}
 
     def turn_detection_changed(self, old: OpenAIASRConfig) -> bool:
         """Must a local detector begin, end or be set otherwise?"""

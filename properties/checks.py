@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..config import DETECTOR_PLACES, OpenAIASRConfig, part_of
+from ..config import DETECTOR_PLACES, TURN_KNOBS, OpenAIASRConfig, part_of
 from ..service.endpoint import is_azure, is_loopback, is_openai, is_plain
 from ..service.models import MODEL_NAMES
 from ..service.options import decide
@@ -20,29 +20,16 @@ _SECTION = "input_audio_transcription"
 _MODEL = f"{_SECTION}.model"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: These make the connection what it is (RFC 6455; RFC 9110, 7.6.1).
-_OUR_HEADERS = (
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+_OUR_HEADER = re.compile(
+    "connection|content-length|expect|host|http2-settings|keep-alive"
+    "|proxy-connection|te|trailer|transfer-encoding|upgrade|sec-websocket-.*"
 )
-_SERVER_KNOBS = {"threshold", "prefix_padding_ms", "silence_duration_ms"}
-#: The knobs of turn detection that each owner of the turns has.
-_KNOBS = {
-    "server_vad": _SERVER_KNOBS,
-    "semantic_vad": {"eagerness"},
-    "local": {*_SERVER_KNOBS, "silence"},
-    "none": set(),
-}
+#: TEN fills these in when it loads a property; not in a command.
+_PLACEHOLDER = "${env:"
+#: JSON can spell half of a surrogate pair; UTF-8 cannot carry it.
+_HALF = re.compile("[\ud800-\udfff]")
 #: Session settings are nested about five deep.
-_SESSION_LEVELS = 20
+_LEVELS = 20
 #: What the extension itself must know has options of its own: these.
 _NOT_IN_SESSION = {
     "audio.input.format": "input_audio_format",
@@ -57,6 +44,34 @@ _OBJECTS_IN_SESSION = (
     _SECTION,
 )
 _ABSENT = object()
+
+
+def problems_of_value(
+    value: Any, field: str = "", levels: int = _LEVELS + 1
+) -> _Told:
+    """What nothing may hold, whichever field it is of."""
+    if isinstance(value, str):
+        if _PLACEHOLDER in value:
+            yield (
+                field,
+                "found a placeholder ${env:…} that nobody filled in; TEN does"
+                " so where a property is loaded, and not in a command",
+            )
+        if _HALF.search(value):
+            yield (
+                field,
+                "found text that is not Unicode, which JSON cannot carry",
+            )
+    elif isinstance(value, (Mapping, list)):
+        if not levels:
+            first = field.partition(".")[0]
+            yield first, f"found more than {_LEVELS} levels of nesting"
+            return
+        named = isinstance(value, Mapping)
+        for name, inner in value.items() if named else [("", v) for v in value]:
+            yield from problems_of_value(name, field)
+            path = f"{field}.{name}".strip(".")
+            yield from problems_of_value(inner, path, levels - 1)
 
 
 def problems(config: OpenAIASRConfig) -> _Told:
@@ -97,7 +112,7 @@ def _problems_of_headers(config: OpenAIASRConfig) -> _Told:
                 "headers",
                 "found a name that no header has; allowed: header names",
             )
-        if lower in _OUR_HEADERS or lower.startswith("sec-websocket-"):
+        if _OUR_HEADER.fullmatch(lower):
             yield field, "belongs to the connection; leave it out"
         if lower in seen:
             yield field, "found twice, in upper and lower case"
@@ -164,21 +179,11 @@ def _problems_of_request(config: OpenAIASRConfig) -> _Told:
         )
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return False
-    return levels == 0 or any(_is_deeper(v, levels - 1) for v in value)
-
-
 def _problems_of_session(config: OpenAIASRConfig) -> _Told:
     session = config.session
-    if _is_deeper(session, _SESSION_LEVELS):
-        yield "session", f"found more than {_SESSION_LEVELS} levels of nesting"
     try:
         json.dumps(session, allow_nan=False)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError):
         yield "session", "found what JSON cannot carry"
     for place, option in _NOT_IN_SESSION.items():
         if part_of(session, place, _ABSENT) is not _ABSENT:
@@ -220,7 +225,7 @@ def advice(config: OpenAIASRConfig) -> _Told:
         yield option, rest
     owner, profile = config.turn_owner, config.profile
     given = config.turn_detection.model_fields_set - {"type", "enabled"}
-    for name in sorted(given - _KNOBS[owner]):
+    for name in sorted(given - TURN_KNOBS[owner]):
         yield (
             f"turn_detection.{name}",
             f'without effect where turns are "{owner}"',
