@@ -131,10 +131,7 @@ _LAWS = {
     **dict.fromkeys(("g711_alaw", "audio/pcma", "pcma"), "alaw"),
 }
 Level = Literal["DEBUG", "INFO", "WARN", "ERROR"]
-_LEVELS = {
-    "warning": "WARN",
-    **{name.lower(): name for name in get_args(Level)},
-}
+_LEVELS = {n.lower(): n for n in get_args(Level)} | {"warning": "WARN"}
 
 
 Switch = Annotated[bool, Field(description="true or false")]
@@ -201,6 +198,13 @@ class NoiseReductionConfig(_Section):
     type: Literal["near_field", "far_field"] | None = None
     enabled: Switch = True
     strength: Number | None = _field(None, "a number from 0 to 1", ge=0, le=1)
+
+
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "input_audio_transcription": TranscriptionConfig,
+    "turn_detection": TurnDetectionConfig,
+    "input_audio_noise_reduction": NoiseReductionConfig,
+}
 
 
 class OpenAIASRConfig(_Section):
@@ -273,13 +277,11 @@ class OpenAIASRConfig(_Section):
         if passed_through is not None:
             known = passed_through in get_args(TurnOwner)
             return passed_through if known else "server_vad"
-        chosen = self.turn_detection
-        if not chosen.enabled:
+        if not self.turn_detection.enabled:
             return "none"
-        if chosen.type is not None:
-            return chosen.type
         by_server = self.profile.server_turns == "yes"
-        return "server_vad" if by_server else "local"
+        default: TurnOwner = "server_vad" if by_server else "local"
+        return self.turn_detection.type or default
 
     @property
     def gap_s(self) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ..config import DETECTOR_PLACES, TURN_KNOBS, OpenAIASRConfig, part_of
@@ -37,12 +37,7 @@ _NOT_IN_SESSION = {
     "audio.input.transcription.model": _MODEL,
     _MODEL: _MODEL,
 }
-_OBJECTS_IN_SESSION = (
-    "audio",
-    "audio.input",
-    "audio.input.transcription",
-    _SECTION,
-)
+_OBJECTS = ("audio", "audio.input", "audio.input.transcription", _SECTION)
 _ABSENT = object()
 
 
@@ -67,8 +62,10 @@ def problems_of_value(
             first = field.partition(".")[0]
             yield first, f"found more than {_LEVELS} levels of nesting"
             return
-        named = isinstance(value, Mapping)
-        for name, inner in value.items() if named else [("", v) for v in value]:
+        entries: Iterable[tuple[str, Any]] = (("", inner) for inner in value)
+        if isinstance(value, Mapping):
+            entries = value.items()
+        for name, inner in entries:
             yield from problems_of_value(name, field)
             path = f"{field}.{name}".strip(".")
             yield from problems_of_value(inner, path, levels - 1)
@@ -180,7 +177,7 @@ def _problems_of_request(config: OpenAIASRConfig) -> _Told:
 
 
 def _problems_of_session(config: OpenAIASRConfig) -> _Told:
-    session = config.session
+    session, owner = config.session, config.turn_owner
     try:
         json.dumps(session, allow_nan=False)
     except (ValueError, TypeError):
@@ -188,28 +185,25 @@ def _problems_of_session(config: OpenAIASRConfig) -> _Told:
     for place, option in _NOT_IN_SESSION.items():
         if part_of(session, place, _ABSENT) is not _ABSENT:
             yield f"session.{place}", f"cannot be set here; use {option}"
-    for place in _OBJECTS_IN_SESSION:
+    for place in _OBJECTS:
         if not isinstance(part_of(session, place, {}), Mapping):
             yield f"session.{place}", "allowed here: an object"
     for place in DETECTOR_PLACES:
         detector = part_of(session, place, _ABSENT)
-        kind = part_of(session, f"{place}.type")
         if detector is _ABSENT:
             continue
+        kind, field = part_of(detector, "type"), f"session.{place}.type"
         if not isinstance(detector, Mapping):
             yield (
                 f"session.{place}",
                 'allowed here: an object; use turn_detection for "none"',
             )
         elif kind in ("local", "none"):
-            yield f"session.{place}.type", "is no server's; use turn_detection"
-        elif kind is None and config.turn_owner in ("local", "none"):
-            yield (
-                f"session.{place}.type",
-                f'missing; the turns are "{config.turn_owner}" without it',
-            )
+            yield field, "is no server's; use turn_detection"
+        elif kind is None and owner in ("local", "none"):
+            yield field, f'missing; the turns are "{owner}" without it'
         elif kind is not None and not isinstance(kind, str):
-            yield f"session.{place}.type", "allowed: a text"
+            yield field, "allowed: a text"
     beta = config.dialect == "beta"
     if "type" in session and (beta or session["type"] != "transcription"):
         yield "session.type", "cannot be set here"
@@ -225,11 +219,9 @@ def advice(config: OpenAIASRConfig) -> _Told:
         yield option, rest
     owner, profile = config.turn_owner, config.profile
     given = config.turn_detection.model_fields_set - {"type", "enabled"}
+    unused = f'without effect where turns are "{owner}"'
     for name in sorted(given - TURN_KNOBS[owner]):
-        yield (
-            f"turn_detection.{name}",
-            f'without effect where turns are "{owner}"',
-        )
+        yield f"turn_detection.{name}", unused
     most = config.limits.max_turn_ms
     if config.max_turn_ms > most and "max_turn_ms" in config.model_fields_set:
         yield "max_turn_ms", f"{most} is used, half of max_buffer_ms"
@@ -251,9 +243,8 @@ def _advice_on_model(config: OpenAIASRConfig) -> _Told:
             f" replacement: {profile.replacement}",
         )
     if not profile.known:
-        how = f"; {_SECTION}.family can name another model"
-        if config.input_audio_transcription.family:
-            how = ""
+        named = config.input_audio_transcription.family
+        how = "" if named else f"; {_SECTION}.family can name another model"
         yield (
             _MODEL,
             f"{profile.name} is not known here and treated like"

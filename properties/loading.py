@@ -17,7 +17,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from ..config import ConfigError, OpenAIASRConfig, TranscriptionConfig
+from ..config import SECTIONS, ConfigError, OpenAIASRConfig
 from .checks import advice, is_name, problems, problems_of_value
 
 _ALIASES = {
@@ -28,7 +28,7 @@ _ALIASES = {
 }
 _SECTION = "input_audio_transcription"
 #: Shorthands: written flat, they belong to the transcription request.
-_REQUEST_KEYS = tuple(TranscriptionConfig.model_fields)
+_REQUEST_KEYS = tuple(SECTIONS[_SECTION].model_fields)
 _FIELDS = OpenAIASRConfig.model_fields
 _KNOWN = {*_FIELDS, *_ALIASES, *_REQUEST_KEYS}
 #: What TEN and its base class read at the top level.
@@ -192,26 +192,15 @@ def _config_error(
         # Somebody may have put a whole header into a name.
         parts = [parts[0], *(p for p in parts[1:] if is_name(p))]
     path = at(".".join(parts))
-    model, field = _find_field(parts)
+    in_section = parts[0] in SECTIONS and len(parts) > 1
+    fields = SECTIONS[parts[0]].model_fields if in_section else _FIELDS
     if first["type"] == "extra_forbidden":
-        return _unknown(path, model.model_fields)
+        return _unknown(path, fields)
+    field = fields[parts[in_section]]
     secret = parts[0] in _SECRETS
     found = (_type_of if secret else _shown)(first["input"])
     allowed = field.description or _allowed_values(field.annotation)
     return ConfigError(path, f"found {found}; allowed: {allowed}")
-
-
-def _find_field(parts: list[str]) -> tuple[type[BaseModel], Any]:
-    model: type[BaseModel] = OpenAIASRConfig
-    field = None
-    for part in parts:
-        if part not in model.model_fields:
-            break
-        field = model.model_fields[part]
-        for choice in (field.annotation, *get_args(field.annotation)):
-            if isinstance(choice, type) and issubclass(choice, BaseModel):
-                model = choice
-    return model, field
 
 
 def _allowed_values(annotation: Any) -> str:

@@ -66,11 +66,6 @@ class Endpoint:
     advice: tuple[str, ...] = ()
 
 
-def realtime_url(base_url: str, query: Mapping[str, str]) -> str:
-    """The WebSocket URL for a base URL; raises ``ValueError``."""
-    return endpoint(base_url, query).url
-
-
 def endpoint(
     base_url: str, query: Mapping[str, str], model: str = ""
 ) -> Endpoint:

@@ -74,13 +74,11 @@ def decide(
 ) -> Decision:
     """What becomes of ``option`` with this model in this dialect."""
     ga = dialect == "ga"
-    if option in ("language", "languages"):
-        if ga and profile.languages:
-            return "list"
-        return "passed" if option == "language" else "first"
-    if option == "keywords":
-        if ga and profile.keywords:
-            return "passed"
+    if option in ("language", "languages") and ga and profile.languages:
+        return "list"
+    if option == "languages":
+        return "first"
+    if option == "keywords" and not (ga and profile.keywords):
         return "prompt" if profile.prompt else "dropped"
     if option in ("server_vad", "semantic_vad"):
         return _TURNS[profile.server_turns]
