@@ -381,16 +381,13 @@ class OpenAIASRConfig(_Section):
 
     def fitted(self) -> tuple[Request, list[str]]:
         """The request's options as the model takes them, and warnings."""
-        given = self.input_audio_transcription
+        given = self.input_audio_transcription.model_dump(
+            exclude={"model", "family"}, exclude_none=True
+        )
         noise = self.input_audio_noise_reduction
+        strength = None if noise is None else noise.strength
         request = Request(
-            language=given.language,
-            languages=given.languages,
-            prompt=given.prompt,
-            keywords=given.keywords,
-            delay=given.delay or "",
-            strength=None if noise is None else noise.strength,
-            include=tuple(self.include),
+            **given, strength=strength, include=tuple(self.include)
         )
         return request, fit(request, self.profile, self.dialect)
 

@@ -59,11 +59,7 @@ def load_config(
         for key in properties
         if key not in _KNOWN and key not in _NOT_OURS
     ]
-    # TEN properties cannot hold null, so a blank text means "not given".
-    values = {
-        name: _without_blanks(value) if isinstance(value, Mapping) else value
-        for name, value in _without_blanks(found).items()
-    }
+    values = {k: _without_blanks(v) for k, v in _without_blanks(found).items()}
     for field, problem in problems_of_value(values):
         raise ConfigError(at(field), problem)
     try:
@@ -164,8 +160,11 @@ def _over(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
     return {**kept, **new}
 
 
-def _without_blanks(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: inner for key, inner in values.items() if not _is_blank(inner)}
+def _without_blanks(value: Any) -> Any:
+    """TEN properties cannot hold null, so a blank text means "not given"."""
+    if not isinstance(value, Mapping):
+        return value
+    return {key: inner for key, inner in value.items() if not _is_blank(inner)}
 
 
 def _is_blank(value: Any) -> bool:
