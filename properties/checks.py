@@ -24,8 +24,6 @@ _OUR_HEADER = re.compile(
     "connection|content-length|expect|host|http2-settings|keep-alive"
     "|proxy-connection|te|trailer|transfer-encoding|upgrade|sec-websocket-.*"
 )
-#: TEN fills these in when it loads a property; not in a command.
-_PLACEHOLDER = "${env:"
 #: JSON can spell half of a surrogate pair; UTF-8 cannot carry it.
 _HALF = re.compile("[\ud800-\udfff]")
 #: Session settings are nested about five deep.
@@ -46,7 +44,7 @@ def problems_of_value(
 ) -> _Told:
     """What nothing may hold, whichever field it is of."""
     if isinstance(value, str):
-        if _PLACEHOLDER in value:
+        if "${env:" in value:
             yield (
                 field,
                 "found a placeholder ${env:…} that nobody filled in; TEN does"

@@ -86,7 +86,8 @@ def updated_properties(
     for name, value in _read(new, strict=True)[0].items():
         before = merged.get(name)
         if isinstance(value, Mapping) and isinstance(before, Mapping):
-            value = _over(before, value)
+            kept = _not_undone(before, value) if name in SECTIONS else before
+            value = {**kept, **value}
         merged[name] = value
     return {"params": merged}
 
@@ -148,16 +149,16 @@ def _spelled(paths: Mapping[str, str], field: str) -> str:
     return paths[known] + rest if known else field
 
 
-def _over(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """``type`` and ``enabled`` both tell whether there is a detector, or a
-    reduction; what ``new`` says by one of them, ``old`` must not undo by the
-    other."""
-    kept = dict(old)
+def _not_undone(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """``old`` without what ``new`` says in the other of two ways: ``type``
+    and ``enabled`` both tell whether there is a detector, or a reduction."""
     if not _is_blank(new.get("type")):
-        kept.pop("enabled", None)
-    elif new.get("enabled") and old.get("type") == "none":
-        kept["type"] = ""
-    return {**kept, **new}
+        return {**old, "enabled": ""}
+    if new.get("enabled") and old.get("type") == "none":
+        return {**old, "type": ""}
+    return old
 
 
 def _without_blanks(value: Any) -> Any:

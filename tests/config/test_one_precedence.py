@@ -105,6 +105,16 @@ def test_an_empty_update_changes_nothing(top, params):
     assert load_config(updated_properties(properties, updated))[0] == config
 
 
+@pytest.mark.parametrize("name", ["headers", "query"])
+def test_only_where_both_are_switches_one_undoes_the_other(name):
+    old = {**KEY, name: {"enabled": "1", "type": "none"}}
+    for new in ({"type": "a"}, {"enabled": "2"}):
+        config, _ = load_config(updated_properties(old, {name: new}))
+        found = getattr(config, name).items()
+        revealed = {key: value.get_secret_value() for key, value in found}
+        assert revealed == {"enabled": "1", "type": "none", **new}
+
+
 TEXTS = st.sampled_from(["", " ", "a", "b"])
 OWNERS = st.sampled_from(["", "local", "none"])
 DETECTOR = st.fixed_dictionaries(
