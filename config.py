@@ -108,6 +108,13 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value
 
 
+def _level(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    level = value.strip().upper()
+    return "WARN" if level == "WARNING" else level
+
+
 def _also(names: Mapping[str, str]) -> BeforeValidator:
     """Takes other names of the values as well, in any case."""
 
@@ -130,8 +137,6 @@ _LAWS = {
     **dict.fromkeys(("g711_ulaw", "audio/pcmu", "pcmu", "mulaw"), "ulaw"),
     **dict.fromkeys(("g711_alaw", "audio/pcma", "pcma"), "alaw"),
 }
-Level = Literal["DEBUG", "INFO", "WARN", "ERROR"]
-_LEVELS = {n.lower(): n for n in get_args(Level)} | {"warning": "WARN"}
 
 
 Switch = Annotated[bool, Field(description="true or false")]
@@ -230,7 +235,9 @@ class OpenAIASRConfig(_Section):
     dump_path: str = _field(
         DUMP_FILE_NAME, "a directory or the name of a .pcm file"
     )
-    log_level: Annotated[Level, _also(_LEVELS)] = "INFO"
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_level)
+    ] = "INFO"
     sample_rate: Whole = _field(
         16000, "a whole number of Hz from 8000 to 192000", ge=8000, le=192_000
     )

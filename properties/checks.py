@@ -43,30 +43,27 @@ def problems_of_value(
     value: Any, field: str = "", levels: int = _LEVELS + 1
 ) -> _Told:
     """What nothing may hold, whichever field it is of."""
-    if isinstance(value, str):
-        if "${env:" in value:
-            yield (
-                field,
-                "found a placeholder ${env:…} that nobody filled in; TEN does"
-                " so where a property is loaded, and not in a command",
-            )
-        if _HALF.search(value):
-            yield (
-                field,
-                "found text that is not Unicode, which JSON cannot carry",
-            )
-    elif isinstance(value, (Mapping, list)):
-        if not levels:
-            first = field.partition(".")[0]
-            yield first, f"found more than {_LEVELS} levels of nesting"
-            return
-        entries: Iterable[tuple[str, Any]] = (("", inner) for inner in value)
-        if isinstance(value, Mapping):
-            entries = value.items()
-        for name, inner in entries:
-            yield from problems_of_value(name, field)
-            path = f"{field}.{name}".strip(".")
-            yield from problems_of_value(inner, path, levels - 1)
+    if isinstance(value, str) and "${env:" in value:
+        yield (
+            field,
+            "found a placeholder ${env:…} that nobody filled in; TEN does so"
+            " where a property is loaded, and not in a command",
+        )
+    if isinstance(value, str) and _HALF.search(value):
+        yield field, "found text that is not Unicode, which JSON cannot carry"
+    if not isinstance(value, (Mapping, list)):
+        return
+    if not levels:
+        first = field.partition(".")[0]
+        yield first, f"found more than {_LEVELS} levels of nesting"
+        return
+    entries: Iterable[tuple[str, Any]] = (("", inner) for inner in value)
+    if isinstance(value, Mapping):
+        entries = value.items()
+    for name, inner in entries:
+        yield from problems_of_value(name, field)
+        path = f"{field}.{name}".strip(".")
+        yield from problems_of_value(inner, path, levels - 1)
 
 
 def problems(config: OpenAIASRConfig) -> _Told:
@@ -101,20 +98,17 @@ def _problems_of_headers(config: OpenAIASRConfig) -> _Told:
     seen: set[str] = set()
     for name, secret in config.headers.items():
         lower = name.lower()
-        field = f"headers.{name}" if is_name(name) else "headers"
+        path = f"headers.{name}" if is_name(name) else "headers"
         if not _HEADER_NAME.fullmatch(name):
-            yield (
-                "headers",
-                "found a name that no header has; allowed: header names",
-            )
+            yield path, "found a name that no header has; allowed: header names"
         if _OUR_HEADER.fullmatch(lower):
-            yield field, "belongs to the connection; leave it out"
+            yield path, "belongs to the connection; leave it out"
         if lower in seen:
-            yield field, "found twice, in upper and lower case"
+            yield path, "found twice, in upper and lower case"
         seen.add(lower)
         if not _is_printable_ascii(secret.get_secret_value()):
             yield (
-                field,
+                path,
                 "found a value with other than printable ASCII characters",
             )
 

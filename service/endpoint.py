@@ -217,9 +217,8 @@ def redacted_url(url: str) -> str:
     short ones; there is no user part, no parameter and no fragment.
     """
     parts = urlsplit(url)
-    path = "/".join(
-        _shown(segment.partition(";")[0]) for segment in parts.path.split("/")
-    )
+    segments = [part.partition(";")[0] for part in parts.path.split("/")]
+    path = "/".join(map(_shown, segments))
     pairs = [
         (_shown(name), value if name in OPEN_PARAMETERS else "***")
         for name, value in parse_qsl(parts.query, keep_blank_values=True)

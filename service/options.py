@@ -148,9 +148,7 @@ def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
         )
         request.keywords = ()
         if left:
-            warnings.append(
-                f"keywords: no room in the prompt for the last {left}"
-            )
+            warnings += [f"keywords: no room in the prompt for the last {left}"]
     for field, option in _DROPPABLE.items():
         nothing = getattr(Request, field)
         dropped = decide(option, profile, dialect) == "dropped"
@@ -175,16 +173,12 @@ def _fit_languages(request: Request, model: str, *, several: bool) -> list[str]:
             codes.setdefault(code)
         else:
             shown = json.dumps(tag[:40], ensure_ascii=False)
-            warnings.append(
-                f"{option}: {model} does not take {shown}; not sent"
-            )
+            warnings += [f"{option}: {model} does not take {shown}; not sent"]
     first, *others = codes or [""]
     request.language = "" if several else first
     request.languages = tuple(codes) if several else ()
     if others and not several:
-        warnings.append(
-            f'languages: only one is possible here; "{first}" is sent'
-        )
+        warnings += [f'languages: only one is possible here; "{first}" is sent']
     return warnings
 
 
