@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..config import DETECTOR_PLACES, TURN_KNOBS, OpenAIASRConfig, part_of
@@ -51,19 +51,17 @@ def problems_of_value(
         )
     if isinstance(value, str) and _HALF.search(value):
         yield field, "found text that is not Unicode, which JSON cannot carry"
-    if not isinstance(value, (Mapping, list)):
-        return
-    if not levels:
+    if not levels and isinstance(value, (Mapping, list)):
         first = field.partition(".")[0]
         yield first, f"found more than {_LEVELS} levels of nesting"
-        return
-    entries: Iterable[tuple[str, Any]] = (("", inner) for inner in value)
-    if isinstance(value, Mapping):
-        entries = value.items()
-    for name, inner in entries:
-        yield from problems_of_value(name, field)
-        path = f"{field}.{name}".strip(".")
-        yield from problems_of_value(inner, path, levels - 1)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from problems_of_value(name, field)
+            path = f"{field}.{name}" if field else name
+            yield from problems_of_value(inner, path, levels - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from problems_of_value(inner, field, levels - 1)
 
 
 def problems(config: OpenAIASRConfig) -> _Told:
