@@ -57,7 +57,7 @@ def problems_of_value(
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             yield from problems_of_value(name, field)
-            path = f"{field}.{name}" if field else name
+            path = f"{field}.{name}".strip(".") if is_name(name) else field
             yield from problems_of_value(inner, path, levels - 1)
     elif isinstance(value, list):
         for inner in value:
