@@ -38,7 +38,7 @@ from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
 )
 from ten_packages.extension.openai_asr_python.service.endpoint import (
-    realtime_url,
+    endpoint,
 )
 
 from devkit.script_audio import WORD_MS, encode_words, word_ids
@@ -266,7 +266,7 @@ def client_for(
         turn_detection=detector if server_turns else None,
     )
     settings = ClientSettings(
-        realtime_url(url, {}),
+        endpoint(url, {}).url,
         session,
         headers={"Authorization": "Bearer sk-local-soak"},
         limits=limits,
