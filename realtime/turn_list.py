@@ -135,9 +135,10 @@ class TurnList:
                 return
 
     def drop_open(self) -> None:
-        """Its audio is discarded; it will get another item."""
-        turn = self.open_turn()
-        if turn is not None:
+        """What no commit was sent for is discarded; it will get another
+        item."""
+        turn, commits = self.open_turn(), self.commits
+        if turn and not (commits and turn.begin < commits[-1].end):
             self.drop(turn)
 
     def end_early(self, turn: Turn, now: float) -> None:
@@ -252,7 +253,5 @@ class TurnList:
             self.drop(other)
             if other.begin >= turn.end:
                 self._turns[other.item_id] = other
-            elif not turn.text:
-                turn.text = other.text
-                if turn.settings.live:
-                    turn.text_since = other.text_since
+            else:
+                turn.text = turn.text or other.text

@@ -273,7 +273,10 @@ class Watch:
         meant = self._call.server.meant.pop(turn.item_id, [])
         if turn.early:
             # What comes later is not said again.
-            demand(pieces == meant[: len(pieces)], f"not so far: {turn}")
+            demand(
+                pieces == meant[: len(pieces)],
+                f"not so far: {turn} {meant[:8]}",
+            )
             pieces = meant
         for piece in pieces:
             self._deliver(piece)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from scripted_core import (
     APPEND,
+    CLEAR,
     COMMIT,
     SERVER,
     SETTINGS,
@@ -442,7 +443,7 @@ def test_text_without_a_notice_is_only_a_live_models_before_its_commit(
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
-def test_text_of_another_name_is_only_a_live_models(settings):
+def test_text_of_another_name_is_no_final(settings):
     core = begun(settings)
     core.hear(WORDS)
     core.transcribed("delta", "stray", delta="hm ")
@@ -451,10 +452,8 @@ def test_text_of_another_name_is_only_a_live_models(settings):
     core.committed("a", None)
     core.transcribed("delta", "a", delta="one")
     core.wait(BOUND)
-    early = settings is LIVE
-    assert told(core) == (["hm one+", "f"] if early else ["f?"])
     core.transcribed("completed", "a", transcript="one two")
-    assert told(core)[1:] == (["f"] if early else ["one two"])
+    assert told(core) == ["f?", "one two"]
 
 
 def test_text_of_which_the_order_is_in_doubt_ends_nothing():
@@ -467,6 +466,23 @@ def test_text_of_which_the_order_is_in_doubt_ends_nothing():
     core.transcribed("delta", "b", delta="two")
     core.wait(BOUND)
     assert told(core) == ["f?"]
+
+
+def test_text_before_the_notice_outlives_silence_that_is_discarded():
+    """Other settings hold for what begins after them."""
+    core = begun(LIVE)
+    core.hear(WORDS)
+    core.transcribed("delta", "a", delta="one")
+    core.core.finalize("f", core.now)
+    core.look()
+    core.hear(SILENCE * ms(2000))
+    core.core.change(replace(LIVE, prompt="other"), core.now)
+    core.core.hurry(core.now)
+    core.look()
+    assert CLEAR in core.types
+    core.transcribed("delta", "a", delta=" two")
+    core.wait(BOUND)
+    assert told(core) == ["one two+", "f"]
 
 
 def test_interims_of_the_next_turn_follow_an_early_final():
