@@ -16,7 +16,7 @@ from enum import Enum
 from .connection.dispatcher import Dispatcher
 from .connection.driver import Driver, now
 from .connection.interface import AsrListener, ClientSettings, WireTrace
-from .realtime.audio_buffer import FindSpeech
+from .realtime.audio_buffer import FindSound, FindSpeech
 from .realtime.change import ANSWER_S
 from .realtime.faults import Fault
 from .realtime.results import SettingsChanged
@@ -68,12 +68,14 @@ class OpenAIASRClient:
         log_error: Callable[[str], None],
         rng: random.Random | None = None,
         trace: WireTrace | None = None,
+        find_sound: FindSound | None = None,
     ) -> None:
         self.core = Transcription(
             settings.session,
             settings.limits,
             protocol=settings.protocol,
             find_speech=find_speech,
+            find_sound=find_sound,
             rng=rng or random.Random(),
             address=settings,
         )

@@ -57,19 +57,19 @@ class FinalizeQueue:
         self._waiting.append(_Finalize(token, position, now, deadline))
 
     def answers(
-        self, covers: Callable[[int], bool], now: float
+        self, covers: Callable[[int, float], bool], now: float
     ) -> Iterator[FinalizeEnd]:
         """The end signals that are due; ``covers`` tells whether everything
-        before a position is delivered."""
+        before a position is delivered by now."""
         yield from self.covered(covers, now)
         while self._waiting and now >= self._waiting[0].deadline:
             yield self._waiting.popleft().end(FinalizeState.TIMED_OUT, now)
 
     def covered(
-        self, covers: Callable[[int], bool], now: float
+        self, covers: Callable[[int, float], bool], now: float
     ) -> Iterator[FinalizeEnd]:
         """Of those that are due whatever the time."""
-        while self._waiting and covers(self._waiting[0].position):
+        while self._waiting and covers(self._waiting[0].position, now):
             yield self._waiting.popleft().end(FinalizeState.ANSWERED, now)
 
     def overdue(self, now: float) -> int:

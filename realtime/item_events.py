@@ -150,7 +150,7 @@ class ItemEvents:
             return None
         self._commit(item_id, now)
         if part == "failed":
-            turn.fail(event)
+            turn.fail(event, now)
         else:
             turn.complete(event)
         return turn

@@ -71,6 +71,7 @@ class Turn:
     text_since: float = 0.0
     transcript: str = ""
     failure: ErrorInfo | None = None
+    failed_at: float = 0.0
     languages: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: list[Mapping[str, Any]] = field(default_factory=list)
@@ -150,7 +151,8 @@ class Turn:
         )
         self.logprobs = event.logprobs() or self.logprobs
 
-    def fail(self, event: ServerEvent) -> None:
+    def fail(self, event: ServerEvent, now: float) -> None:
         """``failed``."""
         self._machine.to(TurnState.FAILED)
         self.failure = error_of(event.fields)
+        self.failed_at = now

@@ -141,6 +141,13 @@ class TurnList:
         if turn and not (commits and turn.begin < commits[-1].end):
             self.drop(turn)
 
+    def begin_again(self, position: int) -> None:
+        """The audio from ``position`` on gets other items."""
+        for turn in list(self):
+            self.finish(turn)
+        self.commits.clear()
+        self.boundary = position
+
     def end_early(self, turn: Turn, now: float) -> None:
         """The text so far of ``turn`` is its final."""
         if not turn.committed:

@@ -74,6 +74,14 @@ def unannounced_turn() -> None:
     core.say({"type": stopped, "item_id": "i", "audio_end_ms": 900})
 
 
+def stopped_while_a_change_waits() -> None:
+    core = ScriptedCore()
+    core.session()
+    core.hear(word_audio(1))
+    core.core.change(OTHER, core.now)
+    core.core.stop(core.now)
+
+
 def refused_update() -> None:
     core = ScriptedCore()
     core.session()
@@ -130,6 +138,7 @@ def failed_after_an_early_final() -> None:
 RARE = (
     failed_after_an_early_final,
     stopped_while_waiting,
+    stopped_while_a_change_waits,
     unannounced_turn,
     refused_update,
     update_overtaken,
