@@ -173,12 +173,15 @@ class ItemEvents:
 
     def ended_at(self, turn: Turn) -> float | None:
         """Since when, in seconds, no more audio goes into a turn, so that its
-        text so far could be its final; None where that is not sure.
+        text so far could be its final; None where that is not sure, or its
+        last word is there.
 
         What came before our commit went out is about audio before it; but
         without a notice only a live model has anything to say about that.
         """
         if self.chain.in_doubt or (self.chain.broken and not turn.committed):
+            return None
+        if turn.decided:
             return None
         if turn.closed:
             return turn.ended_at

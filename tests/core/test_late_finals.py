@@ -485,6 +485,20 @@ def test_text_before_the_notice_outlives_silence_that_is_discarded():
     assert told(core) == ["one two+", "f"]
 
 
+def test_a_turn_that_failed_is_not_ended_but_sent_again():
+    core = begun(final_timeout_ms=2000)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    failure = {"code": "rate_limit_exceeded", "message": "try again in 4s"}
+    core.transcribed("failed", "a", error=failure)
+    core.wait(5)
+    assert core.types.count(COMMIT) == 2
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="one two")
+    assert told(core) == ["one two"]
+
+
 def test_interims_of_the_next_turn_follow_an_early_final():
     core = two_turns(final_timeout_ms=1000)
     core.transcribed("delta", "a", delta="one")
