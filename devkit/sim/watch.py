@@ -277,10 +277,7 @@ class Watch:
         meant = self._call.server.meant.pop(turn.item_id, [])
         if turn.early:
             # What comes later is not said again.
-            demand(
-                pieces == meant[: len(pieces)],
-                f"not so far: {turn} {meant[:8]}",
-            )
+            demand(pieces == meant[: len(pieces)], f"not so far: {turn}")
             pieces = meant
         for piece in pieces:
             self._deliver(piece)
