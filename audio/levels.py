@@ -1,11 +1,12 @@
 """How loud audio is, which says nothing of speech.
 
 `loud_span_finder` tells a turn from the silence behind it and finds times that
-no detector reports. `EnergyGate` saves CPU: it tells when it is worth asking
-the speech model. Its floor is the quietest window of the last seconds
-(minimum statistics, after R. Martin 2001, without the smoothing): speech has
-gaps within that time, steady noise has not, so both find their own floor. The
-gate errs on the open side.
+no detector reports; `sound_finder` finds what a detector must say something
+about. `EnergyGate` saves CPU: it tells when it is worth asking the speech
+model. Its floor is the quietest window of the last seconds (minimum
+statistics, after R. Martin 2001, without the smoothing): speech has gaps
+within that time, steady noise has not, so both find their own floor. The gate
+errs on the open side.
 """
 
 from __future__ import annotations
@@ -30,7 +31,13 @@ _MARGIN_DB = 4.0  # speech at 5 dB SNR stands 6 dB above its noise
 _MEMORY = 80  # windows of 32 ms: 2.6 s
 _HANG_OVER = 8  # windows that stay open after a loud one: 256 ms
 
+#: Sound stands out where it is so much above the quietest tenth of a stretch.
+_STANDS_OUT = 10 ** (10 / 20)  # 10 dB
+#: One sample in so many is enough to tell the level of 10 ms.
+_STRIDE = 4
+
 SpanFinder = Callable[[bytes], "tuple[int, int] | None"]
+SoundFinder = Callable[[bytes], "tuple[int, int, int] | None"]
 
 
 def loud_span_finder(wire_format: str, rate: int) -> SpanFinder:
@@ -43,10 +50,9 @@ def loud_span_finder(wire_format: str, rate: int) -> SpanFinder:
     block = rate * _BLOCK_MS // 1000
 
     def loud_span(data: bytes) -> tuple[int, int] | None:
-        signal = samples_of(data, wire_format).astype(np.float32)
-        count = len(signal) // block
-        blocks = signal[: count * block].reshape(count, block)
-        levels = np.sqrt(np.einsum("ij,ij->i", blocks, blocks) / block)
+        signal = samples_of(data, wire_format)
+        levels = _block_levels(signal, block)
+        count = len(levels)
         threshold = max(_FLOOR, float(levels.max(initial=0.0)) * _BELOW_PEAK)
         loud = np.flatnonzero(levels >= threshold)
         if len(loud) == 0:
@@ -57,6 +63,40 @@ def loud_span_finder(wire_format: str, rate: int) -> SpanFinder:
         return int(loud[0]) * block, end
 
     return loud_span
+
+
+def sound_finder(wire_format: str, rate: int) -> SoundFinder:
+    """A function that finds what stands out from its background: speech does,
+    and music; the steady noise of a line does not, however loud.
+
+    It takes the same audio, and returns the samples (first, after the last,
+    how many of those between stand out), to 10 ms, or None.
+    """
+    block = rate * _BLOCK_MS // 1000
+
+    def sound(data: bytes) -> tuple[int, int, int] | None:
+        signal = samples_of(data, wire_format)[::_STRIDE]
+        levels = _block_levels(signal, block // _STRIDE)
+        if len(levels) == 0:
+            return None
+        floor = float(np.quantile(levels, 0.1))
+        loud = np.flatnonzero(levels >= max(_FLOOR, floor * _STANDS_OUT))
+        if len(loud) == 0:
+            return None
+        first, last = int(loud[0]), int(loud[-1]) + 1
+        return first * block, last * block, len(loud) * block
+
+    return sound
+
+
+def _block_levels(signal: Int16Array, block: int) -> npt.NDArray[np.float32]:
+    """The RMS of each whole block of so many samples."""
+    count = len(signal) // block
+    blocks = signal[: count * block].reshape(count, block).astype(np.float32)
+    levels: npt.NDArray[np.float32] = np.sqrt(
+        np.einsum("ij,ij->i", blocks, blocks) / block
+    )
+    return levels
 
 
 class EnergyGate:

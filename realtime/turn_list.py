@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .sent_audio import SentAudio
 from .settings import SessionSettings
-from .turn import Turn
+from .turn import Turn, TurnState
 
 #: Turns without their last word; more than this is a server that runs wild.
 MAX_TURNS = 256
@@ -22,12 +22,17 @@ _REMEMBERED_ITEMS = 512
 
 @dataclass(frozen=True, eq=False)
 class Commit:
-    """A commit of ours, of what began at ``begin``, without an answer yet."""
+    """A commit of ours, of what began at ``begin``, without an answer yet.
+
+    ``turn``: the one that was open, and that it ends; None where no word of it
+    had come.
+    """
 
     begin: int
     end: int
     event_id: str
     sent_at: float
+    turn: Turn | None = None
 
 
 class TurnList:
@@ -35,7 +40,8 @@ class TurnList:
 
     ``boundary`` is the end of the last turn.  ``settings`` are those that the
     server works by.  ``by_id`` and ``finished``: the items that have no last
-    word yet, and those that are delivered or given up.
+    word yet, and those that are delivered or given up; these with their turn
+    where its final was early.
     """
 
     def __init__(self, settings: SessionSettings, audio: SentAudio) -> None:
@@ -46,7 +52,9 @@ class TurnList:
         self._settings_from = 0
         self._audio = audio
         self._turns: dict[str, Turn] = {}
-        self._finished: dict[str, None] = {}
+        self._finished: dict[str, Turn | None] = {}
+        #: One of them that ended early, and whose notice is awaited.
+        self._unannounced: Turn | None = None
 
     def __iter__(self) -> Iterator[Turn]:
         return iter(self._turns.values())
@@ -59,7 +67,7 @@ class TurnList:
         return self._turns
 
     @property
-    def finished(self) -> Mapping[str, None]:
+    def finished(self) -> Mapping[str, Turn | None]:
         return self._finished
 
     @property
@@ -91,6 +99,19 @@ class TurnList:
             times.append(closed.waiting_since + timeout)
         return times
 
+    def commit_of(self, turn: Turn) -> Commit | None:
+        """Our commit that ends a turn which is open, if that is sure.
+
+        What came before it went out is about the audio before it; but without
+        a notice only a live model has anything to say about that.  What comes
+        while such a notice is awaited may be its.
+        """
+        guess = not turn.settings.live or self._unannounced is not None
+        if guess and not turn.from_server:
+            return None
+        first = next(iter(self.commits), None)
+        return first if first is not None and first.turn is turn else None
+
     # -- from us ----------------------------------------------------------
 
     def take_settings(self, settings: SessionSettings) -> None:
@@ -113,7 +134,9 @@ class TurnList:
     def commit(self, event_id: str, now: float) -> None:
         """A commit of what was sent so far goes out."""
         end = self._audio.end
-        self.commits.append(Commit(self.boundary, end, event_id, now))
+        self.commits.append(
+            Commit(self.boundary, end, event_id, now, self.open_turn())
+        )
         if self.by_client:
             self.boundary = end
 
@@ -125,19 +148,58 @@ class TurnList:
                 return
 
     def drop_open(self) -> None:
-        """Its audio is discarded; it will get another item."""
-        turn = self.open_turn()
-        if turn is not None:
+        """What no commit was sent for is discarded; it will get another
+        item."""
+        turn, commits = self.open_turn(), self.commits
+        if turn and not (commits and turn.begin < commits[-1].end):
             self.drop(turn)
+
+    def begin_again(self, position: int) -> None:
+        """The audio from ``position`` on gets other items."""
+        for turn in list(self):
+            self.finish(turn)
+        self.commits.clear()
+        self.boundary = position
+
+    def end_early(self, turn: Turn, now: float) -> None:
+        """The text so far of ``turn`` is its final."""
+        if not turn.committed:
+            if turn.end is None:
+                self.end_by_commit(turn)
+            if not turn.from_server:
+                self._unannounced = turn
+            turn.commit(now)
+        turn.end_early()
 
     def finish(self, turn: Turn) -> None:
         """``turn`` is delivered or given up."""
         self._turns.pop(turn.item_id, None)
-        self._finished[turn.item_id] = None
+        early = turn.state is TurnState.EARLY
+        if early:
+            turn.logprobs = []
+        self._finished[turn.item_id] = turn if early else None
         if len(self._finished) > _REMEMBERED_ITEMS:
             del self._finished[next(iter(self._finished))]
 
     # -- from the server --------------------------------------------------
+
+    def announced(self, item_id: str, previous: str) -> None:
+        """The notice of an item came, which names the one before.
+
+        Text of a live model may come under another name than its item's.  So
+        where it was said before the notice, the next item that is announced is
+        its item, unless that follows one of its name.
+        """
+        said, turn = self._unannounced, self._turns.get(item_id)
+        known = turn is not None and (turn.from_server or turn.committed)
+        if said is None or known:
+            return
+        if said.item_id in (item_id, previous):
+            self._unannounced = None
+        elif item_id not in self._finished:
+            self._unannounced = None
+            self._turns.pop(item_id, None)
+            self._finished[item_id] = self._finished.get(said.item_id)
 
     def turn(self, item_id: str) -> Turn | None:
         """The turn of an item; a new one where the id is plausible."""
@@ -182,6 +244,7 @@ class TurnList:
         if self.commits and self.commits[0].end <= limit + rounding:
             commit = self.commits.popleft()
             turn.end, turn.by_commit = commit.end, True
+            turn.ended_at = commit.sent_at
             if self.by_client:
                 # The boundary moved on when the commit was sent.
                 turn.begin = min(turn.begin, commit.begin)
@@ -209,7 +272,7 @@ class TurnList:
             if other.committed:
                 continue
             self.drop(other)
-            if other.begin < turn.end:
-                turn.text = turn.text or other.text
-            else:
+            if other.begin >= turn.end:
                 self._turns[other.item_id] = other
+            else:
+                turn.text = turn.text or other.text

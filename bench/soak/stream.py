@@ -28,6 +28,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     FinalizeEnd,
     InternalFault,
+    LateFinal,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -38,7 +39,7 @@ from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
 )
 from ten_packages.extension.openai_asr_python.service.endpoint import (
-    realtime_url,
+    endpoint,
 )
 
 from devkit.script_audio import WORD_MS, encode_words, word_ids
@@ -131,6 +132,9 @@ class Listener:
             self._lost_at = None
 
     async def on_asr_delta(self, turn: TurnResult) -> None:
+        pass
+
+    async def on_asr_late(self, late: LateFinal) -> None:
         pass
 
     async def on_asr_committed(self, item_id: str) -> None:
@@ -250,7 +254,7 @@ def client_for(
         turn_detection=detector if server_turns else None,
     )
     settings = ClientSettings(
-        realtime_url(url, {}),
+        endpoint(url, {}).url,
         session,
         headers={"Authorization": "Bearer sk-local-soak"},
         limits=limits,

@@ -361,6 +361,7 @@ class SimConnection:
         if server.struck_by("wrong_id"):
             name = server.new_id()
         server.heard_under[name] = prompt
+        server.meant[name] = pieces
         if server.struck_by("empty"):
             server.misheard[name] = pieces
             words = []
@@ -405,8 +406,8 @@ class SimServer:
     audio it looks at in a second; ``reads_ahead``: PONGs do not wait for that.
     ``misheard``: the pieces of items for which
     the server sent an empty transcript.  ``heard_under``: the prompt that was
-    in force when an item's audio began.  ``struck`` counts the faults that
-    happened.
+    in force when an item's audio began, ``meant``: what its whole text says.
+    ``struck`` counts the faults that happened.
     """
 
     def __init__(
@@ -429,6 +430,7 @@ class SimServer:
         self.happened: set[str] = set()
         self.misheard: dict[str, list[Piece]] = {}
         self.heard_under: dict[str, str | None] = {}
+        self.meant: dict[str, list[Piece]] = {}
         self._ids = 0
 
     @staticmethod

@@ -276,6 +276,11 @@ class Watch:
         pieces = parse(turn.text)
         if missed is not None and not turn.text:
             pieces = missed
+        meant = self._call.server.meant.pop(turn.item_id, [])
+        if turn.early:
+            # What comes later is not said again.
+            demand(pieces == meant[: len(pieces)], f"not so far: {turn}")
+            pieces = meant
         for piece in pieces:
             self._deliver(piece)
         if pieces:
