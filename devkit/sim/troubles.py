@@ -109,7 +109,9 @@ class Failing:
         if not pieces:
             return None
         words = tuple(piece.word for piece in pieces)
-        self._look_at_pause(words[0], now)
+        if pieces[0].start == 0:
+            # The rest of a word that was cut is new.
+            self._look_at_pause(words[0], now)
         is_new = words[0] not in self._seen
         wait = self._rng.uniform(0.3, 6)
         if at < self.until:
