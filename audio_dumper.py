@@ -7,6 +7,7 @@ import contextlib
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -64,13 +65,15 @@ class AudioDumper:
         # Of the thread alone.
         self._log = SessionLog(redactor)
         self._files = DumpFiles(path)
-        self._changed = threading.Condition()
-        # Shared with the thread, under the lock: what is to be written, how
-        # much of it is not on disk yet, and whether more may come.
-        self._entries: list[tuple[int, float, Callable[[float], None]]] = []
-        self._pending = 0
+        # Shared with the thread: what is to be written, and whether more may
+        # come.  Each of the two counts is written by one side alone.
+        self._entries: deque[tuple[int, float, Callable[[float], None]]]
+        self._entries = deque()
+        self._added = 0
+        self._written = 0
         self._ending = False
         self._failed = ""
+        self._wake = threading.Event()
         started = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
         def begin() -> None:
@@ -141,9 +144,8 @@ class AudioDumper:
 
         A disk that takes longer gets the rest while the process lives.
         """
-        with self._changed:
-            self._ending = True
-            self._changed.notify()
+        self._ending = True
+        self._wake.set()
         try:
             await asyncio.wait_for(self._closed.wait(), _STOP_S)
         except asyncio.TimeoutError:
@@ -153,30 +155,26 @@ class AudioDumper:
         return (time.monotonic() - self._start) * 1000
 
     def _add(self, size: int, work: Callable[[float], None]) -> None:
+        if self._ending:
+            return
         size += _ENTRY_COST
-        at = self._now()
-        with self._changed:
-            if self._ending:
-                return
-            full = self._pending + size > _LIMIT
-            if not full:
-                self._entries.append((size, at, work))
-                self._pending += size
-                if self._pending >= _WAKE_AT:
-                    self._changed.notify()
-        if full:
+        pending = self._added + size - self._written
+        if pending > _LIMIT:
             self._fail("the disk is too slow")
+            return
+        self._entries.append((size, self._now(), work))
+        self._added += size
+        if pending >= _WAKE_AT:
+            self._wake.set()
 
     def _fail(self, reason: str) -> None:
         """End the dump; from any thread."""
-        with self._changed:
-            if self._failed:
-                return
+        if not self._failed:
             self._failed = reason
             self._ending = True
             self._entries.clear()
-            self._changed.notify()
-        self._tell(lambda: self._report(reason))
+            self._wake.set()
+            self._tell(lambda: self._report(reason))
 
     def _report(self, reason: str) -> None:
         if not self._reported:
@@ -195,16 +193,20 @@ class AudioDumper:
         with self._failing():
             # At once: from now on the name is ours.
             begin()
-            while self._write_some():
-                pass
+            while not self._ending:
+                self._wake.wait(_LOOK_EVERY_S)
+                self._wake.clear()
+                self._write_some()
+            # What came while it wrote.
+            self._write_some()
             self._log.flush()
-            self._files.add_lines(self._log.take())
+            self._files.write(self._log.take())
         if self._failed:
             # Where that fails as well: it is reported already.
             with self._failing():
                 reason = {"reason": self._failed}
                 self._log.note(self._now(), "dump_failed", reason)
-                self._files.add_lines(self._log.take())
+                self._files.write(self._log.take())
         with self._failing():
             self._files.close()
         self._tell(self._closed.set)
@@ -217,23 +219,16 @@ class AudioDumper:
         except Exception as error:
             self._fail(_reason(error, self.path))
 
-    def _write_some(self) -> bool:
-        """Write what is pending; False when it was the last."""
-        with self._changed:
-            if not self._ending and self._pending < _WAKE_AT:
-                self._changed.wait(_LOOK_EVERY_S)
-            entries, self._entries = self._entries, []
-            ending = self._ending
-        written = 0
-        for size, at, work in entries:
+    def _write_some(self) -> None:
+        """Write what is there by now."""
+        written = self._written
+        for _ in range(len(self._entries)):
+            # None is left where the dump was given up meanwhile.
+            size, at, work = self._entries.popleft()
             work(at)
             written += size
-        # First the audio: the log never tells of audio that is not there.
-        self._files.write_audio()
-        self._files.add_lines(self._log.take())
-        with self._changed:
-            self._pending -= written
-        return not ending
+        self._files.write(self._log.take())
+        self._written = written
 
 
 def _reason(error: Exception, audio: Path) -> str:

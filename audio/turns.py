@@ -18,8 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .g711 import Int16Array
-from .levels import EnergyGate, levels_db
-from .speech_model import WINDOW_MS, SpeechModel
+from .speech import WINDOW_MS, EnergyGate, SpeechModel, levels_db
 
 # A window counts as speech down to this much under the threshold while a
 # turn is open, so that a weak syllable does not end it.
