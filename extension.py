@@ -27,13 +27,11 @@ from .call.call import Call
 from .call.slot import CallSlot, SlotState
 from .call.update_queue import UpdateQueue, reason
 from .config import OpenAIASRConfig
-from .contract.commands import UpdateCommands, read_properties
 from .contract.dump import CallDump
-from .contract.errors import FATAL, VENDOR, ErrorMessages
 from .contract.frames import IncomingFrames
 from .contract.handlers import AsrHandlers, call_newer_base
-from .contract.lifecycle import CallLifecycle
-from .contract.log import ExtensionLog, brief
+from .contract.lifecycle import CallLifecycle, UpdateCommands, read_properties
+from .contract.reports import FATAL, VENDOR, ErrorMessages, ExtensionLog, brief
 from .properties.updates import Version
 from .realtime.faults import Fault
 from .safety.redaction import Redactor, proxy_secrets

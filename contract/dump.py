@@ -34,28 +34,13 @@ class CallDump(WireTrace):
         path = config.dump_file() if config.dump else None
         if self.dumper is not None and self.dumper.path != path:
             # Of a call that was given up.
-            await self.dumper.stop()
+            await self.stop()
             self.dumper = None
         if path is not None and self.dumper is None:
+            told = self._on_error, self._on_open
             self.dumper = AudioDumper(
-                path,
-                config.shown(),
-                self._redactor,
-                self._on_error,
-                self._on_open,
+                path, config.shown(), self._redactor, *told
             )
-
-    def frame(
-        self,
-        data: bytes | bytearray,
-        rate: int,
-        channels: int,
-        width: int,
-        planar: bool,
-    ) -> None:
-        """A frame as it came, as `AudioDumper.frame` has it."""
-        if self.dumper is not None:
-            self.dumper.frame(data, rate, channels, width, planar)
 
     @override
     def message(self, kind: str, connection: int, message: bytes | str) -> None:

@@ -187,12 +187,12 @@ class SessionLog:
             name == "event"
             and str(value.get("type")).startswith(_TRANSCRIPTION)
         )
-        words = [word for word in _WORDS if said and word in value]
-        rest = {k: v for k, v in value.items() if k not in words}
-        cleaned: dict[str, Any] = self.redactor.value(rest)
-        for word in words:
-            cleaned[word] = self.redactor.known_in(value[word])
-        return cleaned
+        return {
+            self.redactor.identifier(k): self.redactor.value(
+                v, k, said and k in _WORDS
+            )
+            for k, v in value.items()
+        }
 
 
 def _json(line: Mapping[str, Any]) -> str:

@@ -147,41 +147,33 @@ class Redactor:
         """`text` for an id, which may consist of hexadecimal digits."""
         return _KEYS.sub(_masked, self.known(text))
 
-    def known_in(self, value: Any) -> Any:
-        """`known` for what is in a value as JSON has it, names of fields and
-        numbers included."""
-        if isinstance(value, Mapping):
-            return {
-                self.known_in(k): self.known_in(v) for k, v in value.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return [self.known_in(entry) for entry in value]
-        if isinstance(value, (int, float)):
-            digits = f"{value:f}" if isinstance(value, float) else str(value)
-            return value if self.known(digits) == digits else _MASK
-        return self.known(value) if isinstance(value, str) else value
-
-    def value(self, value: Any, name: str = "") -> Any:
+    def value(self, value: Any, name: str = "", said: bool = False) -> Any:
         """A value as JSON has it, without secrets, names of fields included.
 
         ``name`` is that of its own field: texts under ``api_key`` or
-        ``authorization`` are secrets, whatever they look like.
+        ``authorization`` are secrets, whatever they look like.  ``said``:
+        people said it, so without those that are `known` only.
         """
         if isinstance(value, str):
-            shown = (self.identifier if _is_id(name) else self.text)(value)
-            secret = value and shown == value and _SECRET_NAME.fullmatch(name)
-            return _MASK if secret else shown
+            return self.known(value) if said else self._field(value, name)
         if isinstance(value, Mapping):
             inner = name if _SECRET_NAME.fullmatch(name) else ""
             return {
-                self.identifier(k): self.value(v, inner or k)
-                if isinstance(k, str)
-                else self.value(v, inner)
+                self.value(k, "id", said): self.value(v, inner or k, said)
                 for k, v in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [self.value(entry, name) for entry in value]
-        return self.known_in(value)
+            return [self.value(entry, name, said) for entry in value]
+        if isinstance(value, (int, float)):
+            digits = f"{value:f}" if isinstance(value, float) else str(value)
+            return value if self.known(digits) == digits else _MASK
+        return value
+
+    def _field(self, text: str, name: str) -> str:
+        is_id = name == "id" or name.endswith("_id")
+        shown = (self.identifier if is_id else self.text)(text)
+        secret = text and shown == text and _SECRET_NAME.fullmatch(name)
+        return _MASK if secret else shown
 
 
 # -- where secrets are ----------------------------------------------------
@@ -382,7 +374,3 @@ def _masked(match: re.Match[str]) -> str:
         return f"{_MASK}@"
     # The blank after a scheme is no part of the secret.
     return f" {_MASK}" if found[0] in " \t\n%+" else _MASK
-
-
-def _is_id(name: str) -> bool:
-    return name == "id" or name.endswith("_id")
