@@ -111,15 +111,13 @@ class AudioDumper:
         frame's own, 0 where it does not say.  ``planar``: its channels stand
         one after the other; they are written as all others, side by side.
         """
+        sample = width or 2
+        apart = planar and channels > 1 and not len(data) % (channels * sample)
 
         def write(at: float) -> None:
-            whole = not len(data) % ((channels or 1) * (width or 2))
-            if planar and whole and channels > 1:
-                self._files.add_audio(
-                    interleaved_of(data, channels, width or 2)
-                )
-            else:
-                self._files.add_audio(data)
+            self._files.add_audio(
+                interleaved_of(data, channels, sample) if apart else data
+            )
             self._log.frame(at, len(data), rate, channels, width)
 
         self._add(len(data), write)
@@ -130,10 +128,8 @@ class AudioDumper:
             event = {"bytes": len(message)}
             self.note(kind, {"connection": connection, "event": event})
             return
-        self._add(
-            len(message),
-            lambda at: self._log.message(at, kind, connection, message),
-        )
+        log = self._log.message
+        self._add(len(message), lambda at: log(at, kind, connection, message))
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Log anything else; ``fields`` must not change afterwards."""

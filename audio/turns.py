@@ -20,18 +20,16 @@ import numpy as np
 from .g711 import Int16Array
 from .speech import WINDOW_MS, EnergyGate, SpeechModel, levels_db
 
-# A window counts as speech down to this much under the threshold while a
-# turn is open, so that a weak syllable does not end it.
+# While a turn is open this much under the threshold is speech as well, so that
+# a weak syllable does not end it.
 _HYSTERESIS = 0.15
 _PARTS = 4  # levels per window: one per 8 ms
 # Windows of silence that are kept for the model: when the gate opens, it
 # hears them first, because a soft onset comes before the loud vowel.
 _PRE_ROLL = 6
-# Windows remembered: the search for the onset, and the candidate before it
-# was long enough.
+# Windows remembered: of the search for the onset, and of a candidate.
 _LOOKBACK = 18
-# Silent windows that a candidate may have before it is forgotten.
-_CANDIDATE_GAP = 2
+_CANDIDATE_GAP = 2  # silent windows after which a candidate is forgotten
 # How far before the first speech window the onset is searched (304 ms), how
 # far above the background it stands, and the silence it may have (stops).
 _ONSET_PARTS = 38
@@ -116,11 +114,10 @@ class LocalTurnDetector:
             ("prefix_padding_ms", prefix_padding_ms, 0),
             ("silence_duration_ms", silence_duration_ms, WINDOW_MS),
             ("min_speech_ms", min_speech_ms, 0),
+            ("max_turn_ms", max_turn_ms or 2000, 2000),
         ):
             if value < least:
                 raise ValueError(f"{field}: {value} is less than {least}")
-        if max_turn_ms and max_turn_ms < 2000:
-            raise ValueError(f"max_turn_ms: {max_turn_ms} is less than 2000")
         self.rate = rate
         self._model = SpeechModel(rate)
         self._gate = EnergyGate()
@@ -174,10 +171,8 @@ class LocalTurnDetector:
         return max(self._onset(), self._boundary, sample)
 
     def finalize(self) -> TurnEnded | None:
-        """End an open turn here and now; None if none is open.
-
-        What follows belongs to the next turn.
-        """
+        """End an open turn here and now, if there is one; what follows belongs
+        to the next."""
         was_open = self.turn_open
         self._close(self.position)
         if not was_open:

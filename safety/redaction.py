@@ -28,10 +28,10 @@ _PART = 12
 _LONG = 512
 #: Parts of these are no secret, wherever they stand.
 _PUBLIC = "\n".join((*MODEL_NAMES, "transcription", "application/json"))
-#: Of the ephemeral secrets that a server sends so many are remembered, so
-#: many are learned in a call and from one message, and longer ones (in
+#: Of the ephemeral secrets that a server sends one is learned from a message
+#: and so many in a call, the last ones are remembered, and longer ones (in
 #: characters) are not looked at: a flood must not cost memory or time.
-_MOST_KEPT, _MOST_HEARD, _MOST_AT_ONCE = 8, 200, 1
+_MOST_HEARD, _MOST_KEPT = 200, 8
 _LONGEST_HEARD, _LONGEST_MESSAGE = 256, 65_536
 
 #: A word of English, where a scheme of authentication has its secret.
@@ -97,21 +97,21 @@ class Redactor:
             event = json.loads(text)
             session = event.get("session", event)
             found += _texts(session.get("client_secret"))
-        new = [
-            secret
-            for secret in dict.fromkeys(found)
-            if _SHORTEST <= len(secret) <= _LONGEST_HEARD
-            and secret not in self._heard
-            and secret not in self._secrets
-        ]
-        for secret in new[:_MOST_AT_ONCE]:
-            self._heard[secret] = _pieces(secret)
-            self._heard_count += 1
-            if len(self._heard) > _MOST_KEPT:
-                del self._heard[next(iter(self._heard))]
-        if new:
-            self._heard_pieces = {}
-            _add(self._heard_pieces, self._heard.values())
+        for secret in found:
+            if (
+                _SHORTEST <= len(secret) <= _LONGEST_HEARD
+                and secret not in self._heard
+                and secret not in self._secrets
+            ):
+                break
+        else:
+            return
+        self._heard[secret] = _pieces(secret)
+        self._heard_count += 1
+        if len(self._heard) > _MOST_KEPT:
+            del self._heard[next(iter(self._heard))]
+        self._heard_pieces = {}
+        _add(self._heard_pieces, self._heard.values())
 
     def text(self, text: str) -> str:
         """``text`` without secrets, nor anything that looks like a key."""
@@ -298,10 +298,9 @@ def _pieces(secret: str) -> _Pieces:
             last = len(form) - size
             pieces.update(form[at : at + size] for at in range(0, last, step))
             pieces.add(form[last:])
-    return {
-        size: {p for p in pieces if p not in _PUBLIC}
-        for size, pieces in found.items()
-    }
+    for pieces in found.values():
+        pieces -= {piece for piece in pieces if piece in _PUBLIC}
+    return found
 
 
 def _add(pieces: _Pieces, more: Iterable[_Pieces]) -> None:
@@ -343,9 +342,8 @@ def _units(text: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join(
-        "".join(c if c.isprintable() else " " for c in text).split()
-    )
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(shown.split())
 
 
 def _base64_forms(data: bytes) -> Iterator[str]:
