@@ -49,14 +49,14 @@ _LONGEST_LINE = 65_536
 _LONGEST_PART = 4096
 
 
+@dataclass(eq=False, repr=False)
 class ExtensionLog:
     """Passes lines at ``level`` or above to ``ten_env``, once there is one;
     made harmless, since not every reader of a log is a program."""
 
-    def __init__(self, redactor: Redactor) -> None:
-        self._redactor = redactor
-        self.ten_env: AsyncTenEnv | None = None
-        self.level = "INFO"
+    _redactor: Redactor
+    ten_env: AsyncTenEnv | None = None
+    level: str = "INFO"
 
     def debug(self, text: str, category: str | None = None) -> None:
         self._line("DEBUG", text, category)

@@ -23,9 +23,10 @@ _APPEND = b'{"type":"input_audio_buffer.append","audio":"'
 #: (ms); inside of a batch only the mean distance is known.
 _BATCH_MS = 1000.0
 _PAUSE_MS = 200.0
-#: Longer lines are cut down to their outline, in characters.
+#: Longer lines are cut down to their outline, in characters; but to run a call
+#: again and to compare it, its configuration and its results are needed whole.
 _LINE_LIMIT = 16 * 1024
-_RESULT_LIMIT = 1024 * 1024
+_LIMITS = {"session": 1024 * 1024, "result": 1024 * 1024}
 #: Events of the service that hold what was said, and their fields that do.
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 _WORDS = ("transcript", "delta", "text", "logprobs")
@@ -71,9 +72,7 @@ class SessionLog:
                 "started": started,
                 "audio": audio,
                 "config": config,
-            },
-            # It is of our own making, and needed whole to run it again.
-            limit=0,
+            }
         )
 
     def frame(
@@ -137,9 +136,7 @@ class SessionLog:
     def note(self, at: float, kind: str, fields: Mapping[str, Any]) -> None:
         """Anything else, after all that came before it."""
         self.flush()
-        # A result is needed whole for the comparison with another run.
-        limit = _RESULT_LIMIT if kind == "result" else _LINE_LIMIT
-        self._line({"t": _ms(at), "kind": kind, **fields}, limit)
+        self._line({"t": _ms(at), "kind": kind, **fields})
 
     def flush(self) -> None:
         """Write the open batches."""
@@ -159,13 +156,13 @@ class SessionLog:
         lines, self._lines = self._lines, []
         return "".join(lines).encode("utf-8", "replace")
 
-    def _line(self, line: dict[str, Any], limit: int = _LINE_LIMIT) -> None:
+    def _line(self, line: dict[str, Any]) -> None:
         try:
             # Before it is cleaned, which takes time.
-            length = len(_json(line)) if limit else 0
-            text = self._text(
-                _outline(line, length) if length > limit else line
-            )
+            length = len(_json(line))
+            if length > _LIMITS.get(line["kind"], _LINE_LIMIT):
+                line = _outline(line, length)
+            text = self._text(line)
         except (TypeError, ValueError, RecursionError):
             text = self._text(_outline(line, 0))
         self._lines.append(text + "\n")

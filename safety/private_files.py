@@ -101,19 +101,16 @@ def make_private(file: FileIO) -> None:
         os.fchmod(file.fileno(), _FILE_MODE)
 
 
-def require_file(path: Path) -> None:
-    """Raise ``OSError`` for what is no regular file; links are followed."""
-    _require_file(path, os.stat(path))
-
-
-def _require_file(path: Path, status: os.stat_result) -> None:
-    kind = stat.S_IFMT(status.st_mode)
+def require_file(path: Path, status: os.stat_result | None = None) -> None:
+    """Raise ``OSError`` for what is no regular file; links are followed where
+    no ``status`` is given."""
+    kind = stat.S_IFMT((status or os.stat(path)).st_mode)
     if kind != stat.S_IFREG:
         text = f"is {_KINDS.get(kind, 'something else')}, not a file"
         raise OSError(errno.EINVAL, text, str(path))
 
 
 def _require_ours(path: Path, status: os.stat_result) -> None:
-    _require_file(path, status)
+    require_file(path, status)
     if status.st_uid != os.geteuid() or status.st_nlink > 1:
         raise NotOurs(errno.EPERM, "is not only ours", str(path))
