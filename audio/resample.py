@@ -52,7 +52,6 @@ class Resampler:
         for field, rate in (("in_rate", in_rate), ("out_rate", out_rate)):
             if rate <= 0:
                 raise ValueError(f"{field}: {rate} Hz is not positive")
-        common = gcd(in_rate, out_rate)
         self.in_rate = in_rate
         self.out_rate = out_rate
         self.total_in = 0
@@ -60,10 +59,9 @@ class Resampler:
         self._quality = quality
         # soxr's output 0 falls on its input 0, so what is converted by itself
         # begins at an input sample on which an output sample falls.
-        self._in_step = in_rate // common
-        self._out_step = out_rate // common
+        self._step = in_rate // gcd(in_rate, out_rate)
         memory = _MEMORY * in_rate // min(in_rate, out_rate)
-        self._keep = memory + self._in_step
+        self._keep = memory + self._step
         #: Blocks of the input, the last `_keep` samples at least.
         self._recent: deque[FloatArray] = deque()
         self._remembered = 0
@@ -76,8 +74,7 @@ class Resampler:
     @property
     def held(self) -> int:
         """Output samples that a flush would deliver now."""
-        due = self.total_in * self._out_step // self._in_step
-        return due - self.total_out
+        return self.total_in * self.out_rate // self.in_rate - self.total_out
 
     def push(self, samples: Int16Array) -> Int16Array:
         """Take int16 `samples` (1-D), return the output ready so far."""
@@ -111,10 +108,10 @@ class Resampler:
         )
         oldest = self.total_in - len(recent)
         # First input sample that is both remembered and on the output grid.
-        steps = -(-oldest // self._in_step)
-        end = np.concatenate((recent[steps * self._in_step - oldest :], ahead))
+        begin = -(-oldest // self._step) * self._step
+        end = np.concatenate((recent[begin - oldest :], ahead))
         ready = soxr.resample(end, self.in_rate, self.out_rate, self._quality)
-        first = self.total_out - steps * self._out_step
+        first = self.total_out - begin * self.out_rate // self.in_rate
         self._skip += held
         return self._delivered(ready[first : first + held])
 

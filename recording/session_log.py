@@ -94,21 +94,17 @@ class SessionLog:
         if isinstance(message, str):
             message = message.encode("utf-8", "replace")
         if kind == "sent" and message.startswith(_APPEND):
-            self._append(at, connection, message)
+            fields = {"connection": connection, "bytes": 0}
+            batch = self._count("appended", (connection,), at, fields)
+            # '"}' follows the base64; each '=' stands for a byte that is not.
+            text = len(message) - len(_APPEND) - 2
+            batch.fields["bytes"] += text // 4 * 3 - message[-4:].count(b"=")
             return
         try:
             event = json.loads(message)
         except (ValueError, RecursionError):
             event = {"unreadable": len(message)}
         self.note(at, kind, {"connection": connection, "event": event})
-
-    def _append(self, at: float, connection: int, message: bytes) -> None:
-        # '"}' follows the base64; each '=' stands for a byte that is not.
-        text = len(message) - len(_APPEND) - 2
-        size = text // 4 * 3 - message[-4:].count(b"=")
-        fields = {"connection": connection, "bytes": 0}
-        batch = self._count("appended", (connection,), at, fields)
-        batch.fields["bytes"] += size
 
     def _count(
         self,

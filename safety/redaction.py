@@ -13,7 +13,7 @@ import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus
 
 from ..service.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
 from ..service.models import MODEL_NAMES
@@ -87,14 +87,13 @@ class Redactor:
         """Learn the ephemeral secrets in a message of the server."""
         if len(message) > _LONGEST_MESSAGE or self._heard_count > _MOST_HEARD:
             return
-        if isinstance(message, str):
-            message = message.encode("utf-8", "replace")
-        if b"client_secret" not in message and b"ek_" not in message:
+        if isinstance(message, bytes):
+            message = message.decode("utf-8", "replace")
+        if "client_secret" not in message and "ek_" not in message:
             return
-        text = message.decode("utf-8", "replace")
-        found = re.findall(r"ek_[\w-]{5,}", text)
+        found = re.findall(r"ek_[\w-]{5,}", message)
         with contextlib.suppress(ValueError, RecursionError, AttributeError):
-            event = json.loads(text)
+            event = json.loads(message)
             session = event.get("session", event)
             found += _texts(session.get("client_secret"))
         for secret in found:
@@ -269,12 +268,9 @@ def proxy_secrets(environment: Mapping[str, str]) -> list[str]:
     """User names and passwords of the proxies in the environment."""
     found = []
     for name, value in environment.items():
-        if name.lower().endswith("_proxy") and "@" in value:
+        if name.lower().endswith("_proxy"):
             whole = value if "://" in value else f"//{value}"
-            try:
-                user = urlsplit(whole).netloc.rpartition("@")[0]
-            except ValueError:
-                user = whole.partition("//")[2].rpartition("@")[0]
+            user = whole.partition("//")[2].rpartition("@")[0]
             found += [user, *user.split(":", 1)]
     return found
 
