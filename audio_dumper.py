@@ -29,6 +29,8 @@ _LIMIT = 8 * 1024 * 1024
 _ENTRY_COST = 200
 #: A larger message of the service is logged by its size only.
 _MESSAGE_LIMIT = 256 * 1024
+#: Makes lines of something at a time (ms), and returns its audio.
+_Work = Callable[[float], "bytes | bytearray | None"]
 #: How long `AudioDumper.stop` waits for a disk that does not answer.
 _STOP_S = 2.0
 
@@ -67,8 +69,7 @@ class AudioDumper:
         self._files = DumpFiles(path)
         # Shared with the thread: what is to be written, and whether more may
         # come.  Each of the two counts is written by one side alone.
-        self._entries: deque[tuple[int, float, Callable[[float], None]]]
-        self._entries = deque()
+        self._entries: deque[tuple[int, float, _Work]] = deque()
         self._added = 0
         self._written = 0
         self._ending = False
@@ -114,11 +115,9 @@ class AudioDumper:
         sample = width or 2
         apart = planar and channels > 1 and not len(data) % (channels * sample)
 
-        def write(at: float) -> None:
-            self._files.add_audio(
-                interleaved_of(data, channels, sample) if apart else data
-            )
+        def write(at: float) -> bytes | bytearray:
             self._log.frame(at, len(data), rate, channels, width)
+            return interleaved_of(data, channels, sample) if apart else data
 
         self._add(len(data), write)
 
@@ -150,7 +149,7 @@ class AudioDumper:
     def _now(self) -> float:
         return (time.monotonic() - self._start) * 1000
 
-    def _add(self, size: int, work: Callable[[float], None]) -> None:
+    def _add(self, size: int, work: _Work) -> None:
         if self._ending:
             return
         size += _ENTRY_COST
@@ -196,13 +195,13 @@ class AudioDumper:
             # What came while it wrote.
             self._write_some()
             self._log.flush()
-            self._files.write(self._log.take())
+            self._files.write(b"", self._log.take())
         if self._failed:
             # Where that fails as well: it is reported already.
             with self._failing():
                 reason = {"reason": self._failed}
                 self._log.note(self._now(), "dump_failed", reason)
-                self._files.write(self._log.take())
+                self._files.write(b"", self._log.take())
         with self._failing():
             self._files.close()
         self._tell(self._closed.set)
@@ -217,13 +216,13 @@ class AudioDumper:
 
     def _write_some(self) -> None:
         """Write what is there by now."""
-        written = self._written
+        audio, written = bytearray(), self._written
         for _ in range(len(self._entries)):
             # None is left where the dump was given up meanwhile.
             size, at, work = self._entries.popleft()
-            work(at)
+            audio += work(at) or b""
             written += size
-        self._files.write(self._log.take())
+        self._files.write(audio, self._log.take())
         self._written = written
 
 

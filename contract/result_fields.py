@@ -44,19 +44,14 @@ def result_tag(
         names = (tag for tag in configured if names_language_of(heard, tag))
         return language_tag(next(names, heard))
     if hints:
-        return language_tag(_configured_as(hints[0], configured))
+        own = (
+            tag
+            for tag in configured
+            for several in (True, False)
+            if service_code(tag, several=several) == hints[0]
+        )
+        return language_tag(next(own, hints[0]))
     return language_tag(next(iter(configured), DEFAULT_TAG))
-
-
-def _configured_as(hint: str, configured: Sequence[str]) -> str:
-    """The tag of which ``hint`` is the code."""
-    for tag in configured:
-        if hint in (
-            service_code(tag, several=True),
-            service_code(tag, several=False),
-        ):
-            return tag
-    return hint
 
 
 def confidence(logprobs: Sequence[Mapping[str, Any]]) -> float | None:

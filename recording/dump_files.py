@@ -32,7 +32,6 @@ class DumpFiles:
         self.path = path
         #: The audio and the log.
         self._files: tuple[FileIO, FileIO] | None = None
-        self._waiting: list[bytes | bytearray] = []
         self._identity = (0, 0)
 
     def open(self) -> None:
@@ -88,18 +87,11 @@ class DumpFiles:
         self._identity = identity
         return True
 
-    def add_audio(self, data: bytes | bytearray) -> None:
-        """Keep audio for the next `write`."""
-        self._waiting.append(data)
-
-    def write(self, lines: bytes) -> None:
-        """Put audio that was added on disk, then lines of the log: they never
-        tell of audio that is not there."""
-        data, self._waiting = b"".join(self._waiting), []
+    def write(self, audio: bytes | bytearray, lines: bytes) -> None:
+        """First the audio: the log never tells of audio that is not there."""
         if self._files is not None:
-            audio, log = self._files
-            _write(audio, data)
-            _write(log, lines)
+            for file, data in zip(self._files, (audio, lines), strict=True):
+                _write(file, data)
 
     def close(self) -> None:
         try:
@@ -115,7 +107,7 @@ _taken: set[tuple[int, int]] = set()
 _taken_lock = threading.Lock()
 
 
-def _write(file: FileIO, data: bytes) -> None:
+def _write(file: FileIO, data: bytes | bytearray) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]

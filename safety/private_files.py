@@ -36,24 +36,15 @@ def make_directory(path: Path) -> None:
 
     What exists stays as it is, whatever it is.
     """
-    missing: list[Path] = []
-    while not _exists(path):
-        missing.append(path)
-        path = path.parent
-    for directory in reversed(missing):
-        # It may be there by now, as what ends in "..".
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(directory, _DIRECTORY_MODE)
-            # The umask may take from the owner, too.
-            os.chmod(directory, _DIRECTORY_MODE)
-
-
-def _exists(path: Path) -> bool:
     try:
         os.lstat(path)
     except FileNotFoundError:
-        return False
-    return True
+        make_directory(path.parent)
+        # It may be there by now, as what ends in "..".
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, _DIRECTORY_MODE)
+            # The umask may take from the owner, too.
+            os.chmod(path, _DIRECTORY_MODE)
 
 
 def size_of(path: Path) -> int:
