@@ -97,8 +97,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
                 await self._errors.send(Fault("fatal", "", text))
 
     async def _make_call(self, config: OpenAIASRConfig) -> Call:
-        """A call that works by ``config``; raises `MissingDetector` or
-        `BadCaFile`."""
+        """A call by ``config``; raises `MissingDetector` or `BadCaFile`."""
         await self._dump.open(config)
         return await Call.create(
             config, self._handlers, self._log.error, self._dump
@@ -195,11 +194,8 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
 
     @override
     def buffer_strategy(self) -> ASRBufferConfig:
-        """What the base does with frames before `start_connection`.
-
-        From then on this extension takes every frame and keeps what is not
-        delivered itself.
-        """
+        """What the base does with frames before `start_connection`; from then
+        on this extension keeps what is not delivered itself."""
         if self._slot.config is None:
             return ASRBufferConfigModeDiscard()
         # Never full: what gives way in the base is not accounted for;
@@ -208,11 +204,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
 
     @override
     def is_connected(self) -> bool:
-        """True while audio is taken, also during an outage: it is kept.
-
-        Also after a fatal error, or the base would drop frames that nobody
-        counts; they are a part of the call's time.
-        """
+        """True while audio is taken, also during an outage: it is kept.  Also
+        after a fatal error, or the base would drop frames uncounted, which are
+        a part of the call's time."""
         return self._slot.running or self._slot.refused
 
     @override

@@ -131,8 +131,7 @@ class FrameConverter:
         return count
 
     def flush(self) -> bytes:
-        """Return the audio held back here and by the resampler, as wire
-        bytes."""
+        """Return, as wire bytes, what this and the resampler hold back."""
         return self._drained() + self._encoded(self._resampler.flush())
 
     def _drained(self) -> bytes:
@@ -195,8 +194,7 @@ def interleaved_of(
     """Planar audio, whose channels stand one after the other, with the samples
     of one moment (``width`` bytes each) side by side."""
     planes = np.frombuffer(data, f"V{width}").reshape(channels, -1)
-    side_by_side: bytes = planes.T.tobytes()
-    return side_by_side
+    return bytes(planes.T.tobytes())
 
 
 def samples_of(data: bytes, wire: str) -> Int16Array:

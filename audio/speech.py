@@ -48,12 +48,9 @@ _HANG_OVER = 8  # windows that stay open after a loud one: 256 ms
 def loud_span_finder(
     wire_format: str, rate: int
 ) -> Callable[[bytes], tuple[int, int] | None]:
-    """A function that finds the loud part of audio in ``wire_format``.
-
-    It takes bytes (``pcm16`` little-endian, ``g711_ulaw`` or ``g711_alaw``,
-    mono, ``rate`` Hz) and returns the samples (first, after the last) of the
-    part that is not silence, to 10 ms, or None.
-    """
+    """A function that finds the loud part of audio in a wire format (mono,
+    ``rate`` Hz): it takes bytes, and returns the samples (first, after the
+    last) of the part that is not silence, to 10 ms, or None."""
     block = rate * _BLOCK_MS // 1000
 
     def loud_span(data: bytes) -> tuple[int, int] | None:
@@ -101,11 +98,9 @@ class EnergyGate:
 
 
 def levels_db(samples: Int16Array, parts: int) -> npt.NDArray[np.float64]:
-    """Level of each of `parts` equal stretches, dB over one LSB.
-
-    Each stretch is freed of its mean first: neither an offset nor most of
-    the mains hum counts as sound. Digital silence is 0 dB.
-    """
+    """Level of each of `parts` equal stretches, dB over one LSB; digital
+    silence is 0. Each is freed of its mean first: neither an offset nor most
+    of the mains hum counts as sound."""
     stretches = samples.reshape(parts, -1).astype(np.float64)
     power: npt.NDArray[np.float64] = stretches.var(axis=1)
     return 10 * np.log10(np.maximum(power, 1.0))

@@ -159,10 +159,8 @@ class LocalTurnDetector:
 
     def speech_since(self, sample: int) -> int | None:
         """Where speech was heard that ended after position `sample`, or None.
-
         Also counts sounds still too short for a turn: who must decide now
-        whether there is something to transcribe had better try.
-        """
+        whether there is something to transcribe had better try."""
         if self._last_speech <= sample:
             return None
         if not self._speech:
@@ -175,9 +173,8 @@ class LocalTurnDetector:
         to the next."""
         was_open = self.turn_open
         self._close(self.position)
-        if not was_open:
-            return None
-        return TurnEnded(self.position, self._last_speech, False)
+        ended = TurnEnded(self.position, self._last_speech, False)
+        return ended if was_open else None
 
     def push(self, samples: Int16Array) -> list[Event]:
         """Take int16 `samples` (1-D); return what they decided, in order."""
@@ -247,11 +244,9 @@ class LocalTurnDetector:
         return TurnStarted(at_sample, onset, self._start)
 
     def _onset(self) -> int:
-        """Go back from the first speech window to where the sound rose.
-
-        The model needs some vowel to be sure; soft beginnings before it, up
-        to 300 ms, belong to the word.
-        """
+        """Go back from the first speech window to where the sound rose: the
+        model needs some vowel to be sure, and soft beginnings before it, up to
+        300 ms, belong to the word."""
         before = [w for w in self._past if w.end <= self._first_speech]
         if not before:
             return self._first_speech

@@ -42,8 +42,7 @@ class IncomingFrames:
     # -- before the base has it -------------------------------------------
 
     def inspect(self, frame: AudioFrame) -> bool:
-        """Look at a frame that came; False: the base can do nothing with
-        it."""
+        """Look at a frame that came; False: it is none for the base."""
         text, error = frame.get_property_to_json("metadata")
         if error is None and text and text != self._known_metadata:
             self._read_metadata(frame, text)

@@ -69,10 +69,8 @@ def read_properties(
 
 @dataclass(eq=False, repr=False)
 class CallLifecycle:
-    """Puts calls into ``slot``, one decision after the other.
-
-    ``make`` puts a call together, or raises.
-    """
+    """Puts calls into ``slot``, one decision after the other; ``make`` puts
+    one together, or raises."""
 
     _base: AsyncASRBaseExtension
     _slot: CallSlot
@@ -110,8 +108,7 @@ class CallLifecycle:
     async def apply(
         self, config: OpenAIASRConfig, within_s: float, hurried: bool
     ) -> str:
-        """Put a configuration in force, as `UpdateQueue` wants it, which
-        holds `deciding`."""
+        """Put a configuration in force; `UpdateQueue` holds `deciding`."""
         deadline = now() + within_s
         before, call = self._slot.state, self._slot.call
         if before is SlotState.OVER:
@@ -136,8 +133,7 @@ class CallLifecycle:
         return await self._first_session(deadline)
 
     async def _first_session(self, deadline: float) -> str:
-        """Connect a call that begins anew; raises `Refused` where it is given
-        up again."""
+        """Connect a call that begins anew; raises `Refused` if it gives up."""
         outcome = self._slot.expect_session()
         if not await self._connect():
             raise Refused("the call is over")
@@ -199,8 +195,7 @@ class UpdateCommands:
         await ten_env.return_result(result)
 
     async def _carry_out(self, cmd: Cmd) -> tuple[bool, str]:
-        """True and from when on it applies, or False and why nothing was
-        changed."""
+        """True and from when on it applies, or False and the refusal."""
         try:
             found = cmd.get_property_to_json("")
             payload = read_properties("update_configs", found, self._redactor)

@@ -46,11 +46,8 @@ class _Batch:
 
 @dataclass
 class SessionLog:
-    """Makes the lines; `take` hands them over.
-
-    Times ``at`` are ms since the start of the log.  What the ``redactor``
-    knows never appears in a line.
-    """
+    """Makes the lines; `take` hands them over.  Times ``at`` are ms since the
+    start of the log.  What the ``redactor`` knows never appears in a line."""
 
     redactor: Redactor
     _lines: list[str] = field(default_factory=list)

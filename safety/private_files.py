@@ -32,10 +32,8 @@ class NotOurs(OSError):
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and those missing above it; raises ``OSError``.
-
-    What exists stays as it is, whatever it is.
-    """
+    """Make a directory and those missing above it; what exists stays as it
+    is, whatever it is.  Raises ``OSError``."""
     try:
         os.lstat(path)
     except FileNotFoundError:
@@ -48,10 +46,8 @@ def make_directory(path: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """Bytes in a file, 0 where there is none; opens nothing.
-
-    Raises `NotOurs`, and ``OSError`` for what is no regular file.
-    """
+    """Bytes in a file, 0 where there is none; opens nothing.  Raises `NotOurs`,
+    and ``OSError`` for what is no regular file."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -61,10 +57,8 @@ def size_of(path: Path) -> int:
 
 
 def open_private(path: Path) -> FileIO:
-    """Open a file for reading and writing, as it is, or make one.
-
-    Raises `NotOurs`, and ``OSError`` for what is no regular file.
-    """
+    """Open a file for reading and writing, as it is, or make one.  Raises
+    `NotOurs`, and ``OSError`` for what is no regular file."""
     try:
         number = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     except FileExistsError:

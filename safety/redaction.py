@@ -148,11 +148,9 @@ class Redactor:
 
     def value(self, value: Any, name: str = "", said: bool = False) -> Any:
         """A value as JSON has it, without secrets, names of fields included.
-
         ``name`` is that of its own field: texts under ``api_key`` or
         ``authorization`` are secrets, whatever they look like.  ``said``:
-        people said it, so without those that are `known` only.
-        """
+        people said it, so without those that are `known` only."""
         if isinstance(value, str):
             return self.known(value) if said else self._field(value, name)
         if isinstance(value, Mapping):
@@ -343,11 +341,9 @@ def _on_one_line(text: str) -> str:
 
 
 def _base64_forms(data: bytes) -> Iterator[str]:
-    """How the data looks in base64, by itself and after other data.
-
-    Each character stands for six bits, so there are three alignments; those
-    that other bytes have a share in are left out.
-    """
+    """How the data looks in base64, by itself and after other data: in three
+    alignments (a character is six bits), without those characters that other
+    bytes have a share in."""
     for encode in (b64encode, urlsafe_b64encode):
         yield encode(data).decode()
         for before, first in ((0, 0), (1, 2), (2, 3)):
