@@ -22,8 +22,7 @@ from .safety.redaction import Redactor
 #: Pending bytes at which the writer is woken; else it looks by itself.
 _WAKE_AT = 64 * 1024
 _LOOK_EVERY_S = 0.25
-#: A disk that falls behind by more is given up, in bytes: about four minutes
-#: of speech.
+#: A disk that falls behind by more bytes (4 min of speech) is given up.
 _LIMIT = 8 * 1024 * 1024
 #: What an entry counts beside its bytes.
 _ENTRY_COST = 200
@@ -106,12 +105,10 @@ class AudioDumper:
         width: int,
         planar: bool = False,
     ) -> None:
-        """Add the audio of a frame, which must not change afterwards.
-
-        ``rate`` (Hz), ``channels`` and ``width`` (bytes per sample) are the
-        frame's own, 0 where it does not say.  ``planar``: its channels stand
-        one after the other; they are written as all others, side by side.
-        """
+        """Add the audio of a frame, which must not change afterwards.  ``rate``
+        (Hz), ``channels`` and ``width`` (bytes per sample) are its own, 0 where
+        it does not say.  ``planar``: its channels stand one after the other;
+        they are written as all others, side by side."""
         sample = width or 2
         apart = planar and channels > 1 and not len(data) % (channels * sample)
 
@@ -135,10 +132,8 @@ class AudioDumper:
         self._add(1000, lambda at: self._log.note(at, kind, fields))
 
     async def stop(self) -> None:
-        """Write the rest and close the files; waits two seconds at most.
-
-        A disk that takes longer gets the rest while the process lives.
-        """
+        """Write the rest and close the files; waits two seconds at most.  A
+        disk that takes longer gets the rest while the process lives."""
         self._ending = True
         self._wake.set()
         try:

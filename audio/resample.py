@@ -37,7 +37,7 @@ _AHEAD_MS = 5
 
 
 class Resampler:
-    """Converts one mono stream from `in_rate` to `out_rate` (Hz).
+    """Converts one mono stream from `in_rate` to `out_rate` (positive, Hz).
 
     Output sample k is the input at time k / out_rate. After a flush exactly
     floor(total_in * out_rate / in_rate) samples have been delivered, over the
@@ -48,7 +48,6 @@ class Resampler:
     def __init__(
         self, in_rate: int, out_rate: int, quality: Quality = "HQ"
     ) -> None:
-        """`in_rate`, `out_rate`: Hz, positive, else ValueError."""
         for field, rate in (("in_rate", in_rate), ("out_rate", out_rate)):
             if rate <= 0:
                 raise ValueError(f"{field}: {rate} Hz is not positive")
@@ -143,9 +142,8 @@ def _continued(recent: FloatArray, count: int) -> FloatArray:
         )
     order = len(coefficients)
     signal = np.zeros(order + count)
-    if order:
-        signal[:order] = recent[-order:]
-        newest_last = coefficients[::-1]
-        for position in range(order, order + count):
-            signal[position] = newest_last @ signal[position - order : position]
+    signal[:order] = recent[len(recent) - order :]
+    newest_last = coefficients[::-1]
+    for position in range(order, order + count):
+        signal[position] = newest_last @ signal[position - order : position]
     return signal[order:].astype(np.float32)

@@ -151,12 +151,9 @@ def _loaded(rate: int) -> SileroVAD:
 
 
 class _Decimator:
-    """Blocks of 32 ms at a multiple of 8 kHz to 512 samples at 16 kHz.
-
-    A short windowed sinc in two phases: 0.5 ms of delay and no state but a
-    few samples, where a general resampler would hold back tens of ms, which
-    every end of turn would wait for.
-    """
+    """Blocks of 32 ms at a multiple of 8 kHz to 512 samples at 16 kHz, by a
+    short windowed sinc in two phases: 0.5 ms of delay, where a general
+    resampler would hold back tens of ms for which every end of turn waits."""
 
     def __init__(self, rate: int) -> None:
         self._step = step = rate // 8000  # input samples per output pair

@@ -20,9 +20,7 @@ import numpy as np
 from .g711 import Int16Array
 from .speech import WINDOW_MS, EnergyGate, SpeechModel, levels_db
 
-# While a turn is open this much under the threshold is speech as well, so that
-# a weak syllable does not end it.
-_HYSTERESIS = 0.15
+_HYSTERESIS = 0.15  # under the threshold, so that weak syllables end no turn
 _PARTS = 4  # levels per window: one per 8 ms
 # Windows of silence that are kept for the model: when the gate opens, it
 # hears them first, because a soft onset comes before the loud vowel.
@@ -45,12 +43,9 @@ _CUT_DEPTH_DB = 25.0  # wanted at first below the turn's level; 0 at the end
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """Speech was recognised.
-
-    `at_sample`: end of the window that made sure. `onset_sample`: where the
-    speech began. `start_sample`: the onset less the prefix padding, not
-    before the previous turn's end: what `audio_start_ms` means.
-    """
+    """Speech was recognised. `at_sample`: end of the window that made sure.
+    `onset_sample`: where the speech began. `start_sample`: the same less the
+    prefix padding, but in no turn before: what `audio_start_ms` means."""
 
     at_sample: int
     onset_sample: int
@@ -59,13 +54,11 @@ class TurnStarted:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The turn is over.
-
-    `at_sample`: end of the window that made sure: what `audio_end_ms` means.
-    `end_of_speech_sample`: where the last speech ended. `cut`: the turn was
-    too long; then `end_of_speech_sample` is the quiet place of the cut,
-    50 to 370 ms before `at_sample`, and later audio is the next turn's.
-    """
+    """The turn is over. `at_sample`: end of the window that made sure: what
+    `audio_end_ms` means. `end_of_speech_sample`: where the last speech ended.
+    `cut`: the turn was too long; then `end_of_speech_sample` is the quiet place
+    of the cut, 50 to 370 ms before `at_sample`, and later audio is the next
+    turn's."""
 
     at_sample: int
     end_of_speech_sample: int
@@ -89,8 +82,7 @@ class _Window:
 class LocalTurnDetector:
     """Finds the turns in one mono stream of `rate` Hz.
 
-    `position`: samples pushed so far. `turn_open`: is there a TurnStarted
-    without its TurnEnded?
+    `position`: samples pushed so far. `turn_open`: did one start, and not end?
     `rate`: a multiple of 8000 up to 48000. `threshold`: probability 0 to 1
     above which a window is speech; higher is stricter. `prefix_padding_ms`,
     `silence_duration_ms`: as in server_vad. `max_turn_ms`: longest turn,

@@ -18,11 +18,9 @@ from ..safety.redaction import Redactor
 @dataclass(eq=False, repr=False)
 class CallDump(WireTrace):
     """Passes on what `AudioDumper` takes while the configuration wants a dump.
-
     ``on_error`` is told once for each dump that fails, ``on_open`` the path of
-    each one's audio; both in the loop.  The redactor learns what the server
-    says in any case.
-    """
+    each one's audio; both in the loop.  The redactor always learns what the
+    server says."""
 
     _redactor: Redactor
     _on_error: Callable[[str], None]
@@ -37,9 +35,12 @@ class CallDump(WireTrace):
             await self.stop()
             self.dumper = None
         if path is not None and self.dumper is None:
-            told = self._on_error, self._on_open
             self.dumper = AudioDumper(
-                path, config.shown(), self._redactor, *told
+                path,
+                config.shown(),
+                self._redactor,
+                self._on_error,
+                self._on_open,
             )
 
     @override

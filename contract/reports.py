@@ -183,8 +183,7 @@ def severity(fault: Fault) -> int:
 
 @dataclass(eq=False, repr=False)
 class DropReport:
-    """Tells about dropped audio at growing distance; every millisecond is in
-    one report."""
+    """Tells about dropped audio ever more rarely; each ms is in one report."""
 
     _errors: ErrorMessages
     _start_ms: int = 0
@@ -220,8 +219,7 @@ class DropReport:
 
 
 class Repeats:
-    """Which of what comes again and again is told: of each kind the 1st, 2nd,
-    4th, 8th … time."""
+    """Of what comes again and again the 1st, 2nd, 4th, 8th … is told."""
 
     def __init__(self) -> None:
         #: By kind: how often, and when last.

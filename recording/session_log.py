@@ -1,7 +1,6 @@
 """The session log: what happened in a call, as JSON lines beside its audio.
 
-This module only makes text; `audio_dumper` calls it in its writer thread and
-puts the lines on disk.  The format is described in docs/session_log.md.
+`audio_dumper` calls this in its thread.  The format: docs/session_log.md.
 """
 
 from __future__ import annotations
@@ -75,8 +74,7 @@ class SessionLog:
     def frame(
         self, at: float, size: int, rate: int, channels: int, width: int
     ) -> None:
-        """A frame of ``size`` bytes with its own fields (Hz, channels, bytes
-        per sample; 0 where it does not say)."""
+        """A frame of ``size`` bytes; its own fields, 0 where it has none."""
         form = (rate, channels, width)
         fields: dict[str, Any] = {"bytes": size}
         if form != self._format:
@@ -110,8 +108,7 @@ class SessionLog:
         at: float,
         fields: dict[str, Any],
     ) -> _Batch:
-        """The open batch of a kind, or another one where ``key`` differs or
-        its time is up."""
+        """The open batch, or another where ``key`` differs or time is up."""
         batch = self._batches.get(kind)
         if (
             batch is not None

@@ -1,8 +1,7 @@
 """What the escaped characters in a text mean.
 
-A text that somebody repeats may be escaped as in a URL, in JSON, JavaScript,
-Python or C, or in HTML, in some of its characters or in all, needed or not,
-once or several times.
+Who repeats a text may escape it as in a URL, in JSON, JavaScript, Python or C,
+or in HTML, some characters or all, needed or not, once or several times.
 """
 
 from __future__ import annotations

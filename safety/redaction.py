@@ -117,8 +117,7 @@ class Redactor:
         return _BARE_KEYS.sub(_MASK, self.identifier(text))
 
     def known(self, text: str) -> str:
-        """``text`` without the secrets that are known: for words that people
-        said, which may look like anything."""
+        """``text`` without the secrets that are known: for what people said."""
         hidden = [span for view in views(text) for span in self._hidden(view)]
         if not hidden:
             return text
@@ -180,11 +179,8 @@ def secrets_in(properties: Any) -> list[str]:
     """The secrets in a node's properties, valid or not."""
     if not isinstance(properties, Mapping):
         return []
-    scopes = [
-        scope
-        for scope in (properties, properties.get("params"))
-        if isinstance(scope, Mapping)
-    ]
+    parts = (properties, properties.get("params"))
+    scopes = [part for part in parts if isinstance(part, Mapping)]
     # Gateways have it in a header or in the URL as well.
     models = [
         part.get("model")
