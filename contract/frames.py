@@ -100,8 +100,7 @@ class IncomingFrames:
         except ValueError as error:
             self._complain(f"audio frame refused: {error}")
             return False
-        cut = call.take_cut_bytes()
-        if cut:
+        if cut := call.take_cut_bytes():
             self._complain(
                 f"audio frame: the format changed in the middle of a sample,"
                 f" {cut} byte(s) of it are lost"

@@ -22,8 +22,7 @@ from ..safety.redaction import Redactor, secrets_in
 from .frames import IncomingFrames
 from .reports import ErrorMessages, ExtensionLog
 
-#: Of a configuration, in characters; the keywords that the service takes may
-#: fill half of it.
+#: Of a configuration, in characters; keywords may fill half of it.
 _MOST_CHARACTERS = 512 * 1024
 #: HTTP servers take no more headers, and none that is longer; to make all
 #: spellings of more than that in all, in characters, would hold the loop.
@@ -77,8 +76,7 @@ class CallLifecycle:
     _frames: IncomingFrames
     _errors: ErrorMessages
     _make: Callable[[OpenAIASRConfig], Awaitable[Call]]
-    #: Held while it is decided which call there is, and while a change of its
-    #: settings is under way.
+    #: Held while a call is chosen, or its settings are changed.
     deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self, config: OpenAIASRConfig) -> None:
@@ -87,8 +85,7 @@ class CallLifecycle:
             self._slot.put(await self._make(config))
 
     async def connect(self) -> bool:
-        """Begin to connect, unless the call does already; returns at once.
-        False: there is nothing to connect."""
+        """Begin to connect, if need be; False: there is nothing to connect."""
         if self._slot.running:
             return True
         async with self.deciding:
@@ -161,8 +158,7 @@ class CallLifecycle:
             await self._report_lost("stopped")
 
     async def _report_lost(self, cause: DropCause) -> None:
-        """Tell about frames that came while nothing was transcribed: once, as
-        everybody knew it, when that is over."""
+        """Tell once about all that came while nothing was transcribed."""
         start_ms, lost_ms = self._slot.audio.skip_lost()
         if lost_ms:
             await self._errors.drops.add(start_ms, lost_ms, cause)

@@ -82,20 +82,19 @@ class ExtensionLog:
             log(shown, category=category)
 
 
-def brief(fields: Mapping[str, Any]) -> dict[str, Any]:
+def brief(fields: Mapping[str, Any], nested: bool = False) -> dict[str, Any]:
     """A configuration for one line: of its longest parts only the length."""
-    return {name: _brief(value, 1) for name, value in fields.items()}
-
-
-def _brief(value: Any, levels: int) -> Any:
-    size = len(json.dumps(value, ensure_ascii=False))
-    if size <= _LONGEST_PART:
-        return value
-    if levels and isinstance(value, Mapping):
-        inner = {k: _brief(v, levels - 1) for k, v in value.items()}
-        if len(json.dumps(inner)) <= 2 * _LONGEST_PART:
-            return inner
-    return f"({size} characters)"
+    shown = dict(fields)
+    for name, value in fields.items():
+        size = len(json.dumps(value, ensure_ascii=False))
+        if size <= _LONGEST_PART:
+            continue
+        shown[name] = f"({size} characters)"
+        if isinstance(value, Mapping) and not nested:
+            inner = brief(value, nested=True)
+            if len(json.dumps(inner)) <= 2 * _LONGEST_PART:
+                shown[name] = inner
+    return shown
 
 
 @dataclass(eq=False, repr=False)

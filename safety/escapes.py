@@ -51,8 +51,8 @@ _LEVELS = 3
 
 @dataclass(frozen=True)
 class View:
-    """A text, and where each of its characters begins and ends in another
-    one, of which it is what the escapes mean."""
+    """What the escapes in another text mean, and where in that one each of its
+    characters begins and ends."""
 
     text: str
     starts: Sequence[int]

@@ -96,14 +96,11 @@ class Redactor:
             event = json.loads(message)
             session = event.get("session", event)
             found += _texts(session.get("client_secret"))
-        for secret in found:
-            if (
-                _SHORTEST <= len(secret) <= _LONGEST_HEARD
-                and secret not in self._heard
-                and secret not in self._secrets
-            ):
-                break
-        else:
+        known = self._secrets | self._heard.keys()
+        lengths = range(_SHORTEST, _LONGEST_HEARD + 1)
+        new = (s for s in found if len(s) in lengths and s not in known)
+        secret = next(new, None)
+        if secret is None:
             return
         self._heard[secret] = _pieces(secret)
         self._heard_count += 1
