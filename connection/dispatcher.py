@@ -16,6 +16,7 @@ from ..realtime.results import (
     FinalizeEnd,
     Interim,
     InternalFault,
+    LateFinal,
     Result,
     ServerProblem,
     SessionLost,
@@ -126,6 +127,8 @@ class Dispatcher:
                 await listener.on_asr_delta(turn)
             case Final(turn):
                 await listener.on_asr_completed(turn)
+            case LateFinal():
+                await listener.on_asr_late(result)
             case FinalizeEnd(token=asyncio.Event() as answered):
                 answered.set()
             case FinalizeEnd():

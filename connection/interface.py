@@ -11,6 +11,7 @@ from ..realtime.results import (
     AudioDropped,
     FinalizeEnd,
     InternalFault,
+    LateFinal,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -31,6 +32,9 @@ class AsrListener(Protocol):
 
     async def on_asr_completed(self, turn: TurnResult) -> None:
         """The final text of a turn; empty when nothing was said."""
+
+    async def on_asr_late(self, late: LateFinal) -> None:
+        """The service's last word about a turn that had its final early."""
 
     async def on_asr_committed(self, item_id: str) -> None:
         """The audio of a turn is complete; its text is on the way."""

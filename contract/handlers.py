@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +19,7 @@ from ..realtime.results import (
     AudioDropped,
     FinalizeEnd,
     InternalFault,
+    LateFinal,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -93,9 +94,24 @@ class AsrHandlers(AsrListener):
             self._shown_language = ""
         else:
             self._end_without_text()
-        if turn.usage:
-            usage = self._redactor.value(dict(turn.usage))
-            await self._base.send_vendor_metrics({"usage": usage})
+        await self._send_usage(turn.usage)
+
+    async def _send_usage(self, usage: Mapping[str, Any]) -> None:
+        if usage:
+            told = self._redactor.value(dict(usage))
+            await self._base.send_vendor_metrics({"usage": told})
+
+    @override
+    async def on_asr_late(self, late: LateFinal) -> None:
+        """The last word of a turn whose final was early."""
+        self._log.debug(
+            f"vendor_result: on_late: {late.item_id}, {late.changed_words}"
+            " words are others",
+            LOG_CATEGORY_VENDOR,
+        )
+        await self._send_usage(late.usage)
+        if late.changed_words is not None:
+            await self._send_counters()
 
     @override
     async def on_asr_committed(self, item_id: str) -> None:
@@ -224,7 +240,8 @@ class AsrHandlers(AsrListener):
             await self._send_counters()
 
     async def _send_counters(self) -> None:
-        """What reconnects have cost so far, in the whole call."""
+        """What reconnects and early finals have cost so far, in the whole
+        call."""
         if self._slot.call is not None:
             await self._base.send_vendor_metrics(self._slot.call.counters)
 
@@ -274,6 +291,14 @@ async def call_newer_base(base: object, name: str, **details: Any) -> None:
 
 
 def _asr_info(turn: TurnResult) -> dict[str, Any]:
-    info = {"vendor": VENDOR, "model": turn.model, "item_id": turn.item_id}
+    info: dict[str, Any] = {
+        "vendor": VENDOR,
+        "model": turn.model,
+        "item_id": turn.item_id,
+    }
     certainty = confidence(turn.logprobs)
-    return info if certainty is None else {**info, "confidence": certainty}
+    if certainty is not None:
+        info["confidence"] = certainty
+    if turn.early:
+        info["early"] = True
+    return info

@@ -22,12 +22,15 @@ from ten_packages.extension.openai_asr_python import (  # noqa: E402
 )
 from ten_packages.extension.openai_asr_python.call import slot  # noqa: E402
 from ten_packages.extension.openai_asr_python.realtime import (  # noqa: E402
+    caution,
     change,
     finalizes,
     handshake,
     hold,
+    resend,
     session,
     sessions,
+    suspicion,
     turn,
 )
 
@@ -48,6 +51,13 @@ TABLES: tuple[tuple[str, type[Enum], Mapping[Any, frozenset[Any]]], ...] = (
         "Sending at a mark, where the server owns the turns",
         hold.HoldState,
         hold.HOLD_MOVES,
+    ),
+    ("A turn that got no text", resend.ResendState, resend.RESEND_MOVES),
+    ("What a session is sent", caution.CautionState, caution.CAUTION_MOVES),
+    (
+        "What is thought of a server's detector that says nothing",
+        suspicion.SuspicionState,
+        suspicion.SUSPICION_MOVES,
     ),
     ("A change of the settings", change.ChangeState, change.CHANGE_MOVES),
 )

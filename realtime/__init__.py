@@ -39,7 +39,13 @@ The whole call:
 ``change``         a change of the settings; an attempt to connect
 ``sessions``       which one counts, and when to open another
 ``finalizes``      those that wait for their end signal
-``progress``       what is delivered, sent again, or given up
+``suspicion``      is a service that says nothing deaf?
+``quiet``          what is let go of as silence
+``caution``        less at once, after sessions that ended barren
+``resend``         when a turn that failed is sent again
+``replay``         what is sent again
+``early_finals``   when a turn's text so far becomes its final
+``progress``       what is delivered, or given up
 ``in_force``       the settings in force, and how they change
 ``exchange``       the service's side: what comes over the connections
 ``transcription``  the user's side; the parts put together

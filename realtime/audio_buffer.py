@@ -9,13 +9,26 @@ from __future__ import annotations
 import sys
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 Span: TypeAlias = tuple[int, int]
+
+
+class Sound(NamedTuple):
+    """Sound that stands out from what is around it: its first sample, the one
+    after its last, and how many in between belong to it."""
+
+    first: int
+    last: int
+    length: int
+
 
 #: Finds the loud part of a stretch of wire audio: (first, last) sample,
 #: relative to its start, or None where it is silent.
 FindSpeech = Callable[[bytes], "Span | None"]
+#: Finds what stands out from the background of a stretch of wire audio.
+#: (first, after the last, how many in between) samples, relative to its start.
+FindSound = Callable[[bytes], "tuple[int, int, int] | None"]
 
 
 class AudioBuffer:
@@ -32,11 +45,16 @@ class AudioBuffer:
     """
 
     def __init__(
-        self, sample_bytes: int, limit_samples: int, find_speech: FindSpeech
+        self,
+        sample_bytes: int,
+        limit_samples: int,
+        find_speech: FindSpeech,
+        find_sound: FindSound | None = None,
     ) -> None:
         self._sample_bytes = sample_bytes
         self._limit = limit_samples
         self._find_speech = find_speech
+        self._find_sound = find_sound or self._any_sound
         self._data = bytearray()
         self.start = 0
         self.end = 0
@@ -71,6 +89,11 @@ class AudioBuffer:
     def complete(self) -> bool:
         """All undelivered audio is still here, so a replay loses nothing."""
         return self.start <= self.watermark
+
+    @property
+    def nearly_full(self) -> bool:
+        """Will the oldest give way soon?"""
+        return self.end - self.watermark > self._limit * 4 // 5
 
     def append(self, data: bytes, sent: int) -> bool:
         """Add whole samples; True if the oldest had to give way.
@@ -152,10 +175,33 @@ class AudioBuffer:
             kept = start + kept[0], start + kept[1]
         return _joined(gone, kept)
 
+    def sound(self, start: int, stop: int) -> Sound | None:
+        """What stands out from the background of a stretch that is kept."""
+        start = max(start, self.start)
+        found = self._find_sound(self.read(start, stop))
+        if found is None:
+            return None
+        first, last, length = found
+        return Sound(start + first, start + last, length)
+
+    def _any_sound(self, data: bytes) -> tuple[int, int, int] | None:
+        span = self._find_speech(data)
+        return None if span is None else (*span, span[1] - span[0])
+
     def stands_out(self, voice: bytes, start: int, stop: int) -> bool:
         """Is a stretch loud when heard right after ``voice``?"""
         found = self._find_speech(voice + self.read(start, stop))
         return found is not None and found[1] * self._sample_bytes > len(voice)
+
+    def pause_after(self, position: int, length: int) -> int:
+        """Where a pause of ``length`` samples begins that follows on what is
+        kept before ``position``; or the end."""
+        while position < self.end:
+            voice = self.read(self.watermark, position)
+            if not self.stands_out(voice, position, position + length):
+                break
+            position += length
+        return min(position, self.end)
 
     def has_speech(self, start: int, stop: int) -> bool:
         """Does a stretch hold anything that is worth a turn?
@@ -183,6 +229,19 @@ class AudioBuffer:
             if end > position:
                 return onset
         return None
+
+    def end_before_cut(self, late: int, lag: int) -> int:
+        """Up to where no turn may yet be cut.
+
+        A local detector cuts an endless turn at its quietest place, which
+        lies a little in the past by the time it is found.  So ``late`` samples
+        into such a turn the newest ``lag`` are left out.
+        """
+        if self.detected:
+            onset, speech_end = self.detected[-1]
+            if speech_end > self.end > onset + late:
+                return self.end - lag
+        return self.end
 
     def _detected_span(self, start: int, stop: int) -> Span | None:
         inside = [

@@ -6,14 +6,18 @@ does what the state of things allows, whatever led there.
 
 from __future__ import annotations
 
+from .caution import Caution
 from .change import Attempt
 from .events import MalformedEvent, parse_event
 from .faults import Fault, fault_of_close, fault_of_error
 from .feed import Feed
+from .finalizes import FinalizeQueue
 from .in_force import SettingsInForce
 from .limits import Limits
 from .link import Link
 from .progress import Progress
+from .quiet import Quiet
+from .replay import Replay
 from .result_queue import ResultQueue
 from .results import ServerProblem, SessionLost, SessionReady, TurnCommitted
 from .session import SessionState
@@ -33,7 +37,11 @@ class Exchange:
         feed: Feed,
         queue: ResultQueue,
         progress: Progress,
+        replay: Replay,
+        quiet: Quiet,
+        finalizes: FinalizeQueue,
         in_force: SettingsInForce,
+        caution: Caution,
         limits: Limits,
     ) -> None:
         self.replayed = 0
@@ -42,7 +50,11 @@ class Exchange:
         self._feed = feed
         self._queue = queue
         self._progress = progress
+        self._replay = replay
+        self._quiet = quiet
+        self._finalizes = finalizes
         self._in_force = in_force
+        self._caution = caution
         self._grace = limits.close_grace_ms / 1000
 
     # -- connections ------------------------------------------------------
@@ -88,12 +100,14 @@ class Exchange:
         ``reason`` then says what happened.
         """
         behind = link.session.errors.behind(close_code, now)
+        if link is self._sessions.active:
+            self._replay.session_ended(link, 1.0)
         self._broke(link, fault_of_close(close_code, reason, behind), now)
         self.settle(now)
 
     def _broke(self, link: Link, fault: Fault, now: float) -> None:
-        """The connection of ``link`` is no use any more, for a reason of
-        ours; where it counted, that is a loss."""
+        """The connection of ``link`` is no use any more; where it counted,
+        that is a loss."""
         if self._sessions.remove(link):
             self._lost(link.attempt, fault, now)
 
@@ -151,13 +165,12 @@ class Exchange:
         if turn is not None and not session.turns.by_client:
             link.looked_to(max(turn.begin, session.turns.boundary), now)
         self._look_at_handshake(link, now)
-        if link is self._sessions.active:
-            if turn is not None:
-                if event.type == "input_audio_buffer.committed":
-                    self._queue.tell(TurnCommitted(turn.item_id))
-                self._progress.deliver(now)
-            if session.items.chain.broken:
-                self._progress.replay_broken_chain(session, now)
+        if turn is not None and link is self._sessions.active:
+            self._quiet.heard(turn, now)
+            if event.type == "input_audio_buffer.committed":
+                self._queue.tell(TurnCommitted(turn.item_id))
+            if turn.said is not None:
+                self._queue.late(turn)
         self.settle(now)
 
     def _look_at_handshake(self, link: Link, now: float) -> None:
@@ -173,13 +186,14 @@ class Exchange:
         link.pong(now)
         quiet = link.take_quiet()
         if quiet is not None and link is self._sessions.active:
-            self._progress.on_server_quiet(link, quiet)
+            self._quiet.on_server_quiet(link, quiet, now)
         self.settle(now)
 
     # -- time -----------------------------------------------------------------
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self._caution.tick(now)
         for link in self._sessions.links:
             self._tick_link(link, now)
         self.settle(now)
@@ -194,9 +208,14 @@ class Exchange:
             return
         for info in session.errors.take(now - self._grace):
             self._queue.tell(ServerProblem(fault_of_error(info)))
+        active = link is self._sessions.active
         fault = link.tick(now)
-        if fault is None and link is self._sessions.active:
+        if fault is not None and active:
+            # The line is a likelier cause than what it was sent.
+            self._replay.session_ended(link, 0.5)
+        elif active:
             fault = self._progress.check_answers(session, now)
+            fault = fault or self._quiet.check(link, now)
         if fault is not None:
             self._broke(link, fault, now)
         rollover_at = self._sessions.rollover_at()
@@ -206,7 +225,7 @@ class Exchange:
     def deadline(self) -> float | None:
         """When `tick` or `next_attempt` has something to do next."""
         times = [*self._in_force.times(), *self._sessions.times()]
-        times += self._progress.finalizes.times()
+        times += self._finalizes.times() + self._caution.times()
         for link in self._sessions.links:
             times += self._times_of(link)
         return min(times, default=None)
@@ -219,7 +238,7 @@ class Exchange:
         told = [at + self._grace for at in session.errors.oldest_at()]
         times = told + link.times()
         if link is self._sessions.active:
-            times += self._progress.answer_times(session)
+            times += self._progress.times(link)
             switch_at = session.switch_at
             if self._sessions.ready is not None and switch_at is not None:
                 times.append(switch_at)
@@ -228,13 +247,15 @@ class Exchange:
     # -- whatever led there ---------------------------------------------------
 
     def settle(self, now: float) -> None:
-        """Take over, go on with a change, answer finalizes: whatever the state
-        of things allows by now; nothing where that is nothing."""
+        """Deliver, take over, go on with a change, answer finalizes: whatever
+        the state of things allows by now; nothing where that is nothing."""
         if not self._sessions.stopped:
+            self._progress.deliver(now)
             self._take_over(now)
             if self._in_force.pursue(now):
                 # It may have left the active session.
                 self._take_over(now)
+            self._progress.pursue(now)
         self._progress.answer_finalizes(now)
 
     def _take_over(self, now: float) -> None:
@@ -259,7 +280,8 @@ class Exchange:
         recovered = sessions.take_over()
         # By whose settings silence is kept.
         self._in_force.taken_over(link)
-        replayed = self._progress.begin_replay(link)
+        self._quiet.begin()
+        replayed = self._replay.begin(link)
         self.replayed += replayed
         session = link.session
         self._queue.tell(

@@ -9,6 +9,7 @@ HTTP status; both end up here as one `Fault`.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Literal
@@ -154,6 +155,28 @@ def _rule_for_number(where: str, number: int) -> Rule | None:
     return None
 
 
+#: A time to wait in the text of an error: "Please try again in 1m3.2s."
+#: or "Please retry after 26 seconds."
+_TIME = r"(\d{1,6}(?:\.\d{1,6})?) ?(h|ms|m|s|)[a-z]*"
+_WISH = re.compile(rf"(?:try again|retry) (?:in|after) ((?:{_TIME} ?)+)", re.I)
+_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
+
+
+def wish_s(info: ErrorInfo) -> float:
+    """How long its text asks to wait, in seconds, or 0.0."""
+    asked = _WISH.search(info.message)
+    if asked is None:
+        return 0.0
+    parts = re.findall(_TIME, asked[1].lower())
+    return _bounded(sum(float(count) * _UNITS[unit] for count, unit in parts))
+
+
+def passes(info: ErrorInfo) -> bool:
+    """May what failed like this succeed later, without a change of ours?"""
+    rule = _rule_for_error(info, REFUSALS[0])
+    return rule is None or rule.verdict != "fatal"
+
+
 def fault_of_error(info: ErrorInfo) -> Fault:
     """The meaning of an ``error`` event on a connection that stays open."""
     rule = _rule_for_error(info)
@@ -172,6 +195,7 @@ def fault_of_start(info: ErrorInfo) -> Fault:
         verdict,
         info.code or info.type or "error",
         f"the server opened no session: {describe_all(info)}",
+        wish_s(info),
     )
 
 
@@ -188,6 +212,7 @@ def fault_of_refused_settings(info: ErrorInfo) -> Fault:
         verdict,
         info.code or info.type or "session_refused",
         f"the server refused the session settings: {describe_all(info)}",
+        wish_s(info),
     )
 
 
@@ -212,7 +237,8 @@ def fault_of_close(
     if said or last_error:
         code = named.code or named.type or code
     if last_error is not None:
-        return Fault(verdict, code, describe_all(last_error))
+        text = describe_all(last_error)
+        return Fault(verdict, code, text, wish_s(last_error))
     if close_code == NO_CLOSE_FRAME:
         return Fault(verdict, code, reason or "the connection broke off")
     meaning = rule.meaning if rule else "connection ended"
@@ -237,7 +263,7 @@ def fault_of_http(
         verdict,
         info.code or str(status),
         f"the server answered HTTP {status}: {detail}",
-        retry_after_s(retry_after, wall),
+        retry_after_s(retry_after, wall) or wish_s(info),
     )
 
 
@@ -251,8 +277,13 @@ def retry_after_s(value: str, wall: float) -> float:
             wait = parsedate_to_datetime(value).timestamp() - wall
         except (ValueError, TypeError, OverflowError, IndexError):
             return 0.0
-    return min(wait, _MAX_WISH_S) if math.isfinite(wait) and wait > 0 else 0.0
+    return _bounded(wait)
 
 
 #: No server's wish keeps a call waiting for longer.
 _MAX_WISH_S = 300.0
+
+
+def _bounded(wish: float) -> float:
+    known = math.isfinite(wish) and wish > 0
+    return min(wish, _MAX_WISH_S) if known else 0.0

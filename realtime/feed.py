@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .audio_buffer import AudioBuffer
+from .caution import Caution
 from .limits import Limits
 from .link import Link
 from .session import MIN_COMMIT_MS, Session
@@ -25,12 +26,17 @@ class Feed:
     """Draws messages from the buffer for one session after the other."""
 
     def __init__(
-        self, buffer: AudioBuffer, settings: SessionSettings, limits: Limits
+        self,
+        buffer: AudioBuffer,
+        settings: SessionSettings,
+        limits: Limits,
+        caution: Caution,
     ) -> None:
         def samples(ms: int) -> int:
             return ms * settings.rate // 1000
 
         self._buffer = buffer
+        self._caution = caution
         self._packet = samples(limits.packet_ms)
         # What is resampled comes in blocks of about a packet.
         self._enough = self._packet * 3 // 4
@@ -39,7 +45,7 @@ class Feed:
         self._max_turn = samples(limits.max_turn_ms)
         self._cut_after = self._max_turn * 4 // 5
         self._pause = samples(_PAUSE_MS)
-        self._cut_search = samples(CUT_SEARCH_MS)
+        self._cut_search = samples(limits.max_turn_ms - CUT_SEARCH_MS)
         self._cut_lag = samples(CUT_LAG_MS)
         self._least_lead_in = samples(LEAD_IN_MS)
         self._margin = samples(SKIP_MARGIN_MS)
@@ -62,8 +68,7 @@ class Feed:
         return self._least_lead_in + self._padding + local
 
     def skip_silence(self, padding: int | None) -> None:
-        """Send only what the local detector takes for speech, and ``padding``
-        samples before it; None: send everything."""
+        """Send only local speech and ``padding`` samples before; None: all."""
         self._skip_before = None if padding is None else padding + self._margin
 
     def skip_quiet(self, link: Link, position: int) -> None:
@@ -114,18 +119,20 @@ class Feed:
 
     def has_packet(self, link: Link) -> bool:
         """Is there enough audio, and may it be sent now?"""
-        if link.is_full:
+        if link.is_full or self._caution.holds(link):
             return False
         if self._may_skip(link.session) and (
             self._buffer.next_speech(link.session.sent) is None
         ):
             return False
         waiting = self._sendable(link.session) - link.session.sent
-        return waiting >= self._enough and link.hold is None
+        return not self._is_little(waiting) and link.hold is None
 
     def next_message(self, link: Link, now: float) -> bytes | None:
         """The next message with audio or a commit, or None for now."""
         session = link.session
+        if self._caution.holds(link):
+            return None
         while True:
             mark = self._buffer.next_mark(link.marked_to)
             if not self._skip(session, mark):
@@ -133,7 +140,7 @@ class Feed:
             limit = self._sendable(session) if mark is None else mark
             waiting = limit - session.sent
             if waiting > 0:
-                if link.is_full or (mark is None and waiting < self._enough):
+                if link.is_full or (mark is None and self._is_little(waiting)):
                     return None
                 return self._append(link, waiting, now)
             if mark is None:
@@ -149,38 +156,45 @@ class Feed:
                 self._buffer.unmark(mark)
 
     def _sendable(self, session: Session) -> int:
-        """Up to where audio may go out when no commit is known yet.
+        """Up to where audio may go out when no commit is known yet."""
+        end = self._buffer.end_before_cut(self._cut_search, self._cut_lag)
+        return max(end, session.sent)
 
-        A local detector cuts an endless turn at its quietest place, which
-        lies a little in the past by the time it is found.  So towards the
-        end of such a turn sending stays that much behind.
-        """
-        end = self._buffer.end
-        if self._buffer.detected:
-            onset, speech_end = self._buffer.detected[-1]
-            late = onset + self._max_turn - self._cut_search
-            if speech_end > end > late:
-                return max(end - self._cut_lag, session.sent)
-        return end
+    def _is_little(self, waiting: int) -> bool:
+        """Is it too early to send so many samples, of a turn without end?"""
+        if not self._caution.careful:
+            return waiting < self._enough
+        # Where a local detector will tell its end, that is waited for.
+        told = self._client_turns and self._buffer.detected is not None
+        return told or self._caution.is_little(waiting)
 
     def _append(self, link: Link, waiting: int, now: float) -> bytes:
-        session = link.session
-        behind = session.sent < self.sent_to or waiting > 4 * self._packet
-        # Live audio all goes out: a rest would be late by a packet.
-        size = waiting
-        if behind:
-            size = min(self._replay_packet, waiting)
-            begin = self._endless_from(session)
-            if begin is not None:
-                # Soon a pause is looked for after each packet.
-                soon = begin + self._cut_after - session.sent
-                size = min(size, max(soon, self._packet))
+        session, caution = link.session, self._caution
+        if caution.careful:
+            size = caution.next_size(waiting, now)
+        else:
+            size = self._size(session, waiting)
         data = self._buffer.read(session.sent, session.sent + size)
         message = session.append(data, size)
         link.audio_sent(size, now)
+        if caution.careful:
+            # The PONG shows that it did not end the session.
+            link.ask_ping(now)
         self.sent_to = max(self.sent_to, session.sent)
         self._bound_turn(session)
         return message
+
+    def _size(self, session: Session, waiting: int) -> int:
+        if session.sent >= self.sent_to and waiting <= 4 * self._packet:
+            # Live audio all goes out: a rest would be late by a packet.
+            return waiting
+        size = min(self._replay_packet, waiting)
+        begin = self._endless_from(session)
+        if begin is None:
+            return size
+        # Soon a pause is looked for after each packet.
+        soon = begin + self._cut_after - session.sent
+        return min(size, max(soon, self._packet))
 
     def _commit_is_due(self, session: Session, mark: int) -> bool:
         if not self._client_turns:

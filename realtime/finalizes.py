@@ -57,20 +57,29 @@ class FinalizeQueue:
         self._waiting.append(_Finalize(token, position, now, deadline))
 
     def answers(
-        self, covers: Callable[[int], bool], now: float
+        self, covers: Callable[[int, float], bool], now: float
     ) -> Iterator[FinalizeEnd]:
         """The end signals that are due; ``covers`` tells whether everything
-        before a position is delivered."""
-        while self._waiting:
-            first = self._waiting[0]
-            if covers(first.position):
-                state = FinalizeState.ANSWERED
-            elif now >= first.deadline:
-                state = FinalizeState.TIMED_OUT
-            else:
-                return
-            self._waiting.popleft()
-            yield first.end(state, now)
+        before a position is delivered by now."""
+        yield from self.covered(covers, now)
+        while self._waiting and now >= self._waiting[0].deadline:
+            yield self._waiting.popleft().end(FinalizeState.TIMED_OUT, now)
+
+    def covered(
+        self, covers: Callable[[int, float], bool], now: float
+    ) -> Iterator[FinalizeEnd]:
+        """Of those that are due whatever the time."""
+        while self._waiting and covers(self._waiting[0].position, now):
+            yield self._waiting.popleft().end(FinalizeState.ANSWERED, now)
+
+    def overdue(self, now: float) -> int:
+        """Up to which position the time is up, in samples; 0: up to none."""
+        position = 0
+        for entry in self._waiting:
+            if now < entry.deadline:
+                break
+            position = entry.position
+        return position
 
     @property
     def positions(self) -> list[int]:

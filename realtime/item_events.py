@@ -10,7 +10,7 @@ from .chain import ItemChain
 from .events import ServerEvent, clean_id
 from .habits import ServerHabits
 from .sent_audio import SentAudio
-from .turn import Turn
+from .turn import Turn, TurnState
 from .turn_list import TurnList
 
 _NOTICES = (
@@ -93,9 +93,9 @@ class ItemEvents:
         if not item_id:
             item_id = clean_id(event.object("item").get("id"))
         self._habits.announces = True
-        self.chain.check(
-            item_id, event.identity("previous_item_id"), self._turns
-        )
+        previous = event.identity("previous_item_id")
+        self.chain.check(item_id, previous, self._turns)
+        self._turns.announced(item_id, previous)
         if self.chain.broken:
             return None
         if not self._turns.by_client:
@@ -131,6 +131,9 @@ class ItemEvents:
         self, part: str, event: ServerEvent, now: float
     ) -> Turn | None:
         item_id = event.identity("item_id")
+        early = self._turns.finished.get(item_id)
+        if early is not None:
+            return self._on_late(early, part, event, now)
         if self.chain.is_proved_item(item_id):
             self._turns.drop_all()
         if not self._is_plausible(item_id, part):
@@ -141,16 +144,49 @@ class ItemEvents:
         if turn is None or turn.decided:
             return None
         if part == "delta":
-            turn.add_text(event)
+            turn.add_text(event, now)
             return turn
         if part not in ("completed", "failed"):
             return None
         self._commit(item_id, now)
         if part == "failed":
-            turn.fail(event)
+            turn.fail(event, now)
         else:
             turn.complete(event)
         return turn
+
+    def _on_late(
+        self, turn: Turn, part: str, event: ServerEvent, now: float
+    ) -> Turn | None:
+        """A word about a turn whose final was early; returns it with the
+        last one."""
+        if turn.state is not TurnState.EARLY:
+            return None
+        if part == "delta":
+            turn.add_text(event, now)
+        elif part == "completed":
+            turn.complete(event)
+            return turn
+        elif part == "failed":
+            turn.fail(event)
+        return None
+
+    def ended_at(self, turn: Turn) -> float | None:
+        """Since when, in seconds, no more audio goes into a turn, so that its
+        text so far could be its final; None where that is not sure.
+
+        What came before our commit went out is about audio before it; but
+        without a notice only a live model has anything to say about that.
+        """
+        if self.chain.in_doubt or (self.chain.broken and not turn.committed):
+            return None
+        if turn.closed:
+            return turn.ended_at
+        first = next(iter(self._turns.commits), None)
+        known = turn.from_server or turn.settings.live
+        if known and first is not None and first.turn is turn:
+            return first.sent_at
+        return None
 
     def _is_plausible(self, item_id: str, part: str) -> bool:
         """Does a transcription event name an item that it may name?

@@ -16,6 +16,9 @@ class Limits:
     max_turn_ms: int = 30_000
     #: A finalize is answered at the latest after this.
     finalize_timeout_ms: int = 5_000
+    #: From a turn's commit to its final: then that is its text so far; 0: the
+    #: server's last word is waited for.
+    final_timeout_ms: int = 0
     #: From the end of a turn to its text, then it is sent again once.
     turn_timeout_ms: int = 15_000
     #: A server that says nothing of its own accord is spoken to after this.

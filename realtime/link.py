@@ -67,7 +67,9 @@ class Link:
         rate = session.settings.rate
         self._window = limits.window_ms * rate // 1000
         self._looks_at = rate * _SLOWEST
-        self._busy_until = now
+        #: By then the slowest server has looked at all that was sent; the last
+        #: event that was about audio.
+        self.looked_at = self.heard_at = now
         self._shortest_trip = math.inf
         #: Without their PONG, oldest first; PONGs come in the same order.
         self._pings: deque[_Ping] = deque()
@@ -106,7 +108,7 @@ class Link:
         # One that has not gone out yet covers what was sent since, too.
         self._last.position = session.sent
         self._last.audio = session.audio.samples
-        self._last.lag_s = max(self._busy_until - now, 0.0)
+        self._last.lag_s = max(self.looked_at - now, 0.0)
 
     def pong(self, now: float) -> None:
         """The oldest PONG that is awaited came."""
@@ -159,27 +161,32 @@ class Link:
 
     def looked_to(self, position: int, now: float) -> None:
         """An event shows that the server has looked at all audio before."""
+        self.heard_at = now
         rest = max(self.session.sent - position, 0) / self._looks_at
-        self._busy_until = min(self._busy_until, now + rest)
+        self.looked_at = min(self.looked_at, now + rest)
         self._plan_decision(now)
 
     # -- the window --------------------------------------------------------
 
     @property
+    def ahead(self) -> int:
+        """Samples that were sent, of which no PONG tells yet."""
+        return self.session.audio.samples - self._proved
+
+    @property
     def is_full(self) -> bool:
         """No more audio may go out before a PONG."""
-        return self.session.audio.samples - self._proved >= self._window
+        return self.ahead >= self._window
 
     def audio_sent(self, samples: int, now: float) -> None:
         """An append message goes out."""
-        begin = max(self._busy_until, now)
-        self._busy_until = begin + samples / self._looks_at
+        begin = max(self.looked_at, now)
+        self.looked_at = begin + samples / self._looks_at
         self._ask_in_time(now)
 
     def _ask_in_time(self, now: float) -> None:
         """Request a PING before the window is full."""
-        ahead = self.session.audio.samples - self._proved
-        if not self._pings and ahead >= self._window // 2:
+        if not self._pings and self.ahead >= self._window // 2:
             self.ask_ping(now)
 
     # -- marks -------------------------------------------------------------
@@ -188,6 +195,17 @@ class Link:
         """It is fed from ``position`` on; marks before are dealt with."""
         self.session.begin_at(position)
         self.marked_to = position
+
+    def rewind(self, position: int) -> None:
+        """It is fed again from ``position`` on; what was heard so far proves
+        nothing of that."""
+        self.session.rewind(position)
+        self.marked_to = position
+        self.hold = None
+        self._heard.clear()
+        self._quiet_to = None
+        for ping in self._pings:
+            ping.position = 0
 
     def begin_hold(self, mark: int, start: int, now: float) -> None:
         """Send nothing beyond ``mark`` until the server has heard it all and
@@ -218,7 +236,7 @@ class Link:
             return
         # A PING arrives as much later as the PONG was on its way.
         read_at = hold.heard_at - self._shortest_trip
-        looked_at = max(read_at, self._busy_until)
+        looked_at = max(read_at, self.looked_at)
         hold.decide_at(max(looked_at + self._limits.settle_ms / 1000, now))
 
     def mark_done(self, mark: int) -> None:

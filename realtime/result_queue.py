@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
+from collections.abc import Sequence
 
 from .audio_buffer import AudioBuffer, Span
 from .faults import Fault
@@ -11,6 +12,7 @@ from .results import (
     DropCause,
     Final,
     Interim,
+    LateFinal,
     Result,
     TurnFailed,
     TurnResult,
@@ -35,6 +37,8 @@ class ResultQueue:
     def __init__(self, buffer: AudioBuffer, settings: SessionSettings) -> None:
         self.results: deque[Result] = deque()
         self.dropped = 0
+        self.late_finals = 0
+        self.late_final_words = 0
         self._buffer = buffer
         self._rate = settings.rate
         self.configure(settings)
@@ -69,7 +73,10 @@ class ResultQueue:
 
     def final(self, turn: Turn) -> None:
         """Report the last word of a settled turn."""
-        if not self._is_noise_tail(turn):
+        if self._is_noise_tail(turn):
+            # There is nothing that a later word could differ from.
+            turn.said = None
+        else:
             text = turn.transcript.strip()
             result = self._result(turn, text, turn.end)
             self.results.append(Final(result))
@@ -78,6 +85,18 @@ class ResultQueue:
                 sample = self.samples(_VOICE_SAMPLE_MS)
                 self._voice = self._buffer.read(stop - sample, stop)
         self._next_turn()
+
+    def late(self, turn: Turn) -> None:
+        """The last word of a turn that had its final before: it is not said
+        again, but counted where it differs."""
+        said = (turn.said or "").split()
+        meant = turn.transcript.split()
+        changed = None
+        if said != meant:
+            changed = _changed_words(said, meant)
+            self.late_finals += 1
+            self.late_final_words += changed
+        self.results.append(LateFinal(turn.item_id, changed, turn.usage))
 
     def failed(self, turn: Turn, fault: Fault) -> None:
         """Report that a turn's audio is given up."""
@@ -198,6 +217,7 @@ class ResultQueue:
             settings.hints,
             turn.usage,
             turn.logprobs,
+            turn.said is not None,
         )
 
     def _speech_start(self, turn: Turn, end: int) -> int:
@@ -236,3 +256,10 @@ class ResultQueue:
             return end - silence
         span = self._buffer.span(turn.begin, end)
         return end if span is None else span[1]
+
+
+def _changed_words(first: Sequence[str], second: Sequence[str]) -> int:
+    """How many words of one the other does not have, whatever their order; of
+    the two numbers the larger one."""
+    one, other = Counter(first), Counter(second)
+    return max((one - other).total(), (other - one).total())

@@ -32,7 +32,7 @@ class TurnResult:
     wrote it.  ``languages``
     are the codes that the server reported, ``hints`` those that it was told
     to expect.  ``usage`` and ``logprobs`` are as
-    the server sent them.
+    the server sent them.  ``early``: it is for good because the time was up.
     """
 
     item_id: str
@@ -44,6 +44,7 @@ class TurnResult:
     hints: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: Sequence[Mapping[str, Any]] = ()
+    early: bool = False
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,19 @@ class Final:
     """A turn's last word.  ``turn.text`` may be empty: nothing was said."""
 
     turn: TurnResult
+
+
+@dataclass(frozen=True)
+class LateFinal:
+    """The server's last word about a turn whose final was early.
+
+    ``changed_words``: how many words of one of both texts the other has not,
+    of the larger number; None where they are the same.
+    """
+
+    item_id: str
+    changed_words: int | None
+    usage: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -143,6 +157,7 @@ Result = (
     SessionReady
     | Interim
     | Final
+    | LateFinal
     | TurnCommitted
     | TurnFailed
     | FinalizeEnd

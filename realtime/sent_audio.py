@@ -22,6 +22,11 @@ class SentAudio:
         """The next audio is that from ``position`` on."""
         self.end = position
 
+    def rewind(self, position: int) -> None:
+        """The same once more; whatever came before is not asked for again."""
+        self.end = position
+        self._anchors = [(self.samples, position)]
+
     def append(self, samples: int) -> None:
         """The next ``samples`` were appended to the session."""
         if not self._anchors or self.position(self.samples) != self.end:
@@ -31,12 +36,12 @@ class SentAudio:
 
     def position(self, session_sample: int) -> int:
         """The call's position of a sample of the session."""
-        base = (0, 0)
+        base = self._anchors[0] if self._anchors else (0, 0)
         for anchor in self._anchors:
             if anchor[0] > session_sample:
                 break
             base = anchor
-        return base[1] + session_sample - base[0]
+        return base[1] + max(session_sample - base[0], 0)
 
     def position_of_ms(self, session_ms: int) -> int:
         """The call's position of a session time in ms.

@@ -176,6 +176,14 @@ class Session:
         self.begin_at(keep_from)
         self.turns.drop_open()
 
+    def rewind(self, position: int) -> None:
+        """Send what follows ``position`` again; no word about the items so
+        far counts any more."""
+        if self.turns.by_client:
+            self.outbox.append(clear_event())
+        self.audio.rewind(position)
+        self.turns.begin_again(position)
+
     # -- receiving -------------------------------------------------------
 
     def receive(self, event: ServerEvent, now: float) -> Turn | None:

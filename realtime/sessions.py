@@ -24,6 +24,8 @@ from .states import Machine
 
 #: Between attempts to open the session that follows, at least, in seconds.
 _SPARE_PAUSE_S = 1.0
+#: So much audio has to be delivered before the back-off begins anew, in ms.
+_PROGRESS_MS = 300
 
 
 class NextState(Enum):
@@ -72,6 +74,8 @@ class Sessions:
         #: Of the session that follows a living one, which is another matter.
         self._next_backoff = Backoff(rng)
         self._next_refused = False
+        #: What was delivered when the back-off began anew.
+        self._progress_at = 0
 
     # -- what there is ------------------------------------------------------
 
@@ -275,9 +279,18 @@ class Sessions:
         """How long to wait before audio is sent again, in s."""
         return self._backoff.next_delay()
 
-    def progressed(self) -> None:
-        """What was lost before has been made up for."""
-        self._backoff.reset()
+    def progressed(self, watermark: int) -> None:
+        """Everything before it is delivered.
+
+        It takes some audio to say that what was lost before has been made up
+        for: a server that ends each session with a word or an error would be
+        dialed without an end.
+        """
+        assert self.active is not None
+        rate = self.active.session.settings.rate
+        if watermark - self._progress_at >= _PROGRESS_MS * rate // 1000:
+            self._progress_at = watermark
+            self._backoff.reset()
 
     def stop(self) -> None:
         """The call is over."""

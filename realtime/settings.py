@@ -68,7 +68,8 @@ class SessionSettings:
     for off.  ``prefix_padding_ms`` and
     ``silence_duration_ms`` repeat the turn detector's values so that speech
     times can be told from padded ones.  ``keyword_style`` tells where the
-    words go in a dialect that has no field for them.  ``extra`` is merged over
+    words go in a dialect that has no field for them.  ``live``: the model
+    sends text while a turn is still spoken.  ``extra`` is merged over
     the session object word for word.
     """
 
@@ -83,6 +84,7 @@ class SessionSettings:
     turn_detection: Mapping[str, Any] | None = None
     noise_reduction: NoiseReduction | None = None
     include: tuple[Include, ...] = ()
+    live: bool = False
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -20,15 +20,19 @@ from __future__ import annotations
 import random
 from collections import deque
 
-from .audio_buffer import AudioBuffer, FindSpeech
+from .audio_buffer import AudioBuffer, FindSound, FindSpeech
+from .caution import Caution
 from .change import ANSWER_S
 from .exchange import Exchange
 from .faults import Fault
 from .feed import Feed
+from .finalizes import FinalizeQueue
 from .in_force import CALL_OVER, SettingsInForce
 from .limits import Limits
 from .link import Link
 from .progress import Progress
+from .quiet import Quiet
+from .replay import Replay
 from .result_queue import ResultQueue
 from .results import Result
 from .session import MIN_COMMIT_MS
@@ -53,17 +57,42 @@ class Transcription:
         *,
         protocol: ProtocolChoice,
         find_speech: FindSpeech,
+        find_sound: FindSound | None = None,
         rng: random.Random,
         address: object = None,
     ) -> None:
         self.limits = limits
         limit = limits.max_buffer_ms * settings.rate // 1000
-        self._buffer = AudioBuffer(settings.sample_bytes, limit, find_speech)
-        self._feed = Feed(self._buffer, settings, limits)
+        self._buffer = AudioBuffer(
+            settings.sample_bytes, limit, find_speech, find_sound
+        )
+        caution = Caution(limits, settings.rate)
+        self._feed = Feed(self._buffer, settings, limits, caution)
         self._queue = ResultQueue(self._buffer, settings)
+        self._finalizes = FinalizeQueue(limits.finalize_timeout_ms)
         self.sessions = Sessions(limits, protocol, rng)
+        self._quiet = Quiet(
+            self._buffer, self._feed, self.sessions, settings.rate
+        )
+        replay = Replay(
+            self._buffer,
+            self._feed,
+            self._queue,
+            self.sessions,
+            self._finalizes,
+            caution,
+            limits,
+            rng,
+        )
         self.progress = Progress(
-            self._buffer, self._feed, self._queue, self.sessions, limits
+            self._buffer,
+            self._queue,
+            self.sessions,
+            replay,
+            self._quiet,
+            caution,
+            self._finalizes,
+            limits,
         )
         self._in_force = SettingsInForce(
             settings,
@@ -78,7 +107,11 @@ class Transcription:
             self._feed,
             self._queue,
             self.progress,
+            replay,
+            self._quiet,
+            self._finalizes,
             self._in_force,
+            caution,
             limits,
         )
 
@@ -123,6 +156,12 @@ class Transcription:
     def dropped(self) -> int:
         """Samples reported as dropped."""
         return self._queue.dropped
+
+    @property
+    def late_finals(self) -> tuple[int, int]:
+        """How many early finals differed from the server's last word, and in
+        how many words."""
+        return self._queue.late_finals, self._queue.late_final_words
 
     @property
     def speaking(self) -> bool:
@@ -180,11 +219,11 @@ class Transcription:
 
     def quiet_to(self, position: int) -> None:
         """The local detector is sure that no turn is open at ``position``."""
-        self.progress.on_local_quiet(position)
+        self._quiet.on_local_quiet(position)
 
     def finalize(self, token: object, now: float) -> None:
         """Deliver everything received so far, then say so with `token`."""
-        self.progress.finalizes.ask(token, self.received, now)
+        self._finalizes.ask(token, self.received, now)
         self.commit()
         self.exchange.settle(now)
 
@@ -230,7 +269,7 @@ class Transcription:
             # What no commit was asked for is undelivered as well.
             self.commit()
         if self.progress.undelivered and not self.progress.covers(
-            self.received
+            self.received, now
         ):
             self.progress.give_up("stopped")
         self.sessions.stop()

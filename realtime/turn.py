@@ -23,6 +23,7 @@ class TurnState(Enum):
     SPEAKING = "the server's detector hears it begin"
     STOPPED = "the server's detector heard its end"
     COMMITTED = "its audio is complete, its text is on the way"
+    EARLY = "its text so far was its final, as the time was up"
     DONE = "its last word is there"
     FAILED = "the server says that it will have no text"
 
@@ -32,7 +33,8 @@ TURN_MOVES = {
     _S.GUESSED: frozenset({_S.SPEAKING, _S.STOPPED, _S.COMMITTED}),
     _S.SPEAKING: frozenset({_S.STOPPED, _S.COMMITTED}),
     _S.STOPPED: frozenset({_S.COMMITTED}),
-    _S.COMMITTED: frozenset({_S.DONE, _S.FAILED}),
+    _S.COMMITTED: frozenset({_S.EARLY, _S.DONE, _S.FAILED}),
+    _S.EARLY: frozenset({_S.DONE, _S.FAILED}),
     _S.DONE: frozenset[TurnState](),
     _S.FAILED: frozenset[TurnState](),
 }
@@ -50,7 +52,10 @@ class Turn:
     the silence that ended it is a part of the turn.  ``by_commit``: a commit of
     ours ended it.  ``start``: where its
     speech begins, once that was reported.  ``settings``: those in force when
-    its audio began.
+    its audio began.  ``ended_at``: when its audio was complete, ``text_since``:
+    when there was text of it first, in seconds; 0 until then, and where that
+    may be another's.  ``said``: its
+    final, where that came before the server's last word.
     """
 
     item_id: str
@@ -61,13 +66,17 @@ class Turn:
     has_silence: bool = False
     by_commit: bool = False
     waiting_since: float = 0.0
+    ended_at: float = 0.0
     text: str = ""
+    text_since: float = 0.0
     transcript: str = ""
     failure: ErrorInfo | None = None
+    failed_at: float = 0.0
     languages: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: list[Mapping[str, Any]] = field(default_factory=list)
     start: int | None = None
+    said: str | None = None
     _machine: Machine[TurnState] = field(
         default_factory=lambda: Machine(TurnState.GUESSED, TURN_MOVES)
     )
@@ -88,8 +97,9 @@ class Turn:
 
     @property
     def decided(self) -> bool:
-        """The server said its last word about this turn."""
-        return self.state in (TurnState.DONE, TurnState.FAILED)
+        """What is said of this turn is decided, by the server's last word or
+        by its text so far."""
+        return self.state in (TurnState.DONE, TurnState.FAILED, TurnState.EARLY)
 
     # -- events --------------------------------------------------------------
 
@@ -101,22 +111,32 @@ class Turn:
         self._machine.to(TurnState.STOPPED)
         self.from_server = self.has_silence = True
         self.end = max(end, self.begin)
-        self.waiting_since = now
+        self.waiting_since = self.ended_at = now
 
     def commit(self, now: float) -> None:
         """Its item exists, or must exist."""
         self._machine.to(TurnState.COMMITTED)
         self.waiting_since = self.waiting_since or now
+        self.ended_at = self.ended_at or now
 
     def wait_from(self, now: float) -> None:
         """The turns before it are through; its answer is awaited from now."""
         self.waiting_since = max(self.waiting_since, now)
 
-    def add_text(self, event: ServerEvent) -> None:
+    def end_early(self) -> None:
+        """Its text so far is its final."""
+        self._machine.to(TurnState.EARLY)
+        self.said = self.transcript = self.text
+
+    def add_text(self, event: ServerEvent, now: float) -> None:
         """A ``delta``."""
+        blank = not self.text.strip()
         self.text = (self.text + event.text("delta"))[:MAX_TEXT]
-        free = MAX_TOKENS - len(self.logprobs)
-        self.logprobs.extend(event.logprobs()[:free])
+        if blank and self.text.strip():
+            self.text_since = now
+        if self.state is not TurnState.EARLY:
+            free = MAX_TOKENS - len(self.logprobs)
+            self.logprobs.extend(event.logprobs()[:free])
 
     def complete(self, event: ServerEvent) -> None:
         """``completed``; without a transcript the deltas are the text."""
@@ -131,7 +151,8 @@ class Turn:
         )
         self.logprobs = event.logprobs() or self.logprobs
 
-    def fail(self, event: ServerEvent) -> None:
+    def fail(self, event: ServerEvent, now: float) -> None:
         """``failed``."""
         self._machine.to(TurnState.FAILED)
         self.failure = error_of(event.fields)
+        self.failed_at = now

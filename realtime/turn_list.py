@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from .sent_audio import SentAudio
 from .settings import SessionSettings
-from .turn import Turn
+from .turn import Turn, TurnState
 
 #: Turns without their last word; more than this is a server that runs wild.
 MAX_TURNS = 256
@@ -22,12 +22,17 @@ _REMEMBERED_ITEMS = 512
 
 @dataclass(frozen=True, eq=False)
 class Commit:
-    """A commit of ours, of what began at ``begin``, without an answer yet."""
+    """A commit of ours, of what began at ``begin``, without an answer yet.
+
+    ``turn``: the one that was open, and that it ends; None where no word of it
+    had come.
+    """
 
     begin: int
     end: int
     event_id: str
     sent_at: float
+    turn: Turn | None = None
 
 
 class TurnList:
@@ -35,7 +40,8 @@ class TurnList:
 
     ``boundary`` is the end of the last turn.  ``settings`` are those that the
     server works by.  ``by_id`` and ``finished``: the items that have no last
-    word yet, and those that are delivered or given up.
+    word yet, and those that are delivered or given up; these with their turn
+    where its final was early.
     """
 
     def __init__(self, settings: SessionSettings, audio: SentAudio) -> None:
@@ -46,7 +52,9 @@ class TurnList:
         self._settings_from = 0
         self._audio = audio
         self._turns: dict[str, Turn] = {}
-        self._finished: dict[str, None] = {}
+        self._finished: dict[str, Turn | None] = {}
+        #: Those of them that ended early, before their item was announced.
+        self._unannounced: deque[Turn] = deque(maxlen=MAX_TURNS)
 
     def __iter__(self) -> Iterator[Turn]:
         return iter(self._turns.values())
@@ -59,7 +67,7 @@ class TurnList:
         return self._turns
 
     @property
-    def finished(self) -> Mapping[str, None]:
+    def finished(self) -> Mapping[str, Turn | None]:
         return self._finished
 
     @property
@@ -113,7 +121,9 @@ class TurnList:
     def commit(self, event_id: str, now: float) -> None:
         """A commit of what was sent so far goes out."""
         end = self._audio.end
-        self.commits.append(Commit(self.boundary, end, event_id, now))
+        self.commits.append(
+            Commit(self.boundary, end, event_id, now, self.open_turn())
+        )
         if self.by_client:
             self.boundary = end
 
@@ -130,14 +140,51 @@ class TurnList:
         if turn is not None:
             self.drop(turn)
 
+    def begin_again(self, position: int) -> None:
+        """The audio from ``position`` on gets other items."""
+        for turn in list(self):
+            self.finish(turn)
+        self.commits.clear()
+        self.boundary = position
+
+    def end_early(self, turn: Turn, now: float) -> None:
+        """The text so far of ``turn`` is its final."""
+        if not turn.committed:
+            if turn.end is None:
+                self.end_by_commit(turn)
+            if not turn.from_server:
+                self._unannounced.append(turn)
+            turn.commit(now)
+        turn.end_early()
+
     def finish(self, turn: Turn) -> None:
         """``turn`` is delivered or given up."""
         self._turns.pop(turn.item_id, None)
-        self._finished[turn.item_id] = None
+        early = turn.state is TurnState.EARLY
+        if early:
+            turn.logprobs = []
+        self._finished[turn.item_id] = turn if early else None
         if len(self._finished) > _REMEMBERED_ITEMS:
             del self._finished[next(iter(self._finished))]
 
     # -- from the server --------------------------------------------------
+
+    def announced(self, item_id: str, previous: str) -> None:
+        """The notice of an item came, which names the one before.
+
+        Text of a live model may come under another name than its item's.  So
+        where it was said before the notice, the next item that is new is its
+        item, unless that follows one of its name.
+        """
+        waiting = self._unannounced
+        for name in (previous, item_id):
+            if any(turn.item_id == name for turn in waiting):
+                while waiting.popleft().item_id != name:
+                    continue
+        known = item_id in self._turns or item_id in self._finished
+        if waiting and not known:
+            turn = waiting.popleft()
+            self._finished[item_id] = self._finished.get(turn.item_id)
 
     def turn(self, item_id: str) -> Turn | None:
         """The turn of an item; a new one where the id is plausible."""
@@ -182,6 +229,7 @@ class TurnList:
         if self.commits and self.commits[0].end <= limit + rounding:
             commit = self.commits.popleft()
             turn.end, turn.by_commit = commit.end, True
+            turn.ended_at = commit.sent_at
             if self.by_client:
                 # The boundary moved on when the commit was sent.
                 turn.begin = min(turn.begin, commit.begin)
@@ -209,7 +257,9 @@ class TurnList:
             if other.committed:
                 continue
             self.drop(other)
-            if other.begin < turn.end:
-                turn.text = turn.text or other.text
-            else:
+            if other.begin >= turn.end:
                 self._turns[other.item_id] = other
+            elif not turn.text:
+                turn.text = other.text
+                if turn.settings.live:
+                    turn.text_since = other.text_since

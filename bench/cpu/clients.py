@@ -90,6 +90,9 @@ class Ours(Client):
     async def on_asr_completed(self, turn: Any) -> None:
         self.finals += 1
 
+    async def on_asr_late(self, late: Any) -> None:
+        pass
+
     async def on_asr_committed(self, item_id: str) -> None:
         pass
 

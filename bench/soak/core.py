@@ -17,8 +17,10 @@ import traceback
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from itertools import count, islice
 
+from devkit.sim.kinds import ALL, OLD, kinds_of, parse_kinds
 from devkit.sim.random_call import Tally, owner_of, run
 from devkit.sim.state import Violation
+from devkit.sim.troubles import KINDS
 
 #: Calls of one seed have the numbers from seed * this on.
 CALLS_PER_SEED = 10_000_000
@@ -26,12 +28,14 @@ _BATCH = 25
 _SHOWN = 10
 
 
-def run_batch(seeds: list[int]) -> tuple[Tally, dict[int, str]]:
+def run_batch(
+    seeds: list[int], kinds: frozenset[str] = OLD
+) -> tuple[Tally, dict[int, str]]:
     """Some calls: what happened, and the complaints of calls that failed."""
     tally, complaints = Tally(), {}
     for seed in seeds:
         try:
-            tally.add(run(seed))
+            tally.add(run(seed, kinds=kinds))
         except Violation as violation:
             complaints[seed] = str(violation)
         except Exception:
@@ -40,7 +44,12 @@ def run_batch(seeds: list[int]) -> tuple[Tally, dict[int, str]]:
     return tally, complaints
 
 
-def soak(words: int, seed: int, processes: int) -> tuple[Tally, dict[int, str]]:
+def soak(
+    words: int,
+    seed: int,
+    processes: int,
+    kinds: frozenset[str] = ALL,
+) -> tuple[Tally, dict[int, str]]:
     """Calls until so many words were spoken, or ten calls failed."""
     tally = Tally()
     complaints: dict[int, str] = {}
@@ -51,7 +60,7 @@ def soak(words: int, seed: int, processes: int) -> tuple[Tally, dict[int, str]]:
         while tally.words < words and len(complaints) < _SHOWN:
             while len(todo) < 2 * processes:
                 batch = list(islice(seeds, _BATCH))
-                todo.add(pool.submit(run_batch, batch))
+                todo.add(pool.submit(run_batch, batch, kinds))
             done = next(as_completed(todo))
             todo.discard(done)
             more, failed = done.result()
@@ -75,8 +84,17 @@ def summary(tally: Tally, seconds: float) -> str:
         f" {tally.audio_s:.0f} s  longest outage"
         f" {tally.longest_outage_s:.0f} s  peak held"
         f" {tally.peak_held_ms} ms  changes of settings {tally.changes},"
-        f" {tally.changed} in force  seconds {seconds:.0f}"
+        f" {tally.changed} in force  seconds {seconds:.0f}\n"
+        f"let go after two silent sessions {tally.let_go}  faults by kind: "
+        + ", ".join(f"{kind} {tally.kinds[kind]}" for kind in KINDS)
     )
+
+
+def _kinds(text: str) -> frozenset[str]:
+    try:
+        return parse_kinds(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -87,18 +105,28 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--words", type=int, default=1_000_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument(
+        "--kinds",
+        type=_kinds,
+        default=ALL,
+        metavar="NAMES",
+        help="kinds of faults, with commas (default: all): " + ", ".join(KINDS),
+    )
     parser.add_argument("--call", type=int, help="repeat this one call")
     options = parser.parse_args(arguments)
     if options.words < 1 or options.processes < 1 or options.seed < 0:
         parser.error("--words, --processes: at least 1; --seed: at least 0")
     start = time.monotonic()
     if options.call is not None:
-        tally, complaints = run_batch([options.call])
+        tally, complaints = run_batch([options.call], options.kinds)
     else:
-        tally, complaints = soak(options.words, options.seed, options.processes)
+        tally, complaints = soak(
+            options.words, options.seed, options.processes, options.kinds
+        )
     seconds = time.monotonic() - start
     for seed, complaint in sorted(complaints.items()):
-        print(f"call {seed} ({owner_of(seed)}): {complaint}")
+        chosen = ", ".join(sorted(kinds_of(seed, options.kinds)))
+        print(f"call {seed} ({owner_of(seed)}; {chosen}): {complaint}")
     if complaints:
         print(f"{len(complaints)} calls broke a promise; repeat one: --call N")
         return 1

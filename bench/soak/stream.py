@@ -27,6 +27,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     FinalizeEnd,
     InternalFault,
+    LateFinal,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -153,6 +154,9 @@ class Listener:
             self._lost_at = None
 
     async def on_asr_delta(self, turn: TurnResult) -> None:
+        pass
+
+    async def on_asr_late(self, late: LateFinal) -> None:
         pass
 
     async def on_asr_committed(self, item_id: str) -> None:

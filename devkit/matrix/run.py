@@ -21,6 +21,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     FinalizeEnd,
     InternalFault,
+    LateFinal,
     ServerProblem,
     SessionLost,
     SessionReady,
@@ -59,6 +60,9 @@ class _Listener:
         if turn.text:
             self.outcome.texts.append(turn.text)
             self.outcome.interims.append([])
+
+    async def on_asr_late(self, late: LateFinal) -> None:
+        pass
 
     async def on_asr_committed(self, item_id: str) -> None:
         pass

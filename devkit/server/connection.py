@@ -7,6 +7,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from .client_events import (
     parse,
 )
 from .context import ServerContext
+from .deadly_text import DeadlyText
 from .errors import (
     CLOSE_INTERNAL_ERROR,
     CLOSE_POLICY_VIOLATION,
@@ -43,6 +45,12 @@ from .rules import Rule
 from .settings import SessionSettings
 from .turns import Turns
 
+# How a detector freezes, by fault: the event that is its last.
+_FREEZES = {
+    "frozen_detector": "",
+    "frozen_in_turn": "input_audio_buffer.speech_started",
+    "frozen_after_commit": "input_audio_buffer.committed",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -81,6 +89,8 @@ class Connection:
         self._reading.set()
         self._expires_at = int(time.time() + context.session_seconds)
         self._audio_faults = self._plan_audio_faults()
+        self._messages = 0
+        self._deadly = DeadlyText(context)
 
     async def serve(self) -> None:
         """Returns when the connection has ended, whoever ended it."""
@@ -92,6 +102,7 @@ class Connection:
             await self._read()
         finally:
             self._turns.abandon_live()
+            self._deadly.abandon()
             await self._transcriber.stop()
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
@@ -217,7 +228,15 @@ class Connection:
         try:
             while True:
                 await self._reading.wait()
-                self._receive(await self._ws.recv())
+                message = await self._ws.recv()
+                if self._messages == self._last_message:
+                    self._drop("drop_after_messages")
+                    return
+                self._messages += 1
+                audio = self._receive(message)
+                if audio and await self._deadly.is_said(audio, self._settings):
+                    self._drop("drop_text")
+                    return
                 # recv() does not suspend while messages are queued: a client
                 # that floods would hold up every transcript.
                 await asyncio.sleep(0)
@@ -226,7 +245,8 @@ class Connection:
 
     # --- client events ----------------------------------------------------
 
-    def _receive(self, message: str | bytes) -> None:
+    def _receive(self, message: str | bytes) -> bytes:
+        """Returns the audio that was in it."""
         if self._silent:
             self._silent = False
             self._send_session("created")
@@ -235,19 +255,23 @@ class Connection:
         except ApiError as error:
             if Rule.JSON_TEXT in self._rules:
                 self.outbox.send_error(error)
-            return
+            return b""
         try:
-            self._handle(event)
+            return self._handle(event)
         except ApiError as error:
             event_id = event.get("event_id")
             named = event_id if isinstance(event_id, str) else None
             self.outbox.send_error(error, named)
+        return b""
 
-    def _handle(self, event: dict[str, Any]) -> None:
+    def _handle(self, event: dict[str, Any]) -> bytes:
         kind = event.get("type")
         if kind == "input_audio_buffer.append":
-            self._append(event)
-            return
+            return self._append(event)
+        self._obey(event, kind)
+        return b""
+
+    def _obey(self, event: dict[str, Any], kind: object) -> None:
         with self._context.journal.change():
             self.record.log(self.record.events, event)
         if self.record.session_id is None:
@@ -278,7 +302,7 @@ class Connection:
         else:
             self._item_event(kind.rpartition(".")[2], event)
 
-    def _append(self, event: dict[str, Any]) -> None:
+    def _append(self, event: dict[str, Any]) -> bytes:
         data = b""
         try:
             data = audio_of(event, self._rules)
@@ -290,7 +314,7 @@ class Connection:
                 self.record.appends += 1
                 self.record.audio_bytes += len(data)
         if self.record.session_id is None or self._kind != "transcription":
-            return
+            return b""
         audio_ms = self._turns.append(data)
         with self._context.journal.change():
             self.record.audio_ms = audio_ms
@@ -298,6 +322,7 @@ class Connection:
             _, name, strike = self._audio_faults.pop(0)
             self._context.struck(self.record, name)
             strike()
+        return data
 
     def _update(self, session: Any) -> None:
         kind = session.get("type")
@@ -355,12 +380,18 @@ class Connection:
             item.deleted = True
         self.outbox.send("conversation.item.deleted", item_id=item_id)
 
+    def _drop(self, fault: str) -> None:
+        self._context.struck(self.record, fault)
+        self.reset()
+
     # --- faults at a place in the audio ------------------------------------
 
     def _plan_audio_faults(self) -> list[tuple[float, str, Callable[[], None]]]:
         faults, number = self._context.faults, self.record.number
+        self._last_message: int | None = None
         if not self._context.strikes("audio_faults_on", number):
             return []
+        self._last_message = faults.drop_after_messages
         close = CLOSE_INTERNAL_ERROR if faults.server_error_close else None
         chance = self._context.dice.drop_position_ms(faults.drop_rate, number)
         if chance < math.inf:
@@ -386,6 +417,15 @@ class Connection:
             ),
             (faults.freeze_after_audio_ms, "freeze", self.freeze),
         ]
+        for fault, last in _FREEZES.items():
+            if self._context.strikes(fault, number):
+                say_no_more = partial(self.outbox.say_no_more, last)
+                if faults.frozen_after_ms:
+                    plan.append((faults.frozen_after_ms, fault, say_no_more))
+                    continue
+                # It holds for the first append as well.
+                self._context.struck(self.record, fault)
+                say_no_more()
         placed = [
             (math.inf if place is None else place, name, strike)
             for place, name, strike in plan

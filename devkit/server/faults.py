@@ -100,6 +100,9 @@ class Faults:
     failed_code: str = _setting(
         "server_error", f"error of .failed: {' or '.join(FAILED_CODES)}"
     )
+    failed_retry_s: float = _setting(
+        0, "with it .failed is rate_limit_exceeded and names this time"
+    )
     slow_completed_ms: float = _setting(
         5000, "delay for slow_completed and swapped_completed"
     )
@@ -134,6 +137,19 @@ class Faults:
     root_predecessor: When = _on_connections(
         "the first item's previous_item_id is 'root'"
     )
+    frozen_detector: When = _on_connections(
+        "no event about audio any more from frozen_after_ms on; PINGs are "
+        "answered"
+    )
+    frozen_in_turn: When = _on_connections(
+        "the same, from the next speech_started on"
+    )
+    frozen_after_commit: When = _on_connections(
+        "the same, from the next committed on"
+    )
+    frozen_after_ms: float = _setting(
+        0, "audio of a connection before the frozen faults may strike"
+    )
     slow_handshake_ms: float = _setting(2000, "delay for slow_handshake")
     refused_status: int = _setting(
         503, "HTTP status for refused; 101 sends refused_error, then CLOSE"
@@ -154,6 +170,12 @@ class Faults:
         "where the faults below strike", "always"
     )
     drop_after_audio_ms: int | None = _setting(None, "TCP reset")
+    drop_after_messages: int | None = _setting(
+        None, "TCP reset at the client's next event after so many"
+    )
+    drop_text: str = _setting(
+        "", "TCP reset as soon as the audio says this text"
+    )
     drop_rate: float = _setting(0, "TCP resets per second of audio, by chance")
     expire_after_audio_ms: int | None = _setting(
         None, "session_expired, then CLOSE 1001"

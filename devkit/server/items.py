@@ -211,8 +211,18 @@ class Transcriber:
             "param": None,
         }
         limit = "rate_limit_exceeded"
-        if item.faults.failed_code == limit or "rate_limited" in item.struck:
+        retry_s = item.faults.failed_retry_s
+        if (
+            item.faults.failed_code == limit
+            or "rate_limited" in item.struck
+            or retry_s
+        ):
             error |= {"type": "rate_limit_error", "code": limit}
+        if retry_s:
+            # As the service words it.
+            error["message"] = (
+                f"Rate limit reached. Please try again in {retry_s:g}s."
+            )
         self._outbox.send(
             _PREFIX + "failed",
             item_id=item.record.item_id,

@@ -16,6 +16,9 @@ from .context import ServerContext
 from .errors import ApiError
 from .records import SessionRecord
 
+# Events that tell what became of audio begin like this.
+_ABOUT_AUDIO = ("input_audio_buffer.", "conversation.item")
+_COMMIT_EMPTY = "input_audio_buffer_commit_empty"
 # (code, reason) of a CLOSE; None resets the TCP connection.
 _Ending = tuple[int, str] | None
 
@@ -46,10 +49,20 @@ class Outbox:
         self._queue: asyncio.Queue[dict[str, Any] | _Ending] = asyncio.Queue()
         self._numbers = itertools.count(1)
         self._ended = False
+        self._numb = False
+        self._numb_after = ""
         self.running = asyncio.Event()  # cleared while frozen
         self.running.set()
 
+    def say_no_more(self, after: str = "") -> None:
+        """Say nothing about audio any more, or not beyond the next event of
+        the type ``after``."""
+        self._numb, self._numb_after = not after, after
+
     def send(self, event_type: str, **fields: Any) -> None:
+        if self._numb and event_type.startswith(_ABOUT_AUDIO):
+            return
+        self._numb |= event_type == self._numb_after
         self.send_raw(
             {
                 "type": event_type,
@@ -67,6 +80,8 @@ class Outbox:
         self, error: ApiError, client_event_id: str | None = None
     ) -> None:
         """The ``error`` event, and CLOSE if the error asks for it."""
+        if self._numb and error.code == _COMMIT_EMPTY:
+            return
         self.send("error", error=error.body(client_event_id))
         if error.close is not None:
             self.close(error.close, error.close_reason)

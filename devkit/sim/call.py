@@ -37,6 +37,9 @@ OWNERS: tuple[Owner, ...] = ("server", "semantic", "client", "local")
 #: A core that wants to be called again at once, so often, is spinning.
 _SPINS = 200
 _PIECE_MS = 100
+#: Without a frame for so long an open turn is over: the extension's
+#: gap_timeout_ms, which is silence_duration_ms + 1000 unless it is set.
+GAP_S = 1.5
 _DETECTORS: dict[str, dict[str, Any]] = {
     "server": {
         "type": "server_vad",
@@ -54,7 +57,9 @@ class Call(CallState):
     ``local_skip`` the same where silence is not sent.
 
     Every step is watched: `state.Violation` is raised where a promise is
-    broken.  ``connect_s``: the longest time that a connection takes.
+    broken.  ``connect_s``: the longest time that a connection takes;
+    ``kinds``: the faults that it may have (`troubles.KINDS`), of which one
+    alone is judged more strictly.
     """
 
     def __init__(
@@ -66,6 +71,7 @@ class Call(CallState):
         *,
         connect_s: float = 0.0,
         wall_error_s: float = 0.0,
+        kinds: frozenset[str] = frozenset({"old"}),
     ) -> None:
         limits = limits or Limits(packet_ms=100, replay_packet_ms=1000)
         settings = SessionSettings(
@@ -80,14 +86,14 @@ class Call(CallState):
             find_speech=find_speech,
             rng=rng,
         )
-        super().__init__(core, server, limits, settings, owner)
+        super().__init__(core, server, limits, settings, owner, kinds)
         self.rng = rng
         self.connect_s = connect_s
         self.wall_error_s = wall_error_s
+        self.piece_ms = _PIECE_MS
         self.reachable = True
         self.detector: SimDetector | None = None
         self.next_owner: str | None = None
-        self.connections: list[SimConnection] = []
         self.attempts: list[float] = []
         self.refusals: list[Fault] = []
         self.refuses_spare = False
@@ -101,6 +107,8 @@ class Call(CallState):
         self.stalled = False
         if self.owner in ("local", "local_skip"):
             self.listen()
+        #: When it is stopped, wherever it is then; None: not by itself.
+        self.over_at: float | None = None
         self.watch = Watch(self)
         self.core.start(self.now)
         self.settle()
@@ -108,10 +116,12 @@ class Call(CallState):
     # -- the talker --------------------------------------------------------
 
     def hear(self, audio: bytes) -> None:
-        """Audio in real time, in pieces of 100 ms; or, while the host is
+        """Audio in real time, in pieces of ``piece_ms``; or, while the host is
         stalled, all at once."""
-        size = ms(_PIECE_MS)
+        size = ms(self.piece_ms)
         for at in range(0, len(audio), size):
+            if self.stopped:
+                return
             piece = audio[at : at + size]
             self.core.audio(piece)
             if self.detector is not None:
@@ -149,11 +159,41 @@ class Call(CallState):
             if index:
                 audio += SILENCE * ms(gap_ms)
             word = len(self.spoken) + 1
+            if self.stopped:
+                break
             self.spoken.append(Spoken(word, self.core.received + len(audio)))
             audio += audio_of(word)
         rest = stop_at or 0
         self._unsaid = bytes(audio[len(audio) - rest :])
         self.hear(bytes(audio[: len(audio) - rest]))
+
+    def gap(self, seconds: float) -> None:
+        """Nothing comes for so long; the extension ends an open turn."""
+        self.server.troubles.came["gap"] += 1
+        self.wait(min(seconds, GAP_S))
+        if seconds <= GAP_S or self.stopped:
+            return
+        if self.detector is not None:
+            self.detector.finalize()
+        elif self.owner != "client":
+            self.core.commit()
+        if self.owner != "client":
+            self._note_commit()
+            self.watch.demands.gap()
+        self.settle()
+        self.wait(seconds - GAP_S)
+        self.watch.demands.gap_is_over(seconds - GAP_S)
+
+    def music(self, seconds: float) -> None:
+        """Sound with short breaks; steady where these are left out."""
+        self.server.troubles.came["steady_sound"] += 1
+        dice = self.server.troubles.rng
+        steady = dice.random() < 0.5
+        until = self.core.received + ms(seconds * 1000)
+        while self.core.received < until and not self.stopped:
+            self.noise(dice.uniform(100, 2000))
+            if not steady:
+                self.pause(dice.uniform(20, 400))
 
     def resume(self) -> None:
         """Say the rest of the word that `say` left."""
@@ -161,6 +201,8 @@ class Call(CallState):
         self.hear(rest)
 
     def finalize(self) -> None:
+        if self.stopped:
+            return
         token = f"f{len(self.asked)}"
         self.asked.append(token)
         self.asked_at.append(self.core.received)
@@ -171,6 +213,8 @@ class Call(CallState):
         self.settle()
 
     def commit(self) -> None:
+        if self.stopped:
+            return
         if self.detector is not None:
             self.detector.finalize()
         self.core.commit()
@@ -228,10 +272,14 @@ class Call(CallState):
     def _note_commit(self) -> None:
         if self.commits[-1] != self.core.received:
             self.commits.append(self.core.received)
+            self.boundaries.append(self.core.received)
 
     def stop(self) -> None:
         """The call is over, whatever is still open."""
+        if self.stopped:
+            return
         self.stopped = True
+        self.over_at = None
         self.core.stop(self.now)
         self.settle()
 
@@ -265,6 +313,12 @@ class Call(CallState):
             self.faults_done += not connection.deaf
             connection.deaf = True
 
+    def numb(self, kind: str) -> None:
+        """From the next point of this kind on, one of `troubles.FREEZES`, the
+        server says nothing about the audio."""
+        for connection in self.connections:
+            connection.ears.plan(kind)
+
     def slow_down(self, pace: float, reads_ahead: bool = False) -> None:
         """The server looks at ``pace`` seconds of audio in a second."""
         self.faults_done += pace < self.server.pace
@@ -285,11 +339,17 @@ class Call(CallState):
 
     def _close(self, connection: SimConnection, code: int, reason: str) -> None:
         connection.open = False
+        self.watch.demands.closed(connection)
         self.core.exchange.closed(connection.link, code, reason, self.now)
 
     def wait(self, seconds: float) -> None:
         """Let virtual time pass."""
         until = self.now + seconds
+        if self.over_at is not None and until >= self.over_at:
+            over_at, self.over_at = self.over_at, None
+            self.wait(max(0.0, over_at - self.now))
+            self.server.troubles.came["stop"] += 1
+            self.stop()
         spins = 0
         self.settle()
         while True:
@@ -384,6 +444,7 @@ class Call(CallState):
             return  # the client closes such a socket
         fault = self._refusal()
         if fault is not None:
+            self.watch.demands.refused(fault)
             self.core.exchange.failed(fault, self.now)
             return
         self.opened += 1
@@ -417,16 +478,22 @@ class Call(CallState):
         if close is not None and self.now >= close[0]:
             busy = True
             self.faults_done += close == connection.expiry
+            if connection.died_of:
+                self.server.troubles.came[connection.died_of] += 1
+                self.watch.demands.died(connection)
             self._close(connection, *close[1:])
         return busy
 
     # -- the verdict -------------------------------------------------------
 
     def finish(self, seconds: float = 300) -> None:
-        """All is well from now on; wait for everything to be delivered."""
+        """All is well from now on, but for sessions that are frozen and what
+        sessions die of; wait for everything to be delivered or reported."""
         self.reachable = True
         self.refusals.clear()
         self.server.faults = Faults(delay_s=0.5)
+        self.server.troubles.freezes.clear()
+        self.server.troubles.failing.stop()
         self.slow_down(math.inf)
         self.pause(1000)
         self.finalize()
@@ -450,4 +517,7 @@ class Call(CallState):
 
     def check(self) -> None:
         """Every word once, in order; every finalize answered, in order."""
-        self.watch.finish()
+        if self.stopped:
+            self.watch.after_stop()
+        else:
+            self.watch.finish()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
 from .call import OWNERS, Call
+from .kinds import OLD, Schedule, kinds_of, troubles_of
 from .server import Faults, SimServer
 from .words import WORD_SAMPLES, ms
 
+#: How long the last words may take where each session delivers a turn.
+_FINISH_S = 1200
 #: Close codes that do not end the call for good.
 CODES = (1000, 1001, 1006, 1006, 1011, 1012)
 STATUSES = (429, 500, 503)
@@ -23,7 +28,11 @@ PACES = ((1.2, False), (2.5, True), (6.0, True), (math.inf, False))
 
 @dataclass
 class Tally:
-    """What happened in one or many calls.  Times in seconds, sizes in ms."""
+    """What happened in one or many calls.  Times in seconds, sizes in ms.
+
+    ``let_go``: words that two sessions were silent about; ``kinds``: how
+    often each kind of fault came.
+    """
 
     calls: int = 0
     words: int = 0
@@ -37,10 +46,15 @@ class Tally:
     longest_outage_s: float = 0.0
     changes: int = 0
     changed: int = 0
+    let_go: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Tally) -> None:
         """Count another call in."""
         for name, value in vars(other).items():
+            if name == "kinds":
+                self.kinds += value
+                continue
             old = getattr(self, name)
             largest = name in ("peak_held_ms", "longest_outage_s")
             setattr(self, name, max(old, value) if largest else old + value)
@@ -53,8 +67,9 @@ def owner_of(seed: int) -> str:
     return "local_skip" if skips else owner
 
 
-def make_call(seed: int) -> Call:
-    """A call on a server that misbehaves in a way of its own."""
+def make_call(seed: int, kinds: Collection[str] = OLD) -> Call:
+    """A call on a server that misbehaves in a way of its own, of the kinds
+    that are allowed."""
     rng = random.Random(seed)
 
     def sometimes(*chances: float) -> float:
@@ -78,13 +93,20 @@ def make_call(seed: int) -> Call:
         delay_s=rng.choice((0.1, 2.0, 6.0)),
     )
     life = rng.choice((None, None, 20.0, 60.0))
-    server = SimServer(rng, faults, life, tells_expiry=rng.random() < 0.7)
+    chosen = kinds_of(seed, kinds)
+    tells_expiry = rng.random() < 0.7
+    if "old" not in chosen:
+        faults, life = Faults(delay_s=faults.delay_s), None
+    troubles = troubles_of(seed, chosen)
+    server = SimServer(rng, faults, life, tells_expiry, troubles)
     limits = Limits(
         packet_ms=100,
         replay_packet_ms=1000,
         max_buffer_ms=rng.choice((120_000, 120_000, 20_000, 8_000)),
         max_turn_ms=rng.choice((30_000, 6_000)),
     )
+    if "old" not in chosen:
+        limits = replace(limits, max_buffer_ms=120_000)
     return Call(
         rng,
         server,
@@ -92,27 +114,45 @@ def make_call(seed: int) -> Call:
         limits,
         connect_s=rng.choice((0.0, 0.3, 3.0)),
         wall_error_s=rng.choice((0.0, 0.0, 0.0, -4000.0, 4000.0)),
+        kinds=chosen,
     )
 
 
-def run(seed: int, turns: int = 25, words: int = 12) -> Tally:
+def run(
+    seed: int,
+    turns: int = 25,
+    words: int = 12,
+    kinds: Collection[str] = OLD,
+) -> Tally:
     """One call to its end; raises `state.Violation`."""
-    call = make_call(seed)
+    call = make_call(seed, kinds)
     call.keep_results = False
     rng = call.rng
     stalls = random.Random(f"stalls of {seed}")
+    schedule = Schedule(call, seed, call.kinds, words)
+    schedule.begin()
     for _ in range(turns):
+        if call.stopped:
+            break
+        schedule.before_turn()
         _speak(call, rng, words)
         if rng.random() < (0.9 if call.owner == "client" else 0.2):
             call.pause(rng.uniform(0, 400))
             call.finalize()
         call.pause(rng.choice((rng.uniform(0, 1500), rng.uniform(0, 300))))
+        schedule.after_turn()
+        if "old" not in call.kinds or call.stopped:
+            continue
         disturb(call, rng)
         if rng.random() < 0.08:
             change(call, rng)
         if stalls.random() < 0.03:
             _stall(call, stalls)
-    call.finish()
+    if call.stopped:
+        # Nothing more may come.
+        call.wait(60)
+    else:
+        call.finish(_FINISH_S if schedule.is_new else 300)
     call.check()
     return tally_of(call)
 
@@ -126,9 +166,11 @@ def _speak(call: Call, rng: random.Random, words: int) -> None:
         many *= 20
     call.say(many, rng.choice((30, 60, 200)), rest)
     if rest is not None:
-        rng.choice((call.finalize, call.commit, call.drop))()
+        interrupt = rng.choice((call.finalize, call.commit, call.drop))
+        if interrupt != call.drop or "old" in call.kinds:
+            interrupt()
         call.resume()
-    if rng.random() < 0.05:
+    if rng.random() < 0.05 and call.kinds & {"old", "steady_sound"}:
         call.pause(rng.uniform(0, 1000))
         call.noise(rng.uniform(20, 600))
 
@@ -214,11 +256,13 @@ def disturb(call: Call, rng: random.Random) -> None:
 
 def tally_of(call: Call) -> Tally:
     """What happened in a call."""
+    old = call.faults_done + call.server.struck
+    old -= call.server.troubles.came["refused_timed"]
     return Tally(
         calls=1,
         words=len(call.spoken),
         delivered=call.watch.delivered,
-        faults=call.faults_done + call.server.struck,
+        faults=old + call.server.troubles.came.total(),
         reported=call.watch.reported,
         sessions=call.opened,
         replayed_s=call.core.exchange.replayed / ms(1000),
@@ -227,4 +271,6 @@ def tally_of(call: Call) -> Tally:
         longest_outage_s=call.watch.longest_outage,
         changes=call.changes,
         changed=call.watch.changed,
+        let_go=call.watch.demands.let_go,
+        kinds=call.server.troubles.came + Counter(old=old),
     )

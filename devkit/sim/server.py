@@ -16,6 +16,7 @@ from typing import Any
 
 from ten_packages.extension.openai_asr_python.realtime.link import Link
 
+from .troubles import Doom, Ears, Failure, Troubles
 from .words import (
     INVENTED,
     LATE,
@@ -55,6 +56,8 @@ class Faults:
     delay_s: float = 2.0
 
 
+#: How the connection of a session ends that died.
+_FATAL = (1006, 1006, 1011)
 _JUNK: tuple[str, ...] = (
     "not json",
     "[]",
@@ -71,6 +74,10 @@ _JUNK: tuple[str, ...] = (
 )
 
 
+#: What a session says that has nothing to do with the audio.
+_NOT_AUDIO = ("session.created", "session.updated", "error")
+
+
 class SimConnection:
     """The server's side of one session.
 
@@ -83,6 +90,10 @@ class SimConnection:
         self.open = True
         self.frozen = False
         self.deaf = False
+        self.doom = Doom(server.troubles)
+        #: Of what it died, a kind of `troubles.KINDS`.
+        self.died_of = ""
+        self.ears = Ears(server.troubles)
         self.busy_until = now
         self.model = ""
         self.prompt: str | None = None
@@ -90,6 +101,7 @@ class SimConnection:
         self._turn_prompt: str | None = None
         self._next_detector: dict[str, Any] | None = None
         self._queue: list[tuple[float, int, str]] = []
+        self._failures: dict[str, Failure] = {}
         self._serial = 0
         self._last = now
         self._said: deque[tuple[float, float]] = deque(maxlen=64)
@@ -118,6 +130,8 @@ class SimConnection:
 
     # events in order of the connection; transcription events have their own
     def _say(self, now: float, **event: Any) -> None:
+        if self.ears.numb_at is not None and event["type"] not in _NOT_AUDIO:
+            return
         now = max(now, self.busy_until)
         self._last = max(self._last, now + self.server.latency())
         self._said.append((now, self._last))
@@ -140,7 +154,10 @@ class SimConnection:
         at = self.next_at()
         if at is None or at > now:
             return None
-        return heapq.heappop(self._queue)[2]
+        event = heapq.heappop(self._queue)[2]
+        if failure := self._failures.pop(event, None):
+            self.server.troubles.failing.told(failure)
+        return event
 
     def pong_at(self, now: float) -> float:
         """When the PONG for a PING of now arrives: behind what was said."""
@@ -152,6 +169,11 @@ class SimConnection:
 
     def receive(self, message: bytes, now: float) -> None:
         """Take one message of the client."""
+        if self.died_of:
+            return
+        if kind := self.doom.message():
+            self._die(kind, now)
+            return
         if message.startswith(b'{"type":"input_audio_buffer.append"'):
             start = message.index(b'"audio":"') + 9
             self._hear(base64.b64decode(message[start:-2]), now)
@@ -165,7 +187,10 @@ class SimConnection:
             self._buffer_start = self._heard
             self._say(now, type="input_audio_buffer.cleared")
         elif kind == "input_audio_buffer.commit":
-            if len(self._buffer) < ms(100):
+            if self.ears.numb_at is not None:
+                if self.ears.commit_at is None:
+                    self.ears.commit_at = now
+            elif len(self._buffer) < ms(100):
                 self._error(
                     now,
                     "input_audio_buffer_commit_empty",
@@ -212,7 +237,25 @@ class SimConnection:
         error = {"type": "invalid_request_error", "code": code, **more}
         self._say(now, type="error", error=error)
 
+    def _die(self, kind: str, now: float) -> None:
+        """This was too much for it: what it had to say is lost."""
+        self.died_of = kind
+        self.close_at = (now, self.server.troubles.rng.choice(_FATAL), "dead")
+
+    def _numb(self, point: str, now: float) -> None:
+        """Perhaps it freezes here, and says no more of what it hears.
+
+        The texts that are under way come, or do not.
+        """
+        if self.ears.freeze(point, now) and not self.ears.keeps:
+            queue = [e for e in self._queue if _TRANSCRIPTION not in e[2]]
+            heapq.heapify(queue)
+            self._queue = queue
+
     def _hear(self, audio: bytes, now: float) -> None:
+        if kind := self.doom.hears(audio):
+            self._die(kind, now)
+            return
         if not self._buffer and not self._detector:
             # This audio begins a turn.
             self._turn_prompt = self.prompt
@@ -221,12 +264,15 @@ class SimConnection:
         self._heard += len(audio)
         took = len(audio) / RATE / self.server.pace
         self.busy_until = max(self.busy_until, now) + took
-        if not self._detector:
+        if not self._speaking:
+            self._numb("frozen_before", now)
+        self.ears.hears(audio, self.busy_until)
+        if not self._detector or self.ears.numb_at is not None:
             return
         audio = without_noise(audio)
         # Walk over the runs of sound and silence in what came.
         at = 0
-        while at < len(audio):
+        while at < len(audio) and self.ears.numb_at is None:
             if not self._speaking:
                 at = len(audio) - len(audio[at:].lstrip(SILENCE))
                 if at >= len(audio):
@@ -262,6 +308,7 @@ class SimConnection:
             item_id=self._speaking,
             audio_start_ms=begin * 1000 // RATE,
         )
+        self._numb("frozen_in_turn", now)
         self._quiet_from = onset
         if self._detector == "semantic_vad":
             # How long it waits depends on what was said: another replay may
@@ -295,10 +342,12 @@ class SimConnection:
                 )
         if self.server.struck_by("error_event"):
             self._error(now, "unknown_thing", message="something else")
-        self._transcribe(item_id, audio, prompt)
+        self._numb("frozen_after_commit", now)
+        if self.ears.numb_at is None:
+            self._transcribe(item_id, audio, prompt, now)
 
     def _transcribe(
-        self, item_id: str, audio: bytes, prompt: str | None
+        self, item_id: str, audio: bytes, prompt: str | None, now: float
     ) -> None:
         server = self.server
         rng, faults = server.rng, server.faults
@@ -312,6 +361,7 @@ class SimConnection:
         if server.struck_by("wrong_id"):
             name = server.new_id()
         server.heard_under[name] = prompt
+        server.meant[name] = pieces
         if server.struck_by("empty"):
             server.misheard[name] = pieces
             words = []
@@ -323,10 +373,18 @@ class SimConnection:
             at += step
         if server.struck_by("no_completed"):
             return
-        if server.struck_by("fail"):
+        failure = server.troubles.failing.look(pieces, now, at)
+        if failure is not None or server.struck_by("fail"):
             error = {"type": "server_error", "code": None, "message": "no"}
-            failed = {"type": _TRANSCRIPTION + "failed", "error": error}
-            self._push(at, json.dumps({**failed, "item_id": name}))
+            failed: dict[str, Any] = {
+                "type": _TRANSCRIPTION + "failed",
+                "item_id": name,
+            }
+            failed["error"] = error if failure is None else failure.error
+            text = json.dumps(failed)
+            self._push(at, text)
+            if failure is not None:
+                self._failures[text] = failure
             return
         completed = {
             "type": _TRANSCRIPTION + "completed",
@@ -348,8 +406,8 @@ class SimServer:
     audio it looks at in a second; ``reads_ahead``: PONGs do not wait for that.
     ``misheard``: the pieces of items for which
     the server sent an empty transcript.  ``heard_under``: the prompt that was
-    in force when an item's audio began.  ``struck`` counts the faults that
-    happened.
+    in force when an item's audio began, ``meant``: what its whole text says.
+    ``struck`` counts the faults that happened.
     """
 
     def __init__(
@@ -358,8 +416,10 @@ class SimServer:
         faults: Faults | None = None,
         life: float | None = None,
         tells_expiry: bool = True,
+        troubles: Troubles | None = None,
     ) -> None:
         self.rng = rng
+        self.troubles = troubles or Troubles(random.Random(0))
         self.faults = faults or Faults()
         self.life = life
         self.tells_expiry = tells_expiry
@@ -370,6 +430,7 @@ class SimServer:
         self.happened: set[str] = set()
         self.misheard: dict[str, list[Piece]] = {}
         self.heard_under: dict[str, str | None] = {}
+        self.meant: dict[str, list[Piece]] = {}
         self._ids = 0
 
     @staticmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import deque
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -14,8 +15,11 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
 )
 
-from .server import SimServer
+from .server import SimConnection, SimServer
 from .words import WORD_SAMPLES, ms
+
+#: Silence that ends a turn, whoever listens, in ms.
+PARTED_MS = 1500
 
 
 class Violation(AssertionError):
@@ -38,7 +42,8 @@ class Spoken(NamedTuple):
 class CallState:
     """What was said, asked and changed so far, and to whom.
 
-    ``asked_at``, ``commits``: how much was heard then, in samples.
+    ``asked_at``, ``commits``, ``boundaries``: how much was heard then, in
+    samples; the last commits, and all of them.
     ``changing``: the settings that are asked for; ``slack_ms``: how much later
     than promised an answer may come.
     """
@@ -48,11 +53,16 @@ class CallState:
     limits: Limits
     settings: SessionSettings
     owner: str
+    kinds: frozenset[str] = frozenset({"old"})
     now: float = 1000.0
+    #: Words up to this one are delivered or reported.
+    passed: int = 0
+    connections: list[SimConnection] = field(default_factory=list)
     spoken: list[Spoken] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     asked_at: list[int] = field(default_factory=list)
     commits: deque[int] = field(default_factory=lambda: deque([0], 4))
+    boundaries: list[int] = field(default_factory=list)
     changing: SessionSettings | None = None
     change_at: float = 0.0
     slack_ms: int = 1
@@ -63,6 +73,36 @@ class CallState:
         """The first sample of a word."""
         demand(0 < word <= len(self.spoken), f"never said: w{word}")
         return self.spoken[word - 1].start
+
+    def block_of(self, word: int) -> tuple[int, int]:
+        """The first and last word of what was said around a word without a
+        pause that ends a turn everywhere, and without a commit where only
+        commits end turns."""
+        first = last = word
+        while first > 1 and not self._parted(first - 1):
+            first -= 1
+        while last < len(self.spoken) and not self._parted(last):
+            last += 1
+        return first, last
+
+    def _parted(self, word: int) -> bool:
+        """Is it in another block than the word after it?"""
+        stop = self.start_of(word) + WORD_SAMPLES
+        start = self.start_of(word + 1)
+        if self.owner == "client":
+            at = bisect_left(self.boundaries, stop)
+            return at < len(self.boundaries) and self.boundaries[at] <= start
+        return start - stop >= ms(PARTED_MS)
+
+    def is_complete(self, word: int) -> bool:
+        """Is the block of this word over?"""
+        last = self.block_of(word)[1]
+        if last < len(self.spoken):
+            return True
+        stop = self.start_of(last) + WORD_SAMPLES
+        if self.owner == "client":
+            return bool(self.boundaries) and self.boundaries[-1] >= stop
+        return self.core.received - stop >= ms(PARTED_MS)
 
     def too_short_to_commit(self, start: int, position: int) -> bool:
         """Is a word at ``start`` in the last bit before a finalize that no

@@ -25,6 +25,7 @@ from ten_packages.extension.openai_asr_python.realtime.session import (
     SessionState,
 )
 
+from .demands import Demands
 from .state import CallState, demand
 from .words import TINY, WORD_SAMPLES, Piece, ms, parse
 
@@ -49,9 +50,9 @@ class Watch:
 
     def __init__(self, call: CallState) -> None:
         self._call = call
+        self.demands = Demands(call)
         self._cover: dict[int, list[Piece]] = {}
         self._gone: deque[tuple[int, int]] = deque()
-        self._passed = 0
         self._last = (0, 0)
         self._last_end_ms = 0
         self._drops: deque[tuple[int, int]] = deque(maxlen=64)
@@ -80,6 +81,7 @@ class Watch:
         demand(self._call.core.fatal is None, "connects after a fatal fault")
         demand(not self._call.stopped, "connects after the end")
         demand(self._is_needed(), "connects while all is well")
+        self.demands.attempt(now)
         self._attempts.append(now)
         while self._attempts[0] < now - 5:
             self._attempts.popleft()
@@ -90,6 +92,7 @@ class Watch:
 
     def result(self, result: Result) -> None:
         """Look at a result as it comes."""
+        self.demands.result(result)
         if isinstance(result, Interim):
             self._on_interim(result)
         elif isinstance(result, Final):
@@ -127,6 +130,7 @@ class Watch:
         self._check_liveness()
         self._check_change()
         self._check_bounds()
+        self.demands.step()
 
     def pong(self, now: float) -> None:
         """A session answers: one that lives on for a while is progress."""
@@ -245,7 +249,7 @@ class Watch:
         if pieces:
             first = pieces[0][:2]
             demand(
-                mixed or first[0] > self._passed,
+                mixed or first[0] > self._call.passed,
                 f"interim repeats {pieces[0].text}",
             )
         shown = self._shown
@@ -270,16 +274,22 @@ class Watch:
         pieces = parse(turn.text)
         if missed is not None and not turn.text:
             pieces = missed
+        meant = self._call.server.meant.pop(turn.item_id, [])
+        if turn.early:
+            # What comes later is not said again.
+            demand(pieces == meant[: len(pieces)], f"not so far: {turn}")
+            pieces = meant
         for piece in pieces:
             self._deliver(piece)
         if pieces:
+            self.demands.turn(pieces)
             self._check_heard_under(turn.item_id, pieces[0].word)
         if turn.text:
             self._check_times(result, pieces)
         self._shown = None
 
     def _deliver(self, piece: Piece) -> None:
-        demand(piece.word > self._passed, f"doubled: {piece.text}")
+        demand(piece.word > self._call.passed, f"doubled: {piece.text}")
         demand(
             self._last <= (piece.word, piece.start),
             f"out of order: {piece.text} after word {self._last}",
@@ -335,7 +345,9 @@ class Watch:
     def _add_gone(self, start_ms: int, duration_ms: int) -> None:
         start = ms(start_ms) - _ROUNDING
         stop = ms(start_ms + duration_ms) + _ROUNDING
-        passed_to = self._call.start_of(self._passed) if self._passed else 0
+        passed_to = (
+            self._call.start_of(self._call.passed) if self._call.passed else 0
+        )
         while self._gone and self._gone[0][1] < passed_to:
             self._gone.popleft()
         self._gone.append((start, stop))
@@ -354,11 +366,11 @@ class Watch:
         """Words before the watermark must be accounted for."""
         watermark = self._call.core.watermark
         spoken = self._call.spoken
-        for word, start in spoken[self._passed :]:
+        for word, start in spoken[self._call.passed :]:
             if start + WORD_SAMPLES > watermark:
                 break
             self._account(word, start)
-            self._passed = word
+            self._call.passed = word
         for word, pieces in self._cover.items():
             for piece in pieces:
                 demand(
@@ -379,17 +391,26 @@ class Watch:
         delivered = [(p.start, p.stop) for p in self._cover.get(word, ())]
         return sorted(delivered + self._reported(start))
 
-    def _hole(self, word: int, start: int) -> bool:
+    def _hole(
+        self, word: int, start: int, accepted: int = WORD_SAMPLES
+    ) -> bool:
         at = 0
         for low, high in self._parts(word, start):
             if low > at + TINY:
                 return True
             at = max(at, high)
-        return at + TINY < WORD_SAMPLES
+        return at + TINY < accepted
 
-    def _account(self, word: int, start: int) -> None:
+    def _account(
+        self, word: int, start: int, accepted: int = WORD_SAMPLES
+    ) -> None:
+        """A word of which so much was accepted is held no more."""
+        let_go = False
+        if self._hole(word, start, accepted):
+            let_go = self.demands.excused(word)
+            self.demands.let_go += let_go
         demand(
-            not self._hole(word, start),
+            let_go or not self._hole(word, start, accepted),
             f"lost: w{word} at sample {start}, known:"
             f" {self._parts(word, start)}",
         )
@@ -424,12 +445,13 @@ class Watch:
         before = bisect_left(
             spoken, position - WORD_SAMPLES, key=lambda s: s.start
         )
-        for index in range(self._passed, before):
+        for index in range(self._call.passed, before):
             start = spoken[index].start
             if call.too_short_to_commit(start, position):
                 continue
             demand(
-                not self._hole(index + 1, start),
+                not self._hole(index + 1, start)
+                or self.demands.excused(index + 1),
                 f"{result} at {position} before w{index + 1} at {start}",
             )
 
@@ -484,11 +506,30 @@ class Watch:
             ):
                 demand(count <= _MANY, f"many {name}: {count}")
 
+    def after_stop(self) -> None:
+        """The call was stopped: what was accepted is delivered or reported."""
+        call = self._call
+        for word, start in call.spoken[call.passed :]:
+            accepted = min(WORD_SAMPLES, call.core.received - start)
+            if accepted <= 0:
+                break
+            self._account(word, start, accepted)
+            call.passed = word
+        demand(call.changing is None, "a change has no answer")
+        demand(
+            self.answered == len(call.asked),
+            f"{len(call.asked) - self.answered} finalizes without an answer",
+        )
+
     def finish(self) -> None:
         """The call is over and everything had its time."""
         call = self._call
+        self.demands.finish()
         words = len(call.spoken)
-        demand(self._passed == words, f"{words - self._passed} words held")
+        demand(
+            self._call.passed == words,
+            f"{words - self._call.passed} words held",
+        )
         demand(call.changing is None, "a change has no answer")
         demand(
             self.answered == len(call.asked),

@@ -69,7 +69,7 @@ def pieces_in(audio: bytes) -> list[Piece]:
     size = len(audio)
     at = size - len(audio.lstrip(SILENCE))
     while at < size:
-        word = _word(audio, at)
+        word = word_at(audio, at)
         if audio[at] == _MARKER and audio.startswith(word_audio(word), at):
             found.append(Piece(word, 0, WORD_SAMPLES))
             at += WORD_SAMPLES
@@ -79,7 +79,10 @@ def pieces_in(audio: bytes) -> list[Piece]:
     return found
 
 
-def _word(audio: bytes, at: int) -> int:
+def word_at(audio: bytes, at: int) -> int:
+    """The word whose group of samples begins at ``at``; 0 where it is < 0."""
+    if at < 0:
+        return 0
     word = 0
     for digit in audio[at + 1 : at + 5]:
         word = word << 6 | (digit - 0x20) & 0x3F
@@ -93,7 +96,7 @@ def _cut_piece(audio: bytes, at: int, found: list[Piece]) -> int:
     marker = audio.find(bytes([_MARKER]), at, end)
     if marker < 0 or marker + _GROUP > end:
         return end
-    word, number = _word(audio, marker), audio[marker + 5] - 0xA0
+    word, number = word_at(audio, marker), audio[marker + 5] - 0xA0
     base = marker - number * _GROUP
     start = max(at, base)
     whole = word_audio(word)

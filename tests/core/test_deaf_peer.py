@@ -7,6 +7,7 @@ import random
 
 import pytest
 from sim import OWNERS, SILENCE, Call, SimServer, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionLost,
 )
@@ -18,7 +19,10 @@ BOUND_S = 10
 
 def make_call(owner: str = "server", seed: int = 1) -> Call:
     rng = random.Random(seed)
-    return Call(rng, SimServer(rng), owner)
+    limits = Limits(
+        packet_ms=100, replay_packet_ms=1000, finalize_timeout_ms=60_000
+    )
+    return Call(rng, SimServer(rng), owner, limits)
 
 
 def losses(call: Call) -> list[SessionLost]:

@@ -399,10 +399,13 @@ def test_a_server_that_dies_after_its_pong_does_not_answer_for_its_detector():
         line.core.exchange.tick(line.now)
         line.sent()
     assert line.of(FinalizeEnd) == []
-    # Alive after all: there was nothing to say.
+    # Alive after all; but it must say something about so much sound.
     line.pong(4.0)
     line.sent()
-    assert [end.token for end in line.of(FinalizeEnd)] == ["f"]
+    assert line.of(FinalizeEnd) == []
+    line.core.exchange.tick(line.core.limits.finalize_timeout_ms / 1000)
+    [end] = line.of(FinalizeEnd)
+    assert (end.token, end.timed_out) == ("f", True)
 
 
 def test_a_turn_whose_first_audio_gave_way_does_not_start_in_the_next():

@@ -295,19 +295,18 @@ def test_tokens_of_the_last_word_replace_those_before():
     assert (final.turn.text, final.turn.logprobs) == ("", [last])
 
 
-def test_a_turn_that_fails_is_sent_again_once():
+def test_a_turn_that_fails_for_a_lasting_reason_is_sent_again_once():
     core = ScriptedCore(**WIDE)
     core.session()
     core.hear(WORD * 10, commit=True)
-    error = {"type": "server_error", "code": "c", "message": "so"}
+    error = {"type": "invalid_request_error", "code": "c", "message": "so"}
     for item in ("a", "b"):
         core.committed(item, None)
         core.transcribed("failed", item, error=error)
         if item == "a":
-            assert core.link.must_close
             assert core.of(TurnFailed) == []
-            core.session()
-            assert commits_at(core) == [300]
+            core.wait(1.0)
+            assert commits_at(core) == [300, 600]
     [failed] = core.of(TurnFailed)
     assert (failed.item_id, failed.start_ms) == ("b", 0)
     assert failed.duration_ms == 300
@@ -320,8 +319,9 @@ def test_a_turn_that_fails_is_sent_again_once():
     core.hear(WORD * 10, commit=True)
     core.committed("c", "b")
     core.transcribed("failed", "c", error=error)
-    assert core.link.must_close
+    core.wait(1.0)
     assert len(core.of(TurnFailed)) == 1
+    assert commits_at(core) == [300, 600, 900, 1200]
 
 
 def test_a_second_turn_waits_for_the_first():

@@ -19,6 +19,7 @@ from sim import OWNERS, WORD_SAMPLES, Call, Faults, SimServer
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
 from devkit.sim.random_call import PACES
+from devkit.sim.troubles import FREEZES
 
 CODES = (1000, 1001, 1002, 1006, 1009, 1011, 1012, 1013)
 REFUSALS = ("invalid_request_error.invalid_api_key", "insufficient_quota")
@@ -242,12 +243,14 @@ class OneCall(RuleBasedStateMachine):
     def stop(self):
         self.call.stop()
 
+    finish_s = 300
+
     def teardown(self):
         if not hasattr(self, "call"):
             return
         call = self.call
         if self.alive():
-            call.finish()
+            call.finish(self.finish_s)
             call.check()
             return
         call.wait(60)
@@ -256,8 +259,64 @@ class OneCall(RuleBasedStateMachine):
             assert call.core.watermark == call.core._buffer.end
 
 
+class AnyKindOfCall(OneCall):
+    """One in which the new kinds of faults may happen as well."""
+
+    finish_s = 1200
+
+    @rule(kind=st.sampled_from(FREEZES))
+    def stop_listening(self, kind):
+        self.call.numb(kind)
+
+    @rule(
+        seconds=st.sampled_from((0.3, 1.4, 1.6, 12.0)),
+        cut=st.one_of(st.none(), st.integers(1, WORD_SAMPLES - 1)),
+    )
+    @precondition(OneCall.alive)
+    def send_nothing(self, seconds, cut):
+        self.call.say(2, 60, cut)
+        self.call.gap(seconds)
+        if cut is not None:
+            self.call.resume()
+
+    @rule(
+        seconds=st.sampled_from((0.0, 0.8, 4.0, 12.0)),
+        once=st.integers(0, 10),
+        row=st.integers(0, 3),
+        timed=st.booleans(),
+    )
+    def fail_turns(self, seconds, once, row, timed):
+        failing = self.call.server.troubles.failing
+        failing.until = self.call.now + seconds
+        failing.once, failing.row, failing.timed = once, row, timed
+
+    @rule(seconds=st.sampled_from((None, 6.0, 15.0)))
+    def kill_by_audio(self, seconds):
+        troubles = self.call.server.troubles
+        troubles.audio_s = seconds and (seconds, seconds)
+
+    @rule(many=st.sampled_from((None, 20, 60)))
+    def kill_by_messages(self, many):
+        self.call.server.troubles.messages = many and (many, many)
+
+    @rule(word=st.integers(1, 8))
+    def kill_by_a_word(self, word):
+        self.call.server.troubles.poison.add(len(self.call.spoken) + word)
+
+    @rule(seconds=st.sampled_from((3.0, 25.0)))
+    @precondition(OneCall.alive)
+    def play_music(self, seconds):
+        self.call.music(seconds)
+
+    def teardown(self):
+        super().teardown()
+        if hasattr(self, "call") and self.call.stopped:
+            self.call.check()
+
+
 TestOneCall = OneCall.TestCase
-TestOneCall.settings = settings(
+TestAnyKindOfCall = AnyKindOfCall.TestCase
+TestOneCall.settings = TestAnyKindOfCall.settings = settings(
     max_examples=100,
     stateful_step_count=25,
     deadline=None,

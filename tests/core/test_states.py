@@ -74,6 +74,14 @@ def unannounced_turn() -> None:
     core.say({"type": stopped, "item_id": "i", "audio_end_ms": 900})
 
 
+def stopped_while_a_change_waits() -> None:
+    core = ScriptedCore()
+    core.session()
+    core.hear(word_audio(1))
+    core.core.change(OTHER, core.now)
+    core.core.stop(core.now)
+
+
 def refused_update() -> None:
     core = ScriptedCore()
     core.session()
@@ -117,8 +125,20 @@ def another_dialect_after_all() -> None:
     core.say(BETA)
 
 
+def failed_after_an_early_final() -> None:
+    core = ScriptedCore(final_timeout_ms=1000)
+    core.session()
+    core.hear(word_audio(1) * 10, commit=True)
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    core.wait(1)
+    core.transcribed("failed", "a", error={})
+
+
 RARE = (
+    failed_after_an_early_final,
     stopped_while_waiting,
+    stopped_while_a_change_waits,
     unannounced_turn,
     refused_update,
     update_overtaken,

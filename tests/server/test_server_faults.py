@@ -18,7 +18,7 @@ from realtime_client import (
 )
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from devkit.script_audio import speak
+from devkit.script_audio import encode_words, speak
 from devkit.server import ApiError, Faults, LocalServer
 
 CLEARED = "input_audio_buffer.cleared"
@@ -435,3 +435,93 @@ async def test_injection_while_it_runs() -> None:
             server.inject(nonsense=1)
         with pytest.raises(ValueError, match="fault failed"):
             server.inject(failed="sometimes")
+
+
+async def test_a_failure_names_the_time_to_try_again() -> None:
+    client = await one_item(Faults(failed=1, failed_retry_s=3.2))
+    error = client.of(FAILED)[0]["error"]
+    assert error["code"] == "rate_limit_exceeded"
+    assert error["message"].endswith("Please try again in 3.2s.")
+
+
+@pytest.mark.parametrize(
+    ("fault", "heard"),
+    [
+        ("frozen_detector", []),
+        ("frozen_in_turn", ["input_audio_buffer.speech_started"]),
+        (
+            "frozen_after_commit",
+            [
+                "input_audio_buffer.speech_started",
+                "input_audio_buffer.speech_stopped",
+                COMMITTED,
+            ],
+        ),
+    ],
+)
+async def test_a_frozen_detector_answers_pings_only(
+    fault: str, heard: list[str]
+) -> None:
+    faults = Faults(**{fault: 1})
+    async with LocalServer(faults=faults) as server:
+        async with session(server, vad=VAD) as client:
+            await client.speak(encode_words([1, 2], 24_000))
+            await client.append(bytes(48_000))
+            await client.send("input_audio_buffer.commit")
+            await client.send("input_audio_buffer.clear")
+            pong = await client.ws.ping()
+            await pong
+            # It hears updates: this is the next event to come, or behind it.
+            await client.send("session.update", session={"type": "x"})
+            await client.until("error")
+            types = [event["type"] for event in client.events]
+            about = [t for t in types if t.startswith(("input", "conv"))]
+            assert about == heard
+            assert server.sessions[0].faults == [fault]
+        async with session(server) as client:
+            await client.say(3)
+            await client.until(COMPLETED)
+
+
+async def test_a_frozen_detector_hears_for_a_while() -> None:
+    faults = Faults(frozen_detector=1, frozen_after_ms=1000)
+    async with (
+        LocalServer(faults=faults) as server,
+        session(server) as client,
+    ):
+        await client.say(1)
+        await client.until(COMPLETED)
+        await client.append(bytes(48_000))
+        await client.say(2)
+        await client.send("session.update", session={"type": "x"})
+        await client.until("error")
+        assert len(client.of(COMMITTED)) == 1
+
+
+async def test_drop_after_messages() -> None:
+    faults = Faults(drop_after_messages=3)
+    async with (
+        LocalServer(faults=faults) as server,
+        session(server) as client,
+    ):
+        await client.append(bytes(480))
+        await client.append(bytes(480))
+        await client.send("input_audio_buffer.clear")
+        assert (await client.closed())[0] == 1006
+        assert server.sessions[0].faults == ["drop_after_messages"]
+        assert server.sessions[0].appends == 2
+
+
+async def test_drop_text_is_in_the_audio() -> None:
+    async with LocalServer(faults=Faults(drop_text="w000002")) as server:
+        async with session(server) as client:
+            await client.say(1)
+            await client.until(COMPLETED)
+            await client.speak(encode_words([2, 3], 24_000))
+            await client.append(bytes(48_000))
+            assert (await client.closed())[0] == 1006
+        assert server.sessions[0].faults == ["drop_text"]
+        server.inject(drop_text="")
+        async with session(server) as client:
+            await client.say(2)
+            await client.until(COMPLETED)

@@ -1,0 +1,330 @@
+"""What must hold under each kind of fault of `troubles`, beyond `watch`.
+
+Most of it holds in a call with one kind alone only: what is right where two
+come together nobody has said.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from ten_packages.extension.openai_asr_python.realtime.faults import Fault
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
+    Result,
+    ServerProblem,
+    SessionLost,
+    SessionReady,
+    TurnFailed,
+)
+
+from .server import SimConnection
+from .state import CallState, demand
+from .troubles import DEATHS, FREEZES, Death
+from .words import WORD_SAMPLES, Piece, ms
+
+#: Sound without an event for 10 s; PINGs are 3 s apart, their trip and the
+#: connection's take the rest.
+_SILENT_S = 15.0
+#: From the last sound of a turn whose end never comes; PINGs as above.  A
+#: server may judge by what is said, and wait 4 s for it.
+_NO_END_S = 18.0
+_MORE_BY_MEANING_S = 4.0
+#: A turn without its text is asked for twice in 15 s each.
+_NO_TEXT_S = 35.0
+#: Sessions that die, one after the other, before the next turn is delivered
+#: or reported: live, a replay, always less of it, and three times alone.
+_BARREN = 12
+#: Sessions that die on a turn alone before it is reported.
+_ALONE = 3
+#: What goes out with a turn: the padding, what is kept of the silence before
+#: it, the silence that ends it, the rest of a packet; in ms.
+_AROUND_MS = 3000
+#: And messages: settings, commit, clear, a packet on either side.
+_MESSAGES_AROUND = 8
+#: Reconnects that music and noise may cost in an hour.
+_FOR_NOISE = 2
+
+
+class Demands:
+    """Follows the kinds of a call; raises `state.Violation`."""
+
+    def __init__(self, call: CallState) -> None:
+        self._call = call
+        self._troubles = call.server.troubles
+        self._alone = next(iter(call.kinds)) if len(call.kinds) == 1 else ""
+        self._closed_numb: deque[tuple[SimConnection, float]] = deque()
+        self._errors: deque[float] = deque(maxlen=64)
+        self._gaps: list[int] = []
+        self._barren = 0
+        self._barren_from = 0
+        self._not_before = 0.0
+        self._sessions = 0
+        self._lost = 0
+        #: Words that two sessions were silent about: they count as no speech.
+        self.let_go = 0
+
+    # -- what comes ----------------------------------------------------------
+
+    def attempt(self, now: float) -> None:
+        """The core asked for a connection."""
+        if self._alone == "refused_timed":
+            demand(
+                now >= self._not_before - 0.001,
+                f"connects {self._not_before - now:.3f} s before Retry-After",
+            )
+
+    def refused(self, fault: Fault) -> None:
+        """A connection was refused."""
+        self._not_before = self._call.now + fault.retry_after
+
+    def result(self, result: Result) -> None:
+        """Look at a result as it comes."""
+        if isinstance(result, SessionLost | ServerProblem):
+            self._errors.append(self._call.now)
+            self._lost += isinstance(result, SessionLost)
+        elif isinstance(result, SessionReady):
+            self._sessions += 1
+        elif isinstance(result, TurnFailed) or (
+            isinstance(result, AudioDropped) and result.cause == "given_up"
+        ):
+            self._on_given_up(result.start_ms, result.duration_ms)
+
+    def closed(self, connection: SimConnection) -> None:
+        """A connection is over, whoever ended it."""
+        ears = connection.ears
+        if ears.numb_at is None:
+            return
+        ears.over(self._call.now)
+        if self._alone in FREEZES and not self._call.stopped:
+            self._closed_numb.append((connection, self._call.now))
+
+    def died(self, connection: SimConnection) -> None:
+        """A session dies of what it was sent."""
+        call = self._call
+        front = self._front()
+        self._troubles.deaths.append(
+            Death(connection.died_of, call.now, front, connection.doom.last)
+        )
+        if front > len(call.spoken) or not call.is_complete(front):
+            self._barren = 0
+            return
+        first = call.block_of(front)[0]
+        if first != self._barren_from:
+            self._barren_from, self._barren = first, 0
+        self._barren += 1
+
+    # -- what must hold ------------------------------------------------------
+
+    def step(self) -> None:
+        """The call has settled."""
+        call = self._call
+        if self._alone.startswith("failing"):
+            complaint = self._troubles.failing.complaint
+            demand(not complaint, complaint)
+        while self._closed_numb:
+            connection, at = self._closed_numb.popleft()
+            self._check_told(connection, at)
+        if self._alone in FREEZES and not call.stopped:
+            for connection in call.connections:
+                if connection.ears.numb_at is not None:
+                    self._check_frozen(connection)
+        if self._alone in DEATHS:
+            if (
+                self._barren
+                and self._front() > call.block_of(self._barren_from)[1]
+            ):
+                self._barren = 0
+            demand(
+                self._barren <= _BARREN,
+                f"{self._barren} sessions died on w{self._barren_from} and"
+                " what follows, and nothing was delivered or reported",
+            )
+        if self._alone == "steady_sound":
+            demand(
+                self._lost <= _FOR_NOISE,
+                f"{self._lost} sessions lost to music and noise",
+            )
+            demand(
+                self._sessions <= 1 + _FOR_NOISE,
+                f"{self._sessions} sessions for music and noise",
+            )
+        if self._alone in ("gap", "silent_start"):
+            demand(
+                self._sessions <= 1,
+                f"{self._sessions} sessions, and the service is well",
+            )
+
+    def _front(self) -> int:
+        """The first word that is neither delivered nor reported."""
+        return self._call.passed + 1
+
+    # -- frozen detectors ----------------------------------------------------
+
+    def excused(self, word: int) -> bool:
+        """Were two sessions silent about it, so that it was no speech?"""
+        now = self._call.now
+        silent = self._troubles.silent_about[word] + sum(
+            connection.ears.silent_about(word, now)
+            for connection in self._call.connections
+        )
+        return silent >= 2
+
+    def _check_told(self, connection: SimConnection, at: float) -> None:
+        since = connection.ears.numb_at or 0.0
+        heard = connection.ears.numb_words or connection.ears.words
+        demand(
+            not heard
+            or any(since <= told <= at + 0.001 for told in self._errors),
+            f"a frozen session ({connection.ears.kind}) is left at {at:.1f}"
+            " without an error",
+        )
+
+    def _check_frozen(self, connection: SimConnection) -> None:
+        """It must not be kept for long."""
+        call, ears = self._call, connection.ears
+        if call.owner not in ("server", "semantic"):
+            self._bound(ears.commit_at, _NO_TEXT_S, "no answer to a commit")
+            return
+        if ears.kind == "frozen_in_turn" and ears.words:
+            last = call.block_of(max(ears.words))[1]
+            if last in ears.words or last in ears.numb_words:
+                end = ears.numb_words.get(last, ears.words.get(last))
+                more = _MORE_BY_MEANING_S if call.owner == "semantic" else 0.0
+                if call.is_complete(last):
+                    self._bound(end, _NO_END_S + more, "a turn without its end")
+            return
+        if ears.kind == "frozen_after_commit":
+            self._bound(ears.numb_at, _NO_TEXT_S, "no text")
+        if ears.numb_words and not self.let_go:
+            first = min(ears.numb_words.values())
+            self._bound(first, _SILENT_S, "no word about speech")
+
+    def _bound(self, since: float | None, seconds: float, what: str) -> None:
+        if since is not None:
+            demand(
+                self._call.now <= since + seconds,
+                f"{what} for {seconds:.0f} s, and the session is kept",
+            )
+
+    # -- what is given up ----------------------------------------------------
+
+    def _on_given_up(self, start_ms: int, duration_ms: int) -> None:
+        """A stretch will never be delivered: must that be?"""
+        if self._alone not in DEATHS and not self._alone.startswith(
+            ("failing", "refused", "frozen", "gap", "silent", "steady")
+        ):
+            return
+        call = self._call
+        start, stop = ms(start_ms), ms(start_ms + duration_ms)
+        words = [
+            word
+            for word in range(self._front(), len(call.spoken) + 1)
+            if call.start_of(word) < stop
+            and call.start_of(word) + WORD_SAMPLES > start
+        ]
+        if not words:
+            return
+        place = f"w{words[0]} to w{words[-1]} ({start_ms} ms, {duration_ms} ms)"
+        if self._alone.startswith("failing"):
+            self._check_failed(words, place)
+        elif self._alone in DEATHS:
+            self._check_dead(words, place)
+        elif self._alone == "frozen_before":
+            demand(all(map(self.excused, words)), f"given up: {place}")
+        elif self._alone.startswith("frozen"):
+            numb = sum(self._troubles.came.values())
+            demand(numb >= 2, f"given up, and one session froze: {place}")
+        else:
+            demand(False, f"given up, and the service is well: {place}")
+
+    def _check_failed(self, words: list[int], place: str) -> None:
+        half = self._call.limits.turn_timeout_ms / 2000
+        failing = self._troubles.failing
+        for word in words:
+            demand(word in failing.first, f"given up {place}: w{word} is well")
+            tried = failing.last[word].at - failing.first[word].asked
+            demand(
+                tried >= half,
+                f"given up {place}: failed for {tried:.1f} s only",
+            )
+
+    def _check_dead(self, words: list[int], place: str) -> None:
+        alone = sum(
+            death.front >= words[0] and death.last <= words[-1]
+            for death in self._troubles.deaths
+        )
+        demand(
+            alone >= _ALONE,
+            f"given up {place}: {alone} sessions died on it alone",
+        )
+        for word in words:
+            demand(
+                not self._can_live(word),
+                f"given up {place}: w{word} could be delivered",
+            )
+
+    def _can_live(self, word: int) -> bool:
+        """Is there a session that lives for the turn of this word?"""
+        call, troubles = self._call, self._troubles
+        first, last = call.block_of(word)
+        if self._alone == "death_by_word":
+            return not any(w in troubles.poison for w in range(first, last + 1))
+        start = call.start_of(first)
+        if call.owner == "client":
+            start = max((b for b in call.boundaries if b <= start), default=0)
+        length_ms = (call.start_of(last) + WORD_SAMPLES - start) // 8
+        length_ms += _AROUND_MS
+        if troubles.audio_s is not None:
+            return length_ms <= troubles.audio_s[0] * 1000
+        if troubles.messages is not None:
+            packets = length_ms // call.limits.replay_packet_ms
+            return packets + _MESSAGES_AROUND <= troubles.messages[0]
+        return True
+
+    # -- gaps ----------------------------------------------------------------
+
+    def gap(self) -> None:
+        """The caller went silent, and an open turn was ended."""
+        self._gaps.append(self._call.core.received)
+
+    def gap_is_over(self, seconds: float) -> None:
+        """So long after that: is what was said before it delivered?"""
+        call = self._call
+        slow = call.server.faults.delay_s + 3
+        if self._alone != "gap" or call.owner == "client" or seconds < slow:
+            return
+        front = self._front()
+        if front > len(call.spoken):
+            return
+        start = call.start_of(front)
+        demand(
+            start + WORD_SAMPLES > call.core.received
+            or call.too_short_to_commit(start, call.core.received),
+            f"w{front} is not delivered {seconds:.1f} s after a gap began",
+        )
+
+    def turn(self, pieces: list[Piece]) -> None:
+        """Words that are one turn: none goes on over a gap."""
+        call = self._call
+        begin = call.start_of(pieces[0].word) + pieces[0].start
+        stop = call.start_of(pieces[-1].word) + pieces[-1].stop
+        for at in reversed(self._gaps):
+            if at <= begin:
+                break
+            before = max((b for b in call.boundaries if b < at), default=0)
+            demand(
+                at >= stop or at - max(before, begin) < ms(100),
+                f"one turn, {pieces[0].text} to {pieces[-1].text}, over a gap",
+            )
+
+    # -- the end -------------------------------------------------------------
+
+    def finish(self) -> None:
+        """The call is over and everything had its time."""
+        turns = self._troubles.failing.turns
+        if self._alone.startswith("failing"):
+            demand(
+                self._sessions <= 2 + turns / 2,
+                f"{self._sessions} sessions for {turns} failing turns",
+            )

@@ -1,0 +1,152 @@
+"""The kinds of faults of a random call: which, and when they come."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable
+
+from .call import GAP_S, Call
+from .troubles import FREEZES, KINDS, Troubles
+from .words import WORD_SAMPLES
+
+ALL = frozenset(KINDS)
+OLD = frozenset({"old"})
+#: Alone in so many of the calls; else with others.
+_ALONE = 0.4
+
+
+def parse_kinds(text: str) -> frozenset[str]:
+    """Kinds of a list with commas, or all; raises ValueError for others."""
+    kinds = frozenset(text.split(","))
+    if kinds == {"all"}:
+        return ALL
+    if unknown := kinds - ALL:
+        raise ValueError(f"no kind of fault: {', '.join(sorted(unknown))}")
+    return kinds
+
+
+def kinds_of(seed: int, allowed: Collection[str]) -> frozenset[str]:
+    """Which of the allowed kinds the call of this seed has."""
+    if len(allowed) == 1:
+        return frozenset(allowed)
+    dice = _dice(seed, "choice")
+    names = sorted(allowed)
+    if dice.random() < _ALONE:
+        return frozenset({dice.choice(names)})
+    chosen = set(dice.sample(names, min(dice.randint(2, 4), len(names))))
+    if "old" in allowed and dice.random() < 0.5:
+        chosen.add("old")
+    return frozenset(chosen)
+
+
+def _dice(seed: int, what: str) -> random.Random:
+    return random.Random(f"{what} of {seed}")
+
+
+def troubles_of(seed: int, kinds: Collection[str]) -> Troubles:
+    """How the service of this call misbehaves."""
+    dice = _dice(seed, "troubles")
+    troubles = Troubles(dice)
+    for kind in FREEZES:
+        if kind in kinds:
+            troubles.freezes[kind] = dice.choice((0.2, 0.4, 0.6))
+    if "death_by_audio" in kinds:
+        least = dice.choice((6.0, 8.0, 15.0, 40.0))
+        troubles.audio_s = (least, least * dice.choice((1, 1, 3)))
+    if "death_by_messages" in kinds:
+        fewest = dice.choice((20, 30, 60, 200))
+        troubles.messages = (fewest, fewest * dice.choice((1, 1, 3)))
+    troubles.failing.timed = "failing_timed" in kinds
+    return troubles
+
+
+class Schedule:
+    """When what comes that is not the service's doing alone."""
+
+    def __init__(
+        self, call: Call, seed: int, kinds: Iterable[str], words: int
+    ) -> None:
+        self._call = call
+        self._kinds = frozenset(kinds)
+        self._words = words
+        self._dice = _dice(seed, "schedule")
+
+    @property
+    def is_new(self) -> bool:
+        """Is there any kind but the old ones?"""
+        return self._kinds != OLD
+
+    def begin(self) -> None:
+        """Before the first word."""
+        call, dice = self._call, self._dice
+        if "stop" in self._kinds:
+            call.over_at = call.now + dice.choice(
+                (dice.uniform(0, 3), dice.uniform(0, 90))
+            )
+        if "silent_start" in self._kinds:
+            call.server.troubles.came["silent_start"] += 1
+            call.pause(dice.choice((20_000, 60_000, 180_000)))
+
+    def before_turn(self) -> None:
+        """Somebody is about to speak."""
+        call, dice = self._call, self._dice
+        troubles = call.server.troubles
+        if "death_by_word" in self._kinds and dice.random() < 0.12:
+            first = len(call.spoken) + 1
+            troubles.poison.add(first + dice.randrange(self._words))
+        if self._kinds & {"failing_timed", "failing_untimed"}:
+            self._fail()
+        if "refused_timed" in self._kinds and dice.random() < 0.15:
+            for _ in range(dice.randint(1, 3)):
+                call.refuse(
+                    dice.choice((429, 503)), dice.choice(("0.5", "3", "12"))
+                )
+                troubles.came["refused_timed"] += 1
+            call.drop()
+        if "gap" in self._kinds and dice.random() < 0.4:
+            self._gap()
+
+    def after_turn(self) -> None:
+        """Something was said."""
+        call, dice = self._call, self._dice
+        if not self.is_new:
+            return
+        if dice.random() < 0.6:
+            call.pause(dice.uniform(1600, 4000))
+            if call.owner == "client" and dice.random() < 0.7:
+                call.finalize()
+        if "steady_sound" in self._kinds and dice.random() < 0.15:
+            call.music(dice.uniform(2, 40))
+        if "stop" in self._kinds and dice.random() < 0.02:
+            # As the client does it: what is said is waited for, so long.
+            call.finalize()
+            call.wait(dice.uniform(0, 6))
+            call.server.troubles.came["stop"] += not call.stopped
+            call.stop()
+
+    def _fail(self) -> None:
+        call, dice = self._call, self._dice
+        failing, came = call.server.troubles.failing, call.server.troubles.came
+        if {"failing_timed", "failing_untimed"} <= self._kinds:
+            failing.timed = dice.random() < 0.5
+        if dice.random() > 0.25:
+            return
+        came["failing_timed" if failing.timed else "failing_untimed"] += 1
+        how = dice.random()
+        if how < 0.4:
+            failing.until = call.now + dice.uniform(0.5, 14)
+        elif how < 0.8:
+            failing.once = dice.randint(1, 12)
+        else:
+            failing.row = dice.randint(1, 12)
+
+    def _gap(self) -> None:
+        """In mid-speech, also in the middle of a word."""
+        call, dice = self._call, self._dice
+        rest = dice.choice((None, dice.randint(20, WORD_SAMPLES - 20)))
+        call.say(dice.randint(1, self._words), dice.choice((30, 60)), rest)
+        if rest is None and dice.random() < 0.3:
+            call.pause(dice.uniform(0, 600))
+        call.gap(dice.choice((0.3, GAP_S - 0.1, GAP_S + 0.1, 4, 12, 70)))
+        if rest is not None:
+            call.resume()

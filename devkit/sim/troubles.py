@@ -1,0 +1,295 @@
+"""What a simulated service does wrong by amount, by content or for a time.
+
+Each has a name, a *kind* (`KINDS`).  They have dice of their own, so that the
+other faults of a call are the same with and without them.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from .words import RATE, Piece, word_at
+
+#: Every kind of fault that a call can have, and what it is.
+KINDS = {
+    "old": "connections, items, events and settings, by chance and by time",
+    "frozen_before": "no word about speech any more, but PONGs",
+    "frozen_in_turn": "the same from a speech_started on",
+    "frozen_after_commit": "the same from a committed on: never a text",
+    "gap": "the caller sends nothing for a while",
+    "failing_timed": "turns fail, with a time to try again",
+    "failing_untimed": "turns fail, without a time to try again",
+    "refused_timed": "connections are refused, with Retry-After",
+    "death_by_audio": "a session dies after so much audio",
+    "death_by_messages": "a session dies after so many messages",
+    "death_by_word": "a session dies of the sound of a word",
+    "silent_start": "a call begins with long silence",
+    "steady_sound": "music and steady noise, which are no speech",
+    "stop": "the call is over at any moment",
+}
+FREEZES = tuple(kind for kind in KINDS if kind.startswith("frozen"))
+DEATHS = tuple(kind for kind in KINDS if kind.startswith("death"))
+_GROUP = re.compile(rb"\x01([\x20-\x5f]{4})[\xa0-\xc7]")
+#: A session that was silent about a word for so long knows nothing of it.
+_SILENT_S = 8.0
+#: Errors of .failed that pass, without a time.
+_PASSING: tuple[dict[str, Any], ...] = (
+    {
+        "type": "server_error",
+        "code": None,
+        "message": "The server had an error while processing your request.",
+    },
+    {"type": "rate_limit_exceeded", "message": "Rate limit reached."},
+    {"type": "server_error"},
+    {},
+)
+
+
+class Death(NamedTuple):
+    """A session died of what it was sent, at a time.
+
+    ``front``: the first word that was then neither delivered nor reported;
+    ``last``: the last one that the session had heard, 0 for none.
+    """
+
+    kind: str
+    now: float
+    front: int
+    last: int
+
+
+@dataclass
+class Failure:
+    """A turn that fails: its words, when it was asked for, when the client is
+    told, when it may be sent again, and the error that says so."""
+
+    words: tuple[int, ...]
+    asked: float
+    at: float
+    not_before: float
+    error: dict[str, Any]
+
+
+class Failing:
+    """Turns that fail for a reason that passes.
+
+    ``until``: all do, so long; ``once``: so many, each at its first try;
+    ``row``: so many tries of any.  ``timed``: the message says when to try
+    again, and is right.  ``first``, ``last``: the first and the last failure
+    of each word that the client was told.
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self.timed = False
+        self.until = 0.0
+        self.once = 0
+        self.row = 0
+        self.turns = 0
+        self.first: dict[int, Failure] = {}
+        self.last: dict[int, Failure] = {}
+        self._seen: set[int] = set()
+        self._tries: deque[tuple[int, float]] = deque(maxlen=64)
+        self.complaint = ""
+
+    def stop(self) -> None:
+        """All is well."""
+        self.until, self.once, self.row = 0.0, 0, 0
+
+    def look(
+        self, pieces: list[Piece], now: float, at: float
+    ) -> Failure | None:
+        """Does a turn fail that was committed now, its answer due ``at``?"""
+        if not pieces:
+            return None
+        words = tuple(piece.word for piece in pieces)
+        self._look_at_pause(words[0], now)
+        is_new = words[0] not in self._seen
+        wait = self._rng.uniform(0.3, 6)
+        if at < self.until:
+            wait = self.until - at
+        elif self.row > 0:
+            self.row -= 1
+        elif self.once > 0 and is_new:
+            self.once -= 1
+        else:
+            return None
+        self._seen.update(words)
+        error = dict(self._rng.choice(_PASSING))
+        not_before = at
+        if self.timed:
+            # Whole ms, rounded up, as such messages have them.
+            wait = int(wait * 1000 + 1) / 1000
+            not_before = at + wait
+            text = f"{wait:g}s" if wait >= 1 else f"{wait * 1000:.0f}ms"
+            error = {
+                "type": "rate_limit_error",
+                "code": "rate_limit_exceeded",
+                "message": f"Rate limit reached for gpt-4o-transcribe. Please"
+                f" try again in {text}.",
+            }
+        return Failure(words, now, at, not_before, error)
+
+    def told(self, failure: Failure) -> None:
+        """The client got it."""
+        self.turns += failure.words[0] not in self.first
+        for word in failure.words:
+            self.first.setdefault(word, failure)
+            self.last[word] = failure
+
+    def _look_at_pause(self, word: int, now: float) -> None:
+        last = self.last.get(word)
+        if last is None:
+            return
+        if now < last.not_before - 0.001:
+            self.complaint = (
+                f"w{word} is sent again {last.not_before - now:.3f} s before"
+                " the time that the service named"
+            )
+        self._tries.append((word, now))
+        recent = sum(w == word and at > now - 1 for w, at in self._tries)
+        if recent > 4:
+            self.complaint = f"w{word} is tried {recent} times in 1 s"
+
+
+@dataclass
+class Troubles:
+    """The kinds of a call that are the service's.
+
+    ``freezes``: a session's chance for each kind; ``audio_s``, ``messages``:
+    the least and the most that a session lives for; ``poison``: the words
+    that kill.  ``came`` counts what happened, by kind; ``silent_about``: how
+    many sessions heard a word and never said anything about speech.
+    """
+
+    rng: random.Random
+    freezes: dict[str, float] = field(default_factory=dict)
+    audio_s: tuple[float, float] | None = None
+    messages: tuple[int, int] | None = None
+    poison: set[int] = field(default_factory=set)
+    came: Counter[str] = field(default_factory=Counter)
+    deaths: deque[Death] = field(default_factory=lambda: deque(maxlen=64))
+    silent_about: Counter[int] = field(default_factory=Counter)
+    failing: Failing = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.failing = Failing(self.rng)
+
+
+class Doom:
+    """What one session dies of."""
+
+    def __init__(self, troubles: Troubles) -> None:
+        self._troubles = troubles
+        rng = troubles.rng
+        self._audio = self._messages = -1
+        if troubles.audio_s is not None:
+            self._audio = int(rng.uniform(*troubles.audio_s) * RATE)
+        if troubles.messages is not None:
+            self._messages = rng.randint(*troubles.messages)
+        self._tail = b""
+        #: The last word of which it heard something.
+        self.last = 0
+
+    def message(self) -> str:
+        """Another message came; the kind that it is too much for, or ""."""
+        if self._messages < 0:
+            return ""
+        self._messages -= 1
+        return "" if self._messages >= 0 else "death_by_messages"
+
+    def hears(self, audio: bytes) -> str:
+        """Audio came; the kind that it is deadly for, or ""."""
+        troubles = self._troubles
+        if self._audio < 0 and self._messages < 0 and not troubles.poison:
+            return ""
+        heard = self._tail + audio
+        self._tail = heard[-5:]
+        self.last = word_at(heard, heard.rfind(b"\x01", 0, -4)) or self.last
+        if troubles.poison:
+            # The middle of a word is enough.
+            for word in words_in(heard, 20):
+                if word in troubles.poison:
+                    self.last = word
+                    return "death_by_word"
+        if self._audio >= 0:
+            self._audio -= len(audio)
+            if self._audio < 0:
+                return "death_by_audio"
+        return ""
+
+
+class Ears:
+    """Whether a session still says what it hears.
+
+    ``kind``: how it will freeze, or ""; ``numb_at``: since when it is frozen.
+    """
+
+    def __init__(self, troubles: Troubles) -> None:
+        self._troubles = troubles
+        rng = troubles.rng
+        self.kind = ""
+        for kind, chance in sorted(troubles.freezes.items()):
+            if rng.random() < chance:
+                self.kind = kind
+        self._left = int(rng.choice((0, 0, rng.uniform(0, 20))) * RATE)
+        #: Are answers that are under way still given?
+        self.keeps = rng.random() < 0.5
+        self.numb_at: float | None = None
+        #: When each word was read, and the first commit after it froze.
+        self.words: dict[int, float] = {}
+        self.numb_words: dict[int, float] = {}
+        self.commit_at: float | None = None
+
+    def plan(self, kind: str) -> None:
+        """It freezes at the next point of this kind."""
+        self.kind, self._left = kind, 0
+
+    def hears(self, audio: bytes, now: float) -> None:
+        """Audio came, to be read at ``now``."""
+        if not self.kind:
+            return
+        self._left -= len(audio)
+        words = self.words if self.numb_at is None else self.numb_words
+        for word in words_in(audio):
+            if word not in self.words:
+                words.setdefault(word, now)
+
+    def freeze(self, point: str, now: float) -> bool:
+        """The session is at this point: does it freeze here?"""
+        if self.kind != point or self._left > 0 or self.numb_at is not None:
+            return False
+        self.numb_at = now
+        self._troubles.came[self.kind] += 1
+        return True
+
+    def silent_about(self, word: int, now: float) -> bool:
+        """Did it hear the word, and never say anything about it?
+
+        In a turn that never ends it did: that a turn began.
+        """
+        at = self.numb_words.get(word)
+        return (
+            self.kind != "frozen_in_turn"
+            and at is not None
+            and now - at >= _SILENT_S
+        )
+
+    def over(self, now: float) -> None:
+        """The session is over."""
+        for word in self.numb_words:
+            if self.silent_about(word, now):
+                self._troubles.silent_about[word] += 1
+
+
+def words_in(audio: bytes, group: int | None = None) -> set[int]:
+    """The words of which there is anything, or this group of samples."""
+    found = set()
+    for match in _GROUP.finditer(audio):
+        if group is None or audio[match.end() - 1] == 0xA0 + group:
+            found.add(word_at(audio, match.start()))
+    return found

@@ -1,0 +1,135 @@
+"""How much a session is asked for at once, after others ended barren."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum
+
+from .limits import Limits
+from .link import Link
+from .states import Machine
+
+
+class CautionState(Enum):
+    """What a session is sent of the audio that is held."""
+
+    NONE = "all at once"
+    TURNS = "one turn, and the next one after its final"
+    SLOWER = "the same, no faster than three times the speed of speech"
+    SLOWEST = "the same, little faster than speech, in small messages"
+
+
+_C = CautionState
+CAUTION_MOVES = {
+    _C.NONE: frozenset({_C.NONE, _C.TURNS}),
+    _C.TURNS: frozenset({_C.NONE, _C.TURNS, _C.SLOWER}),
+    _C.SLOWER: frozenset({_C.NONE, _C.TURNS, _C.SLOWEST}),
+    _C.SLOWEST: frozenset({_C.NONE, _C.TURNS, _C.SLOWEST}),
+}
+_NEXT = {_C.TURNS: _C.SLOWER, _C.SLOWER: _C.SLOWEST, _C.SLOWEST: _C.SLOWEST}
+_SPEED = {_C.SLOWER: 3.0, _C.SLOWEST: 1.25}
+#: Audio in one message, where the number of messages may be what ends them.
+_LARGE_PACKET_MS = 1000
+#: Sessions that end on the same turn alone, until it is passed over.
+MOST_DEATHS = 3
+#: Twice as many for each further turn, until a final comes in between: then
+#: it is not the turns that end the sessions.
+_MOST_DOUBLINGS = 4
+
+
+class Caution:
+    """Learns from how sessions end.
+
+    A replay that ends without a final makes the next ones careful, until
+    nothing is left to be sent again.
+    """
+
+    def __init__(self, limits: Limits, rate: int) -> None:
+        self._rate = rate
+        self._large = rate * _LARGE_PACKET_MS // 1000
+        self._small = rate * limits.replay_packet_ms // 1000
+        #: Nothing goes out before, in s.
+        self._not_before = 0.0
+        self._machine = Machine(CautionState.NONE, CAUTION_MOVES)
+        self._position = 0
+        self._deaths = 0.0
+        self._passed = 0
+
+    @property
+    def state(self) -> CautionState:
+        return self._machine.state
+
+    @property
+    def careful(self) -> bool:
+        """Is one turn sent after the other?"""
+        return self.state is not CautionState.NONE
+
+    # -- what goes out ------------------------------------------------------
+
+    def hold_until(self, at: float) -> None:
+        """Nothing goes out before a time, in s; 0: now."""
+        self._not_before = at
+
+    def times(self) -> list[float]:
+        """When something may go out that waits for its time."""
+        return [self._not_before] if self._not_before else []
+
+    def tick(self, now: float) -> None:
+        """Is that time there?"""
+        if now >= self._not_before:
+            self._not_before = 0.0
+
+    def holds(self, link: Link) -> bool:
+        """Shall nothing go out now, whatever there is?"""
+        if not self.careful:
+            return bool(self._not_before)
+        turns = link.session.turns
+        return (
+            bool(self._not_before or turns.commits)
+            or link.ahead > 0
+            or any(turn.closed for turn in turns)
+        )
+
+    def is_little(self, samples: int) -> bool:
+        """Too little for a message, where few are to be sent?"""
+        return samples < self._large
+
+    def next_size(self, samples: int, now: float) -> int:
+        """How many of so many samples go out now; the rest waits."""
+        slowest = self.state is CautionState.SLOWEST
+        size = min(samples, self._small if slowest else self._large)
+        pause = size / self._rate / _SPEED.get(self.state, math.inf)
+        self._not_before = now + pause if pause else 0.0
+        return size
+
+    # -- what became of it ----------------------------------------------------
+
+    def replay_ended(self) -> None:
+        """What was sent at once ended without a final."""
+        self._machine.to(CautionState.TURNS)
+
+    def turn_ended(self, position: int, weight: float) -> bool:
+        """A session ended that had been sent only the turn from ``position``
+        on; True: that is to be passed over.
+
+        ``weight``: 1, or less where the end may be no matter of the turn.
+        """
+        if position != self._position:
+            self._position = position
+            self._deaths = 0.0
+            self._machine.to(CautionState.TURNS)
+        self._deaths += weight
+        if self._deaths < MOST_DEATHS * 2 ** min(self._passed, _MOST_DOUBLINGS):
+            self._machine.to(_NEXT[self.state])
+            return False
+        self._passed += 1
+        self._machine.to(CautionState.TURNS)
+        return True
+
+    def delivered(self) -> None:
+        """A final came."""
+        self._passed = 0
+
+    def over(self) -> None:
+        """Nothing is left to be sent again."""
+        self._machine.to(CautionState.NONE)

@@ -1,0 +1,106 @@
+"""What is let go of as silence, by the word of whoever owns the turns."""
+
+from __future__ import annotations
+
+from .audio_buffer import AudioBuffer
+from .faults import Fault
+from .feed import Feed
+from .link import Link
+from .session import Session
+from .sessions import Sessions
+from .suspicion import Suspicion
+from .turn import Turn
+
+
+class Quiet:
+    """Moves the watermark over what no turn has."""
+
+    def __init__(
+        self, buffer: AudioBuffer, feed: Feed, sessions: Sessions, rate: int
+    ) -> None:
+        self._buffer = buffer
+        self._feed = feed
+        self._sessions = sessions
+        self._suspicion = Suspicion(buffer, rate)
+
+    # -- by the server's detector -------------------------------------------
+
+    def begin(self) -> None:
+        """Another session took over."""
+        self._suspicion.begin()
+
+    def heard(self, turn: Turn, now: float) -> None:
+        """The active session said something about a turn."""
+        self._suspicion.heard(turn.begin, now)
+
+    def delivered(self, turn: Turn) -> None:
+        """The final of a turn went out."""
+        self._suspicion.delivered(turn)
+
+    def must_hear(self, position: int, now: float) -> bool:
+        """Is there sound before ``position`` about which the server must say
+        something, and did not?"""
+        return self._suspicion.must_hear(position, now)
+
+    def on_server_quiet(self, link: Link, position: int, now: float) -> None:
+        """The server's detector heard all before ``position``, and found
+        nothing in what no turn has."""
+        turns = link.session.turns
+        if turns.by_client or turns.pending or link.hold is not None:
+            return
+        if link.session.handshake.on_trial:
+            # Its silence proves nothing.
+            return
+        quiet = position - self._feed.lead_in
+        if not self._suspicion.keeps(link, quiet, now):
+            self._let_go(link.session, quiet)
+
+    def _let_go(self, session: Session, quiet: int) -> None:
+        session.turns.begin_at(max(session.turns.boundary, quiet))
+        self._buffer.advance(quiet)
+        self._sessions.progressed(self._buffer.watermark)
+
+    def times(self, link: Link) -> list[float]:
+        """When it must be looked whether the active session hears."""
+        if not self._owns_turns(link.session):
+            return []
+        times = self._suspicion.looks_at(link)
+        if not link.session.turns.pending:
+            times += self._suspicion.times()
+        return times
+
+    def _owns_turns(self, session: Session) -> bool:
+        return not (session.turns.by_client or session.handshake.on_trial)
+
+    def check(self, link: Link, now: float) -> Fault | None:
+        """Why the active session is left: its detector says nothing where it
+        should."""
+        session, suspicion = link.session, self._suspicion
+        if now < min(self.times(link), default=now + 1):
+            return None
+        turn = suspicion.stalls(link, now)
+        if turn is not None:
+            if suspicion.leaves(turn, session.sent, now):
+                text = "the server began a turn and does not end it"
+                return Fault("retry", "no_turn_end", text)
+            self._buffer.mark(session.sent)
+        elif not session.turns.pending:
+            if suspicion.is_deaf(session.sent, now):
+                text = "the server says nothing about the sound it is sent"
+                return Fault("retry", "no_turn", text)
+            self._let_go(session, suspicion.quiet_to)
+        return None
+
+    # -- by the local detector ----------------------------------------------
+
+    def on_local_quiet(self, position: int) -> None:
+        """The local detector is sure that no turn is open at ``position``."""
+        buffer, link = self._buffer, self._sessions.active
+        quiet = position - self._feed.lead_in
+        if link is not None:
+            self._feed.skip_quiet(link, quiet)
+            quiet = min(position, link.session.sent) - self._feed.lead_in
+            if link.session.turns.pending:
+                return
+        if not (buffer.marks or buffer.detected):
+            buffer.advance(quiet)

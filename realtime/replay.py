@@ -1,0 +1,186 @@
+"""What is sent again, when, and how much of it at once."""
+
+from __future__ import annotations
+
+import random
+
+from .audio_buffer import AudioBuffer
+from .caution import Caution
+from .faults import Fault, passes, wish_s
+from .feed import Feed
+from .finalizes import FinalizeQueue
+from .limits import Limits
+from .link import Link
+from .resend import Resend
+from .result_queue import ResultQueue
+from .session import Session
+from .sessions import Sessions
+from .turn import Turn
+
+#: So many replays in a row without progress and the server's chain of items
+#: is not what it seems; more where it mostly was.
+TRUST = 5
+MOST_TRUST = 20
+#: Where a turn is passed over, what follows without such a pause goes, too.
+_PAUSE_MS = 120
+
+
+class Replay:
+    """Feeds a session from the watermark on: one that takes over, or the same
+    once more where a turn failed."""
+
+    def __init__(
+        self,
+        buffer: AudioBuffer,
+        feed: Feed,
+        queue: ResultQueue,
+        sessions: Sessions,
+        finalizes: FinalizeQueue,
+        caution: Caution,
+        limits: Limits,
+        rng: random.Random,
+    ) -> None:
+        self._buffer = buffer
+        self._feed = feed
+        self._queue = queue
+        self._sessions = sessions
+        self._finalizes = finalizes
+        self._caution = caution
+        self._resend = Resend(limits.turn_timeout_ms / 1000, rng)
+        #: Is the active session fed again, and has it delivered nothing?
+        self._barren = False
+        #: The furthest that sessions were sent which ended on one turn.
+        self._ended_at = 0
+        #: Replays for a broken chain since the last turn was delivered.
+        self._breaks = 0
+
+    def begin(self, link: Link) -> int:
+        """Feed a session that took over; returns how many samples another one
+        had already."""
+        buffer, resend = self._buffer, self._resend
+        if not buffer.complete:
+            # Evicted while another session had it; that one is gone now.
+            self._queue.dropped_audio(buffer.watermark, buffer.start)
+            buffer.advance(buffer.start)
+        link.begin_at(buffer.watermark)
+        self._repeat_marks()
+        replayed = max(self._feed.sent_to - buffer.watermark, 0)
+        self._barren = replayed > 0
+        # What a turn was refused for is no better in another session.
+        waits = resend.waits and not buffer.nearly_full
+        self._caution.hold_until(resend.at if waits else 0.0)
+        return replayed
+
+    def _repeat_marks(self) -> None:
+        for position in self._finalizes.positions:
+            # Also where the session was past its decision.
+            if position > self._buffer.watermark:
+                self._buffer.mark(position)
+
+    def again(self, now: float) -> None:
+        """Leave the active session; another one is fed."""
+        self._sessions.drop_active(now, self._sessions.retry_delay())
+
+    def turn_is_over(self) -> None:
+        """The first undelivered turn got its final, or is given up."""
+        self._resend.over()
+        self._breaks = 0
+
+    def delivered(self) -> None:
+        """A final went out."""
+        self._barren = False
+        self._caution.delivered()
+
+    # -- turns that fail ----------------------------------------------------
+
+    @property
+    def waits(self) -> bool:
+        """Did a turn fail that is to be sent again?"""
+        return self._resend.waits
+
+    def times(self) -> list[float]:
+        """When something of this becomes due."""
+        return self._resend.times()
+
+    def turn_failed(self, turn: Turn, now: float) -> bool:
+        """The first undelivered turn failed; will it be sent again?"""
+        buffer, failure = self._buffer, turn.failure
+        assert failure is not None
+        if not buffer.complete or buffer.nearly_full:
+            return False
+        wish, once = wish_s(failure), not passes(failure)
+        return self._resend.plan(now, turn.failed_at, wish, once)
+
+    def no_answer(self, now: float) -> bool:
+        """The first undelivered turn has no answer; is it sent again?"""
+        if not self._buffer.complete or not self._resend.once(now):
+            return False
+        self.again(now)
+        return True
+
+    def pursue(self, now: float) -> None:
+        """Send what failed again, if its time has come.  A pause is the time
+        for the same session; where none comes, another one gets it."""
+        resend, link = self._resend, self._sessions.active
+        if link is None or not resend.is_due(now):
+            return
+        failed = link.session.turns.head()
+        if failed is None or failed.failure is None:
+            # Another session than that in which it failed.
+            resend.sent()
+        elif self._is_pause(link.session):
+            resend.sent()
+            link.rewind(self._buffer.watermark)
+            self._repeat_marks()
+        elif resend.hurries(now):
+            resend.sent()
+            self.again(now)
+
+    def _is_pause(self, session: Session) -> bool:
+        """Is nothing on its way that could be taken for what comes next?"""
+        turns = session.turns
+        if session.stuck or session.items.chain.in_doubt or turns.commits:
+            return False
+        tail = turns.boundary, session.sent
+        return turns.open_turn() is None and self._buffer.sound(*tail) is None
+
+    def chain_broke(self, session: Session, now: float) -> None:
+        """A notice was lost: replay once the turns that can be trusted are
+        delivered."""
+        head = session.turns.head()
+        if head is not None and head.committed:
+            return
+        self._breaks += 1
+        habits = self._sessions.habits
+        if self._breaks > min(max(TRUST, habits.links), MOST_TRUST):
+            habits.chains = False
+        self.again(now)
+
+    # -- sessions that end --------------------------------------------------
+
+    def session_ended(self, link: Link, weight: float) -> None:
+        """The active one, not by our wish.  ``weight``: how likely what it
+        was sent is to blame, 0 to 1."""
+        begin, sent = self._buffer.watermark, link.session.sent
+        if not self._buffer.has_speech(begin, sent):
+            return
+        if self._caution.careful:
+            self._ended_at = max(self._ended_at, sent)
+            if self._caution.turn_ended(begin, weight):
+                self._pass_over(link.session, max(self._ended_at, begin))
+                self._ended_at = 0
+        elif self._barren:
+            self._caution.replay_ended()
+            self._ended_at = 0
+
+    def _pass_over(self, session: Session, sent: int) -> None:
+        """Report the first undelivered turn, and go on behind it."""
+        buffer = self._buffer
+        end = buffer.next_mark(buffer.watermark)
+        if end is None or not session.turns.by_client:
+            end = buffer.pause_after(sent, self._queue.samples(_PAUSE_MS))
+        turn = Turn("", buffer.watermark, session.settings, end)
+        text = "each session ends while it transcribes this turn"
+        self._queue.failed(turn, Fault("report", "turn_ends_sessions", text))
+        self._resend.over()
+        buffer.advance(end)

@@ -1,0 +1,105 @@
+"""When the first undelivered turn is sent again."""
+
+from __future__ import annotations
+
+import random
+from enum import Enum
+
+from .backoff import Backoff
+from .change import PATIENCE_S
+from .states import Machine
+
+#: Nothing that failed is sent again sooner, in seconds.
+_LEAST_S = 0.5
+
+
+class ResendState(Enum):
+    """What becomes of a turn that got no text."""
+
+    NONE = "the first undelivered turn waits for its text, or for its end"
+    WAITS = "it failed; what it was refused for may be over at a certain time"
+    PAUSE = "that is over; a pause is waited for, to send it in"
+    AGAIN = "it was sent again, and waits for its text once more"
+
+
+_R = ResendState
+RESEND_MOVES = {
+    _R.NONE: frozenset({_R.NONE, _R.WAITS, _R.AGAIN}),
+    _R.WAITS: frozenset({_R.NONE, _R.PAUSE}),
+    _R.PAUSE: frozenset({_R.NONE, _R.AGAIN}),
+    _R.AGAIN: frozenset({_R.NONE, _R.WAITS, _R.AGAIN}),
+}
+
+
+class Resend:
+    """Plans when, and how often; ``at``: the time that it waits for, in s.
+
+    A turn is sent again once in any case, and on until ``timeout_s`` after it
+    failed first.
+    """
+
+    def __init__(self, timeout_s: float, rng: random.Random) -> None:
+        self.at = 0.0
+        self._timeout = timeout_s
+        self._until = 0.0
+        self._backoff = Backoff(rng)
+        self._machine = Machine(ResendState.NONE, RESEND_MOVES)
+
+    @property
+    def waits(self) -> bool:
+        """Did it fail, and is it not on its way again?"""
+        return self._machine.state in (_R.WAITS, _R.PAUSE)
+
+    def times(self) -> list[float]:
+        """When it must be looked at."""
+        if not self.waits:
+            return []
+        waits = self._machine.state is ResendState.WAITS
+        return [self.at if waits else self.at + PATIENCE_S]
+
+    def is_due(self, now: float) -> bool:
+        """Has its time come?"""
+        if self._machine.state is ResendState.WAITS and now >= self.at:
+            self._machine.to(ResendState.PAUSE)
+        return self._machine.state is ResendState.PAUSE
+
+    def hurries(self, now: float) -> bool:
+        """Is no pause waited for any more?"""
+        return now >= self.at + PATIENCE_S
+
+    def plan(
+        self, now: float, failed_at: float, wish: float, once: bool
+    ) -> bool:
+        """It failed, and the service asks to wait for ``wish`` s, or 0.
+        ``once``: a third time it would be no better.  False: it is not sent
+        again."""
+        if self.waits:
+            return True
+        if once and self._machine.state is ResendState.AGAIN:
+            return False
+        if self._machine.state is ResendState.NONE:
+            self._until = now + self._timeout
+        delay = self._backoff.next_delay(max(wish, _LEAST_S))
+        at = max(failed_at + delay, now)
+        if at > self._until:
+            return False
+        self.at = at
+        self._machine.to(ResendState.WAITS)
+        return True
+
+    def once(self, now: float) -> bool:
+        """Shall it be sent again at once?  Not twice."""
+        if self._machine.state is not ResendState.NONE:
+            return False
+        self._until = now + self._timeout
+        self._machine.to(ResendState.AGAIN)
+        return True
+
+    def sent(self) -> None:
+        """It is on its way."""
+        self._machine.to(ResendState.AGAIN)
+
+    def over(self) -> None:
+        """That turn is delivered, or given up."""
+        self._machine.to(ResendState.NONE)
+        self._backoff.reset()

@@ -1,0 +1,181 @@
+"""Is a service that says nothing about sound deaf, or was it no speech?
+
+Where the server's detector owns the turns, and freezes, its connection lives
+on and answers PINGs.  So sound that stands out is kept until something is said
+about it or about later audio.  What two sessions are silent about was no
+speech; but a noisy room must not mean reconnects for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from .audio_buffer import AudioBuffer, Sound
+from .link import Link
+from .states import Machine
+from .turn import Turn
+
+#: So long may a service say nothing about sound that it was sent, in seconds.
+SILENT_S = 10.0
+#: What makes suspicious, in ms of sound: with no false alarm in the last hour,
+#: with one; with two nothing does.
+_ENOUGH_MS = (300, 3000)
+_HOUR_S = 3600.0
+#: A turn that stalls is looked at again no sooner, in seconds.
+_LOOK_S = 1.0
+
+
+class SuspicionState(Enum):
+    """What is thought of a server's detector that says nothing."""
+
+    HEARS = "it said something about all sound, or may still do so"
+    SILENT = "sound went out, and its time to say something runs"
+    REPLACED = "the time was up; another session is to hear the same sound"
+    SILENT_TOO = "that one got it as well, and its time runs"
+
+
+_S = SuspicionState
+SUSPICION_MOVES = {
+    _S.HEARS: frozenset({_S.HEARS, _S.SILENT, _S.REPLACED}),
+    _S.SILENT: frozenset({_S.HEARS, _S.SILENT, _S.REPLACED}),
+    _S.REPLACED: frozenset({_S.HEARS, _S.REPLACED, _S.SILENT_TOO}),
+    _S.SILENT_TOO: frozenset({_S.HEARS, _S.REPLACED, _S.SILENT_TOO}),
+}
+
+
+class Suspicion:
+    """``quiet_to``: up to where the session is silent, in samples."""
+
+    def __init__(self, buffer: AudioBuffer, rate: int) -> None:
+        self.quiet_to = 0
+        self._buffer = buffer
+        self._rate = rate
+        self._machine = Machine(SuspicionState.HEARS, SUSPICION_MOVES)
+        self._since = 0.0
+        #: What the session that was left had been sent.
+        self._replaced_to = 0
+        self._false_alarms: deque[float] = deque(maxlen=len(_ENOUGH_MS))
+        self._looked_at = (0, 0, False)
+        self._look_again_at = 0.0
+
+    def begin(self) -> None:
+        """Another session is fed, or there is no such sound any more."""
+        state = self._machine.state
+        if state is SuspicionState.SILENT_TOO:
+            self._machine.to(SuspicionState.REPLACED)
+        elif state is SuspicionState.SILENT:
+            self._machine.to(SuspicionState.HEARS)
+
+    def heard(self, begin: int, now: float) -> None:
+        """An event is about a turn that begins at a position."""
+        doubted = self._machine.state in (_S.REPLACED, _S.SILENT_TOO)
+        if doubted and begin >= self._replaced_to:
+            self._false_alarms.append(now)
+        self._machine.to(SuspicionState.HEARS)
+
+    def _enough(self, now: float) -> int | None:
+        """So much sound makes suspicious, in samples; None: nothing does."""
+        alarms = self._false_alarms
+        while alarms and alarms[0] <= now - _HOUR_S:
+            alarms.popleft()
+        if len(alarms) == len(_ENOUGH_MS):
+            return None
+        return _ENOUGH_MS[len(alarms)] * self._rate // 1000
+
+    # -- sound of which nothing is said ---------------------------------------
+
+    @property
+    def _runs(self) -> bool:
+        return self._machine.state in (_S.SILENT, _S.SILENT_TOO)
+
+    def times(self) -> list[float]:
+        """When its time is up; [] while it does not run."""
+        return [self._since + SILENT_S] if self._runs else []
+
+    def keeps(self, link: Link, quiet: int, now: float) -> bool:
+        """The session said nothing about the audio up to ``quiet``; is that to
+        be kept?"""
+        sound = self._sound(quiet, now)
+        if sound is None:
+            self.begin()
+            return False
+        if not self._runs:
+            again = self._machine.state is SuspicionState.REPLACED
+            self._machine.to(_S.SILENT_TOO if again else _S.SILENT)
+            session = link.session
+            live = now - (session.sent - sound.first) / self._rate
+            self._since = max(live, session.ready_at)
+        self.quiet_to = quiet
+        return True
+
+    def _sound(self, stop: int, now: float) -> Sound | None:
+        """What makes suspicious in the undelivered audio before ``stop``."""
+        enough = self._enough(now)
+        if enough is None:
+            return None
+        sound = self._buffer.sound(self._buffer.watermark, stop)
+        return sound if sound is not None and sound.length >= enough else None
+
+    def must_hear(self, stop: int, now: float) -> bool:
+        """Is there sound before ``stop`` about which something is to be
+        said?"""
+        stretch = self._buffer.watermark, stop
+        if self._looked_at[:2] != stretch:
+            self._looked_at = *stretch, self._sound(stop, now) is not None
+        return self._looked_at[2]
+
+    def is_deaf(self, sent: int, now: float) -> bool:
+        """Its time is up.  False: the session before was silent about the
+        same sound; it is no speech."""
+        if self._machine.state is SuspicionState.SILENT_TOO:
+            self._false_alarms.append(now)
+            self._machine.to(SuspicionState.HEARS)
+            return False
+        self._replace(sent)
+        return True
+
+    def _replace(self, sent: int) -> None:
+        self._replaced_to = sent
+        self._machine.to(SuspicionState.REPLACED)
+
+    # -- a turn that began and does not end -----------------------------------
+
+    def looks_at(self, link: Link) -> list[float]:
+        """When to look whether the turn that is open still grows."""
+        turns = link.session.turns
+        turn = turns.open_turn()
+        if turn is None or not turn.from_server or turns.commits:
+            return []
+        return [max(link.heard_at + SILENT_S, self._look_again_at)]
+
+    def stalls(self, link: Link, now: float) -> Turn | None:
+        """A turn that began, and long after its last sound has not ended."""
+        session = link.session
+        turn = session.turns.open_turn()
+        if turn is None or now < min(self.looks_at(link), default=now + 1):
+            return None
+        sound = self._buffer.sound(turn.begin, session.sent)
+        last = turn.begin if sound is None else sound.last
+        sound_at = now - (session.sent - last) / self._rate
+        due = max(sound_at, link.heard_at, link.looked_at) + SILENT_S
+        if now < due:
+            self._look_again_at = max(due, now + _LOOK_S)
+            return None
+        return turn
+
+    def leaves(self, turn: Turn, sent: int, now: float) -> bool:
+        """Shall another session hear it?  Not once more: then a commit of ours
+        is to end it."""
+        if turn.begin < self._replaced_to or self._enough(now) is None:
+            self._false_alarms.append(now)
+            self._look_again_at = now + _LOOK_S
+            return False
+        self._replace(sent)
+        return True
+
+    def delivered(self, turn: Turn) -> None:
+        """Its final went out."""
+        if turn.begin < self._replaced_to and not turn.by_commit:
+            # The session before would never have said so.
+            self._false_alarms.clear()

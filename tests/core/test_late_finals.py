@@ -1,0 +1,484 @@
+"""Early finals: the text so far, when the time is up; what comes later."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from scripted_core import (
+    APPEND,
+    COMMIT,
+    SERVER,
+    SETTINGS,
+    ScriptedCore,
+)
+from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
+    Final,
+    FinalizeEnd,
+    Interim,
+    LateFinal,
+    TurnFailed,
+)
+
+LIVE = replace(SETTINGS, model="gpt-live-transcribe", live=True)
+WORDS = word_audio(1) * 10
+PAUSE = SILENCE * ms(800)
+#: A finalize waits so long, in seconds.
+BOUND = 5.0
+
+
+def begun(settings: Any = SETTINGS, **limits: int) -> ScriptedCore:
+    core = ScriptedCore(settings, **limits)
+    core.session()
+    return core
+
+
+def detected(core: ScriptedCore, item: str, start: int, stop: int) -> None:
+    """The server's detector hears a turn, from one ms to another."""
+    kind = "input_audio_buffer.speech_"
+    core.say(
+        {"type": kind + "started", "item_id": item, "audio_start_ms": start},
+        {"type": kind + "stopped", "item_id": item, "audio_end_ms": stop},
+    )
+
+
+def told(core: ScriptedCore) -> list[Any]:
+    """Texts of finals, those that were early with a `+`, and the tokens of
+    finalizes, with a `?` where the time was up."""
+    found = []
+    for result in core.results:
+        if isinstance(result, Final):
+            found.append(result.turn.text + "+" * result.turn.early)
+        elif isinstance(result, FinalizeEnd):
+            found.append(str(result.token) + "?" * result.timed_out)
+    return found
+
+
+def appended(core: ScriptedCore) -> bytes:
+    """The audio on the connection there is."""
+    return b"".join(
+        base64.b64decode(event["audio"])
+        for event in core.sent
+        if event["type"] == APPEND
+    )
+
+
+def two_turns(**limits: int) -> ScriptedCore:
+    """Two turns of the client's, 300 ms each, whose text is awaited."""
+    core = begun(**limits)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.hear(WORDS)
+    core.core.finalize("f", core.now)
+    core.look()
+    core.committed("b", "a")
+    return core
+
+
+# -- a finalize whose time is up -------------------------------------------
+
+
+def test_its_turns_end_with_their_text_so_far_and_then_it_ends():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one two ")
+    core.transcribed("delta", "b", delta=" three")
+    core.wait(BOUND - 0.001)
+    assert told(core) == []
+    core.wait(0.001)
+    assert told(core) == ["one two+", "three+", "f"]
+    finals = [final.turn for final in core.of(Final)]
+    assert [(t.start_ms, t.duration_ms) for t in finals] == [
+        (0, 300),
+        (300, 300),
+    ]
+    assert core.core.watermark == ms(600)
+    assert not core.core.progress.undelivered
+
+
+def test_a_turn_of_the_server_ends_as_well():
+    core = begun(SERVER)
+    core.hear(WORDS + PAUSE)
+    core.say({"type": "input_audio_buffer.speech_started", "item_id": "a"})
+    core.core.finalize("f", core.now)
+    core.look()
+    assert core.types[-1] == COMMIT
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    core.wait(BOUND)
+    core.transcribed("completed", "a", transcript="one")
+    assert told(core) == ["one+", "f"]
+
+
+def test_a_turn_without_text_holds_up_those_after_it_and_is_not_ended():
+    core = two_turns()
+    core.transcribed("delta", "a", delta=" \n")
+    core.transcribed("delta", "b", delta="three")
+    core.wait(BOUND)
+    assert told(core) == ["f?"]
+    assert core.core.watermark == 0
+    core.transcribed("delta", "a", delta="one")
+    assert told(core) == ["f?"]
+    core.transcribed("completed", "a", transcript="one two")
+    core.transcribed("completed", "b", transcript="three four")
+    assert told(core) == ["f?", "one two", "three four"]
+
+
+def test_a_turn_before_one_without_text_ends_and_the_finalize_says_so():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.wait(BOUND)
+    assert told(core) == ["one+", "f?"]
+    core.transcribed("completed", "b", transcript="three")
+    assert told(core) == ["one+", "f?", "three"]
+
+
+def test_what_is_done_behind_an_early_final_leaves_before_the_end_signal():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.transcribed("completed", "b", transcript="three")
+    core.wait(BOUND)
+    assert told(core) == ["one+", "three", "f"]
+
+
+def test_what_was_said_after_a_finalize_is_not_ended_by_it():
+    core = two_turns()
+    core.hear(WORDS, commit=True)
+    core.committed("c", "b")
+    for item, text in (("a", "one"), ("b", "two"), ("c", "three")):
+        core.transcribed("delta", item, delta=text)
+    core.wait(BOUND)
+    assert told(core) == ["one+", "two+", "f"]
+    core.transcribed("completed", "c", transcript="three four")
+    assert told(core) == ["one+", "two+", "f", "three four"]
+
+
+def test_each_of_many_finalizes_ends_what_was_said_before_it():
+    core = begun()
+    for index in range(4):
+        core.hear(WORDS)
+        core.core.finalize(f"f{index}", core.now)
+        core.look()
+        core.committed(f"i{index}", f"i{index - 1}" if index else None)
+        core.transcribed("delta", f"i{index}", delta=f"t{index}")
+        core.wait(1)
+    core.wait(BOUND)
+    assert told(core) == [
+        text for n in range(4) for text in (f"t{n}+", f"f{n}")
+    ]
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, SERVER])
+def test_a_turn_whose_commit_is_not_out_goes_on(settings):
+    """The peer does not answer, so audio waits; the turn has no end yet."""
+    core = begun(settings, window_ms=1000, pong_timeout_ms=60_000)
+    core.answers_pings = False
+    core.say({"type": "input_audio_buffer.speech_started", "item_id": "a"})
+    core.hear(word_audio(1) * 100)
+    core.transcribed("delta", "a", delta="one")
+    core.core.finalize("f", core.now)
+    core.look()
+    core.wait(BOUND)
+    assert COMMIT not in core.types
+    assert told(core) == ["f?"]
+    core.answers_pings = True
+    core.look()
+    assert core.types[-1] == COMMIT
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one and the rest")
+    assert told(core) == ["f?", "one and the rest"]
+    assert core.core.watermark == ms(3000)
+
+
+# -- so long after its commit ------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, SERVER])
+def test_a_turn_ends_so_long_after_its_commit(settings):
+    core = begun(settings, final_timeout_ms=2000)
+    core.hear(WORDS + PAUSE, commit=True)
+    detected(core, "a", 0, 800)
+    core.wait(0.5)
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    core.wait(1.499)
+    assert told(core) == []
+    core.wait(0.001)
+    assert told(core) == ["one+"]
+
+
+def test_it_does_not_by_default():
+    core = begun()
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    core.wait(14.9)
+    assert told(core) == []
+
+
+def test_text_that_is_not_there_by_then_ends_nothing():
+    core = begun(final_timeout_ms=2000)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.wait(2.001)
+    core.transcribed("delta", "a", delta="one")
+    core.wait(10)
+    assert told(core) == []
+    core.transcribed("completed", "a", transcript="one two")
+    assert told(core) == ["one two"]
+
+
+def test_who_waited_for_the_turn_before_leaves_right_behind_it():
+    core = begun(final_timeout_ms=2000)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.hear(WORDS, commit=True)
+    core.committed("b", "a")
+    core.transcribed("delta", "b", delta="three")
+    core.wait(3)
+    assert told(core) == []
+    core.transcribed("completed", "a", transcript="one")
+    assert told(core) == ["one", "three+"]
+
+
+# -- what comes later --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("said", "later", "changed"),
+    [
+        ("one two", "one two", None),
+        ("one two", " one  two\n", None),
+        ("one", "one two three", 2),
+        ("one two three", "two three", 1),
+        ("one to three", "one two three", 1),
+        ("one two", "", 2),
+        ("no no", "no", 1),
+        ("one two", "two one", 0),
+    ],
+)
+def test_it_is_not_said_again_but_compared(said, later, changed):
+    core = two_turns()
+    core.transcribed("delta", "a", delta=said)
+    core.wait(BOUND)
+    before = len(core.results)
+    core.transcribed("completed", "a", transcript=later, usage={"seconds": 1})
+    [late] = core.results[before:]
+    assert late == LateFinal("a", changed, {"seconds": 1})
+    words = changed or 0
+    assert core.core.late_finals == (int(changed is not None), words)
+
+
+def test_it_is_counted_once():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.transcribed("delta", "b", delta="three")
+    core.wait(BOUND)
+    said = told(core)
+    core.transcribed("delta", "a", delta=" two")
+    core.committed("a", None)
+    for _ in range(3):
+        core.transcribed("completed", "a", transcript="one two")
+        core.transcribed("failed", "a", error={"message": "no"})
+        core.transcribed("delta", "a", delta="more")
+    core.transcribed("failed", "b", error={"message": "no"})
+    core.transcribed("completed", "b", transcript="three four")
+    assert told(core) == said
+    assert core.core.late_finals == (1, 1)
+    assert not core.of(TurnFailed)
+    assert not core.link.must_close
+
+
+def test_the_pieces_are_the_text_where_there_is_no_other():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.wait(BOUND)
+    core.transcribed("delta", "a", delta=" two")
+    core.transcribed("completed", "a")
+    assert core.core.late_finals == (1, 1)
+
+
+def test_its_item_is_known_as_the_one_before_the_next():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.transcribed("delta", "b", delta="two")
+    core.wait(BOUND)
+    core.hear(WORDS, commit=True)
+    core.committed("c", "b")
+    core.transcribed("completed", "c", transcript="three")
+    assert told(core) == ["one+", "two+", "f", "three"]
+    assert not core.link.must_close
+
+
+def test_a_lost_notice_behind_it_is_still_noticed():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.transcribed("delta", "b", delta="two")
+    core.hear(WORDS * 2)
+    core.committed("d", "c")
+    assert not core.link.must_close
+    core.wait(BOUND)
+    assert told(core) == ["one+", "two+", "f"]
+    assert core.link.must_close
+    core.wait(1)
+    core.session()
+    assert appended(core) == WORDS * 2
+
+
+def test_what_was_said_early_is_not_sent_again():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.hear(WORDS * 2)
+    core.wait(BOUND)
+    core.core.exchange.closed(core.link, 1006, "gone", core.now)
+    core.wait(5)
+    core.session()
+    # The second turn, without a word so far, and what came since.
+    assert appended(core) == WORDS * 3
+    core.committed("b2", None)
+    core.transcribed("completed", "b2", transcript="three")
+    assert told(core) == ["one+", "f?", "three"]
+
+
+def test_a_stop_reports_only_what_nothing_was_said_of():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.wait(BOUND)
+    core.core.stop(core.now)
+    core.look()
+    core.transcribed("completed", "a", transcript="one two")
+    core.transcribed("completed", "b", transcript="three")
+    [dropped] = core.of(AudioDropped)
+    assert (dropped.start_ms, dropped.duration_ms) == (300, 300)
+    assert told(core) == ["one+", "f?"]
+
+
+def test_at_the_stop_itself_nothing_is_ended_early():
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one")
+    core.core.stop(core.now + 2 * BOUND)
+    core.look()
+    assert told(core) == ["f"]
+    [dropped] = core.of(AudioDropped)
+    assert (dropped.start_ms, dropped.duration_ms) == (0, 600)
+
+
+# -- before the notice of the item ------------------------------------------
+
+
+def live(**limits: int) -> ScriptedCore:
+    """Text of a live model comes while somebody speaks."""
+    core = begun(LIVE, **limits)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="zero")
+    core.hear(WORDS)
+    core.transcribed("delta", "b", delta="one")
+    core.core.finalize("f", core.now)
+    core.look()
+    assert core.types.count(COMMIT) == 2
+    core.wait(BOUND)
+    assert told(core) == ["zero", "one+", "f"]
+    assert core.core.watermark == ms(600)
+    core.hear(WORDS, commit=True)
+    return core
+
+
+@pytest.mark.parametrize("item", ["b", "other"])
+def test_the_notice_comes_later_and_under_another_name_perhaps(item):
+    core = live()
+    core.committed(item, "a")
+    core.committed("c", item)
+    core.transcribed("completed", item, transcript="one two")
+    core.transcribed("completed", "c", transcript="three")
+    assert told(core) == ["zero", "one+", "f", "three"]
+    assert core.core.late_finals == (1, 1)
+    assert core.core.watermark == ms(900)
+    assert not core.link.must_close
+
+
+def test_a_notice_that_is_lost_takes_nobody_elses():
+    core = live()
+    core.committed("c", "b")
+    core.transcribed("completed", "c", transcript="three")
+    assert told(core) == ["zero", "one+", "f", "three"]
+    assert core.core.watermark == ms(900)
+
+
+def test_several_get_their_notices_in_order():
+    core = live()
+    core.transcribed("delta", "x", delta="three")
+    core.core.finalize("g", core.now)
+    core.look()
+    core.wait(BOUND)
+    # Of the third turn no word came before its commit: it may be anybody's.
+    assert told(core)[3:] == ["g?"]
+    core.hear(WORDS)
+    core.transcribed("delta", "d", delta="four")
+    core.committed("b", "a")
+    core.committed("c", "b")
+    core.transcribed("completed", "c", transcript="three")
+    assert told(core)[3:] == ["g?", "three"]
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, LIVE])
+@pytest.mark.parametrize("before", [True, False])
+def test_text_without_a_notice_is_only_a_live_models_before_its_commit(
+    settings, before
+):
+    core = begun(settings)
+    core.hear(WORDS)
+    if before:
+        core.transcribed("delta", "a", delta="one")
+    core.core.finalize("f", core.now)
+    core.look()
+    core.transcribed("delta", "a", delta=" two")
+    core.wait(BOUND)
+    early = before and settings is LIVE
+    assert told(core) == (["one two+", "f"] if early else ["f?"])
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, LIVE])
+def test_text_of_another_name_is_only_a_live_models(settings):
+    core = begun(settings)
+    core.hear(WORDS)
+    core.transcribed("delta", "stray", delta="hm ")
+    core.core.finalize("f", core.now)
+    core.look()
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    core.wait(BOUND)
+    early = settings is LIVE
+    assert told(core) == (["hm one+", "f"] if early else ["f?"])
+    core.transcribed("completed", "a", transcript="one two")
+    assert told(core)[1:] == (["f"] if early else ["one two"])
+
+
+def test_text_of_which_the_order_is_in_doubt_ends_nothing():
+    core = begun()
+    core.hear(WORDS, commit=True)
+    core.hear(WORDS)
+    core.core.finalize("f", core.now)
+    core.look()
+    core.committed("b", "unknown")
+    core.transcribed("delta", "b", delta="two")
+    core.wait(BOUND)
+    assert told(core) == ["f?"]
+
+
+def test_interims_of_the_next_turn_follow_an_early_final():
+    core = two_turns(final_timeout_ms=1000)
+    core.transcribed("delta", "a", delta="one")
+    core.wait(0.5)
+    core.transcribed("delta", "b", delta=" ")
+    core.wait(1)
+    core.transcribed("delta", "b", delta="two")
+    texts = [
+        (type(result), result.turn.text)
+        for result in core.results
+        if isinstance(result, (Interim, Final))
+    ]
+    assert texts == [(Interim, "one"), (Final, "one"), (Interim, "two")]
