@@ -168,7 +168,7 @@ class ItemEvents:
             turn.complete(event)
             return turn
         elif part == "failed":
-            turn.fail(event)
+            turn.fail(event, now)
         return None
 
     def ended_at(self, turn: Turn) -> float | None:

@@ -145,13 +145,13 @@ def test_finalizes_are_answered_in_order_and_in_time():
     queue.ask("b", 200, 11.0)
     assert queue.positions == [100, 200]
     assert queue.times() == [15.0]
-    assert list(queue.answers(lambda at: at >= 200, 12.0)) == []
-    assert list(queue.answers(lambda at: at <= 100, 12.0)) == [
+    assert list(queue.answers(lambda at, now: at >= 200, 12.0)) == []
+    assert list(queue.answers(lambda at, now: at <= 100, 12.0)) == [
         FinalizeEnd("a", 2000, False)
     ]
     assert queue.times() == [16.0]
-    assert list(queue.answers(lambda at: False, 15.999)) == []
-    assert list(queue.answers(lambda at: False, 16.0)) == [
+    assert list(queue.answers(lambda at, now: False, 15.999)) == []
+    assert list(queue.answers(lambda at, now: False, 16.0)) == [
         FinalizeEnd("b", 5000, True)
     ]
     assert queue.positions == []
