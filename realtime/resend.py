@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from enum import Enum
 
 from .backoff import Backoff
@@ -11,6 +12,9 @@ from .states import Machine
 
 #: Nothing that failed is sent again sooner, in seconds.
 _LEAST_S = 0.5
+#: So many wishes of the service are remembered; a call has no more turns that
+#: failed and are not delivered.
+_MOST_WISHES = 256
 
 
 class ResendState(Enum):
@@ -32,18 +36,31 @@ RESEND_MOVES = {
 
 
 class Resend:
-    """Plans when, and how often; ``at``: the time that it waits for, in s.
+    """Plans when, and how often.  Times in s, positions in samples.
 
     A turn is sent again once in any case, and on until ``timeout_s`` after it
     failed first.
     """
 
     def __init__(self, timeout_s: float, rng: random.Random) -> None:
-        self.at = 0.0
         self._timeout = timeout_s
+        self._at = 0.0
         self._until = 0.0
         self._backoff = Backoff(rng)
         self._machine = Machine(ResendState.NONE, RESEND_MOVES)
+        #: Before when no session shall be sent the audio from a position on.
+        self._wishes: deque[tuple[int, float]] = deque(maxlen=_MOST_WISHES)
+
+    def wish(self, position: int, at: float) -> None:
+        """The service asked to be sent that turn no sooner."""
+        self._wishes.append((position, at))
+
+    def wishes(self, watermark: int, now: float) -> list[tuple[int, float]]:
+        """Those that still hold; also where another session takes over."""
+        for entry in list(self._wishes):
+            if entry[0] < watermark or entry[1] <= now:
+                self._wishes.remove(entry)
+        return list(self._wishes)
 
     @property
     def waits(self) -> bool:
@@ -55,35 +72,31 @@ class Resend:
         if not self.waits:
             return []
         waits = self._machine.state is ResendState.WAITS
-        return [self.at if waits else self.at + PATIENCE_S]
+        return [self._at if waits else self._at + PATIENCE_S]
 
     def is_due(self, now: float) -> bool:
         """Has its time come?"""
-        if self._machine.state is ResendState.WAITS and now >= self.at:
+        if self._machine.state is ResendState.WAITS and now >= self._at:
             self._machine.to(ResendState.PAUSE)
         return self._machine.state is ResendState.PAUSE
 
     def hurries(self, now: float) -> bool:
         """Is no pause waited for any more?"""
-        return now >= self.at + PATIENCE_S
+        return now >= self._at + PATIENCE_S
 
-    def plan(
-        self, now: float, failed_at: float, wish: float, once: bool
-    ) -> bool:
-        """It failed, and the service asks to wait for ``wish`` s, or 0.
-        ``once``: a third time it would be no better.  False: it is not sent
-        again."""
+    def plan(self, now: float, not_before: float, once: bool) -> bool:
+        """It failed.  ``once``: a third time it would be no better.  False: it
+        is not sent again."""
         if self.waits:
             return True
         if once and self._machine.state is ResendState.AGAIN:
             return False
         if self._machine.state is ResendState.NONE:
             self._until = now + self._timeout
-        delay = self._backoff.next_delay(max(wish, _LEAST_S))
-        at = max(failed_at + delay, now)
+        at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
         if at > self._until:
             return False
-        self.at = at
+        self._at = at
         self._machine.to(ResendState.WAITS)
         return True
 

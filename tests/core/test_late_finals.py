@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from scripted_core import (
     APPEND,
+    CLEAR,
     COMMIT,
     SERVER,
     SETTINGS,
@@ -408,20 +409,23 @@ def test_a_notice_that_is_lost_takes_nobody_elses():
     assert core.core.watermark == ms(900)
 
 
-def test_several_get_their_notices_in_order():
+@pytest.mark.parametrize("item", ["b", "other"])
+def test_text_that_may_be_that_turns_once_more_is_no_final(item):
     core = live()
-    core.transcribed("delta", "x", delta="three")
+    core.transcribed("delta", "other", delta="one")
     core.core.finalize("g", core.now)
-    core.look()
+    core.hear(WORDS, commit=True)
     core.wait(BOUND)
-    # Of the third turn no word came before its commit: it may be anybody's.
     assert told(core)[3:] == ["g?"]
-    core.hear(WORDS)
-    core.transcribed("delta", "d", delta="four")
-    core.committed("b", "a")
-    core.committed("c", "b")
+    core.committed(item, "a")
+    core.committed("c", item)
+    core.committed("d", "c")
+    core.transcribed("completed", item, transcript="one two")
     core.transcribed("completed", "c", transcript="three")
-    assert told(core)[3:] == ["g?", "three"]
+    core.transcribed("completed", "d", transcript="four")
+    assert told(core)[3:] == ["g?", "three", "four"]
+    assert core.core.late_finals == (1, 1)
+    assert core.core.watermark == ms(1200)
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
@@ -442,7 +446,7 @@ def test_text_without_a_notice_is_only_a_live_models_before_its_commit(
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
-def test_text_of_another_name_is_only_a_live_models(settings):
+def test_text_of_another_name_is_no_final(settings):
     core = begun(settings)
     core.hear(WORDS)
     core.transcribed("delta", "stray", delta="hm ")
@@ -451,10 +455,8 @@ def test_text_of_another_name_is_only_a_live_models(settings):
     core.committed("a", None)
     core.transcribed("delta", "a", delta="one")
     core.wait(BOUND)
-    early = settings is LIVE
-    assert told(core) == (["hm one+", "f"] if early else ["f?"])
     core.transcribed("completed", "a", transcript="one two")
-    assert told(core)[1:] == (["f"] if early else ["one two"])
+    assert told(core) == ["f?", "one two"]
 
 
 def test_text_of_which_the_order_is_in_doubt_ends_nothing():
@@ -467,6 +469,37 @@ def test_text_of_which_the_order_is_in_doubt_ends_nothing():
     core.transcribed("delta", "b", delta="two")
     core.wait(BOUND)
     assert told(core) == ["f?"]
+
+
+def test_text_before_the_notice_outlives_silence_that_is_discarded():
+    """Other settings hold for what begins after them."""
+    core = begun(LIVE)
+    core.hear(WORDS)
+    core.transcribed("delta", "a", delta="one")
+    core.core.finalize("f", core.now)
+    core.look()
+    core.hear(SILENCE * ms(2000))
+    core.core.change(replace(LIVE, prompt="other"), core.now)
+    core.core.hurry(core.now)
+    core.look()
+    assert CLEAR in core.types
+    core.transcribed("delta", "a", delta=" two")
+    core.wait(BOUND)
+    assert told(core) == ["one two+", "f"]
+
+
+def test_a_turn_that_failed_is_not_ended_but_sent_again():
+    core = begun(final_timeout_ms=2000)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    failure = {"code": "rate_limit_exceeded", "message": "try again in 4s"}
+    core.transcribed("failed", "a", error=failure)
+    core.wait(5)
+    assert core.types.count(COMMIT) == 2
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="one two")
+    assert told(core) == ["one two"]
 
 
 def test_interims_of_the_next_turn_follow_an_early_final():
