@@ -38,10 +38,6 @@ if TYPE_CHECKING:
     from openai.types.realtime.realtime_transcription_session_audio_input_param import (  # noqa: E501
         NoiseReduction,
     )
-    from openai.types.realtime.realtime_transcription_session_audio_input_turn_detection_param import (  # noqa: E501
-        SemanticVad,
-        ServerVad,
-    )
 
 #: What `update_configs` cannot change while a call is under way.
 FIXED_FIELDS = (
@@ -71,6 +67,14 @@ DETECTOR_PLACES = ("audio.input.turn_detection", "turn_detection")
 _LONGEST_NAME = 1024
 
 TurnOwner = Literal["server_vad", "semantic_vad", "local", "none"]
+_SERVER_KNOBS = {"threshold", "prefix_padding_ms", "silence_duration_ms"}
+#: The knobs of turn detection that each owner of the turns has.
+TURN_KNOBS: Mapping[TurnOwner, set[str]] = {
+    "server_vad": _SERVER_KNOBS,
+    "semantic_vad": {"eagerness"},
+    "local": {*_SERVER_KNOBS, "silence"},
+    "none": set(),
+}
 
 
 class ConfigError(ValueError):
@@ -105,13 +109,6 @@ def _text(value: Any) -> Any:
     return str(value) if isinstance(value, (int, float)) else value
 
 
-def _include(value: Any) -> Any:
-    values = _one_or_more(value)
-    if isinstance(values, list):
-        return [LOGPROBS if v == "logprobs" else v for v in values]
-    return value
-
-
 def _level(value: Any) -> Any:
     if not isinstance(value, str):
         return value
@@ -138,13 +135,8 @@ _FORMATS = {
     "audio/pcma": "g711_alaw",
 }
 _LAWS = {
-    "g711_ulaw": "ulaw",
-    "audio/pcmu": "ulaw",
-    "pcmu": "ulaw",
-    "mulaw": "ulaw",
-    "g711_alaw": "alaw",
-    "audio/pcma": "alaw",
-    "pcma": "alaw",
+    **dict.fromkeys(("g711_ulaw", "audio/pcmu", "pcmu", "mulaw"), "ulaw"),
+    **dict.fromkeys(("g711_alaw", "audio/pcma", "pcma"), "alaw"),
 }
 
 
@@ -214,6 +206,13 @@ class NoiseReductionConfig(_Section):
     strength: Number | None = _field(None, "a number from 0 to 1", ge=0, le=1)
 
 
+SECTIONS: Mapping[str, type[BaseModel]] = {
+    "input_audio_transcription": TranscriptionConfig,
+    "turn_detection": TurnDetectionConfig,
+    "input_audio_noise_reduction": NoiseReductionConfig,
+}
+
+
 class OpenAIASRConfig(_Section):
     """All properties of the node, with their defaults."""
 
@@ -257,7 +256,10 @@ class OpenAIASRConfig(_Section):
     turn_detection: TurnDetectionConfig = TurnDetectionConfig()
     input_audio_noise_reduction: NoiseReductionConfig | None = None
     g711_input: Annotated[Literal["ulaw", "alaw"] | None, _also(_LAWS)] = None
-    include: Annotated[list[Include], BeforeValidator(_include)] = []
+    include: Annotated[
+        list[Annotated[Include, _also({"logprobs": LOGPROBS})]],
+        BeforeValidator(_one_or_more),
+    ] = _field([], f'a list of "{LOGPROBS}"')
     session: dict[str, Any] = _field(
         {}, "an object, merged into the session settings"
     )
@@ -274,8 +276,8 @@ class OpenAIASRConfig(_Section):
     def languages(self) -> tuple[str, ...]:
         """The configured language tags, as they were written."""
         request = self.input_audio_transcription
-        first = [request.language] if request.language else []
-        return tuple(dict.fromkeys((*first, *request.languages)))
+        given = (request.language, *request.languages)
+        return tuple(dict.fromkeys(filter(None, given)))
 
     @property
     def turn_owner(self) -> TurnOwner:
@@ -284,13 +286,11 @@ class OpenAIASRConfig(_Section):
         if passed_through is not None:
             known = passed_through in get_args(TurnOwner)
             return passed_through if known else "server_vad"
-        chosen = self.turn_detection
-        if not chosen.enabled:
+        if not self.turn_detection.enabled:
             return "none"
-        if chosen.type is not None:
-            return chosen.type
         by_server = self.profile.server_turns == "yes"
-        return "server_vad" if by_server else "local"
+        default: TurnOwner = "server_vad" if by_server else "local"
+        return self.turn_detection.type or default
 
     @property
     def gap_s(self) -> float:
@@ -391,16 +391,13 @@ class OpenAIASRConfig(_Section):
 
     def fitted(self) -> tuple[Request, list[str]]:
         """The request's options as the model takes them, and warnings."""
-        given = self.input_audio_transcription
+        given = self.input_audio_transcription.model_dump(
+            exclude={"model", "family"}, exclude_none=True
+        )
         noise = self.input_audio_noise_reduction
+        strength = None if noise is None else noise.strength
         request = Request(
-            language=given.language,
-            languages=given.languages,
-            prompt=given.prompt,
-            keywords=given.keywords,
-            delay=given.delay or "",
-            strength=None if noise is None else noise.strength,
-            include=tuple(self.include),
+            **given, strength=strength, include=tuple(self.include)
         )
         return request, fit(request, self.profile, self.dialect)
 
@@ -430,25 +427,14 @@ class OpenAIASRConfig(_Section):
         )
 
     def _server_turn_detection(self) -> dict[str, Any] | None:
-        chosen = self.turn_detection
         given = dict(self.session_turn_detection)
+        owner = self.turn_owner
         if "type" in given:
             return given
-        if self.turn_owner == "server_vad":
-            server: ServerVad = {
-                "type": "server_vad",
-                "threshold": chosen.threshold,
-                "prefix_padding_ms": chosen.prefix_padding_ms,
-                "silence_duration_ms": chosen.silence_duration_ms,
-            }
-            return {**server, **given}
-        if self.turn_owner == "semantic_vad":
-            semantic: SemanticVad = {
-                "type": "semantic_vad",
-                "eagerness": chosen.eagerness,
-            }
-            return {**semantic}
-        return None
+        if owner in ("local", "none"):
+            return None
+        chosen = self.turn_detection.model_dump(include=TURN_KNOBS[owner])
+        return {"type": owner, **chosen, **given}
 
     def turn_detection_changed(self, old: OpenAIASRConfig) -> bool:
         """Must a local detector begin, end or be set otherwise?"""

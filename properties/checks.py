@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..config import DETECTOR_PLACES, OpenAIASRConfig, part_of
+from ..config import DETECTOR_PLACES, TURN_KNOBS, OpenAIASRConfig, part_of
 from ..service.endpoint import is_azure, is_loopback, is_openai, is_plain
 from ..service.models import MODEL_NAMES
 from ..service.options import decide
@@ -20,29 +20,14 @@ _SECTION = "input_audio_transcription"
 _MODEL = f"{_SECTION}.model"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 #: These make the connection what it is (RFC 6455; RFC 9110, 7.6.1).
-_OUR_HEADERS = (
-    "connection",
-    "content-length",
-    "expect",
-    "host",
-    "http2-settings",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
+_OUR_HEADER = re.compile(
+    "connection|content-length|expect|host|http2-settings|keep-alive"
+    "|proxy-connection|te|trailer|transfer-encoding|upgrade|sec-websocket-.*"
 )
-_SERVER_KNOBS = {"threshold", "prefix_padding_ms", "silence_duration_ms"}
-#: The knobs of turn detection that each owner of the turns has.
-_KNOBS = {
-    "server_vad": _SERVER_KNOBS,
-    "semantic_vad": {"eagerness"},
-    "local": {*_SERVER_KNOBS, "silence"},
-    "none": set(),
-}
+#: JSON can spell half of a surrogate pair; UTF-8 cannot carry it.
+_HALF = re.compile("[\ud800-\udfff]")
 #: Session settings are nested about five deep.
-_SESSION_LEVELS = 20
+_LEVELS = 20
 #: What the extension itself must know has options of its own: these.
 _NOT_IN_SESSION = {
     "audio.input.format": "input_audio_format",
@@ -50,13 +35,33 @@ _NOT_IN_SESSION = {
     "audio.input.transcription.model": _MODEL,
     _MODEL: _MODEL,
 }
-_OBJECTS_IN_SESSION = (
-    "audio",
-    "audio.input",
-    "audio.input.transcription",
-    _SECTION,
-)
+_OBJECTS = ("audio", "audio.input", "audio.input.transcription", _SECTION)
 _ABSENT = object()
+
+
+def problems_of_value(
+    value: Any, field: str = "", levels: int = _LEVELS + 1
+) -> _Told:
+    """What nothing may hold, whichever field it is of."""
+    if isinstance(value, str) and "${env:" in value:
+        yield (
+            field,
+            "found a placeholder ${env:…} that nobody filled in; TEN does so"
+            " where a property is loaded, and not in a command",
+        )
+    if isinstance(value, str) and _HALF.search(value):
+        yield field, "found text that is not Unicode, which JSON cannot carry"
+    if not levels and isinstance(value, (Mapping, list)):
+        first = field.partition(".")[0]
+        yield first, f"found more than {_LEVELS} levels of nesting"
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from problems_of_value(name, field)
+            path = f"{field}.{name}".strip(".") if is_name(name) else field
+            yield from problems_of_value(inner, path, levels - 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from problems_of_value(inner, field, levels - 1)
 
 
 def problems(config: OpenAIASRConfig) -> _Told:
@@ -91,20 +96,17 @@ def _problems_of_headers(config: OpenAIASRConfig) -> _Told:
     seen: set[str] = set()
     for name, secret in config.headers.items():
         lower = name.lower()
-        field = f"headers.{name}" if is_name(name) else "headers"
+        path = f"headers.{name}" if is_name(name) else "headers"
         if not _HEADER_NAME.fullmatch(name):
-            yield (
-                "headers",
-                "found a name that no header has; allowed: header names",
-            )
-        if lower in _OUR_HEADERS or lower.startswith("sec-websocket-"):
-            yield field, "belongs to the connection; leave it out"
+            yield path, "found a name that no header has; allowed: header names"
+        if _OUR_HEADER.fullmatch(lower):
+            yield path, "belongs to the connection; leave it out"
         if lower in seen:
-            yield field, "found twice, in upper and lower case"
+            yield path, "found twice, in upper and lower case"
         seen.add(lower)
         if not _is_printable_ascii(secret.get_secret_value()):
             yield (
-                field,
+                path,
                 "found a value with other than printable ASCII characters",
             )
 
@@ -164,47 +166,34 @@ def _problems_of_request(config: OpenAIASRConfig) -> _Told:
         )
 
 
-def _is_deeper(value: Any, levels: int) -> bool:
-    if isinstance(value, Mapping):
-        value = list(value.values())
-    if not isinstance(value, list):
-        return False
-    return levels == 0 or any(_is_deeper(v, levels - 1) for v in value)
-
-
 def _problems_of_session(config: OpenAIASRConfig) -> _Told:
-    session = config.session
-    if _is_deeper(session, _SESSION_LEVELS):
-        yield "session", f"found more than {_SESSION_LEVELS} levels of nesting"
+    session, owner = config.session, config.turn_owner
     try:
         json.dumps(session, allow_nan=False)
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError):
         yield "session", "found what JSON cannot carry"
     for place, option in _NOT_IN_SESSION.items():
         if part_of(session, place, _ABSENT) is not _ABSENT:
             yield f"session.{place}", f"cannot be set here; use {option}"
-    for place in _OBJECTS_IN_SESSION:
+    for place in _OBJECTS:
         if not isinstance(part_of(session, place, {}), Mapping):
             yield f"session.{place}", "allowed here: an object"
     for place in DETECTOR_PLACES:
         detector = part_of(session, place, _ABSENT)
-        kind = part_of(session, f"{place}.type")
         if detector is _ABSENT:
             continue
+        kind, field = part_of(detector, "type"), f"session.{place}.type"
         if not isinstance(detector, Mapping):
             yield (
                 f"session.{place}",
                 'allowed here: an object; use turn_detection for "none"',
             )
         elif kind in ("local", "none"):
-            yield f"session.{place}.type", "is no server's; use turn_detection"
-        elif kind is None and config.turn_owner in ("local", "none"):
-            yield (
-                f"session.{place}.type",
-                f'missing; the turns are "{config.turn_owner}" without it',
-            )
+            yield field, "is no server's; use turn_detection"
+        elif kind is None and owner in ("local", "none"):
+            yield field, f'missing; the turns are "{owner}" without it'
         elif kind is not None and not isinstance(kind, str):
-            yield f"session.{place}.type", "allowed: a text"
+            yield field, "allowed: a text"
     beta = config.dialect == "beta"
     if "type" in session and (beta or session["type"] != "transcription"):
         yield "session.type", "cannot be set here"
@@ -220,11 +209,9 @@ def advice(config: OpenAIASRConfig) -> _Told:
         yield option, rest
     owner, profile = config.turn_owner, config.profile
     given = config.turn_detection.model_fields_set - {"type", "enabled"}
-    for name in sorted(given - _KNOBS[owner]):
-        yield (
-            f"turn_detection.{name}",
-            f'without effect where turns are "{owner}"',
-        )
+    unused = f'without effect where turns are "{owner}"'
+    for name in sorted(given - TURN_KNOBS[owner]):
+        yield f"turn_detection.{name}", unused
     most = config.limits.max_turn_ms
     if config.max_turn_ms > most and "max_turn_ms" in config.model_fields_set:
         yield "max_turn_ms", f"{most} is used, half of max_buffer_ms"
@@ -246,9 +233,8 @@ def _advice_on_model(config: OpenAIASRConfig) -> _Told:
             f" replacement: {profile.replacement}",
         )
     if not profile.known:
-        how = f"; {_SECTION}.family can name another model"
-        if config.input_audio_transcription.family:
-            how = ""
+        named = config.input_audio_transcription.family
+        how = "" if named else f"; {_SECTION}.family can name another model"
         yield (
             _MODEL,
             f"{profile.name} is not known here and treated like"

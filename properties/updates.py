@@ -143,11 +143,7 @@ class ConfigUpdates:
         wait before it.
         """
         command = Command(payload, deadline)
-        valid = [
-            other
-            for other in self._commands
-            if other.accepted is None and other.version is not None
-        ]
+        valid = [c for c in self._commands if c.accepted is None and c.version]
         try:
             self._load(command, self._with(valid))
         except ConfigError as problem:

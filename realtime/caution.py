@@ -50,6 +50,7 @@ class Caution:
         self._small = rate * limits.replay_packet_ms // 1000
         #: Nothing goes out before, in s.
         self._not_before = 0.0
+        self._stops: list[tuple[int, float]] = []
         self._machine = Machine(CautionState.NONE, CAUTION_MOVES)
         self._position = 0
         self._deaths = 0.0
@@ -66,18 +67,25 @@ class Caution:
 
     # -- what goes out ------------------------------------------------------
 
-    def hold_until(self, at: float) -> None:
-        """Nothing goes out before a time, in s; 0: now."""
-        self._not_before = at
+    def hold(self, stops: list[tuple[int, float]]) -> None:
+        """From each position on nothing goes out before a time, in s."""
+        self._stops = stops
+        self._not_before = 0.0
 
     def times(self) -> list[float]:
         """When something may go out that waits for its time."""
-        return [self._not_before] if self._not_before else []
+        times = [at for _, at in self._stops]
+        return [*times, self._not_before] if self._not_before else times
 
     def tick(self, now: float) -> None:
-        """Is that time there?"""
+        """Whose time is there?"""
         if now >= self._not_before:
             self._not_before = 0.0
+        self._stops = [stop for stop in self._stops if now < stop[1]]
+
+    def stop_after(self, position: int) -> int | None:
+        """Up to where audio may go out now; None: wherever it ends."""
+        return min((max(at, position) for at, _ in self._stops), default=None)
 
     def holds(self, link: Link) -> bool:
         """Shall nothing go out now, whatever there is?"""

@@ -167,6 +167,7 @@ class Exchange:
         self._look_at_handshake(link, now)
         if turn is not None and link is self._sessions.active:
             self._quiet.heard(turn, now)
+            self._replay.heard(turn)
             if event.type == "input_audio_buffer.committed":
                 self._queue.tell(TurnCommitted(turn.item_id))
             if turn.said is not None:
@@ -281,7 +282,7 @@ class Exchange:
         # By whose settings silence is kept.
         self._in_force.taken_over(link)
         self._quiet.begin()
-        replayed = self._replay.begin(link)
+        replayed = self._replay.begin(link, now)
         self.replayed += replayed
         session = link.session
         self._queue.tell(

@@ -135,6 +135,9 @@ class Feed:
             return None
         while True:
             mark = self._buffer.next_mark(link.marked_to)
+            stop = self._caution.stop_after(session.sent)
+            if mark is not None and stop is not None and mark > stop:
+                mark = None
             if not self._skip(session, mark):
                 return None
             limit = self._sendable(session) if mark is None else mark
@@ -158,7 +161,8 @@ class Feed:
     def _sendable(self, session: Session) -> int:
         """Up to where audio may go out when no commit is known yet."""
         end = self._buffer.end_before_cut(self._cut_search, self._cut_lag)
-        return max(end, session.sent)
+        stop = self._caution.stop_after(session.sent)
+        return max(end if stop is None else min(end, stop), session.sent)
 
     def _is_little(self, waiting: int) -> bool:
         """Is it too early to send so many samples, of a turn without end?"""

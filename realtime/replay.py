@@ -13,6 +13,7 @@ from .limits import Limits
 from .link import Link
 from .resend import Resend
 from .result_queue import ResultQueue
+from .results import ServerProblem
 from .session import Session
 from .sessions import Sessions
 from .turn import Turn
@@ -46,6 +47,7 @@ class Replay:
         self._sessions = sessions
         self._finalizes = finalizes
         self._caution = caution
+        self._rng = rng
         self._resend = Resend(limits.turn_timeout_ms / 1000, rng)
         #: Is the active session fed again, and has it delivered nothing?
         self._barren = False
@@ -54,22 +56,28 @@ class Replay:
         #: Replays for a broken chain since the last turn was delivered.
         self._breaks = 0
 
-    def begin(self, link: Link) -> int:
+    def begin(self, link: Link, now: float) -> int:
         """Feed a session that took over; returns how many samples another one
         had already."""
-        buffer, resend = self._buffer, self._resend
+        buffer = self._buffer
         if not buffer.complete:
             # Evicted while another session had it; that one is gone now.
             self._queue.dropped_audio(buffer.watermark, buffer.start)
             buffer.advance(buffer.start)
         link.begin_at(buffer.watermark)
         self._repeat_marks()
+        self._caution.hold(self._wishes(now))
         replayed = max(self._feed.sent_to - buffer.watermark, 0)
         self._barren = replayed > 0
-        # What a turn was refused for is no better in another session.
-        waits = resend.waits and not buffer.nearly_full
-        self._caution.hold_until(resend.at if waits else 0.0)
         return replayed
+
+    def _wishes(self, now: float) -> list[tuple[int, float]]:
+        """What a turn was refused for is no better in another session; but the
+        buffer's bound does not wait."""
+        buffer = self._buffer
+        if buffer.nearly_full:
+            return []
+        return self._resend.wishes(buffer.watermark, now)
 
     def _repeat_marks(self) -> None:
         for position in self._finalizes.positions:
@@ -102,19 +110,33 @@ class Replay:
         """When something of this becomes due."""
         return self._resend.times()
 
+    def heard(self, turn: Turn) -> None:
+        """The service said something about a turn: perhaps when to try
+        again."""
+        wish = 0.0 if turn.failure is None else wish_s(turn.failure)
+        if wish:
+            wish *= self._rng.uniform(1.0, 1.25)
+            self._resend.wish(turn, turn.failed_at + wish)
+
     def turn_failed(self, turn: Turn, now: float) -> bool:
         """The first undelivered turn failed; will it be sent again?"""
         buffer, failure = self._buffer, turn.failure
         assert failure is not None
         if not buffer.complete or buffer.nearly_full:
             return False
-        wish, once = wish_s(failure), not passes(failure)
-        return self._resend.plan(now, turn.failed_at, wish, once)
+        wishes = self._resend.wishes(buffer.watermark, now)
+        not_before = max(
+            (at for position, at in wishes if position <= turn.begin),
+            default=now,
+        )
+        return self._resend.plan(now, not_before, not passes(failure))
 
     def no_answer(self, now: float) -> bool:
         """The first undelivered turn has no answer; is it sent again?"""
         if not self._buffer.complete or not self._resend.once(now):
             return False
+        text = "the server sent no result for a turn; it is sent again"
+        self._queue.tell(ServerProblem(Fault("report", "no_result", text)))
         self.again(now)
         return True
 
@@ -132,6 +154,7 @@ class Replay:
             resend.sent()
             link.rewind(self._buffer.watermark)
             self._repeat_marks()
+            self._caution.hold(self._wishes(now))
         elif resend.hurries(now):
             resend.sent()
             self.again(now)
@@ -141,8 +164,9 @@ class Replay:
         turns = session.turns
         if session.stuck or session.items.chain.in_doubt or turns.commits:
             return False
-        tail = turns.boundary, session.sent
-        return turns.open_turn() is None and self._buffer.sound(*tail) is None
+        if not all(turn.decided for turn in turns):
+            return False
+        return self._buffer.sound(turns.boundary, session.sent) is None
 
     def chain_broke(self, session: Session, now: float) -> None:
         """A notice was lost: replay once the turns that can be trusted are
@@ -162,14 +186,14 @@ class Replay:
         """The active one, not by our wish.  ``weight``: how likely what it
         was sent is to blame, 0 to 1."""
         begin, sent = self._buffer.watermark, link.session.sent
-        if not self._buffer.has_speech(begin, sent):
+        if not (self._barren and self._buffer.has_speech(begin, sent)):
             return
         if self._caution.careful:
             self._ended_at = max(self._ended_at, sent)
             if self._caution.turn_ended(begin, weight):
                 self._pass_over(link.session, max(self._ended_at, begin))
                 self._ended_at = 0
-        elif self._barren:
+        else:
             self._caution.replay_ended()
             self._ended_at = 0
 

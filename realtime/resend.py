@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from enum import Enum
 
 from .backoff import Backoff
 from .change import PATIENCE_S
 from .states import Machine
+from .turn import Turn
 
 #: Nothing that failed is sent again sooner, in seconds.
 _LEAST_S = 0.5
+#: So many wishes of the service are remembered; a call has no more turns that
+#: failed and are not delivered.
+_MOST_WISHES = 256
 
 
 class ResendState(Enum):
@@ -32,18 +37,32 @@ RESEND_MOVES = {
 
 
 class Resend:
-    """Plans when, and how often; ``at``: the time that it waits for, in s.
+    """Plans when, and how often.  Times in s, positions in samples.
 
     A turn is sent again once in any case, and on until ``timeout_s`` after it
     failed first.
     """
 
     def __init__(self, timeout_s: float, rng: random.Random) -> None:
-        self.at = 0.0
         self._timeout = timeout_s
+        self._at = 0.0
         self._until = 0.0
         self._backoff = Backoff(rng)
         self._machine = Machine(ResendState.NONE, RESEND_MOVES)
+        #: Begin and end of a turn, and when it may be sent.
+        self._wishes: deque[tuple[int, int, float]]
+        self._wishes = deque(maxlen=_MOST_WISHES)
+
+    def wish(self, turn: Turn, at: float) -> None:
+        """The service asked to be sent that turn no sooner."""
+        self._wishes.append((turn.begin, turn.end or turn.begin, at))
+
+    def wishes(self, watermark: int, now: float) -> list[tuple[int, float]]:
+        """From where on nothing shall be sent before a time."""
+        for wish in list(self._wishes):
+            if wish[1] <= watermark or wish[2] <= now:
+                self._wishes.remove(wish)
+        return [(begin, at) for begin, _, at in self._wishes]
 
     @property
     def waits(self) -> bool:
@@ -55,35 +74,31 @@ class Resend:
         if not self.waits:
             return []
         waits = self._machine.state is ResendState.WAITS
-        return [self.at if waits else self.at + PATIENCE_S]
+        return [self._at if waits else self._at + PATIENCE_S]
 
     def is_due(self, now: float) -> bool:
         """Has its time come?"""
-        if self._machine.state is ResendState.WAITS and now >= self.at:
+        if self._machine.state is ResendState.WAITS and now >= self._at:
             self._machine.to(ResendState.PAUSE)
         return self._machine.state is ResendState.PAUSE
 
     def hurries(self, now: float) -> bool:
         """Is no pause waited for any more?"""
-        return now >= self.at + PATIENCE_S
+        return now >= self._at + PATIENCE_S
 
-    def plan(
-        self, now: float, failed_at: float, wish: float, once: bool
-    ) -> bool:
-        """It failed, and the service asks to wait for ``wish`` s, or 0.
-        ``once``: a third time it would be no better.  False: it is not sent
-        again."""
+    def plan(self, now: float, not_before: float, once: bool) -> bool:
+        """It failed.  ``once``: a third time it would be no better.  False: it
+        is not sent again."""
         if self.waits:
             return True
         if once and self._machine.state is ResendState.AGAIN:
             return False
         if self._machine.state is ResendState.NONE:
             self._until = now + self._timeout
-        delay = self._backoff.next_delay(max(wish, _LEAST_S))
-        at = max(failed_at + delay, now)
+        at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
         if at > self._until:
             return False
-        self.at = at
+        self._at = at
         self._machine.to(ResendState.WAITS)
         return True
 

@@ -16,11 +16,12 @@ from .link import Link
 from .states import Machine
 from .turn import Turn
 
-#: So long may a service say nothing about sound that it was sent, in seconds.
-SILENT_S = 10.0
+#: So long may a service say nothing about sound that it was sent, in seconds:
+#: ten, and one for the trip.
+SILENT_S = 11.0
 #: What makes suspicious, in ms of sound: with no false alarm in the last hour,
 #: with one; with two nothing does.
-_ENOUGH_MS = (300, 3000)
+_ENOUGH_MS = (150, 3000)
 _HOUR_S = 3600.0
 #: A turn that stalls is looked at again no sooner, in seconds.
 _LOOK_S = 1.0

@@ -28,21 +28,12 @@ _AZURE = (
 )
 #: Query parameters whose values are no secret.
 OPEN_PARAMETERS = ("intent", "model", "api-version", "deployment")
-#: What people write into URLs; other words may be secrets.
-_KNOWN_WORDS = {
-    *OPEN_PARAMETERS,
-    *MODEL_NAMES,
-    "access_token",
-    "authorization",
-    "deployments",
-    "inference",
-    "realtime",
-    "signature",
-    "subscription-key",
-    "transcription",
-}
-#: A version of an API; gateways number theirs by the day.
-_VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(-preview)?")
+#: What people write into URLs besides these and models, versions of an API
+#: included; other words may be secrets.
+_KNOWN_WORD = re.compile(
+    "access_token|authorization|deployments|inference|realtime|signature"
+    r"|subscription-key|transcription|\d{4}-\d{2}-\d{2}(-preview)?"
+)
 _USER_PART = "must not contain a user name or password"
 _NO_URL = "is not a URL that can be dialed"
 #: What resolvers take; `%`, say, is in no name, and programs differ on it.
@@ -64,11 +55,6 @@ class Endpoint:
 
     url: str
     advice: tuple[str, ...] = ()
-
-
-def realtime_url(base_url: str, query: Mapping[str, str]) -> str:
-    """The WebSocket URL for a base URL; raises ``ValueError``."""
-    return endpoint(base_url, query).url
 
 
 def endpoint(
@@ -231,9 +217,8 @@ def redacted_url(url: str) -> str:
     short ones; there is no user part, no parameter and no fragment.
     """
     parts = urlsplit(url)
-    path = "/".join(
-        _shown(segment.partition(";")[0]) for segment in parts.path.split("/")
-    )
+    segments = [part.partition(";")[0] for part in parts.path.split("/")]
+    path = "/".join(map(_shown, segments))
     pairs = [
         (_shown(name), value if name in OPEN_PARAMETERS else "***")
         for name, value in parse_qsl(parts.query, keep_blank_values=True)
@@ -249,8 +234,8 @@ def _shown(word: str) -> str:
 
 def is_known_word(word: str) -> bool:
     """Is this part of a URL surely no secret?"""
-    known = word in _KNOWN_WORDS or _VERSION.fullmatch(word) is not None
-    return known or len(word) < _SHORTEST
+    known = word in OPEN_PARAMETERS or word in MODEL_NAMES
+    return known or len(word) < _SHORTEST or bool(_KNOWN_WORD.fullmatch(word))
 
 
 def url_secrets(url: str) -> list[str]:

@@ -115,11 +115,5 @@ def profile_of(model: str, family: str = "") -> ModelProfile:
     if not family:
         starts = [name for name in _FAMILIES if base.startswith(name)]
         family = max(starts, key=len, default=FALLBACK_FAMILY)
-    return replace(
-        _FAMILIES[family],
-        name=model,
-        known=False,
-        family=family,
-        shutdown="",
-        replacement="",
-    )
+    like = replace(_FAMILIES[family], shutdown="", replacement="")
+    return replace(like, name=model, known=False, family=family)

@@ -74,13 +74,11 @@ def decide(
 ) -> Decision:
     """What becomes of ``option`` with this model in this dialect."""
     ga = dialect == "ga"
-    if option in ("language", "languages"):
-        if ga and profile.languages:
-            return "list"
-        return "passed" if option == "language" else "first"
-    if option == "keywords":
-        if ga and profile.keywords:
-            return "passed"
+    if option in ("language", "languages") and ga and profile.languages:
+        return "list"
+    if option == "languages":
+        return "first"
+    if option == "keywords" and not (ga and profile.keywords):
         return "prompt" if profile.prompt else "dropped"
     if option in ("server_vad", "semantic_vad"):
         return _TURNS[profile.server_turns]
@@ -150,9 +148,7 @@ def fit(request: Request, profile: ModelProfile, dialect: Dialect) -> list[str]:
         )
         request.keywords = ()
         if left:
-            warnings.append(
-                f"keywords: no room in the prompt for the last {left}"
-            )
+            warnings += [f"keywords: no room in the prompt for the last {left}"]
     for field, option in _DROPPABLE.items():
         nothing = getattr(Request, field)
         dropped = decide(option, profile, dialect) == "dropped"
@@ -177,16 +173,12 @@ def _fit_languages(request: Request, model: str, *, several: bool) -> list[str]:
             codes.setdefault(code)
         else:
             shown = json.dumps(tag[:40], ensure_ascii=False)
-            warnings.append(
-                f"{option}: {model} does not take {shown}; not sent"
-            )
+            warnings += [f"{option}: {model} does not take {shown}; not sent"]
     first, *others = codes or [""]
     request.language = "" if several else first
     request.languages = tuple(codes) if several else ()
     if others and not several:
-        warnings.append(
-            f'languages: only one is possible here; "{first}" is sent'
-        )
+        warnings += [f'languages: only one is possible here; "{first}" is sent']
     return warnings
 
 

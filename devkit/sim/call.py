@@ -29,7 +29,15 @@ from .detector import SimDetector
 from .server import Faults, SimConnection, SimServer
 from .state import CallState, Spoken, demand
 from .watch import Watch
-from .words import NOISE, RATE, SILENCE, WORD_SAMPLES, find_speech, ms
+from .words import (
+    NOISE,
+    RATE,
+    SILENCE,
+    WORD_SAMPLES,
+    find_sound,
+    find_speech,
+    ms,
+)
 from .words import word_audio as audio_of
 
 Owner = Literal["server", "semantic", "client", "local", "local_skip"]
@@ -84,6 +92,7 @@ class Call(CallState):
             limits,
             protocol="auto",
             find_speech=find_speech,
+            find_sound=find_sound,
             rng=rng,
         )
         super().__init__(core, server, limits, settings, owner, kinds)

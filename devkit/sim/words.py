@@ -128,3 +128,13 @@ def find_speech(audio: bytes) -> tuple[int, int] | None:
     if first == len(audio):
         return None
     return first, len(audio.rstrip(SILENCE))
+
+
+def find_sound(audio: bytes) -> tuple[int, int, int] | None:
+    """That span, and how much of it is sound: a word of 30 ms stands for one
+    that is ten times as long."""
+    span = find_speech(audio)
+    if span is None:
+        return None
+    sound = span[1] - span[0] - audio[span[0] : span[1]].count(SILENCE)
+    return *span, 10 * sound

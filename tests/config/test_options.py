@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -494,6 +495,7 @@ def test_turn_detection_in_session_decides_who_ends_turns():
         ({"x": float("nan")}, "JSON"),
         ({"x": "\ud800"}, "JSON"),
         ("text", "session"),
+        ({"a": json.loads("[" * 20 + "]" * 20)}, "more than 20 levels"),
     ],
 )
 def test_what_session_cannot_decide_is_refused(session, part):
@@ -501,6 +503,10 @@ def test_what_session_cannot_decide_is_refused(session, part):
         load(session=session)
     assert "params.session" in str(caught.value)
     assert part in str(caught.value)
+
+
+def test_session_may_be_nested_as_deeply_as_it_says():
+    load(session={"a": json.loads("[" * 19 + "]" * 19)})
 
 
 # -- nothing makes the server refuse the whole update -----------------------

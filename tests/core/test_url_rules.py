@@ -9,7 +9,6 @@ from ten_packages.extension.openai_asr_python.service.endpoint import (
     is_loopback,
     is_openai,
     is_plain,
-    realtime_url,
     redacted_url,
 )
 
@@ -74,7 +73,6 @@ MODEL = (
 def test_what_a_base_url_means(written, url, advice):
     found = endpoint(written, {})
     assert (found.url, found.advice) == (url, advice)
-    assert realtime_url(written, {}) == url
 
 
 @pytest.mark.parametrize(
@@ -101,7 +99,7 @@ def test_a_backslash_in_a_query_is_no_matter_of_the_host():
 def test_a_query_of_ones_own_wins():
     found = endpoint("wss://gw/v1?a=1&b=2", {"b": "3", "intent": "x"})
     assert found.url == "wss://gw/v1/realtime?a=1&b=3&intent=x"
-    assert "b=4" in realtime_url("wss://gw/v1?b=2", {"b": "4"})
+    assert "b=4" in endpoint("wss://gw/v1?b=2", {"b": "4"}).url
 
 
 def test_a_model_in_the_url_never_at_openai():
