@@ -261,9 +261,10 @@ class Link:
         before = self.session.ready_at
         for at, proved in self._proofs:
             if proved >= position:
-                # Live audio came as long before as it is long.
-                rate = self.session.settings.rate
-                return max(before, at - (proved - position) / rate)
+                # Live audio came as long before as it is long; of what was
+                # sent faster nothing is known but the PONG.
+                live = at - (proved - position) / self.session.settings.rate
+                return live if live >= before else at
             before = at
         return before
 

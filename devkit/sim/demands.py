@@ -256,7 +256,10 @@ class Demands:
             self._check_failed(words, place)
         elif self._alone in DEATHS:
             self._check_dead(words, place)
-        elif self._alone == "frozen_before":
+        elif self._alone == "frozen_before" and call.owner in (
+            "server",
+            "semantic",
+        ):
             demand(all(map(self.excused, words)), f"given up: {place}")
         elif self._alone.startswith("frozen"):
             numb = sum(self._troubles.came.values())
