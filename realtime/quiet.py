@@ -81,7 +81,8 @@ class Quiet:
             if suspicion.leaves(turn, session.sent, now):
                 text = "the server began a turn and does not end it"
                 return Fault("retry", "no_turn_end", text)
-            self._buffer.mark(session.sent)
+            if not session.turns.commits:
+                self._buffer.mark(session.sent)
         elif now >= min(suspicion.times(), default=now + 1):
             if suspicion.is_deaf(session.sent, now):
                 text = "the server says nothing about the sound it is sent"

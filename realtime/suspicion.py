@@ -105,7 +105,9 @@ class Suspicion:
         if not self._runs:
             again = self._machine.state is SuspicionState.REPLACED
             self._machine.to(_S.SILENT_TOO if again else _S.SILENT)
-            self._since = link.looked_since(sound.first)
+            # The last chance is one for all of it.
+            part = sound.last - 1 if again else sound.first
+            self._since = link.looked_since(part)
             self.quiet_to = quiet
         return True
 
@@ -145,7 +147,7 @@ class Suspicion:
         """When to look whether the turn that is open still grows."""
         turns = link.session.turns
         turn = turns.open_turn()
-        if turn is None or not turn.from_server or turns.commits:
+        if turn is None or not turn.from_server:
             return []
         return [max(link.heard_at + SILENT_S, self._look_again_at)]
 
