@@ -84,7 +84,7 @@ class Quiet:
             if not session.turns.commits:
                 self._buffer.mark(session.sent)
         elif now >= min(suspicion.times(), default=now + 1):
-            if suspicion.is_deaf(session.sent, now):
+            if suspicion.is_deaf(now):
                 text = "the server says nothing about the sound it is sent"
                 return Fault("retry", "no_turn", text)
             if not session.turns.pending:
