@@ -24,7 +24,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 
 from .server import SimConnection
 from .state import CallState, demand
-from .troubles import DEATHS, FREEZES, Death
+from .troubles import DEATHS, FREEZES, Death, is_no_speech
 from .words import WORD_SAMPLES, Piece, ms
 
 #: Sound without an event for 10 s; PINGs are 3 s apart, their trip and the
@@ -187,11 +187,11 @@ class Demands:
     def excused(self, word: int) -> bool:
         """Were two sessions silent about it, so that it was no speech?"""
         now = self._call.now
-        silent = self._troubles.silent_about[word] + sum(
-            connection.ears.silent_about(word, now)
+        silent_s = [
+            connection.ears.silent_for(word, now)
             for connection in self._call.connections
-        )
-        return silent >= 2
+        ]
+        return is_no_speech(self._troubles.silent_about[word] + silent_s)
 
     def _check_told(self, connection: SimConnection, at: float) -> None:
         since = connection.ears.numb_at or 0.0
@@ -209,20 +209,34 @@ class Demands:
         if call.owner not in ("server", "semantic"):
             self._bound(ears.commit_at, _NO_TEXT_S, "no answer to a commit")
             return
-        if ears.kind == "frozen_in_turn" and ears.words:
-            last = call.block_of(max(ears.words))[1]
-            if last in ears.words or last in ears.numb_words:
-                end = ears.numb_words.get(last, ears.words.get(last))
-                more = _MORE_BY_MEANING_S if call.owner == "semantic" else 0.0
-                if call.is_complete(last):
-                    more += ears.lead_s
-                    self._bound(end, _NO_END_S + more, "a turn without its end")
+        if ears.kind == "frozen_in_turn":
+            end = self._end_of_turn(connection)
+            more = ears.lead_s
+            if call.owner == "semantic":
+                more += _MORE_BY_MEANING_S
+            self._bound(end, _NO_END_S + more, "a turn without its end")
             return
         if ears.kind == "frozen_after_commit":
             self._bound(ears.numb_at, _NO_TEXT_S, "no text")
         if ears.numb_words and not self.let_go:
             first = min(ears.numb_words.values())
             self._bound(first, _SILENT_S + ears.lead_s, "no word about speech")
+
+    def _end_of_turn(self, connection: SimConnection) -> float | None:
+        """When the last sound came of the turn whose end never comes."""
+        call, ears = self._call, connection.ears
+        heard = {**ears.words, **ears.numb_words}
+        if not ears.words:
+            return None
+        last = call.block_of(max(ears.words))[1]
+        if last not in heard or not call.is_complete(last):
+            return None
+        commit_at = ears.commit_at
+        if commit_at is None:
+            return heard[last]
+        # A finalize has ended it: what was said before that is part of it.
+        before = [at for at in heard.values() if at <= commit_at]
+        return max(heard[last], *before)
 
     def _bound(self, since: float | None, seconds: float, what: str) -> None:
         if since is not None:
@@ -254,8 +268,6 @@ class Demands:
             self._check_failed(words, place)
         elif self._alone in DEATHS:
             self._check_dead(words, place)
-        elif self._alone == "frozen_before":
-            demand(all(map(self.excused, words)), f"given up: {place}")
         elif self._alone.startswith("frozen"):
             numb = sum(self._troubles.came.values())
             demand(numb >= 2, f"given up, and one session froze: {place}")
