@@ -207,6 +207,9 @@ class Demands:
         """It must not be kept for long."""
         call, ears = self._call, connection.ears
         if call.owner not in ("server", "semantic"):
+            # It may have given that turn up meanwhile.
+            if max(ears.numb_words, default=0) < self._front():
+                return
             self._bound(ears.commit_at, _NO_TEXT_S, "no answer to a commit")
             return
         if ears.kind == "frozen_in_turn":
@@ -216,7 +219,8 @@ class Demands:
                 more += _MORE_BY_MEANING_S
             self._bound(end, _NO_END_S + more, "a turn without its end")
             return
-        if ears.kind == "frozen_after_commit":
+        is_held = max(ears.words, default=0) >= self._front()
+        if ears.kind == "frozen_after_commit" and is_held:
             self._bound(ears.numb_at, _NO_TEXT_S, "no text")
         if ears.numb_words and not self.let_go:
             first = min(ears.numb_words.values())
