@@ -116,7 +116,7 @@ class Replay:
         wish = 0.0 if turn.failure is None else wish_s(turn.failure)
         if wish:
             wish *= self._rng.uniform(1.0, 1.25)
-            self._resend.wish(turn.begin, turn.failed_at + wish)
+            self._resend.wish(turn, turn.failed_at + wish)
 
     def turn_failed(self, turn: Turn, now: float) -> bool:
         """The first undelivered turn failed; will it be sent again?"""
@@ -164,8 +164,9 @@ class Replay:
         turns = session.turns
         if session.stuck or session.items.chain.in_doubt or turns.commits:
             return False
-        tail = turns.boundary, session.sent
-        return turns.open_turn() is None and self._buffer.sound(*tail) is None
+        if not all(turn.decided for turn in turns):
+            return False
+        return self._buffer.sound(turns.boundary, session.sent) is None
 
     def chain_broke(self, session: Session, now: float) -> None:
         """A notice was lost: replay once the turns that can be trusted are

@@ -16,8 +16,9 @@ from .link import Link
 from .states import Machine
 from .turn import Turn
 
-#: So long may a service say nothing about sound that it was sent, in seconds.
-SILENT_S = 10.0
+#: So long may a service say nothing about sound that it was sent, in seconds:
+#: ten, and one for the trip.
+SILENT_S = 11.0
 #: What makes suspicious, in ms of sound: with no false alarm in the last hour,
 #: with one; with two nothing does.
 _ENOUGH_MS = (150, 3000)

@@ -103,7 +103,9 @@ class Demands:
             self._lost += 1
         elif isinstance(result, SessionReady):
             self._sessions += 1
-        elif isinstance(result, TurnFailed) or (
+        if isinstance(result, TurnFailed):
+            self._errors.append(self._call.now)
+        if isinstance(result, TurnFailed) or (
             isinstance(result, AudioDropped) and result.cause == "given_up"
         ):
             self._on_given_up(result.start_ms, result.duration_ms)
