@@ -316,8 +316,8 @@ class Demands:
         stop = call.start_of(last) + WORD_SAMPLES
         if call.owner == "client":
             # From commit to commit.
-            marks = [0, *call.boundaries, call.core.received]
-            start = max(mark for mark in marks if mark <= start)
+            marks = [*call.boundaries, max(stop, call.core.received)]
+            start = max((m for m in marks if m <= start), default=0)
             stop = min(mark for mark in marks if mark >= stop)
         length_ms = (stop - start) // 8 + _AROUND_MS
         for least in (troubles.audio_s, troubles.burst_s):
