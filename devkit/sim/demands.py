@@ -39,6 +39,9 @@ _NO_TEXT_S = 35.0
 #: Sessions that die, one after the other, before the next turn is delivered
 #: or reported: live, a replay, always less of it, and three times alone.
 _BARREN = 12
+#: And those that all heard the same of it: two replays of more than one turn,
+#: and three alone, of which the last is told at once.
+_SAME = 6
 #: Sessions that die on a turn alone before it is reported.
 _ALONE = 3
 #: What goes out with a turn: the padding, what is kept of the silence before
@@ -74,7 +77,8 @@ class Demands:
         self._errors: deque[float] = deque(maxlen=64)
         self._gaps: list[int] = []
         self._barren = 0
-        self._barren_from = 0
+        self._barren_from = self._barren_to = 0
+        self._same = 0
         self._not_before = 0.0
         self._sessions = 0
         self._lost = 0
@@ -127,10 +131,13 @@ class Demands:
             Death(connection.died_of, call.now, front, connection.doom.last)
         )
         if front != self._barren_from:
-            self._barren_from, self._barren = front, 0
+            self._barren_from, self._barren, self._same = front, 0, 0
         # What is still being said cannot be sent alone.
         if front <= len(call.spoken) and call.is_complete(front):
             self._barren += 1
+            is_same = connection.doom.last == self._barren_to
+            self._same = self._same + 1 if is_same else 1
+            self._barren_to = connection.doom.last
 
     # -- what must hold ------------------------------------------------------
 
@@ -155,16 +162,14 @@ class Demands:
                 if connection.ears.numb_at is not None:
                     self._check_frozen(connection)
         if self._alone in DEATHS:
-            if (
-                self._barren
-                and self._front() > call.block_of(self._barren_from)[1]
-            ):
-                self._barren = 0
-            demand(
-                self._barren <= _BARREN,
-                f"{self._barren} sessions died on w{self._barren_from} and"
-                " what follows, and nothing was delivered or reported",
-            )
+            if self._front() != self._barren_from:
+                self._barren = self._same = 0
+            for count, most in ((self._barren, _BARREN), (self._same, _SAME)):
+                demand(
+                    count <= most,
+                    f"{count} sessions died on w{self._barren_from} and"
+                    " what follows, and nothing was delivered or reported",
+                )
         if self._alone == "steady_sound":
             demand(
                 self._lost <= _FOR_NOISE,
