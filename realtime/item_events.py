@@ -95,9 +95,9 @@ class ItemEvents:
         self._habits.announces = True
         previous = event.identity("previous_item_id")
         self.chain.check(item_id, previous, self._turns)
-        self._turns.announced(item_id, previous)
         if self.chain.broken:
             return None
+        self._turns.announced(item_id, previous)
         if not self._turns.by_client:
             self._drop_unannounced(item_id)
         return self._commit(item_id, now)

@@ -64,12 +64,22 @@ class Replay:
             # Evicted while another session had it; that one is gone now.
             self._queue.dropped_audio(buffer.watermark, buffer.start)
             buffer.advance(buffer.start)
-        link.begin_at(buffer.watermark)
+        link.begin_at(self._first_position())
         self._repeat_marks()
         self._caution.hold(self._wishes(now))
         replayed = max(self._feed.sent_to - buffer.watermark, 0)
         self._barren = replayed > 0
         return replayed
+
+    def _first_position(self) -> int:
+        """Where to begin: who is careful spares the session the silence."""
+        buffer = self._buffer
+        sound = None
+        if self._caution.careful:
+            sound = buffer.sound(buffer.watermark, buffer.end)
+        if sound is None:
+            return buffer.watermark
+        return max(buffer.watermark, sound.first - self._feed.lead_in)
 
     def _wishes(self, now: float) -> list[tuple[int, float]]:
         """What a turn was refused for is no better in another session; but the
@@ -97,7 +107,6 @@ class Replay:
     def delivered(self) -> None:
         """A final went out."""
         self._barren = False
-        self._caution.delivered()
 
     # -- turns that fail ----------------------------------------------------
 
@@ -115,7 +124,7 @@ class Replay:
         again."""
         wish = 0.0 if turn.failure is None else wish_s(turn.failure)
         if wish:
-            wish *= self._rng.uniform(1.0, 1.25)
+            wish *= self._rng.uniform(1.0, 1.1)
             self._resend.wish(turn, turn.failed_at + wish)
 
     def turn_failed(self, turn: Turn, now: float) -> bool:
@@ -152,7 +161,7 @@ class Replay:
             resend.sent()
         elif self._is_pause(link.session):
             resend.sent()
-            link.rewind(self._buffer.watermark)
+            link.rewind(self._first_position())
             self._repeat_marks()
             self._caution.hold(self._wishes(now))
         elif resend.hurries(now):

@@ -95,10 +95,11 @@ class Resend:
             return False
         if self._machine.state is ResendState.NONE:
             self._until = now + self._timeout
-        at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
-        if at > self._until:
+        self._at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
+        # A long wait is worth it as long as few were waited for.
+        half = self._until - self._timeout / 2
+        if self._at > self._until + (self._timeout if now < half else 0):
             return False
-        self._at = at
         self._machine.to(ResendState.WAITS)
         return True
 

@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
-from ten_packages.extension.openai_asr_python.audio.levels import (
+from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.connection.interface import (

@@ -157,6 +157,42 @@ def test_what_was_said_after_a_finalize_is_not_ended_by_it():
     assert told(core) == ["one+", "two+", "f", "three four"]
 
 
+def test_not_even_where_the_finalize_has_more_to_wait_for():
+    """Its commit crossed the server's own, and has no answer."""
+    core = begun(SERVER)
+    core.hear(WORDS + PAUSE)
+    core.say({"type": "input_audio_buffer.speech_started", "item_id": "a"})
+    core.core.finalize("f", core.now)
+    core.look()
+    core.hear(WORDS + PAUSE)
+    detected(core, "a", 0, 800)
+    core.committed("a", None)
+    detected(core, "b", 1100, 1900)
+    core.committed("b", "a")
+    core.transcribed("delta", "a", delta="one")
+    core.transcribed("delta", "b", delta="two")
+    core.wait(BOUND)
+    assert told(core) == ["one+", "f?"]
+
+
+def test_what_a_commit_cut_off_behind_a_turn_is_not_said_early():
+    """It is silence, to which a model invents text."""
+    core = begun(SERVER)
+    core.hear(WORDS + PAUSE)
+    core.say({"type": "input_audio_buffer.speech_started", "item_id": "a"})
+    core.core.finalize("f", core.now)
+    core.look()
+    detected(core, "a", 0, 800)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.committed("tail", "a")
+    core.transcribed("delta", "tail", delta="thanks")
+    core.wait(BOUND)
+    core.transcribed("completed", "tail", transcript="thanks for watching")
+    assert told(core) == ["one", "f"]
+    assert core.core.late_finals == (0, 0)
+
+
 def test_each_of_many_finalizes_ends_what_was_said_before_it():
     core = begun()
     for index in range(4):
@@ -201,7 +237,8 @@ def test_a_turn_whose_commit_is_not_out_goes_on(settings):
 def test_a_turn_ends_so_long_after_its_commit(settings):
     core = begun(settings, final_timeout_ms=2000)
     core.hear(WORDS + PAUSE, commit=True)
-    detected(core, "a", 0, 800)
+    if settings is SERVER:
+        detected(core, "a", 0, 800)
     core.wait(0.5)
     core.committed("a", None)
     core.transcribed("delta", "a", delta="one")
@@ -293,6 +330,19 @@ def test_it_is_counted_once():
     assert not core.link.must_close
 
 
+def test_what_only_a_result_needs_is_not_kept():
+    core = two_turns()
+    token = {"token": "one", "logprob": -0.5}
+    core.transcribed("delta", "a", delta="one", logprobs=[token])
+    core.wait(BOUND)
+    core.transcribed("delta", "a", delta=" two", logprobs=[token])
+    [final] = core.of(Final)
+    assert final.turn.logprobs == [token]
+    turn = core.link.session.turns.finished["a"]
+    assert turn is not None
+    assert turn.logprobs == []
+
+
 def test_the_pieces_are_the_text_where_there_is_no_other():
     core = two_turns()
     core.transcribed("delta", "a", delta="one")
@@ -370,9 +420,9 @@ def test_at_the_stop_itself_nothing_is_ended_early():
 # -- before the notice of the item ------------------------------------------
 
 
-def live(**limits: int) -> ScriptedCore:
+def live() -> ScriptedCore:
     """Text of a live model comes while somebody speaks."""
-    core = begun(LIVE, **limits)
+    core = begun(LIVE)
     core.hear(WORDS, commit=True)
     core.committed("a", None)
     core.transcribed("completed", "a", transcript="zero")
@@ -384,13 +434,13 @@ def live(**limits: int) -> ScriptedCore:
     core.wait(BOUND)
     assert told(core) == ["zero", "one+", "f"]
     assert core.core.watermark == ms(600)
-    core.hear(WORDS, commit=True)
     return core
 
 
 @pytest.mark.parametrize("item", ["b", "other"])
 def test_the_notice_comes_later_and_under_another_name_perhaps(item):
     core = live()
+    core.hear(WORDS, commit=True)
     core.committed(item, "a")
     core.committed("c", item)
     core.transcribed("completed", item, transcript="one two")
@@ -403,6 +453,7 @@ def test_the_notice_comes_later_and_under_another_name_perhaps(item):
 
 def test_a_notice_that_is_lost_takes_nobody_elses():
     core = live()
+    core.hear(WORDS, commit=True)
     core.committed("c", "b")
     core.transcribed("completed", "c", transcript="three")
     assert told(core) == ["zero", "one+", "f", "three"]
@@ -412,9 +463,12 @@ def test_a_notice_that_is_lost_takes_nobody_elses():
 @pytest.mark.parametrize("item", ["b", "other"])
 def test_text_that_may_be_that_turns_once_more_is_no_final(item):
     core = live()
+    core.hear(WORDS)
     core.transcribed("delta", "other", delta="one")
     core.core.finalize("g", core.now)
+    core.look()
     core.hear(WORDS, commit=True)
+    assert core.types.count(COMMIT) == 4
     core.wait(BOUND)
     assert told(core)[3:] == ["g?"]
     core.committed(item, "a")
@@ -460,7 +514,7 @@ def test_text_of_another_name_is_no_final(settings):
 
 
 def test_text_of_which_the_order_is_in_doubt_ends_nothing():
-    core = begun()
+    core = begun(final_timeout_ms=2000)
     core.hear(WORDS, commit=True)
     core.hear(WORDS)
     core.core.finalize("f", core.now)
