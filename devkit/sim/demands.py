@@ -79,6 +79,7 @@ class Demands:
         self._barren = 0
         self._barren_from = self._barren_to = 0
         self._same = 0
+        self._blocks, self._blocks_from = 0, 0.0
         self._not_before = 0.0
         self._sessions = 0
         self._lost = 0
@@ -147,11 +148,12 @@ class Demands:
         if self._alone.startswith("failing"):
             failing, front = self._troubles.failing, self._front()
             demand(not failing.complaint, failing.complaint)
+            if front != self._blocks:
+                self._blocks, self._blocks_from = front, call.now
             failure = failing.first.get(front)
+            since = max(failure.asked if failure else 0, self._blocks_from)
             demand(
-                failure is None
-                or call.stopped
-                or call.now < failure.asked + _BLOCKS_S,
+                failure is None or call.stopped or call.now < since + _BLOCKS_S,
                 f"w{front} failed {_BLOCKS_S:.0f} s ago and blocks the others",
             )
         while self._closed_numb:
