@@ -101,12 +101,15 @@ class Suspicion:
         """The session said nothing about the audio up to ``quiet``; is that to
         be kept?"""
         start = max(self._buffer.watermark, link.session.turns.boundary)
+        again = self._machine.state is SuspicionState.REPLACED
+        if again and start < self._replaced_to:
+            # Of what came later no other session could say anything.
+            quiet = min(quiet, self._replaced_to)
         sound = self._sound(start, quiet, now)
         if sound is None:
             self.begin()
             return False
         if not self._runs:
-            again = self._machine.state is SuspicionState.REPLACED
             self._machine.to(_S.SILENT_TOO if again else _S.SILENT)
             # The last chance is one for all of it.
             part = sound.last - 1 if again else sound.first

@@ -200,7 +200,9 @@ class Demands:
             connection.ears.silent_for(word, now)
             for connection in self._call.connections
         ]
-        return is_no_speech(self._troubles.silent_about[word] + silent_s)
+        silent_s += self._troubles.silent_about[word]
+        # After a false alarm the next suspicion needs more.
+        return is_no_speech(silent_s * 2 if self.let_go else silent_s)
 
     def _check_told(self, connection: SimConnection, at: float) -> None:
         since = connection.ears.numb_at or 0.0
@@ -318,7 +320,9 @@ class Demands:
         call, troubles = self._call, self._troubles
         first, last = call.block_of(word)
         if self._alone == "death_by_word":
-            return not any(w in troubles.poison for w in range(first, last + 1))
+            # The one before may be cut.
+            words = range(first - 1, last + 1)
+            return troubles.poison.isdisjoint(words)
         start = call.start_of(first)
         stop = call.start_of(last) + WORD_SAMPLES
         if call.owner == "client":
