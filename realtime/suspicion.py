@@ -27,7 +27,7 @@ _HOUR_S = 3600.0
 #: A turn that stalls is looked at again no sooner, in seconds.
 _LOOK_S = 1.0
 #: A pause that is so much longer than a turn may have ends it, in ms.
-_MARGIN_MS = 1000
+_MARGIN_MS = 300
 
 
 class SuspicionState(Enum):
@@ -57,6 +57,7 @@ class Suspicion:
         self._rate = rate
         self._machine = Machine(SuspicionState.HEARS, SUSPICION_MOVES)
         self._since = 0.0
+        self._amount = 0
         #: Up to where the session that was left was silent.
         self._replaced_to = 0
         self._false_alarms: deque[float] = deque(maxlen=len(_ENOUGH_MS))
@@ -105,10 +106,11 @@ class Suspicion:
         if again and start < self._replaced_to:
             # Of what came later no other session could say anything.
             quiet = min(quiet, self._replaced_to)
-        sound = self._sound(start, quiet, now)
+        sound = self._sound(start, quiet)
         if sound is None:
             self.begin()
             return False
+        self._amount = sound.length
         if not self._runs:
             self._machine.to(_S.SILENT_TOO if again else _S.SILENT)
             # The last chance is one for all of it.
@@ -117,31 +119,31 @@ class Suspicion:
             self.quiet_to = quiet
         return True
 
-    def _sound(self, start: int, stop: int, now: float) -> Sound | None:
-        """What makes suspicious in a stretch."""
-        enough = self._enough(now)
-        if enough is None:
-            return None
+    def _sound(self, start: int, stop: int) -> Sound | None:
+        """What could be a word in a stretch."""
         sound = self._buffer.sound(start, stop)
-        return sound if sound is not None and sound.length >= enough else None
+        least = _ENOUGH_MS[0] * self._rate // 1000
+        return sound if sound is not None and sound.length >= least else None
 
     def must_hear(self, stop: int, now: float) -> bool:
         """Is there sound before ``stop`` about which something is to be
         said?"""
         stretch = self._buffer.watermark, stop
         if self._looked_at[:2] != stretch:
-            self._looked_at = *stretch, self._sound(*stretch, now) is not None
-        return self._looked_at[2]
+            self._looked_at = *stretch, self._sound(*stretch) is not None
+        return self._looked_at[2] and self._enough(now) is not None
 
     def is_deaf(self, now: float) -> bool:
         """Its time is up.  False: the session before was silent about the
-        same sound; it is no speech."""
+        same sound, or that is too little to ask another one."""
+        enough = self._enough(now)
         if self._machine.state is SuspicionState.SILENT_TOO:
             self._false_alarms.append(now)
-            self._machine.to(SuspicionState.HEARS)
-            return False
-        self._replace(self.quiet_to)
-        return True
+        elif enough is not None and self._amount >= enough:
+            self._replace(self.quiet_to)
+            return True
+        self._machine.to(SuspicionState.HEARS)
+        return False
 
     def _replace(self, silent_to: int) -> None:
         self._replaced_to = silent_to
