@@ -234,6 +234,8 @@ def clean_keywords(words: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
 def _printable(text: str, keep: str = "") -> str:
     """``text`` with control characters, line separators and half surrogates
     as blanks; joiners, which scripts and emoji need, stay."""
+    if text.isprintable():
+        return text
     breaks = ("Cc", "Cs", "Zl", "Zp")
     return "".join(
         " " if unicodedata.category(c) in breaks and c not in keep else c
