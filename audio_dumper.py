@@ -7,6 +7,7 @@ import contextlib
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
@@ -21,13 +22,14 @@ from .safety.redaction import Redactor
 #: Pending bytes at which the writer is woken; else it looks by itself.
 _WAKE_AT = 64 * 1024
 _LOOK_EVERY_S = 0.25
-#: A disk that falls behind by more is given up, in bytes: about four minutes
-#: of speech.
+#: A disk that falls behind by more bytes (4 min of speech) is given up.
 _LIMIT = 8 * 1024 * 1024
 #: What an entry counts beside its bytes.
 _ENTRY_COST = 200
 #: A larger message of the service is logged by its size only.
 _MESSAGE_LIMIT = 256 * 1024
+#: Makes lines of something at a time (ms), and returns its audio.
+_Work = Callable[[float], "bytes | bytearray | None"]
 #: How long `AudioDumper.stop` waits for a disk that does not answer.
 _STOP_S = 2.0
 
@@ -64,13 +66,14 @@ class AudioDumper:
         # Of the thread alone.
         self._log = SessionLog(redactor)
         self._files = DumpFiles(path)
-        self._changed = threading.Condition()
-        # Shared with the thread, under the lock: what is to be written, how
-        # much of it is not on disk yet, and whether more may come.
-        self._entries: list[tuple[int, float, Callable[[float], None]]] = []
-        self._pending = 0
+        # Shared with the thread: what is to be written, and whether more may
+        # come.  Each of the two counts is written by one side alone.
+        self._entries: deque[tuple[int, float, _Work]] = deque()
+        self._added = 0
+        self._written = 0
         self._ending = False
         self._failed = ""
+        self._wake = threading.Event()
         started = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
         def begin() -> None:
@@ -102,22 +105,16 @@ class AudioDumper:
         width: int,
         planar: bool = False,
     ) -> None:
-        """Add the audio of a frame, which must not change afterwards.
+        """Add the audio of a frame, which must not change afterwards.  ``rate``
+        (Hz), ``channels`` and ``width`` (bytes per sample) are its own, 0 where
+        it does not say.  ``planar``: its channels stand one after the other;
+        they are written as all others, side by side."""
+        sample = width or 2
+        apart = planar and channels > 1 and not len(data) % (channels * sample)
 
-        ``rate`` (Hz), ``channels`` and ``width`` (bytes per sample) are the
-        frame's own, 0 where it does not say.  ``planar``: its channels stand
-        one after the other; they are written as all others, side by side.
-        """
-
-        def write(at: float) -> None:
-            whole = not len(data) % ((channels or 1) * (width or 2))
-            if planar and whole and channels > 1:
-                self._files.add_audio(
-                    interleaved_of(data, channels, width or 2)
-                )
-            else:
-                self._files.add_audio(data)
+        def write(at: float) -> bytes | bytearray:
             self._log.frame(at, len(data), rate, channels, width)
+            return interleaved_of(data, channels, sample) if apart else data
 
         self._add(len(data), write)
 
@@ -127,23 +124,18 @@ class AudioDumper:
             event = {"bytes": len(message)}
             self.note(kind, {"connection": connection, "event": event})
             return
-        self._add(
-            len(message),
-            lambda at: self._log.message(at, kind, connection, message),
-        )
+        log = self._log.message
+        self._add(len(message), lambda at: log(at, kind, connection, message))
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Log anything else; ``fields`` must not change afterwards."""
         self._add(1000, lambda at: self._log.note(at, kind, fields))
 
     async def stop(self) -> None:
-        """Write the rest and close the files; waits two seconds at most.
-
-        A disk that takes longer gets the rest while the process lives.
-        """
-        with self._changed:
-            self._ending = True
-            self._changed.notify()
+        """Write the rest and close the files; waits two seconds at most.  A
+        disk that takes longer gets the rest while the process lives."""
+        self._ending = True
+        self._wake.set()
         try:
             await asyncio.wait_for(self._closed.wait(), _STOP_S)
         except asyncio.TimeoutError:
@@ -152,31 +144,27 @@ class AudioDumper:
     def _now(self) -> float:
         return (time.monotonic() - self._start) * 1000
 
-    def _add(self, size: int, work: Callable[[float], None]) -> None:
+    def _add(self, size: int, work: _Work) -> None:
+        if self._ending:
+            return
         size += _ENTRY_COST
-        at = self._now()
-        with self._changed:
-            if self._ending:
-                return
-            full = self._pending + size > _LIMIT
-            if not full:
-                self._entries.append((size, at, work))
-                self._pending += size
-                if self._pending >= _WAKE_AT:
-                    self._changed.notify()
-        if full:
+        pending = self._added + size - self._written
+        if pending > _LIMIT:
             self._fail("the disk is too slow")
+            return
+        self._entries.append((size, self._now(), work))
+        self._added += size
+        if pending >= _WAKE_AT:
+            self._wake.set()
 
     def _fail(self, reason: str) -> None:
         """End the dump; from any thread."""
-        with self._changed:
-            if self._failed:
-                return
+        if not self._failed:
             self._failed = reason
             self._ending = True
             self._entries.clear()
-            self._changed.notify()
-        self._tell(lambda: self._report(reason))
+            self._wake.set()
+            self._tell(lambda: self._report(reason))
 
     def _report(self, reason: str) -> None:
         if not self._reported:
@@ -195,16 +183,20 @@ class AudioDumper:
         with self._failing():
             # At once: from now on the name is ours.
             begin()
-            while self._write_some():
-                pass
+            while not self._ending:
+                self._wake.wait(_LOOK_EVERY_S)
+                self._wake.clear()
+                self._write_some()
+            # What came while it wrote.
+            self._write_some()
             self._log.flush()
-            self._files.add_lines(self._log.take())
+            self._files.write(b"", self._log.take())
         if self._failed:
             # Where that fails as well: it is reported already.
             with self._failing():
                 reason = {"reason": self._failed}
                 self._log.note(self._now(), "dump_failed", reason)
-                self._files.add_lines(self._log.take())
+                self._files.write(b"", self._log.take())
         with self._failing():
             self._files.close()
         self._tell(self._closed.set)
@@ -217,23 +209,16 @@ class AudioDumper:
         except Exception as error:
             self._fail(_reason(error, self.path))
 
-    def _write_some(self) -> bool:
-        """Write what is pending; False when it was the last."""
-        with self._changed:
-            if not self._ending and self._pending < _WAKE_AT:
-                self._changed.wait(_LOOK_EVERY_S)
-            entries, self._entries = self._entries, []
-            ending = self._ending
-        written = 0
-        for size, at, work in entries:
-            work(at)
+    def _write_some(self) -> None:
+        """Write what is there by now."""
+        audio, written = bytearray(), self._written
+        for _ in range(len(self._entries)):
+            # None is left where the dump was given up meanwhile.
+            size, at, work = self._entries.popleft()
+            audio += work(at) or b""
             written += size
-        # First the audio: the log never tells of audio that is not there.
-        self._files.write_audio()
-        self._files.add_lines(self._log.take())
-        with self._changed:
-            self._pending -= written
-        return not ending
+        self._files.write(audio, self._log.take())
+        self._written = written
 
 
 def _reason(error: Exception, audio: Path) -> str:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import Any
 
 from ten_ai_base.asr import (
@@ -27,13 +26,11 @@ from .call.call import Call
 from .call.slot import CallSlot, SlotState
 from .call.update_queue import UpdateQueue, reason
 from .config import OpenAIASRConfig
-from .contract.commands import UpdateCommands, read_properties
 from .contract.dump import CallDump
-from .contract.errors import FATAL, VENDOR, ErrorMessages
 from .contract.frames import IncomingFrames
 from .contract.handlers import AsrHandlers, call_newer_base
-from .contract.lifecycle import CallLifecycle
-from .contract.log import ExtensionLog, brief
+from .contract.lifecycle import CallLifecycle, UpdateCommands, read_properties
+from .contract.reports import FATAL, VENDOR, ErrorMessages, ExtensionLog, brief
 from .properties.updates import Version
 from .realtime.faults import Fault
 from .safety.redaction import Redactor, proxy_secrets
@@ -58,7 +55,9 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         self._redactor = redactor = Redactor()
         self._log = log = ExtensionLog(redactor)
         self._dump = dump = CallDump(
-            redactor, self._on_dump_error, self._on_dump_open
+            redactor,
+            self._on_dump_error,
+            lambda path: log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT),
         )
         self._errors = errors = ErrorMessages(self, redactor, log, dump)
         self._slot = slot = CallSlot()
@@ -99,15 +98,11 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
                 await self._errors.send(Fault("fatal", "", text))
 
     async def _make_call(self, config: OpenAIASRConfig) -> Call:
-        """A call that works by ``config``; raises `MissingDetector` or
-        `BadCaFile`."""
+        """A call by ``config``; raises `MissingDetector` or `BadCaFile`."""
         await self._dump.open(config)
         return await Call.create(
             config, self._handlers, self._log.error, self._dump
         )
-
-    def _on_dump_open(self, path: Path) -> None:
-        self._log.info(f"dump: {path}", LOG_CATEGORY_KEY_POINT)
 
     def _on_dump_error(self, problem: str) -> None:
         self._log.warn(problem)
@@ -197,24 +192,18 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
 
     @override
     def buffer_strategy(self) -> ASRBufferConfig:
-        """What the base does with frames before `start_connection`.
-
-        From then on this extension takes every frame and keeps what is not
-        delivered itself.
-        """
+        """What the base does with frames before `start_connection`; from then
+        on this extension keeps what is not delivered itself."""
         if self._slot.config is None:
             return ASRBufferConfigModeDiscard()
-        # Never full: what gives way in the base is not accounted for;
-        # `IncomingFrames.evict` bounds it.
+        # `IncomingFrames.evict` bounds it, and accounts for what gives way.
         return ASRBufferConfigModeKeep(byte_limit=_NEVER_FULL)
 
     @override
     def is_connected(self) -> bool:
-        """True while audio is taken, also during an outage: it is kept.
-
-        Also after a fatal error, or the base would drop frames that nobody
-        counts; they are a part of the call's time.
-        """
+        """True while audio is taken, also during an outage: it is kept.  Also
+        after a fatal error, or the base would drop frames uncounted, which are
+        a part of the call's time."""
         return self._slot.running or self._slot.refused
 
     @override

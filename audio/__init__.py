@@ -1,7 +1,7 @@
 """Signal code: input frames to the wire format, and local turn detection.
 
 In this order: ``g711``, ``resample``, ``converter`` (frames to wire audio),
-``levels`` (where audio is loud), ``speech_model``, ``turns`` (the local
+``speech`` (where audio is loud, and where it is speech), ``turns`` (the local
 detector).
 
 Arrays and bytes in, arrays and bytes out: no sockets, no asyncio, no clock

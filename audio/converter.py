@@ -65,9 +65,8 @@ class FrameConverter:
         self._earlier_ms = Fraction(0)
         self._samples = 0
         self._batch_ms = batch_ms
+        #: What no batch had yet; it may end in the middle of a sample.
         self._waiting = bytearray()
-        #: Of a sample whose other bytes are in the next frame.
-        self._begun = b""
         self._cut_bytes = 0
         self._use((default_rate, default_channels, 2))
 
@@ -75,9 +74,10 @@ class FrameConverter:
     def input_ms(self) -> float:
         """Milliseconds of audio received, from exact counts (no drift)."""
         rate = self._format[0]
+        samples = self._samples + len(self._waiting) // self._unit
         if not self._earlier_ms:
-            return self._samples * 1000 / rate
-        return float(self._earlier_ms + Fraction(self._samples * 1000, rate))
+            return samples * 1000 / rate
+        return float(self._earlier_ms + Fraction(samples * 1000, rate))
 
     def push(
         self,
@@ -95,8 +95,7 @@ class FrameConverter:
         such a frame must hold whole samples.  Raises ValueError that names
         the field; the frame is then not taken at all.
         """
-        view = memoryview(data)
-        size = view.nbytes
+        size = memoryview(data).nbytes
         if not size:
             return b""
         rate = rate or self._default[0]
@@ -111,9 +110,8 @@ class FrameConverter:
                     f"bytes_per_sample: {width} is neither 2 (PCM) nor 1"
                     " (G.711)"
                 )
-        unit = channels * width
         planar = channels > 1 and not interleaved
-        if planar and size % unit:
+        if planar and size % (channels * width):
             raise ValueError(
                 f"data: {size} bytes are not a whole number of samples of "
                 f"{channels} channels of {width} byte(s), which stand apart"
@@ -121,14 +119,8 @@ class FrameConverter:
         early = self._change(new_format) if changes else b""
         if planar:
             self._cut()
-            view = memoryview(interleaved_of(data, channels, width))
-        elif self._begun or size % unit:
-            joined = self._begun + bytes(view)
-            whole = len(joined) - len(joined) % unit
-            self._begun = joined[whole:]
-            view = memoryview(joined)[:whole]
-        self._samples += view.nbytes // unit
-        self._waiting += view
+            data = interleaved_of(data, channels, width)
+        self._waiting += data
         if len(self._waiting) < self._batch:
             return early
         return early + self._drained()
@@ -139,16 +131,17 @@ class FrameConverter:
         return count
 
     def flush(self) -> bytes:
-        """Return the audio held back here and by the resampler, as wire
-        bytes."""
+        """Return, as wire bytes, what this and the resampler hold back."""
         return self._drained() + self._encoded(self._resampler.flush())
 
     def _drained(self) -> bytes:
         """Convert what waits for more."""
-        if not self._waiting:
+        count = len(self._waiting) // self._unit
+        if not count:
             return b""
-        data = bytes(self._waiting)
-        self._waiting.clear()
+        self._samples += count
+        data = bytes(self._waiting[: count * self._unit])
+        del self._waiting[: count * self._unit]
         if self._is_wire:
             self.wire_samples += len(data)
             return data
@@ -160,7 +153,6 @@ class FrameConverter:
 
     def _change(self, new_format: tuple[int, int, int]) -> bytes:
         """Switch to another input format; return the old one's tail."""
-        self._cut()
         old_rate, new_rate = self._format[0], new_format[0]
         if old_rate == new_rate:
             tail = self._drained()
@@ -169,18 +161,21 @@ class FrameConverter:
             self._earlier_ms += Fraction(self._samples * 1000, old_rate)
             self._samples = 0
             self._resampler = Resampler(new_rate, self.wire_rate)
+        self._cut()
         self._use(new_format)
         return tail
 
     def _cut(self) -> None:
         """The rest of a sample will not come."""
-        self._cut_bytes += len(self._begun)
-        self._begun = b""
+        cut = len(self._waiting) % self._unit
+        self._cut_bytes += cut
+        del self._waiting[len(self._waiting) - cut :]
 
     def _use(self, new_format: tuple[int, int, int]) -> None:
         self._format = new_format
         rate, channels, width = new_format
-        self._batch = rate * self._batch_ms // 1000 * channels * width
+        self._unit = channels * width
+        self._batch = rate * self._batch_ms // 1000 * self._unit
         self._is_wire = (
             new_format == (self.wire_rate, 1, 1)
             and self._input_law == self._wire_law
@@ -197,10 +192,9 @@ def interleaved_of(
     data: bytes | bytearray | memoryview, channels: int, width: int
 ) -> bytes:
     """Planar audio, whose channels stand one after the other, with the samples
-    of one moment side by side; ``width`` is that of a sample, in bytes."""
+    of one moment (``width`` bytes each) side by side."""
     planes = np.frombuffer(data, f"V{width}").reshape(channels, -1)
-    side_by_side: bytes = planes.T.tobytes()
-    return side_by_side
+    return bytes(planes.T.tobytes())
 
 
 def samples_of(data: bytes, wire: str) -> Int16Array:

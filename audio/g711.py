@@ -35,9 +35,7 @@ _POSITIVE = 0x80
 
 def encode(samples: Int16Array, law: Law) -> Uint8Array:
     """Compand `samples` (int16, any shape) to G.711 codes (uint8, same shape).
-
-    Raises ValueError for another law, TypeError for another dtype.
-    """
+    Raises ValueError for another law, TypeError for another dtype."""
     if samples.dtype != np.int16:
         raise TypeError(f"samples: int16 expected, got {samples.dtype}")
     codes, _ = _tables(law)
@@ -47,9 +45,7 @@ def encode(samples: Int16Array, law: Law) -> Uint8Array:
 
 def decode(codes: Uint8Array, law: Law) -> Int16Array:
     """Expand G.711 `codes` (uint8, any shape) to int16 samples, same shape.
-
-    Raises ValueError for another law, TypeError for another dtype.
-    """
+    Raises ValueError for another law, TypeError for another dtype."""
     if codes.dtype != np.uint8:
         raise TypeError(f"codes: uint8 expected, got {codes.dtype}")
     _, values = _tables(law)

@@ -2,8 +2,8 @@
 
 `soxr` does the filtering. It holds some audio back (its filter looks ahead),
 which must be flushed before a commit or the end of the last word is missing;
-and a flushed soxr stream is finished. `Resampler` hides both: after a flush it
-starts a fresh stream on the last input and drops what was already delivered.
+and a flushed soxr stream is finished. So `Resampler` never flushes its stream:
+it converts the last input by itself, and drops what the stream brings later.
 
 soxr's int16 path adds dither whose noise depends on the chunk sizes; its
 float32 path gives the same bits for every chunking. So float32 it is, with
@@ -12,6 +12,7 @@ rounding and clipping here. Measurements: docs/resampling.md.
 
 from __future__ import annotations
 
+from collections import deque
 from math import gcd
 from typing import Literal
 
@@ -24,9 +25,10 @@ from .g711 import Int16Array
 FloatArray = npt.NDArray[np.float32]
 Quality = Literal["QQ", "LQ", "MQ", "HQ", "VHQ"]
 
-# Filter memory that a fresh soxr stream needs before its output is that of an
-# uninterrupted one, in samples of the lower of the two rates (measured).
-_PRIMING = 400
+# What is remembered for that, in samples of the lower of the two rates: soxr
+# holds back 1400 of them, and must have heard 400 before the first of these
+# for the output to be that of an uninterrupted stream (measured).
+_MEMORY = 2000
 # The signal is continued past a flush by linear prediction, so that the last
 # samples do not fade towards silence and click when the audio goes on.
 _FIT_MS = 20
@@ -35,7 +37,7 @@ _AHEAD_MS = 5
 
 
 class Resampler:
-    """Converts one mono stream from `in_rate` to `out_rate` (Hz).
+    """Converts one mono stream from `in_rate` to `out_rate` (positive, Hz).
 
     Output sample k is the input at time k / out_rate. After a flush exactly
     floor(total_in * out_rate / in_rate) samples have been delivered, over the
@@ -46,85 +48,73 @@ class Resampler:
     def __init__(
         self, in_rate: int, out_rate: int, quality: Quality = "HQ"
     ) -> None:
-        """`in_rate`, `out_rate`: Hz, positive, else ValueError."""
         for field, rate in (("in_rate", in_rate), ("out_rate", out_rate)):
             if rate <= 0:
                 raise ValueError(f"{field}: {rate} Hz is not positive")
-        common = gcd(in_rate, out_rate)
         self.in_rate = in_rate
         self.out_rate = out_rate
         self.total_in = 0
         self.total_out = 0
         self._quality = quality
-        # soxr's output 0 falls on its input 0, so a fresh stream must begin
-        # at an input sample on which an output sample falls.
-        self._in_step = in_rate // common
-        self._out_step = out_rate // common
-        self._identity = in_rate == out_rate
-        priming = -(-_PRIMING * in_rate // min(in_rate, out_rate))
-        self._keep = priming + self._in_step
-        self._recent: FloatArray = np.zeros(0, np.float32)
-        self._stream: soxr.ResampleStream | None = None
+        # soxr's output 0 falls on its input 0, so what is converted by itself
+        # begins at an input sample on which an output sample falls.
+        self._step = in_rate // gcd(in_rate, out_rate)
+        memory = _MEMORY * in_rate // min(in_rate, out_rate)
+        self._keep = memory + self._step
+        #: Blocks of the input, the last `_keep` samples at least.
+        self._recent: deque[FloatArray] = deque()
+        self._remembered = 0
+        self._stream = soxr.ResampleStream(
+            in_rate, out_rate, 1, dtype="float32", quality=quality
+        )
+        #: What the stream will bring was delivered already.
         self._skip = 0
 
     @property
     def held(self) -> int:
         """Output samples that a flush would deliver now."""
-        due = self.total_in * self._out_step // self._in_step
-        return due - self.total_out
+        return self.total_in * self.out_rate // self.in_rate - self.total_out
 
     def push(self, samples: Int16Array) -> Int16Array:
         """Take int16 `samples` (1-D), return the output ready so far."""
-        if self._identity:
-            self.total_in += len(samples)
+        self.total_in += len(samples)
+        if self.in_rate == self.out_rate:
             self.total_out += len(samples)
             return samples
         if not len(samples):
             return np.zeros(0, np.int16)
-        if self._stream is None:
-            self._stream = self._primed()
         block = samples.astype(np.float32)
         ready = self._stream.resample_chunk(block)
-        self.total_in += len(block)
-        if len(block) < self._keep:
-            block = np.concatenate((self._recent, block))
-        self._recent = block[-self._keep :]
-        return self._deliver(ready)
+        if self._skip:
+            skipped = min(self._skip, len(ready))
+            self._skip -= skipped
+            ready = ready[skipped:]
+        self._recent.append(block)
+        self._remembered += len(block)
+        while self._remembered - len(self._recent[0]) >= self._keep:
+            self._remembered -= len(self._recent.popleft())
+        return self._delivered(ready)
 
     def flush(self) -> Int16Array:
         """Return everything held back. The next push joins without a gap."""
-        if self._stream is None or not self.held:
+        held = self.held
+        if not held:
             return np.zeros(0, np.int16)
+        recent = np.concatenate(self._recent)[-self._keep :]
         ahead = _continued(
-            self._recent[-(self.in_rate * _FIT_MS // 1000) :],
+            recent[-(self.in_rate * _FIT_MS // 1000) :],
             max(self.in_rate * _AHEAD_MS // 1000, 8),
         )
-        rest = self._stream.resample_chunk(ahead, last=True)
-        self._stream = None
-        needed = self._skip + self.held
-        return self._deliver(rest[:needed])
-
-    def _primed(self) -> soxr.ResampleStream:
-        stream = soxr.ResampleStream(
-            self.in_rate, self.out_rate, 1, dtype="float32",
-            quality=self._quality,
-        )  # fmt: skip
-        oldest = self.total_in - len(self._recent)
+        oldest = self.total_in - len(recent)
         # First input sample that is both remembered and on the output grid.
-        steps = -(-oldest // self._in_step)
-        self._skip = self.total_out - steps * self._out_step
-        history = self._recent[steps * self._in_step - oldest :]
-        if len(history):
-            ready = stream.resample_chunk(history)
-            # Output before `total_out` was delivered ahead of the flush.
-            self._skip -= len(ready)
-        return stream
+        begin = -(-oldest // self._step) * self._step
+        end = np.concatenate((recent[begin - oldest :], ahead))
+        ready = soxr.resample(end, self.in_rate, self.out_rate, self._quality)
+        first = self.total_out - begin * self.out_rate // self.in_rate
+        self._skip += held
+        return self._delivered(ready[first : first + held])
 
-    def _deliver(self, ready: FloatArray) -> Int16Array:
-        if self._skip:
-            dropped = min(self._skip, len(ready))
-            self._skip -= dropped
-            ready = ready[dropped:]
+    def _delivered(self, ready: FloatArray) -> Int16Array:
         self.total_out += len(ready)
         rounded = np.rint(ready)
         # `np.clip` does the same at twice the price.
@@ -152,9 +142,8 @@ def _continued(recent: FloatArray, count: int) -> FloatArray:
         )
     order = len(coefficients)
     signal = np.zeros(order + count)
-    if order:
-        signal[:order] = recent[-order:]
-        newest_last = coefficients[::-1]
-        for position in range(order, order + count):
-            signal[position] = newest_last @ signal[position - order : position]
+    signal[:order] = recent[len(recent) - order :]
+    newest_last = coefficients[::-1]
+    for position in range(order, order + count):
+        signal[position] = newest_last @ signal[position - order : position]
     return signal[order:].astype(np.float32)

@@ -18,21 +18,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from .g711 import Int16Array
-from .levels import EnergyGate, levels_db
-from .speech_model import WINDOW_MS, SpeechModel
+from .speech import WINDOW_MS, EnergyGate, SpeechModel, levels_db
 
-# A window counts as speech down to this much under the threshold while a
-# turn is open, so that a weak syllable does not end it.
-_HYSTERESIS = 0.15
+_HYSTERESIS = 0.15  # under the threshold, so that weak syllables end no turn
 _PARTS = 4  # levels per window: one per 8 ms
 # Windows of silence that are kept for the model: when the gate opens, it
 # hears them first, because a soft onset comes before the loud vowel.
 _PRE_ROLL = 6
-# Windows remembered: the search for the onset, and the candidate before it
-# was long enough.
+# Windows remembered: of the search for the onset, and of a candidate.
 _LOOKBACK = 18
-# Silent windows that a candidate may have before it is forgotten.
-_CANDIDATE_GAP = 2
+_CANDIDATE_GAP = 2  # silent windows after which a candidate is forgotten
 # How far before the first speech window the onset is searched (304 ms), how
 # far above the background it stands, and the silence it may have (stops).
 _ONSET_PARTS = 38
@@ -48,12 +43,9 @@ _CUT_DEPTH_DB = 25.0  # wanted at first below the turn's level; 0 at the end
 
 @dataclass(frozen=True, slots=True)
 class TurnStarted:
-    """Speech was recognised.
-
-    `at_sample`: end of the window that made sure. `onset_sample`: where the
-    speech began. `start_sample`: the onset less the prefix padding, not
-    before the previous turn's end: what `audio_start_ms` means.
-    """
+    """Speech was recognised. `at_sample`: end of the window that made sure.
+    `onset_sample`: where the speech began. `start_sample`: the same less the
+    prefix padding, but in no turn before: what `audio_start_ms` means."""
 
     at_sample: int
     onset_sample: int
@@ -62,13 +54,11 @@ class TurnStarted:
 
 @dataclass(frozen=True, slots=True)
 class TurnEnded:
-    """The turn is over.
-
-    `at_sample`: end of the window that made sure: what `audio_end_ms` means.
-    `end_of_speech_sample`: where the last speech ended. `cut`: the turn was
-    too long; then `end_of_speech_sample` is the quiet place of the cut,
-    50 to 370 ms before `at_sample`, and later audio is the next turn's.
-    """
+    """The turn is over. `at_sample`: end of the window that made sure: what
+    `audio_end_ms` means. `end_of_speech_sample`: where the last speech ended.
+    `cut`: the turn was too long; then `end_of_speech_sample` is the quiet place
+    of the cut, 50 to 370 ms before `at_sample`, and later audio is the next
+    turn's."""
 
     at_sample: int
     end_of_speech_sample: int
@@ -92,8 +82,7 @@ class _Window:
 class LocalTurnDetector:
     """Finds the turns in one mono stream of `rate` Hz.
 
-    `position`: samples pushed so far. `turn_open`: is there a TurnStarted
-    without its TurnEnded?
+    `position`: samples pushed so far. `turn_open`: did one start, and not end?
     `rate`: a multiple of 8000 up to 48000. `threshold`: probability 0 to 1
     above which a window is speech; higher is stricter. `prefix_padding_ms`,
     `silence_duration_ms`: as in server_vad. `max_turn_ms`: longest turn,
@@ -117,11 +106,10 @@ class LocalTurnDetector:
             ("prefix_padding_ms", prefix_padding_ms, 0),
             ("silence_duration_ms", silence_duration_ms, WINDOW_MS),
             ("min_speech_ms", min_speech_ms, 0),
+            ("max_turn_ms", max_turn_ms or 2000, 2000),
         ):
             if value < least:
                 raise ValueError(f"{field}: {value} is less than {least}")
-        if max_turn_ms and max_turn_ms < 2000:
-            raise ValueError(f"max_turn_ms: {max_turn_ms} is less than 2000")
         self.rate = rate
         self._model = SpeechModel(rate)
         self._gate = EnergyGate()
@@ -163,10 +151,8 @@ class LocalTurnDetector:
 
     def speech_since(self, sample: int) -> int | None:
         """Where speech was heard that ended after position `sample`, or None.
-
         Also counts sounds still too short for a turn: who must decide now
-        whether there is something to transcribe had better try.
-        """
+        whether there is something to transcribe had better try."""
         if self._last_speech <= sample:
             return None
         if not self._speech:
@@ -175,15 +161,12 @@ class LocalTurnDetector:
         return max(self._onset(), self._boundary, sample)
 
     def finalize(self) -> TurnEnded | None:
-        """End an open turn here and now; None if none is open.
-
-        What follows belongs to the next turn.
-        """
+        """End an open turn here and now, if there is one; what follows belongs
+        to the next."""
         was_open = self.turn_open
         self._close(self.position)
-        if not was_open:
-            return None
-        return TurnEnded(self.position, self._last_speech, False)
+        ended = TurnEnded(self.position, self._last_speech, False)
+        return ended if was_open else None
 
     def push(self, samples: Int16Array) -> list[Event]:
         """Take int16 `samples` (1-D); return what they decided, in order."""
@@ -253,11 +236,9 @@ class LocalTurnDetector:
         return TurnStarted(at_sample, onset, self._start)
 
     def _onset(self) -> int:
-        """Go back from the first speech window to where the sound rose.
-
-        The model needs some vowel to be sure; soft beginnings before it, up
-        to 300 ms, belong to the word.
-        """
+        """Go back from the first speech window to where the sound rose: the
+        model needs some vowel to be sure, and soft beginnings before it, up to
+        300 ms, belong to the word."""
         before = [w for w in self._past if w.end <= self._first_speech]
         if not before:
             return self._first_speech

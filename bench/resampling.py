@@ -84,7 +84,7 @@ def cpu_ms(in_rate: int, out_rate: int, quality: Quality) -> float:
 
 
 def flush_us(in_rate: int, out_rate: int, quality: Quality) -> float:
-    """A flush and the priming of the next stream, µs of CPU."""
+    """A flush and the push after it, µs of CPU."""
     frame = tone(in_rate, 440, 0.01)
     resampler = Resampler(in_rate, out_rate, quality)
     used = 0.0

@@ -25,7 +25,7 @@ import soundfile  # type: ignore[import-untyped]
 from ten_packages.extension.openai_asr_python.audio.converter import (
     FrameConverter,
 )
-from ten_packages.extension.openai_asr_python.audio.levels import (
+from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.audio.turns import (

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable
 
 from ..audio.converter import FrameConverter
-from ..audio.levels import loud_span_finder, sound_finder
+from ..audio.speech import loud_span_finder, sound_finder
 from ..audio.turns import LocalTurnDetector
 from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
 from ..connection.dialer import tls_context

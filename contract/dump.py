@@ -18,11 +18,9 @@ from ..safety.redaction import Redactor
 @dataclass(eq=False, repr=False)
 class CallDump(WireTrace):
     """Passes on what `AudioDumper` takes while the configuration wants a dump.
-
     ``on_error`` is told once for each dump that fails, ``on_open`` the path of
-    each one's audio; both in the loop.  The redactor learns what the server
-    says in any case.
-    """
+    each one's audio; both in the loop.  The redactor always learns what the
+    server says."""
 
     _redactor: Redactor
     _on_error: Callable[[str], None]
@@ -34,7 +32,7 @@ class CallDump(WireTrace):
         path = config.dump_file() if config.dump else None
         if self.dumper is not None and self.dumper.path != path:
             # Of a call that was given up.
-            await self.dumper.stop()
+            await self.stop()
             self.dumper = None
         if path is not None and self.dumper is None:
             self.dumper = AudioDumper(
@@ -44,18 +42,6 @@ class CallDump(WireTrace):
                 self._on_error,
                 self._on_open,
             )
-
-    def frame(
-        self,
-        data: bytes | bytearray,
-        rate: int,
-        channels: int,
-        width: int,
-        planar: bool,
-    ) -> None:
-        """A frame as it came, as `AudioDumper.frame` has it."""
-        if self.dumper is not None:
-            self.dumper.frame(data, rate, channels, width, planar)
 
     @override
     def message(self, kind: str, connection: int, message: bytes | str) -> None:

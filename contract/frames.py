@@ -21,7 +21,7 @@ from ..call.slot import CallSlot, SlotState
 from ..connection.driver import now
 from ..realtime.faults import Fault
 from .dump import CallDump
-from .errors import ErrorMessages
+from .reports import ErrorMessages
 
 #: How often `IncomingFrames.drain` looks whether a base that it does not know
 #: has handed all over; each look lets every other task run once.
@@ -42,19 +42,19 @@ class IncomingFrames:
     # -- before the base has it -------------------------------------------
 
     def inspect(self, frame: AudioFrame) -> bool:
-        """Look at a frame that came; False: the base can do nothing with
-        it."""
+        """Look at a frame that came; False: it is none for the base."""
         text, error = frame.get_property_to_json("metadata")
         if error is None and text and text != self._known_metadata:
             self._read_metadata(frame, text)
         try:
             data = frame.get_buf()
         except Exception:
-            self._refuse("it has no buffer")
+            self._complain("audio frame refused: it has no buffer")
             return False
-        if data:
+        dumper = self._dump.dumper
+        if data and dumper is not None:
             # Here nothing has been dropped or put into another order yet.
-            self._dump.frame(data, *_form(frame), _is_planar(frame))
+            dumper.frame(data, *_form(frame), _is_planar(frame))
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
             self._lose(frame)
@@ -95,24 +95,18 @@ class IncomingFrames:
             return False
         try:
             added_ms = call.push(
-                frame.get_buf(),
-                *_form(frame),
-                not _is_planar(frame),
+                frame.get_buf(), *_form(frame), not _is_planar(frame)
             )
         except ValueError as error:
-            self._refuse(str(error))
+            self._complain(f"audio frame refused: {error}")
             return False
-        cut = call.take_cut_bytes()
-        if cut:
+        if cut := call.take_cut_bytes():
             self._complain(
                 f"audio frame: the format changed in the middle of a sample,"
                 f" {cut} byte(s) of it are lost"
             )
         self._base.audio_timeline.add_user_audio(added_ms)
         return True
-
-    def _refuse(self, problem: str) -> None:
-        self._complain(f"audio frame refused: {problem}")
 
     def _complain(self, text: str) -> None:
         # One bad frame is rarely alone: report the 1st, 10th, 100th …
@@ -180,21 +174,16 @@ class IncomingFrames:
                 await self._errors.internal("on_audio_frame", error)
             self.evict()
 
-    # -- length -----------------------------------------------------------
-
     def _lose(self, frame: AudioFrame) -> None:
-        self._slot.audio.lose(self._length_ms(frame))
-
-    def _length_ms(self, frame: AudioFrame) -> Fraction:
-        """How long the sound of a frame is; 0 where its fields are odd."""
+        """No call gets it; where its fields are odd it has no length."""
         rate, channels, width = _form(frame)
         rate = rate or self._base.input_audio_sample_rate()
         channels = channels or self._base.input_audio_channels()
         width = width or 2
-        size = len(frame.get_buf())
-        if min(rate, channels, width) <= 0:
-            return Fraction(0)
-        return Fraction(size * 1000, rate * channels * width)
+        if min(rate, channels, width) > 0:
+            size = len(frame.get_buf())
+            ms = Fraction(size * 1000, rate * channels * width)
+            self._slot.audio.lose(ms)
 
 
 def _is_planar(frame: AudioFrame) -> bool:

@@ -28,8 +28,7 @@ from ..realtime.results import (
 )
 from ..safety.redaction import Redactor
 from .dump import CallDump
-from .errors import VENDOR, ErrorMessages, is_told, severity
-from .log import ExtensionLog
+from .reports import VENDOR, ErrorMessages, ExtensionLog, is_told, severity
 from .result_fields import confidence, result_tag
 
 #: A session that lived this long ends an outage, in seconds; one that is lost

@@ -14,22 +14,11 @@ from ..service.languages import names_language_of, parse_tag, service_code
 DEFAULT_TAG = "en-US"
 
 #: The regions that TEN's ASR extensions agreed on.
-_TAGS = {
-    "ar": "ar-AE",
-    "cmn": "zh-CN",
-    "de": "de-DE",
-    "en": "en-US",
-    "es": "es-ES",
-    "fr": "fr-FR",
-    "hi": "hi-IN",
-    "it": "it-IT",
-    "ja": "ja-JP",
-    "ko": "ko-KR",
-    "pt": "pt-PT",
-    "ru": "ru-RU",
-    "yue": "zh-HK",
-    "zh": "zh-CN",
-}
+_REGIONS = (
+    "ar-AE de-DE en-US es-ES fr-FR hi-IN it-IT ja-JP ko-KR pt-PT ru-RU zh-CN"
+)
+_TAGS = {tag[:2]: tag for tag in _REGIONS.split()}
+_TAGS |= {"cmn": "zh-CN", "yue": "zh-HK"}
 #: Probabilities below this are 0; integers beyond it are no floats.
 _IMPOSSIBLE = -1e6
 
@@ -55,19 +44,14 @@ def result_tag(
         names = (tag for tag in configured if names_language_of(heard, tag))
         return language_tag(next(names, heard))
     if hints:
-        return language_tag(_configured_as(hints[0], configured))
+        own = (
+            tag
+            for tag in configured
+            for several in (True, False)
+            if service_code(tag, several=several) == hints[0]
+        )
+        return language_tag(next(own, hints[0]))
     return language_tag(next(iter(configured), DEFAULT_TAG))
-
-
-def _configured_as(hint: str, configured: Sequence[str]) -> str:
-    """The tag of which ``hint`` is the code."""
-    for tag in configured:
-        if hint in (
-            service_code(tag, several=True),
-            service_code(tag, several=False),
-        ):
-            return tag
-    return hint
 
 
 def confidence(logprobs: Sequence[Mapping[str, Any]]) -> float | None:

@@ -32,9 +32,6 @@ _SPEED = {_C.SLOWER: 3.0, _C.SLOWEST: 1.25}
 _LARGE_PACKET_MS = 1000
 #: Sessions that end on the same turn alone, until it is passed over.
 MOST_DEATHS = 3
-#: Twice as many for each further turn, until a final comes in between: then
-#: it is not the turns that end the sessions.
-_MOST_DOUBLINGS = 4
 
 
 class Caution:
@@ -54,7 +51,6 @@ class Caution:
         self._machine = Machine(CautionState.NONE, CAUTION_MOVES)
         self._position = 0
         self._deaths = 0.0
-        self._passed = 0
 
     @property
     def state(self) -> CautionState:
@@ -127,16 +123,11 @@ class Caution:
             self._deaths = 0.0
             self._machine.to(CautionState.TURNS)
         self._deaths += weight
-        if self._deaths < MOST_DEATHS * 2 ** min(self._passed, _MOST_DOUBLINGS):
+        if self._deaths < MOST_DEATHS:
             self._machine.to(_NEXT[self.state])
             return False
-        self._passed += 1
         self._machine.to(CautionState.TURNS)
         return True
-
-    def delivered(self) -> None:
-        """A final came."""
-        self._passed = 0
 
     def over(self) -> None:
         """Nothing is left to be sent again."""

@@ -31,7 +31,7 @@ class EarlyFinals:
     def look_at(self, session: Session, now: float) -> None:
         """End the first turn where its time is up."""
         turn = session.turns.head()
-        if turn is None or turn.decided or not turn.text_since:
+        if turn is None or not turn.text_since:
             return
         if session.items.ended_at(turn) is None:
             return

@@ -95,9 +95,9 @@ class ItemEvents:
         self._habits.announces = True
         previous = event.identity("previous_item_id")
         self.chain.check(item_id, previous, self._turns)
-        self._turns.announced(item_id, previous)
         if self.chain.broken:
             return None
+        self._turns.announced(item_id, previous)
         if not self._turns.by_client:
             self._drop_unannounced(item_id)
         return self._commit(item_id, now)
@@ -173,20 +173,16 @@ class ItemEvents:
 
     def ended_at(self, turn: Turn) -> float | None:
         """Since when, in seconds, no more audio goes into a turn, so that its
-        text so far could be its final; None where that is not sure.
-
-        What came before our commit went out is about audio before it; but
-        without a notice only a live model has anything to say about that.
+        text so far could be its final; None where that is not sure, or its
+        last word is there.
         """
-        if self.chain.in_doubt or (self.chain.broken and not turn.committed):
+        guess = self.chain.broken and not turn.committed
+        if turn.decided or self.chain.in_doubt or guess:
             return None
         if turn.closed:
             return turn.ended_at
-        first = next(iter(self._turns.commits), None)
-        known = turn.from_server or turn.settings.live
-        if known and first is not None and first.turn is turn:
-            return first.sent_at
-        return None
+        commit = self._turns.commit_of(turn)
+        return None if commit is None else commit.sent_at
 
     def _is_plausible(self, item_id: str, part: str) -> bool:
         """Does a transcription event name an item that it may name?

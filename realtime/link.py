@@ -80,6 +80,8 @@ class Link:
         #: From when on the server must have had the audio up to a position.
         self._heard: deque[tuple[float, int]] = deque(maxlen=_MAX_HEARD)
         self._quiet_to: int | None = None
+        #: When it was proved up to where the server has looked.
+        self._proofs: deque[tuple[float, int]] = deque(maxlen=_MAX_HEARD)
 
     def close(self) -> None:
         """Nothing that comes over it counts any more."""
@@ -121,6 +123,7 @@ class Link:
             while self._heard and ping.asked_at >= self._heard[0][0] + after:
                 self._quiet_to = self._heard.popleft()[1]
             self._heard.append((now + ping.lag_s, ping.position))
+            self._proofs.append(self._heard[-1])
         trip = now - ping.asked_at
         self._shortest_trip = min(self._shortest_trip, trip)
         self._pong_in_hold(ping, now)
@@ -203,6 +206,7 @@ class Link:
         self.marked_to = position
         self.hold = None
         self._heard.clear()
+        self._proofs.clear()
         self._quiet_to = None
         for ping in self._pings:
             ping.position = 0
@@ -251,6 +255,18 @@ class Link:
         has said what it had to say; None: nothing new."""
         position, self._quiet_to = self._quiet_to, None
         return position
+
+    def looked_since(self, position: int) -> float:
+        """When the server had looked at a position, as far as is known."""
+        before = self.session.ready_at
+        for at, proved in self._proofs:
+            if proved >= position:
+                # Live audio came as long before as it is long; of what was
+                # sent faster nothing is known but the PONG.
+                live = at - (proved - position) / self.session.settings.rate
+                return live if live >= before else at
+            before = at
+        return before
 
     def times(self) -> list[float]:
         """When something of the above becomes due."""

@@ -166,9 +166,9 @@ class Progress:
             turn = Turn("", commit.begin, session.settings, commit.end)
         unsure = not turn.item_id or turn.end is None
         self._fail(session, turn, fault, now)
-        if unsure:
+        if unsure or not any(later.decided for later in session.turns):
             # What the server says about it may come yet, and would be taken
-            # for the next turn's.
+            # for the next turn's; or it has nothing to say any more.
             self._sessions.drop_active(now)
         self.deliver(now)
         return None

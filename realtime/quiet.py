@@ -46,13 +46,14 @@ class Quiet:
         """The server's detector heard all before ``position``, and found
         nothing in what no turn has."""
         turns = link.session.turns
-        if turns.by_client or turns.pending or link.hold is not None:
+        if turns.by_client or turns.commits or turns.open_turn() is not None:
             return
-        if link.session.handshake.on_trial:
+        if link.hold is not None or link.session.handshake.on_trial:
             # Its silence proves nothing.
             return
         quiet = position - self._feed.lead_in
-        if not self._suspicion.keeps(link, quiet, now):
+        keeps = self._suspicion.keeps(link, quiet, now)
+        if not (keeps or turns.pending):
             self._let_go(link.session, quiet)
 
     def _let_go(self, session: Session, quiet: int) -> None:
@@ -64,10 +65,7 @@ class Quiet:
         """When it must be looked whether the active session hears."""
         if not self._owns_turns(link.session):
             return []
-        times = self._suspicion.looks_at(link)
-        if not link.session.turns.pending:
-            times += self._suspicion.times()
-        return times
+        return self._suspicion.looks_at(link) + self._suspicion.times()
 
     def _owns_turns(self, session: Session) -> bool:
         return not (session.turns.by_client or session.handshake.on_trial)
@@ -84,11 +82,12 @@ class Quiet:
                 text = "the server began a turn and does not end it"
                 return Fault("retry", "no_turn_end", text)
             self._buffer.mark(session.sent)
-        elif not session.turns.pending:
+        elif now >= min(suspicion.times(), default=now + 1):
             if suspicion.is_deaf(session.sent, now):
                 text = "the server says nothing about the sound it is sent"
                 return Fault("retry", "no_turn", text)
-            self._let_go(session, suspicion.quiet_to)
+            if not session.turns.pending:
+                self._let_go(session, suspicion.quiet_to)
         return None
 
     # -- by the local detector ----------------------------------------------

@@ -64,12 +64,22 @@ class Replay:
             # Evicted while another session had it; that one is gone now.
             self._queue.dropped_audio(buffer.watermark, buffer.start)
             buffer.advance(buffer.start)
-        link.begin_at(buffer.watermark)
+        link.begin_at(self._first_position())
         self._repeat_marks()
         self._caution.hold(self._wishes(now))
         replayed = max(self._feed.sent_to - buffer.watermark, 0)
         self._barren = replayed > 0
         return replayed
+
+    def _first_position(self) -> int:
+        """Where to begin: who is careful spares the session the silence."""
+        buffer = self._buffer
+        sound = None
+        if self._caution.careful:
+            sound = buffer.sound(buffer.watermark, buffer.end)
+        if sound is None:
+            return buffer.watermark
+        return max(buffer.watermark, sound.first - self._feed.lead_in)
 
     def _wishes(self, now: float) -> list[tuple[int, float]]:
         """What a turn was refused for is no better in another session; but the
@@ -97,7 +107,6 @@ class Replay:
     def delivered(self) -> None:
         """A final went out."""
         self._barren = False
-        self._caution.delivered()
 
     # -- turns that fail ----------------------------------------------------
 
@@ -115,8 +124,8 @@ class Replay:
         again."""
         wish = 0.0 if turn.failure is None else wish_s(turn.failure)
         if wish:
-            wish *= self._rng.uniform(1.0, 1.25)
-            self._resend.wish(turn.begin, turn.failed_at + wish)
+            wish *= self._rng.uniform(1.0, 1.1)
+            self._resend.wish(turn, turn.failed_at + wish)
 
     def turn_failed(self, turn: Turn, now: float) -> bool:
         """The first undelivered turn failed; will it be sent again?"""
@@ -152,7 +161,7 @@ class Replay:
             resend.sent()
         elif self._is_pause(link.session):
             resend.sent()
-            link.rewind(self._buffer.watermark)
+            link.rewind(self._first_position())
             self._repeat_marks()
             self._caution.hold(self._wishes(now))
         elif resend.hurries(now):
@@ -164,8 +173,9 @@ class Replay:
         turns = session.turns
         if session.stuck or session.items.chain.in_doubt or turns.commits:
             return False
-        tail = turns.boundary, session.sent
-        return turns.open_turn() is None and self._buffer.sound(*tail) is None
+        if not all(turn.decided for turn in turns):
+            return False
+        return self._buffer.sound(turns.boundary, session.sent) is None
 
     def chain_broke(self, session: Session, now: float) -> None:
         """A notice was lost: replay once the turns that can be trusted are

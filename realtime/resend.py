@@ -9,6 +9,7 @@ from enum import Enum
 from .backoff import Backoff
 from .change import PATIENCE_S
 from .states import Machine
+from .turn import Turn
 
 #: Nothing that failed is sent again sooner, in seconds.
 _LEAST_S = 0.5
@@ -48,19 +49,20 @@ class Resend:
         self._until = 0.0
         self._backoff = Backoff(rng)
         self._machine = Machine(ResendState.NONE, RESEND_MOVES)
-        #: Before when no session shall be sent the audio from a position on.
-        self._wishes: deque[tuple[int, float]] = deque(maxlen=_MOST_WISHES)
+        #: Begin and end of a turn, and when it may be sent.
+        self._wishes: deque[tuple[int, int, float]]
+        self._wishes = deque(maxlen=_MOST_WISHES)
 
-    def wish(self, position: int, at: float) -> None:
+    def wish(self, turn: Turn, at: float) -> None:
         """The service asked to be sent that turn no sooner."""
-        self._wishes.append((position, at))
+        self._wishes.append((turn.begin, turn.end or turn.begin, at))
 
     def wishes(self, watermark: int, now: float) -> list[tuple[int, float]]:
-        """Those that still hold; also where another session takes over."""
-        for entry in list(self._wishes):
-            if entry[0] < watermark or entry[1] <= now:
-                self._wishes.remove(entry)
-        return list(self._wishes)
+        """From where on nothing shall be sent before a time."""
+        for wish in list(self._wishes):
+            if wish[1] <= watermark or wish[2] <= now:
+                self._wishes.remove(wish)
+        return [(begin, at) for begin, _, at in self._wishes]
 
     @property
     def waits(self) -> bool:
@@ -93,10 +95,11 @@ class Resend:
             return False
         if self._machine.state is ResendState.NONE:
             self._until = now + self._timeout
-        at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
-        if at > self._until:
+        self._at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
+        # A long wait is worth it as long as few were waited for.
+        half = self._until - self._timeout / 2
+        if self._at > self._until + (self._timeout if now < half else 0):
             return False
-        self._at = at
         self._machine.to(ResendState.WAITS)
         return True
 

@@ -16,8 +16,9 @@ from .link import Link
 from .states import Machine
 from .turn import Turn
 
-#: So long may a service say nothing about sound that it was sent, in seconds.
-SILENT_S = 10.0
+#: So long may a service say nothing about sound that it was sent, in seconds:
+#: ten, and one for the trip.
+SILENT_S = 11.0
 #: What makes suspicious, in ms of sound: with no false alarm in the last hour,
 #: with one; with two nothing does.
 _ENOUGH_MS = (150, 3000)
@@ -96,25 +97,24 @@ class Suspicion:
     def keeps(self, link: Link, quiet: int, now: float) -> bool:
         """The session said nothing about the audio up to ``quiet``; is that to
         be kept?"""
-        sound = self._sound(quiet, now)
+        start = max(self._buffer.watermark, link.session.turns.boundary)
+        sound = self._sound(start, quiet, now)
         if sound is None:
             self.begin()
             return False
         if not self._runs:
             again = self._machine.state is SuspicionState.REPLACED
             self._machine.to(_S.SILENT_TOO if again else _S.SILENT)
-            session = link.session
-            live = now - (session.sent - sound.first) / self._rate
-            self._since = max(live, session.ready_at)
-        self.quiet_to = quiet
+            self._since = link.looked_since(sound.first)
+            self.quiet_to = quiet
         return True
 
-    def _sound(self, stop: int, now: float) -> Sound | None:
-        """What makes suspicious in the undelivered audio before ``stop``."""
+    def _sound(self, start: int, stop: int, now: float) -> Sound | None:
+        """What makes suspicious in a stretch."""
         enough = self._enough(now)
         if enough is None:
             return None
-        sound = self._buffer.sound(self._buffer.watermark, stop)
+        sound = self._buffer.sound(start, stop)
         return sound if sound is not None and sound.length >= enough else None
 
     def must_hear(self, stop: int, now: float) -> bool:
@@ -122,7 +122,7 @@ class Suspicion:
         said?"""
         stretch = self._buffer.watermark, stop
         if self._looked_at[:2] != stretch:
-            self._looked_at = *stretch, self._sound(stop, now) is not None
+            self._looked_at = *stretch, self._sound(*stretch, now) is not None
         return self._looked_at[2]
 
     def is_deaf(self, sent: int, now: float) -> bool:

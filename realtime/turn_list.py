@@ -53,8 +53,8 @@ class TurnList:
         self._audio = audio
         self._turns: dict[str, Turn] = {}
         self._finished: dict[str, Turn | None] = {}
-        #: Those of them that ended early, before their item was announced.
-        self._unannounced: deque[Turn] = deque(maxlen=MAX_TURNS)
+        #: One of them that ended early, and whose notice is awaited.
+        self._unannounced: Turn | None = None
 
     def __iter__(self) -> Iterator[Turn]:
         return iter(self._turns.values())
@@ -99,6 +99,19 @@ class TurnList:
             times.append(closed.waiting_since + timeout)
         return times
 
+    def commit_of(self, turn: Turn) -> Commit | None:
+        """Our commit that ends a turn which is open, if that is sure.
+
+        What came before it went out is about the audio before it; but without
+        a notice only a live model has anything to say about that.  What comes
+        while such a notice is awaited may be its.
+        """
+        guess = not turn.settings.live or self._unannounced is not None
+        if guess and not turn.from_server:
+            return None
+        first = next(iter(self.commits), None)
+        return first if first is not None and first.turn is turn else None
+
     # -- from us ----------------------------------------------------------
 
     def take_settings(self, settings: SessionSettings) -> None:
@@ -135,9 +148,10 @@ class TurnList:
                 return
 
     def drop_open(self) -> None:
-        """Its audio is discarded; it will get another item."""
-        turn = self.open_turn()
-        if turn is not None:
+        """What no commit was sent for is discarded; it will get another
+        item."""
+        turn, commits = self.open_turn(), self.commits
+        if turn and not (commits and turn.begin < commits[-1].end):
             self.drop(turn)
 
     def begin_again(self, position: int) -> None:
@@ -153,7 +167,7 @@ class TurnList:
             if turn.end is None:
                 self.end_by_commit(turn)
             if not turn.from_server:
-                self._unannounced.append(turn)
+                self._unannounced = turn
             turn.commit(now)
         turn.end_early()
 
@@ -173,18 +187,19 @@ class TurnList:
         """The notice of an item came, which names the one before.
 
         Text of a live model may come under another name than its item's.  So
-        where it was said before the notice, the next item that is new is its
-        item, unless that follows one of its name.
+        where it was said before the notice, the next item that is announced is
+        its item, unless that follows one of its name.
         """
-        waiting = self._unannounced
-        for name in (previous, item_id):
-            if any(turn.item_id == name for turn in waiting):
-                while waiting.popleft().item_id != name:
-                    continue
-        known = item_id in self._turns or item_id in self._finished
-        if waiting and not known:
-            turn = waiting.popleft()
-            self._finished[item_id] = self._finished.get(turn.item_id)
+        said, turn = self._unannounced, self._turns.get(item_id)
+        known = turn is not None and (turn.from_server or turn.committed)
+        if said is None or known:
+            return
+        if said.item_id in (item_id, previous):
+            self._unannounced = None
+        elif item_id not in self._finished:
+            self._unannounced = None
+            self._turns.pop(item_id, None)
+            self._finished[item_id] = self._finished.get(said.item_id)
 
     def turn(self, item_id: str) -> Turn | None:
         """The turn of an item; a new one where the id is plausible."""
@@ -259,7 +274,5 @@ class TurnList:
             self.drop(other)
             if other.begin >= turn.end:
                 self._turns[other.item_id] = other
-            elif not turn.text:
-                turn.text = other.text
-                if turn.settings.live:
-                    turn.text_since = other.text_since
+            else:
+                turn.text = turn.text or other.text

@@ -30,10 +30,9 @@ class DumpFiles:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._audio: FileIO | None = None
-        self._log: FileIO | None = None
-        self._waiting: list[bytes | bytearray] = []
-        self._identity: tuple[int, int] | None = None
+        #: The audio and the log.
+        self._files: tuple[FileIO, FileIO] | None = None
+        self._identity = (0, 0)
 
     def open(self) -> None:
         """Take the first name that is free or ours, and empty its files."""
@@ -63,9 +62,9 @@ class DumpFiles:
             if not self._take(audio):
                 return False
             opened.pop_all()
-        self._audio, self._log = audio, log
+        self._files = audio, log
         log.seek(0)
-        for file in (audio, log):
+        for file in self._files:
             make_private(file)
             file.truncate(0)
         return True
@@ -88,27 +87,19 @@ class DumpFiles:
         self._identity = identity
         return True
 
-    def add_audio(self, data: bytes | bytearray) -> None:
-        """Keep audio for the next `write_audio`."""
-        self._waiting.append(data)
-
-    def write_audio(self) -> None:
-        data, self._waiting = b"".join(self._waiting), []
-        if self._audio is not None:
-            _write(self._audio, data)
-
-    def add_lines(self, lines: bytes) -> None:
-        if self._log is not None:
-            _write(self._log, lines)
+    def write(self, audio: bytes | bytearray, lines: bytes) -> None:
+        """First the audio: the log never tells of audio that is not there."""
+        if self._files is not None:
+            for file, data in zip(self._files, (audio, lines), strict=True):
+                _write(file, data)
 
     def close(self) -> None:
         try:
-            for file in (self._log, self._audio):
-                if file is not None:
-                    file.close()
+            for file in self._files or ():
+                file.close()
         finally:
             with _taken_lock:
-                _taken.discard(self._identity or (0, 0))
+                _taken.discard(self._identity)
 
 
 #: Files that calls of this process are writing to.
@@ -116,7 +107,7 @@ _taken: set[tuple[int, int]] = set()
 _taken_lock = threading.Lock()
 
 
-def _write(file: FileIO, data: bytes) -> None:
+def _write(file: FileIO, data: bytes | bytearray) -> None:
     view = memoryview(data)
     while view:
         view = view[file.write(view) :]

@@ -1,7 +1,6 @@
 """The session log: what happened in a call, as JSON lines beside its audio.
 
-This module only makes text; `audio_dumper` calls it in its writer thread and
-puts the lines on disk.  The format is described in docs/session_log.md.
+`audio_dumper` calls this in its thread.  The format: docs/session_log.md.
 """
 
 from __future__ import annotations
@@ -23,9 +22,10 @@ _APPEND = b'{"type":"input_audio_buffer.append","audio":"'
 #: (ms); inside of a batch only the mean distance is known.
 _BATCH_MS = 1000.0
 _PAUSE_MS = 200.0
-#: Longer lines are cut down to their outline, in characters.
+#: Longer lines are cut down to their outline, in characters; but to run a call
+#: again and to compare it, its configuration and its results are needed whole.
 _LINE_LIMIT = 16 * 1024
-_RESULT_LIMIT = 1024 * 1024
+_LIMITS = {"session": 1024 * 1024, "result": 1024 * 1024}
 #: Events of the service that hold what was said, and their fields that do.
 _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 _WORDS = ("transcript", "delta", "text", "logprobs")
@@ -45,11 +45,8 @@ class _Batch:
 
 @dataclass
 class SessionLog:
-    """Makes the lines; `take` hands them over.
-
-    Times ``at`` are ms since the start of the log.  What the ``redactor``
-    knows never appears in a line.
-    """
+    """Makes the lines; `take` hands them over.  Times ``at`` are ms since the
+    start of the log.  What the ``redactor`` knows never appears in a line."""
 
     redactor: Redactor
     _lines: list[str] = field(default_factory=list)
@@ -71,16 +68,13 @@ class SessionLog:
                 "started": started,
                 "audio": audio,
                 "config": config,
-            },
-            # It is of our own making, and needed whole to run it again.
-            limit=0,
+            }
         )
 
     def frame(
         self, at: float, size: int, rate: int, channels: int, width: int
     ) -> None:
-        """A frame of ``size`` bytes with its own fields (Hz, channels, bytes
-        per sample; 0 where it does not say)."""
+        """A frame of ``size`` bytes; its own fields, 0 where it has none."""
         form = (rate, channels, width)
         fields: dict[str, Any] = {"bytes": size}
         if form != self._format:
@@ -95,21 +89,17 @@ class SessionLog:
         if isinstance(message, str):
             message = message.encode("utf-8", "replace")
         if kind == "sent" and message.startswith(_APPEND):
-            self._append(at, connection, message)
+            fields = {"connection": connection, "bytes": 0}
+            batch = self._count("appended", (connection,), at, fields)
+            # '"}' follows the base64; each '=' stands for a byte that is not.
+            text = len(message) - len(_APPEND) - 2
+            batch.fields["bytes"] += text // 4 * 3 - message[-4:].count(b"=")
             return
         try:
             event = json.loads(message)
         except (ValueError, RecursionError):
             event = {"unreadable": len(message)}
         self.note(at, kind, {"connection": connection, "event": event})
-
-    def _append(self, at: float, connection: int, message: bytes) -> None:
-        # '"}' follows the base64; each '=' stands for a byte that is not.
-        text = len(message) - len(_APPEND) - 2
-        size = text // 4 * 3 - message[-4:].count(b"=")
-        fields = {"connection": connection, "bytes": 0}
-        batch = self._count("appended", (connection,), at, fields)
-        batch.fields["bytes"] += size
 
     def _count(
         self,
@@ -118,8 +108,7 @@ class SessionLog:
         at: float,
         fields: dict[str, Any],
     ) -> _Batch:
-        """The open batch of a kind, or another one where ``key`` differs or
-        its time is up."""
+        """The open batch, or another where ``key`` differs or time is up."""
         batch = self._batches.get(kind)
         if (
             batch is not None
@@ -137,9 +126,7 @@ class SessionLog:
     def note(self, at: float, kind: str, fields: Mapping[str, Any]) -> None:
         """Anything else, after all that came before it."""
         self.flush()
-        # A result is needed whole for the comparison with another run.
-        limit = _RESULT_LIMIT if kind == "result" else _LINE_LIMIT
-        self._line({"t": _ms(at), "kind": kind, **fields}, limit)
+        self._line({"t": _ms(at), "kind": kind, **fields})
 
     def flush(self) -> None:
         """Write the open batches."""
@@ -159,13 +146,13 @@ class SessionLog:
         lines, self._lines = self._lines, []
         return "".join(lines).encode("utf-8", "replace")
 
-    def _line(self, line: dict[str, Any], limit: int = _LINE_LIMIT) -> None:
+    def _line(self, line: dict[str, Any]) -> None:
         try:
             # Before it is cleaned, which takes time.
-            length = len(_json(line)) if limit else 0
-            text = self._text(
-                _outline(line, length) if length > limit else line
-            )
+            length = len(_json(line))
+            if length > _LIMITS.get(line["kind"], _LINE_LIMIT):
+                line = _outline(line, length)
+            text = self._text(line)
         except (TypeError, ValueError, RecursionError):
             text = self._text(_outline(line, 0))
         self._lines.append(text + "\n")
@@ -187,12 +174,12 @@ class SessionLog:
             name == "event"
             and str(value.get("type")).startswith(_TRANSCRIPTION)
         )
-        words = [word for word in _WORDS if said and word in value]
-        rest = {k: v for k, v in value.items() if k not in words}
-        cleaned: dict[str, Any] = self.redactor.value(rest)
-        for word in words:
-            cleaned[word] = self.redactor.known_in(value[word])
-        return cleaned
+        return {
+            self.redactor.identifier(k): self.redactor.value(
+                v, k, said and k in _WORDS
+            )
+            for k, v in value.items()
+        }
 
 
 def _json(line: Mapping[str, Any]) -> str:

@@ -1,8 +1,7 @@
 """What the escaped characters in a text mean.
 
-A text that somebody repeats may be escaped as in a URL, in JSON, JavaScript,
-Python or C, or in HTML, in some of its characters or in all, needed or not,
-once or several times.
+Who repeats a text may escape it as in a URL, in JSON, JavaScript, Python or C,
+or in HTML, some characters or all, needed or not, once or several times.
 """
 
 from __future__ import annotations
@@ -52,8 +51,8 @@ _LEVELS = 3
 
 @dataclass(frozen=True)
 class View:
-    """A text, and where each of its characters begins and ends in another
-    one, of which it is what the escapes mean."""
+    """What the escapes in another text mean, and where in that one each of its
+    characters begins and ends."""
 
     text: str
     starts: Sequence[int]

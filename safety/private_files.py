@@ -32,35 +32,22 @@ class NotOurs(OSError):
 
 
 def make_directory(path: Path) -> None:
-    """Make a directory and those missing above it; raises ``OSError``.
-
-    What exists stays as it is, whatever it is.
-    """
-    missing: list[Path] = []
-    while not _exists(path):
-        missing.append(path)
-        path = path.parent
-    for directory in reversed(missing):
-        # It may be there by now, as what ends in "..".
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(directory, _DIRECTORY_MODE)
-            # The umask may take from the owner, too.
-            os.chmod(directory, _DIRECTORY_MODE)
-
-
-def _exists(path: Path) -> bool:
+    """Make a directory and those missing above it; what exists stays as it
+    is, whatever it is.  Raises ``OSError``."""
     try:
         os.lstat(path)
     except FileNotFoundError:
-        return False
-    return True
+        make_directory(path.parent)
+        # It may be there by now, as what ends in "..".
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(path, _DIRECTORY_MODE)
+            # The umask may take from the owner, too.
+            os.chmod(path, _DIRECTORY_MODE)
 
 
 def size_of(path: Path) -> int:
-    """Bytes in a file, 0 where there is none; opens nothing.
-
-    Raises `NotOurs`, and ``OSError`` for what is no regular file.
-    """
+    """Bytes in a file, 0 where there is none; opens nothing.  Raises `NotOurs`,
+    and ``OSError`` for what is no regular file."""
     try:
         status = os.lstat(path)
     except FileNotFoundError:
@@ -70,10 +57,8 @@ def size_of(path: Path) -> int:
 
 
 def open_private(path: Path) -> FileIO:
-    """Open a file for reading and writing, as it is, or make one.
-
-    Raises `NotOurs`, and ``OSError`` for what is no regular file.
-    """
+    """Open a file for reading and writing, as it is, or make one.  Raises
+    `NotOurs`, and ``OSError`` for what is no regular file."""
     try:
         number = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _FILE_MODE)
     except FileExistsError:
@@ -101,19 +86,16 @@ def make_private(file: FileIO) -> None:
         os.fchmod(file.fileno(), _FILE_MODE)
 
 
-def require_file(path: Path) -> None:
-    """Raise ``OSError`` for what is no regular file; links are followed."""
-    _require_file(path, os.stat(path))
-
-
-def _require_file(path: Path, status: os.stat_result) -> None:
-    kind = stat.S_IFMT(status.st_mode)
+def require_file(path: Path, status: os.stat_result | None = None) -> None:
+    """Raise ``OSError`` for what is no regular file; links are followed where
+    no ``status`` is given."""
+    kind = stat.S_IFMT((status or os.stat(path)).st_mode)
     if kind != stat.S_IFREG:
         text = f"is {_KINDS.get(kind, 'something else')}, not a file"
         raise OSError(errno.EINVAL, text, str(path))
 
 
 def _require_ours(path: Path, status: os.stat_result) -> None:
-    _require_file(path, status)
+    require_file(path, status)
     if status.st_uid != os.geteuid() or status.st_nlink > 1:
         raise NotOurs(errno.EPERM, "is not only ours", str(path))

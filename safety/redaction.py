@@ -13,7 +13,7 @@ import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import unquote, unquote_plus, urlsplit
+from urllib.parse import unquote, unquote_plus
 
 from ..service.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
 from ..service.models import MODEL_NAMES
@@ -28,10 +28,10 @@ _PART = 12
 _LONG = 512
 #: Parts of these are no secret, wherever they stand.
 _PUBLIC = "\n".join((*MODEL_NAMES, "transcription", "application/json"))
-#: Of the ephemeral secrets that a server sends so many are remembered, so
-#: many are learned in a call and from one message, and longer ones (in
+#: Of the ephemeral secrets that a server sends one is learned from a message
+#: and so many in a call, the last ones are remembered, and longer ones (in
 #: characters) are not looked at: a flood must not cost memory or time.
-_MOST_KEPT, _MOST_HEARD, _MOST_AT_ONCE = 8, 200, 1
+_MOST_HEARD, _MOST_KEPT = 200, 8
 _LONGEST_HEARD, _LONGEST_MESSAGE = 256, 65_536
 
 #: A word of English, where a scheme of authentication has its secret.
@@ -87,39 +87,34 @@ class Redactor:
         """Learn the ephemeral secrets in a message of the server."""
         if len(message) > _LONGEST_MESSAGE or self._heard_count > _MOST_HEARD:
             return
-        if isinstance(message, str):
-            message = message.encode("utf-8", "replace")
-        if b"client_secret" not in message and b"ek_" not in message:
+        if isinstance(message, bytes):
+            message = message.decode("utf-8", "replace")
+        if "client_secret" not in message and "ek_" not in message:
             return
-        text = message.decode("utf-8", "replace")
-        found = re.findall(r"ek_[\w-]{5,}", text)
+        found = re.findall(r"ek_[\w-]{5,}", message)
         with contextlib.suppress(ValueError, RecursionError, AttributeError):
-            event = json.loads(text)
+            event = json.loads(message)
             session = event.get("session", event)
             found += _texts(session.get("client_secret"))
-        new = [
-            secret
-            for secret in dict.fromkeys(found)
-            if _SHORTEST <= len(secret) <= _LONGEST_HEARD
-            and secret not in self._heard
-            and secret not in self._secrets
-        ]
-        for secret in new[:_MOST_AT_ONCE]:
-            self._heard[secret] = _pieces(secret)
-            self._heard_count += 1
-            if len(self._heard) > _MOST_KEPT:
-                del self._heard[next(iter(self._heard))]
-        if new:
-            self._heard_pieces = {}
-            _add(self._heard_pieces, self._heard.values())
+        known = self._secrets | self._heard.keys()
+        lengths = range(_SHORTEST, _LONGEST_HEARD + 1)
+        new = (s for s in found if len(s) in lengths and s not in known)
+        secret = next(new, None)
+        if secret is None:
+            return
+        self._heard[secret] = _pieces(secret)
+        self._heard_count += 1
+        if len(self._heard) > _MOST_KEPT:
+            del self._heard[next(iter(self._heard))]
+        self._heard_pieces = {}
+        _add(self._heard_pieces, self._heard.values())
 
     def text(self, text: str) -> str:
         """``text`` without secrets, nor anything that looks like a key."""
         return _BARE_KEYS.sub(_MASK, self.identifier(text))
 
     def known(self, text: str) -> str:
-        """``text`` without the secrets that are known: for words that people
-        said, which may look like anything."""
+        """``text`` without the secrets that are known: for what people said."""
         hidden = [span for view in views(text) for span in self._hidden(view)]
         if not hidden:
             return text
@@ -147,41 +142,31 @@ class Redactor:
         """`text` for an id, which may consist of hexadecimal digits."""
         return _KEYS.sub(_masked, self.known(text))
 
-    def known_in(self, value: Any) -> Any:
-        """`known` for what is in a value as JSON has it, names of fields and
-        numbers included."""
-        if isinstance(value, Mapping):
-            return {
-                self.known_in(k): self.known_in(v) for k, v in value.items()
-            }
-        if isinstance(value, (list, tuple)):
-            return [self.known_in(entry) for entry in value]
-        if isinstance(value, (int, float)):
-            digits = f"{value:f}" if isinstance(value, float) else str(value)
-            return value if self.known(digits) == digits else _MASK
-        return self.known(value) if isinstance(value, str) else value
-
-    def value(self, value: Any, name: str = "") -> Any:
+    def value(self, value: Any, name: str = "", said: bool = False) -> Any:
         """A value as JSON has it, without secrets, names of fields included.
-
         ``name`` is that of its own field: texts under ``api_key`` or
-        ``authorization`` are secrets, whatever they look like.
-        """
+        ``authorization`` are secrets, whatever they look like.  ``said``:
+        people said it, so without those that are `known` only."""
         if isinstance(value, str):
-            shown = (self.identifier if _is_id(name) else self.text)(value)
-            secret = value and shown == value and _SECRET_NAME.fullmatch(name)
-            return _MASK if secret else shown
+            return self.known(value) if said else self._field(value, name)
         if isinstance(value, Mapping):
             inner = name if _SECRET_NAME.fullmatch(name) else ""
             return {
-                self.identifier(k): self.value(v, inner or k)
-                if isinstance(k, str)
-                else self.value(v, inner)
+                self.value(k, "id", said): self.value(v, inner or k, said)
                 for k, v in value.items()
             }
         if isinstance(value, (list, tuple)):
-            return [self.value(entry, name) for entry in value]
-        return self.known_in(value)
+            return [self.value(entry, name, said) for entry in value]
+        if isinstance(value, (int, float)):
+            digits = f"{value:f}" if isinstance(value, float) else str(value)
+            return value if self.known(digits) == digits else _MASK
+        return value
+
+    def _field(self, text: str, name: str) -> str:
+        is_id = name == "id" or name.endswith("_id")
+        shown = (self.identifier if is_id else self.text)(text)
+        secret = text and shown == text and _SECRET_NAME.fullmatch(name)
+        return _MASK if secret else shown
 
 
 # -- where secrets are ----------------------------------------------------
@@ -191,11 +176,8 @@ def secrets_in(properties: Any) -> list[str]:
     """The secrets in a node's properties, valid or not."""
     if not isinstance(properties, Mapping):
         return []
-    scopes = [
-        scope
-        for scope in (properties, properties.get("params"))
-        if isinstance(scope, Mapping)
-    ]
+    parts = (properties, properties.get("params"))
+    scopes = [part for part in parts if isinstance(part, Mapping)]
     # Gateways have it in a header or in the URL as well.
     models = [
         part.get("model")
@@ -277,12 +259,9 @@ def proxy_secrets(environment: Mapping[str, str]) -> list[str]:
     """User names and passwords of the proxies in the environment."""
     found = []
     for name, value in environment.items():
-        if name.lower().endswith("_proxy") and "@" in value:
+        if name.lower().endswith("_proxy"):
             whole = value if "://" in value else f"//{value}"
-            try:
-                user = urlsplit(whole).netloc.rpartition("@")[0]
-            except ValueError:
-                user = whole.partition("//")[2].rpartition("@")[0]
+            user = whole.partition("//")[2].rpartition("@")[0]
             found += [user, *user.split(":", 1)]
     return found
 
@@ -306,10 +285,9 @@ def _pieces(secret: str) -> _Pieces:
             last = len(form) - size
             pieces.update(form[at : at + size] for at in range(0, last, step))
             pieces.add(form[last:])
-    return {
-        size: {p for p in pieces if p not in _PUBLIC}
-        for size, pieces in found.items()
-    }
+    for pieces in found.values():
+        pieces -= {piece for piece in pieces if piece in _PUBLIC}
+    return found
 
 
 def _add(pieces: _Pieces, more: Iterable[_Pieces]) -> None:
@@ -351,17 +329,14 @@ def _units(text: str) -> str:
 
 
 def _on_one_line(text: str) -> str:
-    return " ".join(
-        "".join(c if c.isprintable() else " " for c in text).split()
-    )
+    shown = "".join(c if c.isprintable() else " " for c in text)
+    return " ".join(shown.split())
 
 
 def _base64_forms(data: bytes) -> Iterator[str]:
-    """How the data looks in base64, by itself and after other data.
-
-    Each character stands for six bits, so there are three alignments; those
-    that other bytes have a share in are left out.
-    """
+    """How the data looks in base64, by itself and after other data: in three
+    alignments (a character is six bits), without those characters that other
+    bytes have a share in."""
     for encode in (b64encode, urlsafe_b64encode):
         yield encode(data).decode()
         for before, first in ((0, 0), (1, 2), (2, 3)):
@@ -382,7 +357,3 @@ def _masked(match: re.Match[str]) -> str:
         return f"{_MASK}@"
     # The blank after a scheme is no part of the secret.
     return f" {_MASK}" if found[0] in " \t\n%+" else _MASK
-
-
-def _is_id(name: str) -> bool:
-    return name == "id" or name.endswith("_id")

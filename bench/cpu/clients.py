@@ -52,7 +52,7 @@ class Ours(Client):
 
     async def start(self) -> None:
         from ten_packages.extension.openai_asr_python.call.call import Call
-        from ten_packages.extension.openai_asr_python.contract.log import (
+        from ten_packages.extension.openai_asr_python.contract.reports import (
             ExtensionLog,
         )
         from ten_packages.extension.openai_asr_python.properties.loading import (  # noqa: E501

@@ -18,7 +18,8 @@ import time
 from multiprocessing import get_context
 from pathlib import Path
 
-from .stream import SCHEDULED, Count, Stream
+from .schedule import SCHEDULED
+from .stream import Count, Stream
 from .ten_stream import TenStream
 
 
@@ -104,7 +105,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="scheduled faults per word; 0: none at all",
     )
     parser.add_argument(
-        "--faults", nargs="+", choices=SCHEDULED, default=list(SCHEDULED)
+        "--faults",
+        nargs="+",
+        choices=SCHEDULED,
+        default=list(SCHEDULED),
+        metavar="NAME",
+        help="kinds of scheduled faults (default: all): "
+        + ", ".join(SCHEDULED),
     )
     parser.add_argument(
         "--ten",
@@ -145,7 +152,9 @@ def main(arguments: list[str] | None = None) -> int:
         f"  finalizes without an answer {total.unanswered}\n"
         f"RSS in MB at a tenth {early}, at the end {late}"
         f"  seed {options.seed}  streams {options.streams}"
-        f"  seconds {seconds:.0f}"
+        f"  seconds {seconds:.0f}\n"
+        "scheduled faults by kind: "
+        + ", ".join(f"{k} {total.kinds[k]}" for k in options.faults)
     )
     for error in total.errors[:10]:
         print(error)

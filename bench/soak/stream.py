@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Collection
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
-from ten_packages.extension.openai_asr_python.audio.levels import (
+from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.connection.interface import (
@@ -44,6 +45,8 @@ from ten_packages.extension.openai_asr_python.service.endpoint import (
 from devkit.script_audio import WORD_MS, encode_words, word_ids
 from devkit.server import Faults, LocalServer
 
+from .schedule import BY_CALLER, CHANCES, SCHEDULED, Strikes, by_chance
+
 Int16Array = npt.NDArray[np.int16]
 RATE = 8000
 #: Silence that ends a turn here, in ms of audio.
@@ -62,46 +65,16 @@ LIMITS = Limits(
     session_timeout_ms=3000,
     finalize_timeout_ms=60_000,
 )
-#: What happens to items and handshakes by chance, all through a call.
-CHANCES = {
-    "duplicate_completed": "p:0.05",
-    "swapped_completed": "p:0.05",
-    "failed": "p:0.01",
-    "never_completed": "p:0.002",
-    "slow_completed": "p:0.02",
-    "missing_committed": "p:0.01",
-    "late_delta": "p:0.05",
-    "wrong_item_id": "p:0.002",
-    "repeated_speech_stopped": "p:0.05",
-    "drop_after_commit": "p:0.02",
-    "server_error": "p:0.02",
-    "unknown_events": "p:0.1",
-    "slow_handshake": "p:0.1",
-}
-#: How the schedule refuses connections for a moment, by name.
-_REFUSALS: dict[str, dict[str, Any]] = {
-    "refuse_503": {"http_status": 503},
-    "refuse_429": {"http_status": 429},
-    "reset_handshake": {"http_status": None},
-    "rate_limit_error": {"error": "rate_limit_exceeded"},
-}
-#: What the schedule does to the server, by name.
-SCHEDULED = (
-    "drop",
-    "close",
-    "expire",
-    "refuse_503",
-    "refuse_429",
-    "unreachable",
-    "freeze",
-    "reset_handshake",
-    "rate_limit_error",
-)
+#: How loud a hum is that is no speech for the server, as a sample.
+_HUM = 146
+#: Silence and hum that come at once, in s.
+_LONG_S = 30
 
 
 @dataclass
 class Count:
-    """What became of the words; ``faults``: the scheduled ones."""
+    """What became of the words; ``faults``: the scheduled ones, ``kinds``:
+    the same by name."""
 
     words: int = 0
     delivered: int = 0
@@ -112,6 +85,7 @@ class Count:
     broken: int = 0
     unanswered: int = 0
     faults: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
     sessions: int = 0
     longest_recovery_s: float = 0.0
     errors: list[str] = field(default_factory=list)
@@ -141,6 +115,10 @@ class Listener:
         self.asked: list[object] = []
         self.heard: list[int] = []
         self.texts: list[str] = []
+        #: Words before which the caller was silent, so that a turn ended.
+        self.gaps: list[int] = []
+        #: Where this call began, of those that follow one another, in ms.
+        self.offset_ms = 0
         self._gone: list[tuple[int, int]] = []
         self._lost_at: float | None = None
         self.changed = asyncio.Event()
@@ -216,7 +194,15 @@ class Listener:
 
     def add_gone(self, start_ms: int, duration_ms: int) -> None:
         """This stretch was reported as given up."""
+        start_ms += self.offset_ms
         self._gone.append((start_ms, start_ms + duration_ms))
+
+    def is_gone(self, word: int) -> bool:
+        """Was a word, or some of it, reported as given up?"""
+        begin = self.starts[word] * 1000 // RATE
+        return any(
+            begin + WORD_MS > low and begin < high for low, high in self._gone
+        )
 
     def verdict(self) -> Count:
         """Every word once, in order, or reported."""
@@ -229,15 +215,17 @@ class Listener:
         for word, start in enumerate(self.starts):
             if word in said:
                 continue
-            begin = start * 1000 // RATE
-            gone = any(
-                begin + WORD_MS > low and begin < high
-                for low, high in self._gone
-            )
+            gone = self.is_gone(word)
             count.reported += gone
             count.lost += not gone
             if not gone:
+                begin = start * 1000 // RATE
                 count.errors.append(f"lost: word {word} at {begin} ms")
+        for text in self.texts:
+            words = [word for word in word_ids(text) if word is not None]
+            for gap in self.gaps:
+                if words and words[0] < gap <= words[-1]:
+                    count.errors.append(f"one turn over a gap: {text}")
         count.unanswered = len(self.asked) - len(self.ends)
         if self.ends != self.asked[: len(self.ends)]:
             count.errors.append("finalizes are answered out of order")
@@ -284,11 +272,13 @@ def client_for(
 class Line(Protocol):
     """How the audio of a call gets to the extension or its client.
 
-    ``rate`` in Hz; ``frame``: samples of one.
+    ``rate`` in Hz; ``frame``: samples of one; ``left_out``: faults that it
+    cannot have.
     """
 
     rate: int
     frame: int
+    left_out: tuple[str, ...] = ()
 
     async def send(self, samples: Int16Array) -> None:
         """Send one frame."""
@@ -300,17 +290,31 @@ class Line(Protocol):
         """Wait until a fault has something to strike."""
         return
 
+    async def gap(self) -> None:
+        """No frame comes for a while: a turn that is open ends."""
+
+    async def stop(self) -> None:
+        """The call is over, whatever is still open."""
+
+    async def begin(self) -> None:
+        """A call begins."""
+
     async def catch_up(self, listener: Listener) -> None:
         """Wait while too much is not heard yet."""
 
 
 @dataclass
 class ClientLine(Line):
-    """A line to the client itself."""
+    """A line to the client itself, and to those that follow when it stops."""
 
-    client: OpenAIASRClient
+    start_client: Callable[[], Awaitable[OpenAIASRClient]]
+    listener: Listener
     rate: int = RATE
     frame: int = RATE // 10
+
+    async def begin(self) -> None:
+        """A call begins."""
+        self.client = await self.start_client()
 
     async def send(self, samples: Int16Array) -> None:
         self.client.send_audio(encode(samples, "ulaw").tobytes())
@@ -319,11 +323,25 @@ class ClientLine(Line):
     async def finalize(self, token: str) -> None:
         self.client.finalize(token)
 
+    async def gap(self) -> None:
+        self.client.end_turn()
+
+    async def stop(self) -> None:
+        await self.client.stop()
+        driver = self.client._driver
+        left = [t for t in (driver.tasks, driver.wires) if t]
+        if left:
+            self.listener.count.errors.append(f"left after stop: {left}")
+
     async def catch_up(self, listener: Listener) -> None:
         core = self.client.core
-        # There is no event for the watermark: a look now and then will do.
-        while core.received - core.watermark > _AHEAD:  # noqa: ASYNC110
-            await asyncio.sleep(0.005)
+
+        async def look() -> None:
+            # There is no event for the watermark: now and then will do.
+            while core.received - core.watermark > _AHEAD:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+
+        await asyncio.wait_for(look(), HANG_S)
 
 
 class Stream:
@@ -341,7 +359,6 @@ class Stream:
         self._seed = seed
         self._chance = 1 / words_per_fault if words_per_fault > 0 else 0.0
         self._faults = faults
-        self._later: list[asyncio.TimerHandle] = []
         self.listener = Listener()
 
     @property
@@ -352,38 +369,32 @@ class Stream:
     def chances(self, left_out: Collection[str] = ()) -> Faults:
         """What the server does by chance in this call."""
         names = CHANCES.keys() - left_out if self._chance else ()
-        chances: dict[str, Any] = {name: CHANCES[name] for name in names}
-        return Faults(
-            seed=self._seed,
-            slow_completed_ms=300,
-            slow_handshake_ms=300,
-            slow_session_updated_ms=20,
-            **chances,
-        )
+        return by_chance(self._seed, names)
 
     async def run(self) -> Count:
         """Speak, disturb, wait for the last word; returns the account."""
         listener = self.listener
         async with LocalServer("script", faults=self.chances()) as server:
-            client = client_for(
-                server.url,
-                listener,
-                self._seed,
-                server_turns=self.server_turns,
-                log_error=listener.count.errors.append,
-            )
-            await client.start()
+
+            async def start() -> OpenAIASRClient:
+                client = client_for(
+                    server.url,
+                    listener,
+                    self._seed,
+                    server_turns=self.server_turns,
+                    log_error=listener.count.errors.append,
+                )
+                await client.start()
+                return client
+
+            line = ClientLine(start, listener)
+            await line.begin()
             try:
-                await self.talk(ClientLine(client), server)
+                await self.talk(line, server)
             except asyncio.TimeoutError:
                 listener.count.errors.append("the last words never came")
             finally:
-                self._calm(server)
-                await client.stop()
-        driver = client._driver
-        left = [t for t in (driver.tasks, driver.wires) if t]
-        if left:
-            listener.count.errors.append(f"left after stop: {left}")
+                await line.stop()
         return listener.verdict()
 
     async def talk(self, line: Line, server: LocalServer) -> None:
@@ -393,64 +404,88 @@ class Stream:
         """
         rng, listener = self._rng, self.listener
         starts = listener.starts
+        strikes = Strikes(server, rng)
+        faults = [f for f in self._faults if f not in line.left_out]
+        if not self.server_turns:
+            # Nothing but a commit ends a turn, and a hum is part of it.
+            faults = [f for f in faults if f not in ("gap", "steady_sound")]
         position = 0
         while len(starts) < self._words:
             many = min(rng.randint(1, 8), self._words - len(starts))
-            ids = range(len(starts), len(starts) + many)
+            first = len(starts)
             pause = np.zeros(_PAUSE_MS * line.rate // 1000, np.int16)
-            samples = np.concatenate((encode_words(ids, line.rate), pause))
+            words = encode_words(range(first, first + many), line.rate)
+            samples = np.concatenate((words, pause))
             begin = position * RATE // line.rate
             step = (WORD_MS + 80) * RATE // 1000
             starts.extend(begin + step * k for k in range(many))
-            position += len(samples)
-            frames = range(0, len(samples), line.frame)
-            strike = rng.random() < self._chance * many
-            place = rng.choice(frames) if strike else -1
-            for at in frames:
-                await line.send(samples[at : at + line.frame])
-                if at == place:
-                    await line.before_fault()
-                    self._strike(server, rng.choice(self._faults))
+            name = ""
+            if faults and rng.random() < self._chance * many:
+                name = rng.choice(faults)
+            # Where a word ends, or anywhere; the rest of what is said comes
+            # later, or in another call.
+            word = rng.randrange(many)
+            place = (step * word + WORD_MS * RATE // 1000) * line.rate // RATE
+            if name == "steady_sound":
+                # In a pause, for the engine takes it for a broken word.
+                place = len(samples)
+            elif name and name not in BY_CALLER:
+                place = rng.randrange(0, len(samples), line.frame)
+            if name == "death_by_word" and strikes.deadly is not None:
+                name = "drop"
+            sent = await self._send(line, samples[: place if name else None])
+            if name:
+                listener.count.faults += 1
+                listener.count.kinds[name] += 1
+                await line.before_fault()
+                if name not in BY_CALLER:
+                    strikes.strike(name, first + rng.randrange(many))
+                elif name == "stop":
+                    del starts[first + word + 1 :]
+                    await line.stop()
+                    position += sent
+                    listener.offset_ms = position * 1000 // line.rate
+                    await line.begin()
+                    continue
+                elif name == "gap":
+                    await line.gap()
+                    listener.gaps.append(first + word + 1)
+                else:
+                    extra = await self._no_speech(line, name)
+                    position += extra
+                    for later in range(first, len(starts)):
+                        if starts[later] - begin >= place * RATE // line.rate:
+                            starts[later] += extra * RATE // line.rate
+                sent += await self._send(line, samples[place:])
+            position += sent
             if not self.server_turns or rng.random() < 0.1:
                 await self._finalize(line, f"f{len(listener.asked)}")
             await line.catch_up(listener)
-        self._calm(server)
+            if strikes.deadly is not None and listener.is_gone(strikes.deadly):
+                strikes.spare()
+        self._calm(strikes)
         await self._finalize(line, "end")
         await listener.until(lambda: "end" in listener.ends)
+
+    async def _send(self, line: Line, samples: Int16Array) -> int:
+        for at in range(0, len(samples), line.frame):
+            await line.send(samples[at : at + line.frame])
+        return len(samples)
+
+    async def _no_speech(self, line: Line, name: str) -> int:
+        """Long silence, or a hum; returns its samples."""
+        samples = np.zeros(_LONG_S * line.rate, np.int16)
+        if name == "steady_sound":
+            # All but the last second, which is a pause again.
+            phase = np.arange(len(samples)) * (2 * np.pi * 200 / line.rate)
+            hum = np.round(_HUM * np.sin(phase[: -line.rate]))
+            samples[: len(hum)] = hum
+        return await self._send(line, samples)
 
     async def _finalize(self, line: Line, token: str) -> None:
         self.listener.asked.append(token)
         await line.finalize(token)
 
-    def _strike(self, server: LocalServer, name: str) -> None:
-        """Let one fault happen; what lasts ends a little later."""
-        self.listener.count.faults += 1
-        short = self._rng.uniform(0.02, 0.4)
-        if name == "expire":
-            server.expire_sessions()
-            return
-        if name == "freeze":
-            server.freeze()
-            self._after(2.5, server.thaw)
-            return
-        if name in _REFUSALS:
-            server.refuse(**_REFUSALS[name])
-            self._after(short, lambda: server.refuse(False))
-        elif name == "unreachable":
-            server.stop_listening()
-            self._after(short, server.start_listening)
-        server.drop_connections(abort=name != "close")
-
-    def _after(self, seconds: float, work: Callable[[], None]) -> None:
-        loop = asyncio.get_running_loop()
-        self._later.append(loop.call_later(seconds, work))
-
-    def _calm(self, server: LocalServer) -> None:
+    def _calm(self, strikes: Strikes) -> None:
         """All is well from now on."""
-        for timer in self._later:
-            timer.cancel()
-        self._later.clear()
-        server.thaw()
-        server.refuse(False)
-        server.start_listening()
-        server.inject(**dict.fromkeys(CHANCES, "never"))
+        strikes.calm()

@@ -11,7 +11,9 @@ import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.call.call import Call, Refused
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.contract.log import ExtensionLog
+from ten_packages.extension.openai_asr_python.contract.reports import (
+    ExtensionLog,
+)
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )

@@ -46,7 +46,7 @@ from .settings import SessionSettings
 from .turns import Turns
 
 # How a detector freezes, by fault: the event that is its last.
-_FREEZES = {
+FREEZES = {
     "frozen_detector": "",
     "frozen_in_turn": "input_audio_buffer.speech_started",
     "frozen_after_commit": "input_audio_buffer.committed",
@@ -120,6 +120,11 @@ class Connection:
     def stop_reading(self) -> None:
         self._reading.clear()
         self._ws.transport.pause_reading()
+
+    def freeze_detector(self, fault: str) -> None:
+        """Say no more about audio, as this fault has it."""
+        self._context.struck(self.record, fault)
+        self.outbox.say_no_more(FREEZES[fault])
 
     def reset(self) -> None:
         """Drop the TCP connection now, with RST."""
@@ -417,15 +422,13 @@ class Connection:
             ),
             (faults.freeze_after_audio_ms, "freeze", self.freeze),
         ]
-        for fault, last in _FREEZES.items():
+        for fault, last in FREEZES.items():
             if self._context.strikes(fault, number):
-                say_no_more = partial(self.outbox.say_no_more, last)
                 if faults.frozen_after_ms:
+                    say_no_more = partial(self.outbox.say_no_more, last)
                     plan.append((faults.frozen_after_ms, fault, say_no_more))
-                    continue
-                # It holds for the first append as well.
-                self._context.struck(self.record, fault)
-                say_no_more()
+                else:  # the first append as well
+                    self.freeze_detector(fault)
         placed = [
             (math.inf if place is None else place, name, strike)
             for place, name, strike in plan

@@ -17,7 +17,7 @@ from typing_extensions import Self
 from websockets.asyncio.server import Server, ServerConnection, serve
 
 from .admission import Policy
-from .connection import Connection
+from .connection import FREEZES, Connection
 from .context import Refusal, ServerContext
 from .engine import Engine, engine_named
 from .errors import REFUSALS, ApiError
@@ -271,6 +271,15 @@ class LocalServer:
         self._handshakes.thawed.clear()
         for connection in self._open.values():
             connection.freeze()
+
+    @_on_the_loop
+    def freeze_detector(self, fault: str = "frozen_detector") -> None:
+        """Freeze the detector on all open sessions, as one of the frozen
+        faults of `Faults` does; raises ValueError for others."""
+        if fault not in FREEZES:
+            raise ValueError(f"fault {fault!r} is none of {list(FREEZES)}")
+        for connection in self._open.values():
+            connection.freeze_detector(fault)
 
     @_on_the_loop
     def thaw(self) -> None:

@@ -11,10 +11,14 @@ from collections import deque
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
+    Final,
+    FinalizeEnd,
+    Interim,
     Result,
-    ServerProblem,
     SessionLost,
     SessionReady,
+    SettingsChanged,
+    TurnCommitted,
     TurnFailed,
 )
 
@@ -44,6 +48,19 @@ _AROUND_MS = 3000
 _MESSAGES_AROUND = 8
 #: Reconnects that music and noise may cost in an hour.
 _FOR_NOISE = 2
+#: From when a turn first failed until it must not block others any more: two
+#: times the turn's bound, and the longest wait that is named.
+_BLOCKS_S = 40.0
+#: What tells the user of no trouble.
+_NO_ERRORS = (
+    AudioDropped,
+    Final,
+    FinalizeEnd,
+    Interim,
+    SessionReady,
+    SettingsChanged,
+    TurnCommitted,
+)
 
 
 class Demands:
@@ -80,12 +97,15 @@ class Demands:
 
     def result(self, result: Result) -> None:
         """Look at a result as it comes."""
-        if isinstance(result, SessionLost | ServerProblem):
+        if not isinstance(result, _NO_ERRORS):
             self._errors.append(self._call.now)
-            self._lost += isinstance(result, SessionLost)
+        if isinstance(result, SessionLost):
+            self._lost += 1
         elif isinstance(result, SessionReady):
             self._sessions += 1
-        elif isinstance(result, TurnFailed) or (
+        if isinstance(result, TurnFailed):
+            self._errors.append(self._call.now)
+        if isinstance(result, TurnFailed) or (
             isinstance(result, AudioDropped) and result.cause == "given_up"
         ):
             self._on_given_up(result.start_ms, result.duration_ms)
@@ -106,13 +126,11 @@ class Demands:
         self._troubles.deaths.append(
             Death(connection.died_of, call.now, front, connection.doom.last)
         )
-        if front > len(call.spoken) or not call.is_complete(front):
-            self._barren = 0
-            return
-        first = call.block_of(front)[0]
-        if first != self._barren_from:
-            self._barren_from, self._barren = first, 0
-        self._barren += 1
+        if front != self._barren_from:
+            self._barren_from, self._barren = front, 0
+        # What is still being said cannot be sent alone.
+        if front <= len(call.spoken) and call.is_complete(front):
+            self._barren += 1
 
     # -- what must hold ------------------------------------------------------
 
@@ -120,8 +138,15 @@ class Demands:
         """The call has settled."""
         call = self._call
         if self._alone.startswith("failing"):
-            complaint = self._troubles.failing.complaint
-            demand(not complaint, complaint)
+            failing, front = self._troubles.failing, self._front()
+            demand(not failing.complaint, failing.complaint)
+            failure = failing.first.get(front)
+            demand(
+                failure is None
+                or call.stopped
+                or call.now < failure.asked + _BLOCKS_S,
+                f"w{front} failed {_BLOCKS_S:.0f} s ago and blocks the others",
+            )
         while self._closed_numb:
             connection, at = self._closed_numb.popleft()
             self._check_told(connection, at)
@@ -192,13 +217,14 @@ class Demands:
                 end = ears.numb_words.get(last, ears.words.get(last))
                 more = _MORE_BY_MEANING_S if call.owner == "semantic" else 0.0
                 if call.is_complete(last):
+                    more += ears.lead_s
                     self._bound(end, _NO_END_S + more, "a turn without its end")
             return
         if ears.kind == "frozen_after_commit":
             self._bound(ears.numb_at, _NO_TEXT_S, "no text")
         if ears.numb_words and not self.let_go:
             first = min(ears.numb_words.values())
-            self._bound(first, _SILENT_S, "no word about speech")
+            self._bound(first, _SILENT_S + ears.lead_s, "no word about speech")
 
     def _bound(self, since: float | None, seconds: float, what: str) -> None:
         if since is not None:
@@ -230,7 +256,10 @@ class Demands:
             self._check_failed(words, place)
         elif self._alone in DEATHS:
             self._check_dead(words, place)
-        elif self._alone == "frozen_before":
+        elif self._alone == "frozen_before" and call.owner in (
+            "server",
+            "semantic",
+        ):
             demand(all(map(self.excused, words)), f"given up: {place}")
         elif self._alone.startswith("frozen"):
             numb = sum(self._troubles.came.values())
@@ -271,12 +300,16 @@ class Demands:
         if self._alone == "death_by_word":
             return not any(w in troubles.poison for w in range(first, last + 1))
         start = call.start_of(first)
+        stop = call.start_of(last) + WORD_SAMPLES
         if call.owner == "client":
-            start = max((b for b in call.boundaries if b <= start), default=0)
-        length_ms = (call.start_of(last) + WORD_SAMPLES - start) // 8
-        length_ms += _AROUND_MS
-        if troubles.audio_s is not None:
-            return length_ms <= troubles.audio_s[0] * 1000
+            # From commit to commit.
+            marks = [0, *call.boundaries, call.core.received]
+            start = max(mark for mark in marks if mark <= start)
+            stop = min(mark for mark in marks if mark >= stop)
+        length_ms = (stop - start) // 8 + _AROUND_MS
+        for least in (troubles.audio_s, troubles.burst_s):
+            if least is not None:
+                return length_ms <= least[0] * 1000
         if troubles.messages is not None:
             packets = length_ms // call.limits.replay_packet_ms
             return packets + _MESSAGES_AROUND <= troubles.messages[0]

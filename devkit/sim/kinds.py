@@ -56,6 +56,9 @@ def troubles_of(seed: int, kinds: Collection[str]) -> Troubles:
     if "death_by_messages" in kinds:
         fewest = dice.choice((20, 30, 60, 200))
         troubles.messages = (fewest, fewest * dice.choice((1, 1, 3)))
+    if "death_by_speed" in kinds:
+        least = dice.choice((6.0, 7.5))
+        troubles.burst_s = (least, least)
     troubles.failing.timed = "failing_timed" in kinds
     return troubles
 
@@ -96,6 +99,10 @@ class Schedule:
             troubles.poison.add(first + dice.randrange(self._words))
         if self._kinds & {"failing_timed", "failing_untimed"}:
             self._fail()
+        if "death_by_speed" in self._kinds and dice.random() < 0.15:
+            # There is something to catch up with.
+            call.refuse(503, dice.choice(("4", "15")))
+            call.drop()
         if "refused_timed" in self._kinds and dice.random() < 0.15:
             for _ in range(dice.randint(1, 3)):
                 call.refuse(

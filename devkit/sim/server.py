@@ -93,7 +93,7 @@ class SimConnection:
         self.doom = Doom(server.troubles)
         #: Of what it died, a kind of `troubles.KINDS`.
         self.died_of = ""
-        self.ears = Ears(server.troubles)
+        self.ears = Ears(server.troubles, now)
         self.busy_until = now
         self.model = ""
         self.prompt: str | None = None
@@ -253,7 +253,7 @@ class SimConnection:
             self._queue = queue
 
     def _hear(self, audio: bytes, now: float) -> None:
-        if kind := self.doom.hears(audio):
+        if kind := self.doom.hears(audio, now):
             self._die(kind, now)
             return
         if not self._buffer and not self._detector:

@@ -6,6 +6,7 @@ other faults of a call are the same with and without them.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections import Counter, deque
@@ -26,6 +27,7 @@ KINDS = {
     "refused_timed": "connections are refused, with Retry-After",
     "death_by_audio": "a session dies after so much audio",
     "death_by_messages": "a session dies after so many messages",
+    "death_by_speed": "a session dies of much audio in one second",
     "death_by_word": "a session dies of the sound of a word",
     "silent_start": "a call begins with long silence",
     "steady_sound": "music and steady noise, which are no speech",
@@ -107,7 +109,9 @@ class Failing:
         if not pieces:
             return None
         words = tuple(piece.word for piece in pieces)
-        self._look_at_pause(words[0], now)
+        if pieces[0].start == 0:
+            # The rest of a word that was cut is new.
+            self._look_at_pause(words[0], now)
         is_new = words[0] not in self._seen
         wait = self._rng.uniform(0.3, 6)
         if at < self.until:
@@ -160,8 +164,9 @@ class Failing:
 class Troubles:
     """The kinds of a call that are the service's.
 
-    ``freezes``: a session's chance for each kind; ``audio_s``, ``messages``:
-    the least and the most that a session lives for; ``poison``: the words
+    ``freezes``: a session's chance for each kind; ``audio_s``, ``messages``,
+    ``burst_s``: the least and the most that a session lives for, and that it
+    takes in a second; ``poison``: the words
     that kill.  ``came`` counts what happened, by kind; ``silent_about``: how
     many sessions heard a word and never said anything about speech.
     """
@@ -170,6 +175,7 @@ class Troubles:
     freezes: dict[str, float] = field(default_factory=dict)
     audio_s: tuple[float, float] | None = None
     messages: tuple[int, int] | None = None
+    burst_s: tuple[float, float] | None = None
     poison: set[int] = field(default_factory=set)
     came: Counter[str] = field(default_factory=Counter)
     deaths: deque[Death] = field(default_factory=lambda: deque(maxlen=64))
@@ -191,6 +197,10 @@ class Doom:
             self._audio = int(rng.uniform(*troubles.audio_s) * RATE)
         if troubles.messages is not None:
             self._messages = rng.randint(*troubles.messages)
+        self._burst = math.inf
+        if troubles.burst_s is not None:
+            self._burst = rng.uniform(*troubles.burst_s) * RATE
+        self._recent: deque[tuple[float, int]] = deque()
         self._tail = b""
         #: The last word of which it heard something.
         self.last = 0
@@ -202,10 +212,15 @@ class Doom:
         self._messages -= 1
         return "" if self._messages >= 0 else "death_by_messages"
 
-    def hears(self, audio: bytes) -> str:
+    def hears(self, audio: bytes, now: float) -> str:
         """Audio came; the kind that it is deadly for, or ""."""
         troubles = self._troubles
-        if self._audio < 0 and self._messages < 0 and not troubles.poison:
+        if not (
+            troubles.poison
+            or troubles.audio_s
+            or troubles.messages
+            or troubles.burst_s
+        ):
             return ""
         heard = self._tail + audio
         self._tail = heard[-5:]
@@ -220,6 +235,12 @@ class Doom:
             self._audio -= len(audio)
             if self._audio < 0:
                 return "death_by_audio"
+        if self._burst < math.inf:
+            self._recent.append((now, len(audio)))
+            while self._recent[0][0] <= now - 1:
+                self._recent.popleft()
+            if sum(size for _, size in self._recent) > self._burst:
+                return "death_by_speed"
         return ""
 
 
@@ -229,9 +250,13 @@ class Ears:
     ``kind``: how it will freeze, or ""; ``numb_at``: since when it is frozen.
     """
 
-    def __init__(self, troubles: Troubles) -> None:
+    def __init__(self, troubles: Troubles, now: float) -> None:
         self._troubles = troubles
         rng = troubles.rng
+        self._opened, self._heard = now, 0
+        #: In s: half of what came faster than speech, for it may take so much
+        #: longer to look at it.
+        self.lead_s = 0.0
         self.kind = ""
         for kind, chance in sorted(troubles.freezes.items()):
             if rng.random() < chance:
@@ -254,6 +279,9 @@ class Ears:
         if not self.kind:
             return
         self._left -= len(audio)
+        self._heard += len(audio)
+        lead_s = self._heard / RATE - (now - self._opened)
+        self.lead_s = max(self.lead_s, lead_s / 2)
         words = self.words if self.numb_at is None else self.numb_words
         for word in words_in(audio):
             if word not in self.words:

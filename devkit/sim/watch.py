@@ -178,6 +178,8 @@ class Watch:
         core, now = self._call.core, self._call.now
         if core.active is None or self._call.changing is not None:
             return True
+        if any(c.ears.numb_at is not None for c in self._call.connections):
+            return True
         if core.active is self._refused_beside:
             return False
         due = core.active.session.rollover_at

@@ -5,13 +5,13 @@ import weakref
 
 import numpy as np
 import pytest
-from ten_packages.extension.openai_asr_python.audio import speech_model
-from ten_packages.extension.openai_asr_python.audio.levels import (
-    EnergyGate,
-    levels_db,
+from ten_packages.extension.openai_asr_python.audio import (
+    speech as speech_model,
 )
-from ten_packages.extension.openai_asr_python.audio.speech_model import (
+from ten_packages.extension.openai_asr_python.audio.speech import (
+    EnergyGate,
     SpeechModel,
+    levels_db,
 )
 
 from bench.turns.scenes import utterances

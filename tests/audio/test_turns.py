@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ten_packages.extension.openai_asr_python.audio import speech_model
+from ten_packages.extension.openai_asr_python.audio import (
+    speech as speech_model,
+)
 from ten_packages.extension.openai_asr_python.audio.turns import (
     LocalTurnDetector,
     TurnEnded,

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 import trustme
 from ten_packages.extension.openai_asr_python.call.call import Call
-from ten_packages.extension.openai_asr_python.contract.log import ExtensionLog
+from ten_packages.extension.openai_asr_python.contract.reports import (
+    ExtensionLog,
+)
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )

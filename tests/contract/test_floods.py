@@ -8,7 +8,7 @@ import json
 import pytest
 from asr_call import Call, properties, run_call, spoken
 from raw_service import Manners, RawService
-from ten_packages.extension.openai_asr_python.contract.errors import Repeats
+from ten_packages.extension.openai_asr_python.contract.reports import Repeats
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 NON_FATAL = 1000

@@ -9,7 +9,7 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 from ten_packages.extension.openai_asr_python.call.slot import SlotState
-from ten_packages.extension.openai_asr_python.contract.commands import (
+from ten_packages.extension.openai_asr_python.contract.lifecycle import (
     UpdateCommands,
 )
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor

@@ -8,7 +8,7 @@ import random
 
 import numpy as np
 import pytest
-from ten_packages.extension.openai_asr_python.audio.levels import (
+from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits

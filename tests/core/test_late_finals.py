@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from scripted_core import (
     APPEND,
+    CLEAR,
     COMMIT,
     SERVER,
     SETTINGS,
@@ -156,6 +157,42 @@ def test_what_was_said_after_a_finalize_is_not_ended_by_it():
     assert told(core) == ["one+", "two+", "f", "three four"]
 
 
+def test_not_even_where_the_finalize_has_more_to_wait_for():
+    """Its commit crossed the server's own, and has no answer."""
+    core = begun(SERVER)
+    core.hear(WORDS + PAUSE)
+    core.say({"type": "input_audio_buffer.speech_started", "item_id": "a"})
+    core.core.finalize("f", core.now)
+    core.look()
+    core.hear(WORDS + PAUSE)
+    detected(core, "a", 0, 800)
+    core.committed("a", None)
+    detected(core, "b", 1100, 1900)
+    core.committed("b", "a")
+    core.transcribed("delta", "a", delta="one")
+    core.transcribed("delta", "b", delta="two")
+    core.wait(BOUND)
+    assert told(core) == ["one+", "f?"]
+
+
+def test_what_a_commit_cut_off_behind_a_turn_is_not_said_early():
+    """It is silence, to which a model invents text."""
+    core = begun(SERVER)
+    core.hear(WORDS + PAUSE)
+    core.say({"type": "input_audio_buffer.speech_started", "item_id": "a"})
+    core.core.finalize("f", core.now)
+    core.look()
+    detected(core, "a", 0, 800)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.committed("tail", "a")
+    core.transcribed("delta", "tail", delta="thanks")
+    core.wait(BOUND)
+    core.transcribed("completed", "tail", transcript="thanks for watching")
+    assert told(core) == ["one", "f"]
+    assert core.core.late_finals == (0, 0)
+
+
 def test_each_of_many_finalizes_ends_what_was_said_before_it():
     core = begun()
     for index in range(4):
@@ -200,7 +237,8 @@ def test_a_turn_whose_commit_is_not_out_goes_on(settings):
 def test_a_turn_ends_so_long_after_its_commit(settings):
     core = begun(settings, final_timeout_ms=2000)
     core.hear(WORDS + PAUSE, commit=True)
-    detected(core, "a", 0, 800)
+    if settings is SERVER:
+        detected(core, "a", 0, 800)
     core.wait(0.5)
     core.committed("a", None)
     core.transcribed("delta", "a", delta="one")
@@ -292,6 +330,19 @@ def test_it_is_counted_once():
     assert not core.link.must_close
 
 
+def test_what_only_a_result_needs_is_not_kept():
+    core = two_turns()
+    token = {"token": "one", "logprob": -0.5}
+    core.transcribed("delta", "a", delta="one", logprobs=[token])
+    core.wait(BOUND)
+    core.transcribed("delta", "a", delta=" two", logprobs=[token])
+    [final] = core.of(Final)
+    assert final.turn.logprobs == [token]
+    turn = core.link.session.turns.finished["a"]
+    assert turn is not None
+    assert turn.logprobs == []
+
+
 def test_the_pieces_are_the_text_where_there_is_no_other():
     core = two_turns()
     core.transcribed("delta", "a", delta="one")
@@ -369,9 +420,9 @@ def test_at_the_stop_itself_nothing_is_ended_early():
 # -- before the notice of the item ------------------------------------------
 
 
-def live(**limits: int) -> ScriptedCore:
+def live() -> ScriptedCore:
     """Text of a live model comes while somebody speaks."""
-    core = begun(LIVE, **limits)
+    core = begun(LIVE)
     core.hear(WORDS, commit=True)
     core.committed("a", None)
     core.transcribed("completed", "a", transcript="zero")
@@ -383,13 +434,13 @@ def live(**limits: int) -> ScriptedCore:
     core.wait(BOUND)
     assert told(core) == ["zero", "one+", "f"]
     assert core.core.watermark == ms(600)
-    core.hear(WORDS, commit=True)
     return core
 
 
 @pytest.mark.parametrize("item", ["b", "other"])
 def test_the_notice_comes_later_and_under_another_name_perhaps(item):
     core = live()
+    core.hear(WORDS, commit=True)
     core.committed(item, "a")
     core.committed("c", item)
     core.transcribed("completed", item, transcript="one two")
@@ -402,26 +453,33 @@ def test_the_notice_comes_later_and_under_another_name_perhaps(item):
 
 def test_a_notice_that_is_lost_takes_nobody_elses():
     core = live()
+    core.hear(WORDS, commit=True)
     core.committed("c", "b")
     core.transcribed("completed", "c", transcript="three")
     assert told(core) == ["zero", "one+", "f", "three"]
     assert core.core.watermark == ms(900)
 
 
-def test_several_get_their_notices_in_order():
+@pytest.mark.parametrize("item", ["b", "other"])
+def test_text_that_may_be_that_turns_once_more_is_no_final(item):
     core = live()
-    core.transcribed("delta", "x", delta="three")
+    core.hear(WORDS)
+    core.transcribed("delta", "other", delta="one")
     core.core.finalize("g", core.now)
     core.look()
+    core.hear(WORDS, commit=True)
+    assert core.types.count(COMMIT) == 4
     core.wait(BOUND)
-    # Of the third turn no word came before its commit: it may be anybody's.
     assert told(core)[3:] == ["g?"]
-    core.hear(WORDS)
-    core.transcribed("delta", "d", delta="four")
-    core.committed("b", "a")
-    core.committed("c", "b")
+    core.committed(item, "a")
+    core.committed("c", item)
+    core.committed("d", "c")
+    core.transcribed("completed", item, transcript="one two")
     core.transcribed("completed", "c", transcript="three")
-    assert told(core)[3:] == ["g?", "three"]
+    core.transcribed("completed", "d", transcript="four")
+    assert told(core)[3:] == ["g?", "three", "four"]
+    assert core.core.late_finals == (1, 1)
+    assert core.core.watermark == ms(1200)
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
@@ -442,7 +500,7 @@ def test_text_without_a_notice_is_only_a_live_models_before_its_commit(
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
-def test_text_of_another_name_is_only_a_live_models(settings):
+def test_text_of_another_name_is_no_final(settings):
     core = begun(settings)
     core.hear(WORDS)
     core.transcribed("delta", "stray", delta="hm ")
@@ -451,14 +509,12 @@ def test_text_of_another_name_is_only_a_live_models(settings):
     core.committed("a", None)
     core.transcribed("delta", "a", delta="one")
     core.wait(BOUND)
-    early = settings is LIVE
-    assert told(core) == (["hm one+", "f"] if early else ["f?"])
     core.transcribed("completed", "a", transcript="one two")
-    assert told(core)[1:] == (["f"] if early else ["one two"])
+    assert told(core) == ["f?", "one two"]
 
 
 def test_text_of_which_the_order_is_in_doubt_ends_nothing():
-    core = begun()
+    core = begun(final_timeout_ms=2000)
     core.hear(WORDS, commit=True)
     core.hear(WORDS)
     core.core.finalize("f", core.now)
@@ -467,6 +523,37 @@ def test_text_of_which_the_order_is_in_doubt_ends_nothing():
     core.transcribed("delta", "b", delta="two")
     core.wait(BOUND)
     assert told(core) == ["f?"]
+
+
+def test_text_before_the_notice_outlives_silence_that_is_discarded():
+    """Other settings hold for what begins after them."""
+    core = begun(LIVE)
+    core.hear(WORDS)
+    core.transcribed("delta", "a", delta="one")
+    core.core.finalize("f", core.now)
+    core.look()
+    core.hear(SILENCE * ms(2000))
+    core.core.change(replace(LIVE, prompt="other"), core.now)
+    core.core.hurry(core.now)
+    core.look()
+    assert CLEAR in core.types
+    core.transcribed("delta", "a", delta=" two")
+    core.wait(BOUND)
+    assert told(core) == ["one two+", "f"]
+
+
+def test_a_turn_that_failed_is_not_ended_but_sent_again():
+    core = begun(final_timeout_ms=2000)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    failure = {"code": "rate_limit_exceeded", "message": "try again in 4s"}
+    core.transcribed("failed", "a", error=failure)
+    core.wait(5)
+    assert core.types.count(COMMIT) == 2
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="one two")
+    assert told(core) == ["one two"]
 
 
 def test_interims_of_the_next_turn_follow_an_early_final():

@@ -299,6 +299,11 @@ class AnyKindOfCall(OneCall):
     def kill_by_messages(self, many):
         self.call.server.troubles.messages = many and (many, many)
 
+    @rule(seconds=st.sampled_from((None, 6.0)))
+    def kill_by_speed(self, seconds):
+        troubles = self.call.server.troubles
+        troubles.burst_s = seconds and (seconds, seconds)
+
     @rule(word=st.integers(1, 8))
     def kill_by_a_word(self, word):
         self.call.server.troubles.poison.add(len(self.call.spoken) + word)

@@ -525,3 +525,17 @@ async def test_drop_text_is_in_the_audio() -> None:
         async with session(server) as client:
             await client.say(2)
             await client.until(COMPLETED)
+
+
+async def test_the_detector_of_an_open_session_freezes() -> None:
+    async with LocalServer() as server, session(server) as client:
+        server.freeze_detector("frozen_after_commit")
+        await client.say(1)
+        await client.say(2)
+        await client.send("session.update", session={"type": "x"})
+        await client.until("error")
+        assert len(client.of(COMMITTED)) == 1
+        assert client.of(COMPLETED) == []
+        assert server.sessions[0].faults == ["frozen_after_commit"]
+        with pytest.raises(ValueError, match="freeze"):
+            server.freeze_detector("freeze")

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
+from bench.soak.schedule import BY_CALLER, CHANCES
 from bench.soak.sockets import main
-from bench.soak.stream import CHANCES, Stream
+from bench.soak.stream import Stream
 from bench.soak.ten_stream import TenStream
 
 FAST = (
@@ -21,12 +22,44 @@ FAST = (
     "rate_limit_error",
 )
 
+DEADLY = (
+    "failing_timed",
+    "failing_untimed",
+    "refused_timed",
+    "death_by_audio",
+    "death_by_messages",
+    "death_by_word",
+)
+
 
 @pytest.mark.parametrize("seed", [10, 11])
 def test_no_word_is_lost_or_doubled_over_real_sockets(seed):
     count = asyncio.run(Stream(120, seed, 12, FAST).run())
     assert count.clean, count
     assert count.words == 120
+    assert count.faults >= 5
+    assert count.delivered + count.reported == 120
+
+
+@pytest.mark.parametrize("seed", [10, 11])
+def test_what_the_caller_does_loses_no_word(seed):
+    count = asyncio.run(Stream(120, seed, 12, BY_CALLER).run())
+    assert count.clean, count
+    assert sum(count.kinds.values()) == count.faults >= 5
+    assert count.delivered + count.reported == 120
+
+
+def test_no_word_is_lost_where_a_detector_freezes():
+    # A server that owns the turns, and is silent for 10 s of real time.
+    count = asyncio.run(Stream(60, 10, 30, ("frozen_detector",)).run())
+    assert count.clean, count
+    assert count.faults >= 1
+
+
+@pytest.mark.parametrize("seed", [10, 11])
+def test_no_word_is_lost_where_sessions_die_or_turns_fail(seed):
+    count = asyncio.run(Stream(120, seed, 12, DEADLY).run())
+    assert count.clean, count
     assert count.faults >= 5
     assert count.delivered + count.reported == 120
 
@@ -57,7 +90,7 @@ def test_no_word_is_lost_through_the_whole_extension(seed):
 class NeverCalm(TenStream):
     """Its server misbehaves up to the end."""
 
-    def _calm(self, server) -> None:
+    def _calm(self, strikes) -> None:
         pass
 
 

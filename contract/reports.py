@@ -1,12 +1,14 @@
-"""TEN's ``error`` messages, how often they come, and what becomes of an
-exception."""
+"""What TEN is told beside results: lines of its log and ``error`` messages, how
+often they come, and what becomes of an exception."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from ten_ai_base.asr import AsyncASRBaseExtension
 from ten_ai_base.message import (
@@ -15,14 +17,15 @@ from ten_ai_base.message import (
     ModuleErrorVendorInfo,
     ModuleType,
 )
+from ten_runtime import AsyncTenEnv
 
 from ..connection.driver import now
 from ..connection.faults import kind_of, place_of
 from ..realtime.faults import Fault
 from ..realtime.results import DropCause
+from ..realtime.shown import harmless
 from ..safety.redaction import Redactor
 from .dump import CallDump
-from .log import ExtensionLog
 
 VENDOR = "openai"
 FATAL = int(ModuleErrorCode.FATAL_ERROR.value)
@@ -39,6 +42,59 @@ _CAUSES: Mapping[DropCause, str] = {
     "given_up": "the call was given up",
     "stopped": "the call was stopped before it was transcribed",
 }
+_LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")
+#: Of a line, and of a part of a configuration, in characters: to look for
+#: secrets in half a million of them would hold the loop for seconds.
+_LONGEST_LINE = 65_536
+_LONGEST_PART = 4096
+
+
+@dataclass(eq=False, repr=False)
+class ExtensionLog:
+    """Passes lines at ``level`` or above to ``ten_env``, once there is one;
+    made harmless, since not every reader of a log is a program."""
+
+    _redactor: Redactor
+    ten_env: AsyncTenEnv | None = None
+    level: str = "INFO"
+
+    def debug(self, text: str, category: str | None = None) -> None:
+        self._line("DEBUG", text, category)
+
+    def info(self, text: str, category: str | None = None) -> None:
+        self._line("INFO", text, category)
+
+    def warn(self, text: str, category: str | None = None) -> None:
+        self._line("WARN", text, category)
+
+    def error(self, text: str, category: str | None = None) -> None:
+        self._line("ERROR", text, category)
+
+    def _line(self, level: str, text: str, category: str | None) -> None:
+        env = self.ten_env
+        if env is None or _LEVELS.index(level) < _LEVELS.index(self.level):
+            return
+        # Of all that can fail, this is what nobody can be told about.
+        with contextlib.suppress(Exception):
+            # In this order: an escape inside a secret would hide it.
+            shown = harmless(self._redactor.text(text[:_LONGEST_LINE]))
+            log = getattr(env, f"log_{level.lower()}")
+            log(shown, category=category)
+
+
+def brief(fields: Mapping[str, Any], nested: bool = False) -> dict[str, Any]:
+    """A configuration for one line: of its longest parts only the length."""
+    shown = dict(fields)
+    for name, value in fields.items():
+        size = len(json.dumps(value, ensure_ascii=False))
+        if size <= _LONGEST_PART:
+            continue
+        shown[name] = f"({size} characters)"
+        if isinstance(value, Mapping) and not nested:
+            inner = brief(value, nested=True)
+            if len(json.dumps(inner)) <= 2 * _LONGEST_PART:
+                shown[name] = inner
+    return shown
 
 
 @dataclass(eq=False, repr=False)
@@ -126,8 +182,7 @@ def severity(fault: Fault) -> int:
 
 @dataclass(eq=False, repr=False)
 class DropReport:
-    """Tells about dropped audio at growing distance; every millisecond is in
-    one report."""
+    """Tells about dropped audio ever more rarely; each ms is in one report."""
 
     _errors: ErrorMessages
     _start_ms: int = 0
@@ -163,8 +218,7 @@ class DropReport:
 
 
 class Repeats:
-    """Which of what comes again and again is told: of each kind the 1st, 2nd,
-    4th, 8th … time."""
+    """Of what comes again and again the 1st, 2nd, 4th, 8th … is told."""
 
     def __init__(self) -> None:
         #: By kind: how often, and when last.
