@@ -58,8 +58,8 @@ def read_properties(
     ):
         raise ConfigError(
             name,
-            f"found more than {_MOST_SECRETS} keys, headers and parameters,"
-            f" one of more than {_LONGEST_SECRET} characters, or more than"
+            f"found more than {_MOST_SECRETS} keys, headers, parameters and"
+            f" unknown fields of a session, one of more than {_LONGEST_SECRET} characters, or more than"
             f" {_ALL_SECRETS} in all",
         )
     redactor.learn(secrets)
