@@ -59,8 +59,9 @@ def read_properties(
         raise ConfigError(
             name,
             f"found more than {_MOST_SECRETS} keys, headers, parameters and"
-            f" unknown fields of a session, one of more than {_LONGEST_SECRET} characters, or more than"
-            f" {_ALL_SECRETS} in all",
+            " unknown fields of a session, one of more than"
+            f" {_LONGEST_SECRET} characters, or more than {_ALL_SECRETS} in"
+            " all",
         )
     redactor.learn(secrets)
     if not isinstance(properties, dict):

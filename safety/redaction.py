@@ -63,14 +63,13 @@ _SECRET_NAME = re.compile(
 _KEY_NAMES = ("api_key", "key")
 _URL_NAMES = ("websocket_base_url", "base_url", "url")
 #: Fields of a session at the service, in either dialect.
-_SESSION_FIELDS = frozenset(
-    "audio create_response delay eagerness format group_id idle_timeout_ms"
-    " include input"
-    " input_audio_format input_audio_noise_reduction input_audio_transcription"
-    " instructions interrupt_response keywords language languages model"
-    " noise_reduction prefix_padding_ms prompt rate silence_duration_ms"
-    " strength threshold tracing transcription turn_detection type"
-    " workflow_name".split()
+_SESSION_FIELD = re.compile(
+    "audio|create_response|delay|eagerness|format|group_id|idle_timeout_ms"
+    "|include|input|input_audio_(format|noise_reduction|transcription)"
+    "|instructions|interrupt_response|keywords|languages?|model"
+    "|noise_reduction|prefix_padding_ms|prompt|rate|silence_duration_ms"
+    "|strength|threshold|tracing|transcription|turn_detection|type"
+    "|workflow_name"
 )
 #: Headers whose values are no secret.
 _OPEN_HEADERS = ("accept", "content-type", "openai-beta", "user-agent")
@@ -265,8 +264,8 @@ def _unknown_texts(value: Any, known: bool = True) -> Iterator[str]:
             if _SECRET_NAME.fullmatch(name):
                 yield from _texts(inner)
             else:
-                open_field = known and name in _SESSION_FIELDS
-                yield from _unknown_texts(inner, open_field)
+                of_api = known and _SESSION_FIELD.fullmatch(name) is not None
+                yield from _unknown_texts(inner, of_api)
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _unknown_texts(inner, known)
