@@ -321,6 +321,7 @@ def _forms(secret: str) -> set[str]:
         # Not only ASCII: these may have other lengths.
         secret.upper(),
         secret.lower(),
+        secret.casefold(),
         unquote(secret),
         unquote_plus(secret),
     }

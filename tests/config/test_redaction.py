@@ -379,3 +379,9 @@ def test_a_secret_that_is_a_number_is_found_as_one(secret):
         assert redactor.value(number, said=True) == "***"
     for number in (1.5, -1e-05, 1e300, 0.1 + 0.2, float("nan"), True, 7):
         assert redactor.value([number])[0] is number
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.casefold])
+def test_letters_whose_cases_have_other_lengths_are_found(spell):
+    secret = "п\u00e4rol\u0130\u03a3 \u00dfecret"
+    assert Redactor([secret]).text(f"x {spell(secret)} x") == "x *** x"
