@@ -18,6 +18,7 @@ from urllib.parse import unquote, unquote_plus
 
 from ..service.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
 from ..service.models import MODEL_NAMES
+from ..service.options import SESSION_FIELD
 from .escapes import View, views
 
 _MASK = "***"
@@ -62,15 +63,6 @@ _SECRET_NAME = re.compile(
 )
 _KEY_NAMES = ("api_key", "key")
 _URL_NAMES = ("websocket_base_url", "base_url", "url")
-#: Fields of a session at the service, in either dialect.
-_SESSION_FIELD = re.compile(
-    "audio|create_response|delay|eagerness|format|group_id|idle_timeout_ms"
-    "|include|input|input_audio_(format|noise_reduction|transcription)"
-    "|instructions|interrupt_response|keywords|languages?|model"
-    "|noise_reduction|prefix_padding_ms|prompt|rate|silence_duration_ms"
-    "|strength|threshold|tracing|transcription|turn_detection|type"
-    "|workflow_name"
-)
 #: Headers whose values are no secret.
 _OPEN_HEADERS = ("accept", "content-type", "openai-beta", "user-agent")
 
@@ -264,7 +256,7 @@ def _unknown_texts(value: Any, known: bool = True) -> Iterator[str]:
             if _SECRET_NAME.fullmatch(name):
                 yield from _texts(inner)
             else:
-                of_api = known and _SESSION_FIELD.fullmatch(name) is not None
+                of_api = known and SESSION_FIELD.fullmatch(name) is not None
                 yield from _unknown_texts(inner, of_api)
     elif isinstance(value, (list, tuple)):
         for inner in value:
