@@ -193,6 +193,15 @@ class AudioBuffer:
         found = self._find_speech(voice + self.read(start, stop))
         return found is not None and found[1] * self._sample_bytes > len(voice)
 
+    def first_pause(self, start: int, stop: int, length: int) -> int | None:
+        """Where the first pause of ``length`` samples begins in a stretch."""
+        while start + length <= stop:
+            sound = self.sound(start, start + length)
+            if sound is None:
+                return start
+            start = sound.last
+        return None
+
     def pause_after(self, position: int, length: int) -> int:
         """Where a pause of ``length`` samples begins that follows on what is
         kept before ``position``; or the end."""

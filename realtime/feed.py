@@ -67,6 +67,11 @@ class Feed:
         local = 0 if skipped is None else skipped - self._margin
         return self._least_lead_in + self._padding + local
 
+    @property
+    def least_lead_in(self) -> int:
+        """The same where it is known when the speech begins."""
+        return self._padding + self._margin
+
     def skip_silence(self, padding: int | None) -> None:
         """Send only local speech and ``padding`` samples before; None: all."""
         self._skip_before = None if padding is None else padding + self._margin

@@ -48,12 +48,12 @@ class Quiet:
         turns = link.session.turns
         if turns.by_client or turns.commits or turns.open_turn() is not None:
             return
-        if link.hold is not None or link.session.handshake.on_trial:
+        if link.session.handshake.on_trial:
             # Its silence proves nothing.
             return
         quiet = position - self._feed.lead_in
         keeps = self._suspicion.keeps(link, quiet, now)
-        if not (keeps or turns.pending):
+        if not (keeps or turns.pending or link.hold is not None):
             self._let_go(link.session, quiet)
 
     def _let_go(self, session: Session, quiet: int) -> None:
@@ -81,12 +81,13 @@ class Quiet:
             if suspicion.leaves(turn, session.sent, now):
                 text = "the server began a turn and does not end it"
                 return Fault("retry", "no_turn_end", text)
-            self._buffer.mark(session.sent)
+            if not session.turns.commits:
+                self._buffer.mark(session.sent)
         elif now >= min(suspicion.times(), default=now + 1):
-            if suspicion.is_deaf(session.sent, now):
+            if suspicion.is_deaf(now):
                 text = "the server says nothing about the sound it is sent"
                 return Fault("retry", "no_turn", text)
-            if not session.turns.pending:
+            if not (session.turns.pending or link.hold is not None):
                 self._let_go(session, suspicion.quiet_to)
         return None
 

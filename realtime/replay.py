@@ -79,7 +79,7 @@ class Replay:
             sound = buffer.sound(buffer.watermark, buffer.end)
         if sound is None:
             return buffer.watermark
-        return max(buffer.watermark, sound.first - self._feed.lead_in)
+        return max(buffer.watermark, sound.first - self._feed.least_lead_in)
 
     def _wishes(self, now: float) -> list[tuple[int, float]]:
         """What a turn was refused for is no better in another session; but the

@@ -59,6 +59,11 @@ _DEFAULT_STRENGTH = 1.0
 MAX_PROMPT = 1024
 
 
+#: How long ``semantic_vad`` waits at most, by its eagerness; for "medium", and
+#: "auto" which is the same, it is 4 s (API reference, turn detection).
+_MOST_WAIT_MS = {"low": 8000, "high": 2000}
+
+
 @dataclass(frozen=True)
 class SessionSettings:
     """What a transcription session is asked to do.
@@ -116,6 +121,14 @@ class SessionSettings:
     def silence_duration_ms(self) -> int:
         """Silence that ends a server turn, in ms; part of the turn."""
         return self._detector_ms("silence_duration_ms", 500)
+
+    @property
+    def longest_pause_ms(self) -> int:
+        """In no turn of the server's detector is there a longer one."""
+        detector = self.turn_detection or {}
+        if detector.get("type") != "semantic_vad":
+            return self.silence_duration_ms
+        return _MOST_WAIT_MS.get(str(detector.get("eagerness")), 4000)
 
     def _detector_ms(self, name: str, default: int) -> int:
         detector = self.turn_detection

@@ -8,6 +8,7 @@ speech; but a noisy room must not mean reconnects for ever.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from enum import Enum
 
@@ -25,6 +26,8 @@ _ENOUGH_MS = (150, 3000)
 _HOUR_S = 3600.0
 #: A turn that stalls is looked at again no sooner, in seconds.
 _LOOK_S = 1.0
+#: A pause that is so much longer than a turn may have ends it, in ms.
+_MARGIN_MS = 1000
 
 
 class SuspicionState(Enum):
@@ -54,7 +57,7 @@ class Suspicion:
         self._rate = rate
         self._machine = Machine(SuspicionState.HEARS, SUSPICION_MOVES)
         self._since = 0.0
-        #: What the session that was left had been sent.
+        #: Up to where the session that was left was silent.
         self._replaced_to = 0
         self._false_alarms: deque[float] = deque(maxlen=len(_ENOUGH_MS))
         self._looked_at = (0, 0, False)
@@ -98,14 +101,19 @@ class Suspicion:
         """The session said nothing about the audio up to ``quiet``; is that to
         be kept?"""
         start = max(self._buffer.watermark, link.session.turns.boundary)
+        again = self._machine.state is SuspicionState.REPLACED
+        if again and start < self._replaced_to:
+            # Of what came later no other session could say anything.
+            quiet = min(quiet, self._replaced_to)
         sound = self._sound(start, quiet, now)
         if sound is None:
             self.begin()
             return False
         if not self._runs:
-            again = self._machine.state is SuspicionState.REPLACED
             self._machine.to(_S.SILENT_TOO if again else _S.SILENT)
-            self._since = link.looked_since(sound.first)
+            # The last chance is one for all of it.
+            part = sound.last - 1 if again else sound.first
+            self._since = link.looked_since(part)
             self.quiet_to = quiet
         return True
 
@@ -125,18 +133,18 @@ class Suspicion:
             self._looked_at = *stretch, self._sound(*stretch, now) is not None
         return self._looked_at[2]
 
-    def is_deaf(self, sent: int, now: float) -> bool:
+    def is_deaf(self, now: float) -> bool:
         """Its time is up.  False: the session before was silent about the
         same sound; it is no speech."""
         if self._machine.state is SuspicionState.SILENT_TOO:
             self._false_alarms.append(now)
             self._machine.to(SuspicionState.HEARS)
             return False
-        self._replace(sent)
+        self._replace(self.quiet_to)
         return True
 
-    def _replace(self, sent: int) -> None:
-        self._replaced_to = sent
+    def _replace(self, silent_to: int) -> None:
+        self._replaced_to = silent_to
         self._machine.to(SuspicionState.REPLACED)
 
     # -- a turn that began and does not end -----------------------------------
@@ -145,22 +153,26 @@ class Suspicion:
         """When to look whether the turn that is open still grows."""
         turns = link.session.turns
         turn = turns.open_turn()
-        if turn is None or not turn.from_server or turns.commits:
+        if turn is None or not turn.from_server:
             return []
         return [max(link.heard_at + SILENT_S, self._look_again_at)]
 
     def stalls(self, link: Link, now: float) -> Turn | None:
-        """A turn that began, and long after its last sound has not ended."""
+        """A turn that began, and has not ended long after a pause that must
+        have ended it."""
         session = link.session
         turn = session.turns.open_turn()
         if turn is None or now < min(self.looks_at(link), default=now + 1):
             return None
-        sound = self._buffer.sound(turn.begin, session.sent)
-        last = turn.begin if sound is None else sound.last
-        sound_at = now - (session.sent - last) / self._rate
-        due = max(sound_at, link.heard_at, link.looked_at) + SILENT_S
+        longest = turn.settings.longest_pause_ms + _MARGIN_MS
+        pause = self._buffer.first_pause(
+            turn.begin, session.sent, longest * self._rate // 1000
+        )
+        due = math.inf
+        if pause is not None:
+            due = max(link.looked_since(pause), link.heard_at) + SILENT_S
         if now < due:
-            self._look_again_at = max(due, now + _LOOK_S)
+            self._look_again_at = now + _LOOK_S
             return None
         return turn
 
@@ -171,7 +183,7 @@ class Suspicion:
             self._false_alarms.append(now)
             self._look_again_at = now + _LOOK_S
             return False
-        self._replace(sent)
+        self._replace(max(sent, turn.begin + 1))
         return True
 
     def delivered(self, turn: Turn) -> None:

@@ -116,7 +116,7 @@ class Turn:
     def commit(self, now: float) -> None:
         """Its item exists, or must exist."""
         self._machine.to(TurnState.COMMITTED)
-        self.waiting_since = self.waiting_since or now
+        self.waiting_since = now
         self.ended_at = self.ended_at or now
 
     def wait_from(self, now: float) -> None:

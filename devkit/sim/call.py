@@ -299,6 +299,8 @@ class Call(CallState):
         for connection in self.connections:
             if connection.open:
                 self.faults_done += 1
+                # Whoever killed it, for the core it died of what it heard.
+                self.watch.demands.died(connection)
                 self._close(connection, code, reason)
         self.settle()
 

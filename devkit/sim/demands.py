@@ -24,7 +24,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 
 from .server import SimConnection
 from .state import CallState, demand
-from .troubles import DEATHS, FREEZES, Death
+from .troubles import DEATHS, FREEZES, Death, is_no_speech
 from .words import WORD_SAMPLES, Piece, ms
 
 #: Sound without an event for 10 s; PINGs are 3 s apart, their trip and the
@@ -39,6 +39,9 @@ _NO_TEXT_S = 35.0
 #: Sessions that die, one after the other, before the next turn is delivered
 #: or reported: live, a replay, always less of it, and three times alone.
 _BARREN = 12
+#: And those that all heard the same of it: two replays of more than one turn,
+#: and three alone, of which the last is told at once.
+_SAME = 6
 #: Sessions that die on a turn alone before it is reported.
 _ALONE = 3
 #: What goes out with a turn: the padding, what is kept of the silence before
@@ -74,7 +77,9 @@ class Demands:
         self._errors: deque[float] = deque(maxlen=64)
         self._gaps: list[int] = []
         self._barren = 0
-        self._barren_from = 0
+        self._barren_from = self._barren_to = 0
+        self._same = 0
+        self._blocks, self._blocks_from = 0, 0.0
         self._not_before = 0.0
         self._sessions = 0
         self._lost = 0
@@ -127,10 +132,13 @@ class Demands:
             Death(connection.died_of, call.now, front, connection.doom.last)
         )
         if front != self._barren_from:
-            self._barren_from, self._barren = front, 0
+            self._barren_from, self._barren, self._same = front, 0, 0
         # What is still being said cannot be sent alone.
         if front <= len(call.spoken) and call.is_complete(front):
             self._barren += 1
+            is_same = connection.doom.last == self._barren_to
+            self._same = self._same + 1 if is_same else 1
+            self._barren_to = connection.doom.last
 
     # -- what must hold ------------------------------------------------------
 
@@ -140,11 +148,12 @@ class Demands:
         if self._alone.startswith("failing"):
             failing, front = self._troubles.failing, self._front()
             demand(not failing.complaint, failing.complaint)
+            if front != self._blocks:
+                self._blocks, self._blocks_from = front, call.now
             failure = failing.first.get(front)
+            since = max(failure.asked if failure else 0, self._blocks_from)
             demand(
-                failure is None
-                or call.stopped
-                or call.now < failure.asked + _BLOCKS_S,
+                failure is None or call.stopped or call.now < since + _BLOCKS_S,
                 f"w{front} failed {_BLOCKS_S:.0f} s ago and blocks the others",
             )
         while self._closed_numb:
@@ -155,16 +164,14 @@ class Demands:
                 if connection.ears.numb_at is not None:
                     self._check_frozen(connection)
         if self._alone in DEATHS:
-            if (
-                self._barren
-                and self._front() > call.block_of(self._barren_from)[1]
-            ):
-                self._barren = 0
-            demand(
-                self._barren <= _BARREN,
-                f"{self._barren} sessions died on w{self._barren_from} and"
-                " what follows, and nothing was delivered or reported",
-            )
+            if self._front() != self._barren_from:
+                self._barren = self._same = 0
+            for count, most in ((self._barren, _BARREN), (self._same, _SAME)):
+                demand(
+                    count <= most,
+                    f"{count} sessions died on w{self._barren_from} and"
+                    " what follows, and nothing was delivered or reported",
+                )
         if self._alone == "steady_sound":
             demand(
                 self._lost <= _FOR_NOISE,
@@ -189,11 +196,13 @@ class Demands:
     def excused(self, word: int) -> bool:
         """Were two sessions silent about it, so that it was no speech?"""
         now = self._call.now
-        silent = self._troubles.silent_about[word] + sum(
-            connection.ears.silent_about(word, now)
+        silent_s = [
+            connection.ears.silent_for(word, now)
             for connection in self._call.connections
-        )
-        return silent >= 2
+        ]
+        silent_s += self._troubles.silent_about[word]
+        # After a false alarm the next suspicion needs more.
+        return is_no_speech(silent_s * 2 if self.let_go else silent_s)
 
     def _check_told(self, connection: SimConnection, at: float) -> None:
         since = connection.ears.numb_at or 0.0
@@ -209,22 +218,40 @@ class Demands:
         """It must not be kept for long."""
         call, ears = self._call, connection.ears
         if call.owner not in ("server", "semantic"):
+            # It may have given that turn up meanwhile.
+            if max(ears.numb_words, default=0) < self._front():
+                return
             self._bound(ears.commit_at, _NO_TEXT_S, "no answer to a commit")
             return
-        if ears.kind == "frozen_in_turn" and ears.words:
-            last = call.block_of(max(ears.words))[1]
-            if last in ears.words or last in ears.numb_words:
-                end = ears.numb_words.get(last, ears.words.get(last))
-                more = _MORE_BY_MEANING_S if call.owner == "semantic" else 0.0
-                if call.is_complete(last):
-                    more += ears.lead_s
-                    self._bound(end, _NO_END_S + more, "a turn without its end")
+        if ears.kind == "frozen_in_turn":
+            end = self._end_of_turn(connection)
+            more = ears.lead_s
+            if call.owner == "semantic":
+                more += _MORE_BY_MEANING_S
+            self._bound(end, _NO_END_S + more, "a turn without its end")
             return
-        if ears.kind == "frozen_after_commit":
+        is_held = max(ears.words, default=0) >= self._front()
+        if ears.kind == "frozen_after_commit" and is_held:
             self._bound(ears.numb_at, _NO_TEXT_S, "no text")
         if ears.numb_words and not self.let_go:
             first = min(ears.numb_words.values())
             self._bound(first, _SILENT_S + ears.lead_s, "no word about speech")
+
+    def _end_of_turn(self, connection: SimConnection) -> float | None:
+        """When the last sound came of the turn whose end never comes."""
+        call, ears = self._call, connection.ears
+        heard = {**ears.words, **ears.numb_words}
+        if not ears.words:
+            return None
+        last = call.block_of(max(ears.words))[1]
+        if last not in heard or not call.is_complete(last):
+            return None
+        commit_at = ears.commit_at
+        if commit_at is None:
+            return heard[last]
+        # A finalize has ended it: what was said before that is part of it.
+        before = [at for at in heard.values() if at <= commit_at]
+        return max(heard[last], *before)
 
     def _bound(self, since: float | None, seconds: float, what: str) -> None:
         if since is not None:
@@ -256,11 +283,6 @@ class Demands:
             self._check_failed(words, place)
         elif self._alone in DEATHS:
             self._check_dead(words, place)
-        elif self._alone == "frozen_before" and call.owner in (
-            "server",
-            "semantic",
-        ):
-            demand(all(map(self.excused, words)), f"given up: {place}")
         elif self._alone.startswith("frozen"):
             numb = sum(self._troubles.came.values())
             demand(numb >= 2, f"given up, and one session froze: {place}")
@@ -298,13 +320,15 @@ class Demands:
         call, troubles = self._call, self._troubles
         first, last = call.block_of(word)
         if self._alone == "death_by_word":
-            return not any(w in troubles.poison for w in range(first, last + 1))
+            # The one before may be cut.
+            words = range(first - 1, last + 1)
+            return troubles.poison.isdisjoint(words)
         start = call.start_of(first)
         stop = call.start_of(last) + WORD_SAMPLES
         if call.owner == "client":
             # From commit to commit.
-            marks = [0, *call.boundaries, call.core.received]
-            start = max(mark for mark in marks if mark <= start)
+            marks = [*call.boundaries, max(stop, call.core.received)]
+            start = max((m for m in marks if m <= start), default=0)
             stop = min(mark for mark in marks if mark >= stop)
         length_ms = (stop - start) // 8 + _AROUND_MS
         for least in (troubles.audio_s, troubles.burst_s):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import re
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -36,8 +36,9 @@ KINDS = {
 FREEZES = tuple(kind for kind in KINDS if kind.startswith("frozen"))
 DEATHS = tuple(kind for kind in KINDS if kind.startswith("death"))
 _GROUP = re.compile(rb"\x01([\x20-\x5f]{4})[\xa0-\xc7]")
-#: A session that was silent about a word for so long knows nothing of it.
-_SILENT_S = 8.0
+#: A session notices a word within the first of these, its trip included; one
+#: that was silent for the second knows nothing of it.
+_SILENT_S = (0.5, 8.0)
 #: Errors of .failed that pass, without a time.
 _PASSING: tuple[dict[str, Any], ...] = (
     {
@@ -66,10 +67,10 @@ class Death(NamedTuple):
 
 @dataclass
 class Failure:
-    """A turn that fails: its words, when it was asked for, when the client is
-    told, when it may be sent again, and the error that says so."""
+    """A turn that fails: what was said in it, when it was asked for, when the
+    client is told, when it may be sent again, and the error that says so."""
 
-    words: tuple[int, ...]
+    pieces: tuple[Piece, ...]
     asked: float
     at: float
     not_before: float
@@ -82,7 +83,7 @@ class Failing:
     ``until``: all do, so long; ``once``: so many, each at its first try;
     ``row``: so many tries of any.  ``timed``: the message says when to try
     again, and is right.  ``first``, ``last``: the first and the last failure
-    of each word that the client was told.
+    of each word, or piece of one, that the client was told.
     """
 
     def __init__(self, rng: random.Random) -> None:
@@ -94,8 +95,9 @@ class Failing:
         self.turns = 0
         self.first: dict[int, Failure] = {}
         self.last: dict[int, Failure] = {}
-        self._seen: set[int] = set()
-        self._tries: deque[tuple[int, float]] = deque(maxlen=64)
+        self._last_of: dict[Piece, Failure] = {}
+        self._seen: set[Piece] = set()
+        self._tries: deque[tuple[Piece, float]] = deque(maxlen=64)
         self.complaint = ""
 
     def stop(self) -> None:
@@ -108,11 +110,8 @@ class Failing:
         """Does a turn fail that was committed now, its answer due ``at``?"""
         if not pieces:
             return None
-        words = tuple(piece.word for piece in pieces)
-        if pieces[0].start == 0:
-            # The rest of a word that was cut is new.
-            self._look_at_pause(words[0], now)
-        is_new = words[0] not in self._seen
+        self._look_at_pause(pieces[0], now)
+        is_new = pieces[0] not in self._seen
         wait = self._rng.uniform(0.3, 6)
         if at < self.until:
             wait = self.until - at
@@ -122,7 +121,7 @@ class Failing:
             self.once -= 1
         else:
             return None
-        self._seen.update(words)
+        self._seen.update(pieces)
         error = dict(self._rng.choice(_PASSING))
         not_before = at
         if self.timed:
@@ -136,28 +135,29 @@ class Failing:
                 "message": f"Rate limit reached for gpt-4o-transcribe. Please"
                 f" try again in {text}.",
             }
-        return Failure(words, now, at, not_before, error)
+        return Failure(tuple(pieces), now, at, not_before, error)
 
     def told(self, failure: Failure) -> None:
         """The client got it."""
-        self.turns += failure.words[0] not in self.first
-        for word in failure.words:
-            self.first.setdefault(word, failure)
-            self.last[word] = failure
+        self.turns += failure.pieces[0] not in self._last_of
+        for piece in failure.pieces:
+            self.first.setdefault(piece.word, failure)
+            self.last[piece.word] = self._last_of[piece] = failure
 
-    def _look_at_pause(self, word: int, now: float) -> None:
-        last = self.last.get(word)
+    def _look_at_pause(self, first: Piece, now: float) -> None:
+        last = self._last_of.get(first)
         if last is None:
             return
         if now < last.not_before - 0.001:
+            early_s = last.not_before - now
             self.complaint = (
-                f"w{word} is sent again {last.not_before - now:.3f} s before"
-                " the time that the service named"
+                f"{first.text} is sent again {early_s:.3f} s before the time"
+                " that the service named"
             )
-        self._tries.append((word, now))
-        recent = sum(w == word and at > now - 1 for w, at in self._tries)
+        self._tries.append((first, now))
+        recent = sum(p == first and at > now - 1 for p, at in self._tries)
         if recent > 4:
-            self.complaint = f"w{word} is tried {recent} times in 1 s"
+            self.complaint = f"{first.text} is tried {recent} times in 1 s"
 
 
 @dataclass
@@ -167,8 +167,8 @@ class Troubles:
     ``freezes``: a session's chance for each kind; ``audio_s``, ``messages``,
     ``burst_s``: the least and the most that a session lives for, and that it
     takes in a second; ``poison``: the words
-    that kill.  ``came`` counts what happened, by kind; ``silent_about``: how
-    many sessions heard a word and never said anything about speech.
+    that kill.  ``came`` counts what happened, by kind; ``silent_about``: for
+    how long each session that heard a word said nothing about speech, in s.
     """
 
     rng: random.Random
@@ -179,7 +179,9 @@ class Troubles:
     poison: set[int] = field(default_factory=set)
     came: Counter[str] = field(default_factory=Counter)
     deaths: deque[Death] = field(default_factory=lambda: deque(maxlen=64))
-    silent_about: Counter[int] = field(default_factory=Counter)
+    silent_about: defaultdict[int, list[float]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
     failing: Failing = field(init=False)
 
     def __post_init__(self) -> None:
@@ -295,23 +297,27 @@ class Ears:
         self._troubles.came[self.kind] += 1
         return True
 
-    def silent_about(self, word: int, now: float) -> bool:
-        """Did it hear the word, and never say anything about it?
+    def silent_for(self, word: int, now: float) -> float:
+        """How long did it know the word, and say nothing about it?
 
-        In a turn that never ends it did: that a turn began.
+        Of a turn that never ends it did: that it began.
         """
-        at = self.numb_words.get(word)
-        return (
-            self.kind != "frozen_in_turn"
-            and at is not None
-            and now - at >= _SILENT_S
-        )
+        if self.kind == "frozen_in_turn" or word not in self.numb_words:
+            return 0.0
+        return now - self.numb_words[word]
 
     def over(self, now: float) -> None:
         """The session is over."""
         for word in self.numb_words:
-            if self.silent_about(word, now):
-                self._troubles.silent_about[word] += 1
+            silent_s = self.silent_for(word, now)
+            self._troubles.silent_about[word].append(silent_s)
+
+
+def is_no_speech(silent_s: list[float]) -> bool:
+    """Were sessions silent about it for so long that it was no speech?"""
+    shorter, longer = _SILENT_S
+    silent = [seconds for seconds in silent_s if seconds >= shorter]
+    return len(silent) >= 2 and max(silent) >= longer
 
 
 def words_in(audio: bytes, group: int | None = None) -> set[int]:
