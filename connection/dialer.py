@@ -307,21 +307,24 @@ def _load_system(context: ssl.SSLContext) -> None:
     """Trust the CAs of the system, where OpenSSL has them.
 
     Left to itself it opens the files of a directory in the handshake, and so
-    in the loop.  It passes over what it cannot read; so do we, but for what
-    somebody named: `BadCaFile`.
+    in the loop.  It passes over what it cannot read; so do we, but where
+    ``SSL_CERT_FILE`` names what is no file: `BadCaFile`.
     """
     places = ssl.get_default_verify_paths()
-    named = os.environ.get(places.openssl_cafile_env)
-    if named and Path(named).exists():
+    variable = places.openssl_cafile_env
+    file = os.environ.get(variable, places.openssl_cafile)
+    if variable in os.environ and file and Path(file).exists():
         try:
-            require_file(Path(named))
+            require_file(Path(file))
         except OSError as error:
-            about = f"{places.openssl_cafile_env}: {json.dumps(named)[:200]}"
             problem = f"cannot be read: {error.strerror}"
-            raise BadCaFile(harmless(f"{about} {problem}")) from None
-    files = [Path(named or places.openssl_cafile)]
-    directories = os.environ.get(places.openssl_capath_env)
-    for directory in (directories or places.openssl_capath).split(os.pathsep):
+            shown = json.dumps(file, ensure_ascii=False)[:200]
+            text = harmless(f"{variable}: {shown} {problem}")
+            raise BadCaFile(text) from None
+    files = [Path(file)]
+    # Who sets an empty one wants none.
+    listed = os.environ.get(places.openssl_capath_env, places.openssl_capath)
+    for directory in filter(None, listed.split(os.pathsep)):
         with contextlib.suppress(OSError):
             inside = sorted(Path(directory).iterdir())
             files += (path for path in inside if _HASHED.fullmatch(path.name))

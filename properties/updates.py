@@ -190,10 +190,11 @@ class ConfigUpdates:
         takes its time."""
         before = self.properties
         for command in self.waiting:
-            known = command.version
+            known, looked = command.version, True
             with contextlib.suppress(ConfigError):
-                before = self._load(command, before).properties
-            if command.version is not known:
+                version = self._load(command, before)
+                before, looked = version.properties, version is not known
+            if looked:
                 yield
 
     def begin(self, now: float) -> Request | None:

@@ -473,6 +473,10 @@ async def test_the_system_s_directory_is_read_before_the_handshake(
     ):
         url = f"wss://127.0.0.1:{port}/v1"
         assert (await try_to_connect(base_url=url)).ready
+    # Neither the system's own nor those of the working directory.
+    monkeypatch.setenv("SSL_CERT_DIR", "")
+    monkeypatch.chdir(hashed)
+    assert (await tls_context("")).get_ca_certs() == []
 
 
 async def test_a_variable_that_names_no_file_is_named(tmp_path, monkeypatch):

@@ -360,3 +360,16 @@ def test_what_waits_is_looked_at_anew_one_at_a_time_and_once(monkeypatch):
     calls.updates.begin(0.0)
     # But for all of them together.
     assert len(loaded) == 1
+
+
+def test_one_that_others_make_wrong_is_looked_at_in_its_turn(monkeypatch):
+    calls = Calls()
+    for payload in (DEPENDENT[0], DEPENDENT[1], DEPENDENT[1]):
+        calls.come(payload)
+    load, loaded = Version.load, []
+    monkeypatch.setattr(
+        Version, "load", lambda new: loaded.append(new) or load(new)
+    )
+    for number, _ in enumerate(calls.updates.review(), 1):
+        assert len(loaded) == number
+    assert len(loaded) == 2
