@@ -95,6 +95,9 @@ class UpdateQueue:
             self._deciding.release()
 
     async def _make_next(self) -> None:
+        for _ in self._updates.review():
+            # Whoever has something else to do goes first.
+            await asyncio.sleep(0)
         request = self._updates.begin(now())
         if request is None:
             return

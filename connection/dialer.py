@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
+import re
 import socket
 import ssl
 import sys
@@ -37,6 +39,9 @@ CLOSE_S = 1.0
 #: Files of CAs are read within this, in seconds; so many may hang for ever.
 _READ_S = 5.0
 _MOST_HANGING = 8
+_SYSTEM_CAS = "what SSL_CERT_FILE or SSL_CERT_DIR names, or the system's CAs,"
+#: What OpenSSL looks at in a directory of CAs: by the hash of their names.
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 #: No event of the service comes near this size, in bytes.
 _MAX_MESSAGE = 1024 * 1024
 #: Nor does the answer to a handshake, with the page of a gateway.  What comes
@@ -268,21 +273,25 @@ class _Reading:
 
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
+    context = _context()
     if not ca_file:
-        return _context()
+        _load_system(context)
+        return context
     try:
         # To open anything else could take for ever.
         require_file(Path(ca_file))
-        return _context(ca_file)
+        context.load_verify_locations(cafile=ca_file)
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no path of a file"
         problem = f"cannot be read: {reason}"
+    else:
+        return context
     raise BadCaFile(_about_ca_file(ca_file, problem))
 
 
-def _context(ca_file: str = "") -> ssl.SSLContext:
+def _context() -> ssl.SSLContext:
     """That of `ssl.create_default_context`, which obeys ``SSLKEYLOGFILE`` as
     well.  That is mostly set for a browser: whoever has the file can read the
     key in what was recorded, and where it cannot be opened nothing goes."""
@@ -291,13 +300,41 @@ def _context(ca_file: str = "") -> ssl.SSLContext:
         context.verify_flags |= (
             ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
         )
-    if ca_file:
-        context.load_verify_locations(cafile=ca_file)
-    else:
-        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     return context
+
+
+def _load_system(context: ssl.SSLContext) -> None:
+    """Trust the CAs of the system, where OpenSSL has them.
+
+    Left to itself it opens the files of a directory in the handshake, and so
+    in the loop.  It passes over what it cannot read; so do we, but where
+    ``SSL_CERT_FILE`` names what is no file: `BadCaFile`.
+    """
+    places = ssl.get_default_verify_paths()
+    variable = places.openssl_cafile_env
+    file = os.environ.get(variable, places.openssl_cafile)
+    if variable in os.environ and file and Path(file).exists():
+        try:
+            require_file(Path(file))
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror}"
+            shown = json.dumps(file, ensure_ascii=False)[:200]
+            text = harmless(f"{variable}: {shown} {problem}")
+            raise BadCaFile(text) from None
+    files = [Path(file)]
+    # Who sets an empty one wants none.
+    listed = os.environ.get(places.openssl_capath_env, places.openssl_capath)
+    for directory in filter(None, listed.split(os.pathsep)):
+        with contextlib.suppress(OSError):
+            inside = sorted(Path(directory).iterdir())
+            files += (path for path in inside if _HASHED.fullmatch(path.name))
+    for path in files:
+        with contextlib.suppress(OSError):
+            require_file(path)
+            context.load_verify_locations(cafile=path)
 
 
 def _about_ca_file(ca_file: str, problem: str) -> str:
     shown = json.dumps(ca_file, ensure_ascii=False)[:200]
-    return harmless(f"ca_file: {shown} {problem}")
+    file = f"ca_file: {shown}" if ca_file else _SYSTEM_CAS
+    return harmless(f"{file} {problem}")

@@ -45,6 +45,7 @@ _ADDRESS = re.compile(
     r"(?:\[([^][@]*:[^][@]*)\]|([^][@:/?#\\\s]+))(?::([0-9]{1,5}))?/?",
     re.IGNORECASE,
 )
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 #: Of SOCKS credentials, in characters (RFC 1929).
 _LONGEST = 255
 #: asyncio cannot do it before.
@@ -152,7 +153,8 @@ def _proxy(variable: str, value: str) -> Proxy:
         raise BadProxy(
             f"the proxy in {variable} cannot be used: found no address such"
             " as http://host:port; special characters of a user name or"
-            " password must be percent-encoded"
+            " password must be percent-encoded, and an international host"
+            " written with xn--"
         ) from None
     default = "socks" if variable.lower() == "socks_proxy" else "http"
     scheme = (found[1] or default).lower()
@@ -179,6 +181,9 @@ def _problem(scheme: str, port: int, *user_info: str) -> str:
         return f"its scheme is none of {', '.join(_PORTS)}"
     if not 0 < port < 65536:
         return "there is no such port"
+    if any(map(_CONTROL.search, user_info)):
+        # A NUL ends one in SOCKS 4, a line break a header.
+        return "its user name or password has control characters"
     if not scheme.startswith("socks"):
         # RFC 7617, 2.
         colon = any(":" in user for user in user_info[:1])

@@ -129,7 +129,8 @@ class AsrHandlers(AsrListener):
                 f"no final result within {end.waited_ms} ms of a finalize;"
                 " it follows when the service answers",
             )
-            await self._errors.send(self._errors.paced(late))
+            # How long each waited differs by a few ms.
+            await self._errors.send(self._errors.paced(late, late.code))
         await self._base.send_vendor_metrics({"finalize_ms": end.waited_ms})
         self._finalizes_open -= 1
         if self._finalizes_open <= 0 and not end.timed_out:

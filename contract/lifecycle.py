@@ -27,6 +27,8 @@ _MOST_CHARACTERS = 512 * 1024
 #: HTTP servers take no more headers, and none that is longer; to make all
 #: spellings of more than that in all, in characters, would hold the loop.
 _MOST_SECRETS, _LONGEST_SECRET, _ALL_SECRETS = 200, 8192, 24_576
+#: So many commands may be without an answer: each is merged with the others.
+_MOST_OPEN = 64
 #: After the end of the call commands are answered within this, in seconds.
 _LAST_ANSWERS_S = 1.0
 
@@ -56,9 +58,10 @@ def read_properties(
     ):
         raise ConfigError(
             name,
-            f"found more than {_MOST_SECRETS} keys, headers and parameters,"
-            f" one of more than {_LONGEST_SECRET} characters, or more than"
-            f" {_ALL_SECRETS} in all",
+            f"found more than {_MOST_SECRETS} keys, headers, parameters and"
+            " unknown fields of a session, one of more than"
+            f" {_LONGEST_SECRET} characters, or more than {_ALL_SECRETS} in"
+            " all",
         )
     redactor.learn(secrets)
     if not isinstance(properties, dict):
@@ -173,6 +176,7 @@ class UpdateCommands:
     _redactor: Redactor
     _log: ExtensionLog
     _open: set[asyncio.Task[Any]] = field(default_factory=set)
+    _turns: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def answer(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
         """Carry out one and send its result."""
@@ -193,6 +197,13 @@ class UpdateCommands:
     async def _carry_out(self, cmd: Cmd) -> tuple[bool, str]:
         """True and from when on it applies, or False and the refusal."""
         try:
+            if len(self._open) > _MOST_OPEN:
+                raise Refused(
+                    f"{_MOST_OPEN} others have no answer yet; try again later"
+                )
+            async with self._turns:
+                # In their order, and between any two whoever else can run.
+                await asyncio.sleep(0)
             found = cmd.get_property_to_json("")
             payload = read_properties("update_configs", found, self._redactor)
             return True, await self._updates.carry_out(payload)

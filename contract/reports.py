@@ -140,9 +140,11 @@ class ErrorMessages:
         if self._on_their_way:
             await asyncio.wait(self._on_their_way, timeout=within_s)
 
-    def paced(self, fault: Fault) -> Fault | None:
-        """What to send of something that may come without an end."""
-        count = self._repeats.count(f"{fault.code} {fault.message}", now())
+    def paced(self, fault: Fault, kind: str = "") -> Fault | None:
+        """What to send of something that may come without an end; of the same
+        ``kind`` is what says the same, unless told otherwise."""
+        kind = kind or f"{fault.code} {fault.message}"
+        count = self._repeats.count(kind, now())
         if count <= 1:
             return fault if count else None
         text = f"{fault.message} ({count} times by now)"

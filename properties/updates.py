@@ -12,9 +12,10 @@ were merged.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +129,12 @@ class ConfigUpdates:
         ):
             return None
         version = Version.load(updated_properties(self.properties, payload))
-        self._commands.append(Command(payload, accepted=True))
+        last = self._commands[-1] if self._commands else None
+        if last is not None and last.accepted:
+            # However many come while another one waits, they are as one.
+            last.payload = updated_properties(last.payload, payload)
+        else:
+            self._commands.append(Command(payload, accepted=True))
         if self._under_way is config:
             # A call that begins anew works by what is asked for.
             version = Version.load(self._with(self._asked))
@@ -160,7 +166,9 @@ class ConfigUpdates:
     def _load(self, command: Command, before: Mapping[str, Any]) -> Version:
         properties = updated_properties(before, command.payload)
         version = command.version
-        if version is None or version.properties != properties:
+        if version is None or _shared(version.properties) != _shared(
+            properties
+        ):
             version = Version.load(properties)
         self._check(version.config)
         command.version = version
@@ -175,6 +183,19 @@ class ConfigUpdates:
         return True
 
     # -- the service is asked for them --------------------------------------
+
+    def review(self) -> Iterator[None]:
+        """Look at those that wait, one at a time, where what is before them
+        has changed, so that `begin` need not: of a large configuration each
+        takes its time."""
+        before = self.properties
+        for command in self.waiting:
+            known, looked = command.version, True
+            with contextlib.suppress(ConfigError):
+                version = self._load(command, before)
+                before, looked = version.properties, version is not known
+            if looked:
+                yield
 
     def begin(self, now: float) -> Request | None:
         """What to put in force next: all that wait, merged.
@@ -241,10 +262,17 @@ class ConfigUpdates:
         self._forget_answered()
 
     def _forget_answered(self) -> None:
-        commands = self._commands
-        while commands and commands[0].accepted is not None:
+        commands = deque(c for c in self._commands if c.accepted is not False)
+        while commands and commands[0].accepted:
             command = commands.popleft()
-            if command.accepted:
-                self._base = updated_properties(self._base, command.payload)
+            self._base = updated_properties(self._base, command.payload)
+        self._commands = commands
         if not commands:
             self._suspects, self._accepts = 0, True
+
+
+def _shared(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What decides whether a command is valid: those that overtake it do
+    not."""
+    params = properties["params"]
+    return {k: v for k, v in params.items() if k not in LOCAL_FIELDS}

@@ -12,11 +12,13 @@ import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
+from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from ..service.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
 from ..service.models import MODEL_NAMES
+from ..service.options import SESSION_FIELD
 from .escapes import View, views
 
 _MASK = "***"
@@ -158,7 +160,10 @@ class Redactor:
         if isinstance(value, (list, tuple)):
             return [self.value(entry, name, said) for entry in value]
         if isinstance(value, (int, float)):
-            digits = f"{value:f}" if isinstance(value, float) else str(value)
+            digits = str(value)
+            if isinstance(value, float):
+                # 1e-05 is a short 0.00001; `f` alone would round it.
+                digits += f" {Decimal(digits):f}"
             return value if self.known(digits) == digits else _MASK
         return value
 
@@ -210,7 +215,7 @@ def _secrets_of(name: str, value: Any) -> Iterator[str]:
         for text in _texts(value):
             yield from url_secrets(text)
     elif name == "session":
-        yield from _named_secrets(value)
+        yield from _unknown_texts(value)
 
 
 def _entries(value: Any) -> Iterable[tuple[str, Any]]:
@@ -243,16 +248,21 @@ def _credentials(text: str) -> Iterator[str]:
         yield from (user, *user.split(":", 1))
 
 
-def _named_secrets(value: Any, name: str = "") -> Iterator[str]:
-    """The texts in a value whose field is named like a secret's."""
-    if _SECRET_NAME.fullmatch(name):
-        yield from _texts(value)
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _named_secrets(inner, str(key))
+def _unknown_texts(value: Any, known: bool = True) -> Iterator[str]:
+    """The texts and numbers in a session that are in no field of the API: who
+    adds one may put a secret there, whatever its name is."""
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            if _SECRET_NAME.fullmatch(name):
+                yield from _texts(inner)
+            else:
+                of_api = known and SESSION_FIELD.fullmatch(name) is not None
+                yield from _unknown_texts(inner, of_api)
     elif isinstance(value, (list, tuple)):
         for inner in value:
-            yield from _named_secrets(inner)
+            yield from _unknown_texts(inner, known)
+    elif not known:
+        yield from (t for t in _texts(value) if t not in _PUBLIC)
 
 
 def proxy_secrets(environment: Mapping[str, str]) -> list[str]:
@@ -303,6 +313,7 @@ def _forms(secret: str) -> set[str]:
         # Not only ASCII: these may have other lengths.
         secret.upper(),
         secret.lower(),
+        secret.casefold(),
         unquote(secret),
         unquote_plus(secret),
     }

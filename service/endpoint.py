@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -36,10 +35,15 @@ _KNOWN_WORD = re.compile(
 )
 _USER_PART = "must not contain a user name or password"
 _NO_URL = "is not a URL that can be dialed"
+_NOT_ASCII = (
+    "must have a host in ASCII; an international name is written with xn--,"
+    " for programs do not agree on what its letters mean"
+)
 #: What resolvers take; `%`, say, is in no name, and programs differ on it.
 _NAME = re.compile(r"[a-z0-9._-]+")
-#: Nothing stands beside an IPv6 address; `urlsplit` would not mind.
-_IN_BRACKETS = re.compile(r"[^][]*|\[[^][]*\](?::[0-9]*)?")
+#: Other hosts and IPv6 addresses with a port; nothing else stands in brackets
+#: or beside them, though `urlsplit` would not mind.
+_PLACES = (re.compile(r"[^][]*"), re.compile(r"\[[^][]*\](?::[0-9]*)?"))
 #: The end of what is an IPv4 address for some programs and none for others:
 #: ``127.1``, ``0x7f.1``, ``2130706433``.
 _NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?")
@@ -70,7 +74,7 @@ def endpoint(
     base_url = base_url.strip()
     if len(base_url) > _LONGEST_URL:
         raise ValueError(f"must not be longer than {_LONGEST_URL} characters")
-    if "\\" in base_url.partition("?")[0]:
+    if "\\" in base_url:
         # A slash for browsers and others: they would see another host.
         raise ValueError("must not contain backslashes")
     try:
@@ -86,11 +90,15 @@ def endpoint(
         raise ValueError("must begin with wss://, https://, ws:// or http://")
     if any(c.isspace() or not c.isprintable() for c in base_url):
         raise ValueError("must not contain blanks or control characters")
+    if not parts.netloc.isascii():
+        # `hostname` is in lower case already, which may be ASCII.
+        raise ValueError(_NOT_ASCII)
     try:
         host = ascii_host(host)
     except ValueError:
         raise ValueError(_NO_URL) from None
-    if port == 0 or not _IN_BRACKETS.fullmatch(parts.netloc):
+    in_brackets = ":" in host
+    if port == 0 or not _PLACES[in_brackets].fullmatch(parts.netloc):
         raise ValueError(_NO_URL)
     azure = host.endswith(_AZURE)
     path = _path(parts.path, azure)
@@ -190,13 +198,14 @@ def ascii_host(host: str) -> str:
 
     That is a name, or an address in its usual spelling.
     """
+    if not host.isascii():
+        raise ValueError(_NOT_ASCII)
+    host = host.lower()
     if ":" in host:
         ipaddress.IPv6Address(host)
-        return host.lower()
-    if unicodedata.normalize("NFKC", host) != host or "\u3002" in host:
-        # Other digits, dots and letters, as １ and 。: who reads them how?
-        raise ValueError("no name of a host")
-    host = host.encode("idna").decode().lower()
+        return host
+    # It looks at how long the labels are.
+    host.encode("idna")
     if not _NAME.fullmatch(host):
         raise ValueError("no name of a host")
     if _NUMBER.fullmatch(host):

@@ -60,6 +60,15 @@ OPTIONS: tuple[Option, ...] = get_args(Option)
 #: The longest and the most that anybody has seen the service take.
 MAX_KEYWORD = 1024
 MAX_KEYWORDS = 16_384
+#: Fields of a session, in either dialect.
+SESSION_FIELD = re.compile(
+    "audio|create_response|delay|eagerness|format|group_id|idle_timeout_ms"
+    "|include|input|input_audio_(format|noise_reduction|transcription)"
+    "|instructions|interrupt_response|keywords|languages?|model"
+    "|noise_reduction|prefix_padding_ms|prompt|rate|silence_duration_ms"
+    "|strength|threshold|tracing|transcription|turn_detection|type"
+    "|workflow_name"
+)
 #: What goes on for longer without a blank is cut anywhere.
 _LONGEST_WORD = 100
 _TURNS: Mapping[ServerTurns, Decision] = {
@@ -234,6 +243,8 @@ def clean_keywords(words: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
 def _printable(text: str, keep: str = "") -> str:
     """``text`` with control characters, line separators and half surrogates
     as blanks; joiners, which scripts and emoji need, stay."""
+    if text.isprintable():
+        return text
     breaks = ("Cc", "Cs", "Zl", "Zp")
     return "".join(
         " " if unicodedata.category(c) in breaks and c not in keep else c

@@ -133,7 +133,8 @@ def test_base_urls_as_people_write_them(written, url):
         ("ws://127.0.0.1\n.evil.test", "control characters"),
         ("ws://127.0.0.1%00.evil.test", "is not a URL"),
         ("ws://localhost%2eevil.test", "is not a URL"),
-        ("ws://localhost。evil.test", "is not a URL"),
+        ("ws://localhost。evil.test", "must have a host in ASCII"),
+        ("ws://[v1.evil.test]", "is not a URL"),
         ("ws://evil.test", "without TLS"),
         ("ws://127.1", "is not a URL"),
         ("ws://0x7f.1", "is not a URL"),
@@ -449,6 +450,50 @@ async def test_a_ca_file_is_not_read_in_the_loop(
     # Looked at first, then used.
     assert len(threads) == 2
     assert threading.get_ident() not in threads
+
+
+async def test_the_system_s_directory_is_read_before_the_handshake(
+    authority, tmp_path, monkeypatch
+):
+    """What cannot be read in it, a pipe say, would hold the loop."""
+    hashed = tmp_path / "by_hash"
+    hashed.mkdir()
+    authority.cert_pem.write_to_path(hashed / "0123abcd.0")
+    os.mkfifo(hashed / "0123abcd.1")
+    (hashed / "0123abcd.2").write_text("no certificate")
+    (hashed / "0123abcd.3").symlink_to("nowhere")
+    os.mkfifo(hashed / "notes.txt")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path / 'none'}:{hashed}")
+    context = await tls_context("")
+    assert len(context.get_ca_certs()) == 1
+    async with (
+        LocalServer() as server,
+        tls_front(port_of(server.url), authority, "127.0.0.1") as port,
+    ):
+        url = f"wss://127.0.0.1:{port}/v1"
+        assert (await try_to_connect(base_url=url)).ready
+    # Neither the system's own nor those of the working directory.
+    monkeypatch.setenv("SSL_CERT_DIR", "")
+    monkeypatch.chdir(hashed)
+    assert (await tls_context("")).get_ca_certs() == []
+
+
+async def test_a_variable_that_names_no_file_is_named(tmp_path, monkeypatch):
+    pipe = tmp_path / "pipe.pem"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("SSL_CERT_FILE", str(pipe))
+    with pytest.raises(BadCaFile) as caught:
+        await tls_context("")
+    assert str(caught.value) == (
+        f'SSL_CERT_FILE: "{pipe}" cannot be read: is a named pipe, not a file'
+    )
+    hung = threading.Event()
+    monkeypatch.setattr(dialer, "_tls_context", lambda _: hung.wait(20))
+    monkeypatch.setattr(dialer, "_READ_S", 0.01)
+    with pytest.raises(BadCaFile, match=r"^what SSL_CERT_FILE or SSL_CERT_DIR"):
+        await tls_context("")
+    hung.set()
 
 
 async def test_a_ca_file_may_be_a_link(authority, tmp_path):

@@ -6,7 +6,7 @@ The service is a rule here: which configurations it refuses.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
@@ -16,6 +16,7 @@ from ten_packages.extension.openai_asr_python.config import (
     ConfigError,
     OpenAIASRConfig,
 )
+from ten_packages.extension.openai_asr_python.properties import updates
 from ten_packages.extension.openai_asr_python.properties.loading import (
     updated_properties,
 )
@@ -71,7 +72,7 @@ def refused(config: OpenAIASRConfig) -> str:
     return ""
 
 
-def one_after_the_other(payloads: Sequence[Payload]) -> OpenAIASRConfig:
+def one_after_the_other(payloads: Iterable[Payload]) -> OpenAIASRConfig:
     version = Version.load(FIRST)
     for payload in payloads:
         version = Version.load(updated_properties(version.properties, payload))
@@ -295,11 +296,11 @@ def test_nobody_is_asked_for_after_its_time():
     ],
 )
 def test_a_merge_leaves_time_for_its_parts(deadlines, within_s):
-    updates = ConfigUpdates()
-    updates.start(FIRST)
+    commands = ConfigUpdates()
+    commands.start(FIRST)
     for deadline in deadlines:
-        updates.add({"prompt": f"by {deadline}"}, deadline)
-    request = updates.begin(0.0)
+        commands.add({"prompt": f"by {deadline}"}, deadline)
+    request = commands.begin(0.0)
     assert request is not None
     assert request.within_s == within_s
 
@@ -312,3 +313,61 @@ def test_the_end_of_a_call_refuses_all_that_is_under_way():
     calls.updates.refuse("the call is over", divide=False)
     assert {c.answer for _, c in calls.commands if c} == {"the call is over"}
     assert calls.updates.waiting == []
+
+
+def test_those_that_overtake_cost_no_more_however_many_there_are(monkeypatch):
+    """While one waits, all that overtook it are merged again and again."""
+    calls = Calls()
+    calls.come({"prompt": "a", "stop_timeout_ms": 500})
+    calls.begin()
+    merge, merged = updates.updated_properties, []
+    monkeypatch.setattr(
+        updates,
+        "updated_properties",
+        lambda old, new: merged.append(new) or merge(old, new),
+    )
+    costs = []
+    levels = ["", "WARN"]
+    for number in range(30):
+        merged.clear()
+        calls.come({"gap_timeout_ms": number, "log_level": levels[number % 2]})
+        costs.append(len(merged))
+    assert len(set(costs[1:])) == 1
+    calls.drain()
+    assert calls.in_force == one_after_the_other(p for p, _ in calls.commands)
+
+
+def test_what_waits_is_looked_at_anew_one_at_a_time_and_once(monkeypatch):
+    calls = Calls()
+    calls.come(BAD_KEY)
+    calls.begin()
+    for payload in PROMPTS:
+        calls.come(payload)
+    calls.come(LOCAL[0])
+    # Its key is taken back, which is before all that wait.
+    calls.end()
+    load, loaded = Version.load, []
+    monkeypatch.setattr(
+        Version, "load", lambda new: loaded.append(new) or load(new)
+    )
+    for number, _ in enumerate(calls.updates.review(), 1):
+        assert len(loaded) == number
+    assert len(loaded) == len(PROMPTS)
+    loaded.clear()
+    # One that overtakes is no matter of theirs.
+    calls.come(LOCAL[1])
+    loaded.clear()
+    calls.updates.begin(0.0)
+    # But for all of them together.
+    assert len(loaded) == 1
+
+
+def test_one_that_others_make_wrong_is_looked_at_in_its_turn(monkeypatch):
+    calls = Calls()
+    for payload in (DEPENDENT[0], DEPENDENT[1], DEPENDENT[1]):
+        calls.come(payload)
+    load, loaded = Version.load, []
+    monkeypatch.setattr(
+        Version, "load", lambda new: loaded.append(new) or load(new)
+    )
+    assert [len(loaded) for _ in calls.updates.review()] == [1, 2]

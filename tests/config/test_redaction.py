@@ -263,6 +263,22 @@ def test_fields_that_are_named_like_a_secret():
         {"url": "wss://gw/v1#hush-hush-1234"},
         {"url": "wss://[gw/hush-hush-1234"},
         {"session": {"tools": [{"authorization": "hush-hush-1234"}]}},
+        {"session": {"token": {"hush-hush-1234": 1}}},
+        *(
+            {"session": {name: "hush-hush-1234"}}
+            for name in (
+                *("accessToken", "clientSecret", "APIToken", "tokenValue"),
+                *("passwd", "pwd", "jwt", "sig", "otp", "X-Amz-Signature"),
+                *("connection_string", "whatever"),
+            )
+        ),
+        {"session": {"headers": {"X-A": ["a", "hush-hush-1234"]}}},
+        {"session": {"auth": {"type": "hush-hush-1234"}}},
+        {
+            "session": {
+                "audio": {"input": {"url": "https://h/?a=hush-hush-1234"}}
+            }
+        },
     ],
 )
 def test_where_the_configuration_holds_secrets(properties):
@@ -293,6 +309,20 @@ def test_properties_of_any_type_are_looked_at(odd):
         {"model": "my-deployment", "headers": {"X": "my-deployment"}},
         {"url": "wss://my-deployment.example/openai/deployments/v1"},
         {"session": {"instructions": "my-deployment"}},
+        {
+            "session": {
+                "audio": {
+                    "input": {
+                        "transcription": {
+                            "model": "my-deployment",
+                            "language": "my-deployment",
+                            "prompt": "2025-04-01-preview",
+                        },
+                        "turn_detection": {"type": "my-deployment"},
+                    }
+                }
+            }
+        },
     ],
 )
 def test_what_is_no_secret_of_the_configuration(properties):
@@ -337,3 +367,21 @@ def test_secrets_are_hidden_while_others_are_learned():
     redactor.learn(["second-secret", "short"])
     text = "first-secret second-secret short"
     assert redactor.text(text) == "*** *** short"
+
+
+@pytest.mark.parametrize(
+    "secret", ["3.14159265358979", "0.00001234567890", "4111222233334444"]
+)
+def test_a_secret_that_is_a_number_is_found_as_one(secret):
+    redactor = Redactor([secret])
+    for number in (float(secret), -float(secret)):
+        assert redactor.value({"a": [number]}) == {"a": ["***"]}
+        assert redactor.value(number, said=True) == "***"
+    for number in (1.5, -1e-05, 1e300, 0.1 + 0.2, float("nan"), True, 7):
+        assert redactor.value([number])[0] is number
+
+
+@pytest.mark.parametrize("spell", [str.lower, str.upper, str.casefold])
+def test_letters_whose_cases_have_other_lengths_are_found(spell):
+    secret = "п\u00e4rol\u0130\u03a3 \u00dfecret"
+    assert Redactor([secret]).text(f"x {spell(secret)} x") == "x *** x"

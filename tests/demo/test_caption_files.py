@@ -150,6 +150,14 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == [path, link]
 
 
+def test_a_file_is_for_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "a.srt"
+    path.write_text("old")
+    path.chmod(0o644)
+    write_transcript(str(path), FINALS)
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
 def test_a_directory_that_is_missing_is_an_os_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         write_transcript(str(tmp_path / "nowhere" / "call.srt"), FINALS)

@@ -99,10 +99,12 @@ def json_text(body: dict[str, Any]) -> str:
 
 
 def replace_file(name: str, text: str) -> None:
-    """Put `text` there in one step, so that no reader sees a part."""
+    """Put `text` there in one step, so that no reader sees a part; it is for
+    its owner only, as what was said."""
     path = Path(name).expanduser().resolve()  # through a symbolic link
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        partial.touch(0o600)
         partial.write_bytes(text.encode())
         partial.replace(path)
     finally:
