@@ -270,19 +270,21 @@ class Demands:
             return
         call = self._call
         start, stop = ms(start_ms), ms(start_ms + duration_ms)
-        words = [
+        touched = [
             word
             for word in range(self._front(), len(call.spoken) + 1)
             if call.start_of(word) < stop
             and call.start_of(word) + WORD_SAMPLES > start
         ]
+        # The rest of a word that a commit has cut belongs to the next turn.
+        words = [w for w in touched if call.start_of(w) >= start - ms(2)]
         if not words:
             return
         place = f"w{words[0]} to w{words[-1]} ({start_ms} ms, {duration_ms} ms)"
         if self._alone.startswith("failing"):
             self._check_failed(words, place)
         elif self._alone in DEATHS:
-            self._check_dead(words, place)
+            self._check_dead(words, touched[0], place)
         elif self._alone.startswith("frozen"):
             numb = sum(self._troubles.came.values())
             demand(numb >= 2, f"given up, and one session froze: {place}")
@@ -300,9 +302,9 @@ class Demands:
                 f"given up {place}: failed for {tried:.1f} s only",
             )
 
-    def _check_dead(self, words: list[int], place: str) -> None:
+    def _check_dead(self, words: list[int], first: int, place: str) -> None:
         alone = sum(
-            death.front >= words[0] and death.last <= words[-1]
+            death.front >= first and death.last <= words[-1]
             for death in self._troubles.deaths
         )
         demand(

@@ -27,7 +27,7 @@ def test_no_kind_of_fault_loses_a_word_in_silence(kind):
     tally, complaints = run_batch(list(range(16)), frozenset({kind}))
     assert complaints == {}
     assert tally.calls == 16
-    assert tally.kinds[kind] > 10
+    assert tally.kinds[kind] > 4
 
 
 def test_kinds_of_faults_come_together():
