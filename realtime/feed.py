@@ -158,9 +158,7 @@ class Feed:
             link.mark_done(mark)
             if self._commit_is_due(session, mark):
                 return session.commit(now)
-            pending = session.turns.pending
-            if self._client_turns or not pending or self._is_bound(mark):
-                # Silence: there is nothing to repeat in a replay either.
+            if self._is_needless(session, mark):
                 self._buffer.unmark(mark)
 
     def _sendable(self, session: Session) -> int:
@@ -216,6 +214,15 @@ class Feed:
         if any(turn.text for turn in session.turns):
             return True
         return self._buffer.has_speech(session.turns.boundary, mark)
+
+    def _is_needless(self, session: Session, mark: int) -> bool:
+        """Is there nothing to commit at a mark in a replay either?"""
+        if self._client_turns or self._is_bound(mark):
+            return True
+        turns = session.turns
+        return not turns.pending and (
+            self._buffer.sound(turns.boundary, mark) is None
+        )
 
     def _server_may_notice(self, link: Link, mark: int, now: float) -> bool:
         """Wait while the server may be about to notice speech before `mark`.

@@ -20,10 +20,10 @@ from .turn import Turn
 #: So long may a service say nothing about sound that it was sent, in seconds:
 #: ten, and one for the trip.
 SILENT_S = 11.0
-#: What makes suspicious, in ms of sound: with no false alarm in the last hour,
+#: What makes suspicious, in ms of sound: with no false alarm in the last hours,
 #: with one; with two nothing does.
 _ENOUGH_MS = (150, 3000)
-_HOUR_S = 3600.0
+_FORGET_S = 7200.0
 #: A turn that stalls is looked at again no sooner, in seconds.
 _LOOK_S = 1.0
 #: A pause that is so much longer than a turn may have ends it, in ms.
@@ -82,7 +82,7 @@ class Suspicion:
     def _enough(self, now: float) -> int | None:
         """So much sound makes suspicious, in samples; None: nothing does."""
         alarms = self._false_alarms
-        while alarms and alarms[0] <= now - _HOUR_S:
+        while alarms and alarms[0] <= now - _FORGET_S:
             alarms.popleft()
         if len(alarms) == len(_ENOUGH_MS):
             return None

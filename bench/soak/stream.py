@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
+    sound_finder,
 )
 from ten_packages.extension.openai_asr_python.connection.interface import (
     ClientSettings,
@@ -266,6 +267,7 @@ def client_for(
         loud_span_finder("g711_ulaw", RATE),
         log_error,
         rng=random.Random(seed),
+        find_sound=sound_finder("g711_ulaw", RATE),
     )
 
 

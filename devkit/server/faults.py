@@ -24,7 +24,8 @@ _CLOSE_CODES = {
     *range(1007, 1015),
     *range(3000, 5000),
 }
-FAILED_CODES = ("server_error", "rate_limit_exceeded")
+#: The last one is a reason that does not pass.
+FAILED_CODES = ("server_error", "rate_limit_exceeded", "invalid_request_error")
 
 
 class About(NamedTuple):

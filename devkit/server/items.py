@@ -218,6 +218,8 @@ class Transcriber:
             or retry_s
         ):
             error |= {"type": "rate_limit_error", "code": limit}
+        elif item.faults.failed_code == "invalid_request_error":
+            error["type"] = item.faults.failed_code
         if retry_s:
             # As the service words it.
             error["message"] = (

@@ -21,6 +21,7 @@ from ten_packages.extension.openai_asr_python.realtime.states import (
     Machine,
 )
 
+from devkit.sim.kinds import ALL, OLD
 from devkit.sim.random_call import run
 from devkit.state_tables import DOCUMENT, TABLES, with_tables
 
@@ -160,6 +161,9 @@ def test_nothing_is_allowed_that_never_happens(monkeypatch):
     monkeypatch.setattr(Machine, "to", noted)
     for seed in range(60):
         run(seed)
+    for kind in sorted(ALL - OLD):
+        for seed in range(6):
+            run(seed, kinds={kind})
     for rare in RARE:
         rare()
     allowed = {

@@ -187,7 +187,7 @@ def test_a_turn_that_fails_once_is_sent_again():
 def test_a_turn_that_always_fails_is_reported_and_passed_over():
     turns = [[1, 2], [3, 4]]
     audio, times = spoken(turns)
-    faults = Faults(failed_text="w000001")
+    faults = Faults(failed_text="w000001", failed_code="invalid_request_error")
     with ServerThread(engine="script", faults=faults) as server:
 
         async def script(call: Call) -> None:

@@ -96,6 +96,7 @@ class NeverCalm(TenStream):
 
 def test_what_the_extension_reports_as_given_up_is_no_loss(monkeypatch):
     monkeypatch.setitem(CHANCES, "failed", "always")
+    monkeypatch.setitem(CHANCES, "failed_code", "invalid_request_error")
     count = NeverCalm(40, 21, 1000).run_ten()
     assert count.clean, count
     assert (count.words, count.delivered, count.reported) == (40, 0, 40)
