@@ -8,9 +8,8 @@ from .limits import Limits
 from .link import Link
 from .session import MIN_COMMIT_MS, Session
 from .settings import SessionSettings
+from .turn_bound import TurnBound
 
-#: A pause of this length is a good place to cut an endless turn, in ms.
-_PAUSE_MS = 120
 #: Audio kept before a moment at which no speech is known yet, in ms.
 LEAD_IN_MS = 1000
 #: Where silence is not sent, this much more than the padding is sent before
@@ -42,15 +41,12 @@ class Feed:
         self._enough = self._packet * 3 // 4
         self._replay_packet = samples(limits.replay_packet_ms)
         self._min_commit = samples(MIN_COMMIT_MS)
-        self._max_turn = samples(limits.max_turn_ms)
-        self._cut_after = self._max_turn * 4 // 5
-        self._pause = samples(_PAUSE_MS)
+        self._bound = TurnBound(buffer, limits, settings.rate)
         self._cut_search = samples(limits.max_turn_ms - CUT_SEARCH_MS)
         self._cut_lag = samples(CUT_LAG_MS)
         self._least_lead_in = samples(LEAD_IN_MS)
         self._margin = samples(SKIP_MARGIN_MS)
         self._skip_before: int | None = None
-        self._bounds: set[int] = set()
         #: The furthest position that any session was sent.
         self.sent_to = 0
         self.configure(settings)
@@ -188,7 +184,8 @@ class Feed:
             # The PONG shows that it did not end the session.
             link.ask_ping(now)
         self.sent_to = max(self.sent_to, session.sent)
-        self._bound_turn(session)
+        if not self._bound.look(session):
+            self.discard_silence(session)
         return message
 
     def _size(self, session: Session, waiting: int) -> int:
@@ -196,19 +193,16 @@ class Feed:
             # Live audio all goes out: a rest would be late by a packet.
             return waiting
         size = min(self._replay_packet, waiting)
-        begin = self._endless_from(session)
-        if begin is None:
-            return size
-        # Soon a pause is looked for after each packet.
-        soon = begin + self._cut_after - session.sent
-        return min(size, max(soon, self._packet))
+        soon = self._bound.soon(session)
+        # Then a pause is looked for after each packet.
+        return size if soon is None else min(size, max(soon, self._packet))
 
     def _commit_is_due(self, session: Session, mark: int) -> bool:
         if not self._client_turns:
             turn = session.turns.open_turn()
-            if turn is None or not self._is_bound(mark):
+            if turn is None or not self._bound.has_made(mark):
                 return turn is not None
-            return mark - turn.begin >= self._cut_after
+            return self._bound.is_long(turn.begin, mark)
         if mark - session.turns.boundary < self._min_commit:
             return False
         if any(turn.text for turn in session.turns):
@@ -217,7 +211,7 @@ class Feed:
 
     def _is_needless(self, session: Session, mark: int) -> bool:
         """Is there nothing to commit at a mark in a replay either?"""
-        if self._client_turns or self._is_bound(mark):
+        if self._client_turns or self._bound.has_made(mark):
             return True
         turns = session.turns
         return not turns.pending and (
@@ -234,7 +228,7 @@ class Feed:
         if self._client_turns:
             return False
         turn = session.turns.open_turn()
-        if turn is not None and not self._is_bound(mark):
+        if turn is not None and not self._bound.has_made(mark):
             return False
         start, hold = session.turns.boundary, link.hold
         news = hold is None or (hold.mark, hold.start) != (mark, start)
@@ -245,47 +239,3 @@ class Feed:
         else:
             hold.look_from(start)
         return link.is_held(now)
-
-    def _is_bound(self, mark: int) -> bool:
-        """Is this the place where a turn of the server's became too long?
-
-        The server may have ended that turn long ago: what it says comes
-        later than what a replay sends.  So such a commit waits for a PONG.
-        """
-        return mark in self._bounds
-
-    def _endless_from(self, session: Session) -> int | None:
-        """The begin of a turn that perhaps nobody ends; None: there is none,
-        or the local detector bounds it."""
-        if self._buffer.detected:
-            return None
-        if self._client_turns:
-            return session.turns.boundary
-        turn = session.turns.open_turn()
-        return None if turn is None else turn.begin
-
-    def _bound_turn(self, session: Session) -> None:
-        """End a turn that nobody ends, at a pause if there is one."""
-        start = self._endless_from(session)
-        if start is None:
-            return
-        length = session.sent - start
-        if length < self._cut_after:
-            return
-        if length < self._max_turn and self._buffer.has_speech(
-            session.sent - self._pause, session.sent
-        ):
-            return
-        commits = session.turns.commits
-        if commits and commits[-1].end > start:
-            return
-        if self._client_turns and not self._buffer.has_speech(
-            start, session.sent
-        ):
-            self.discard_silence(session)
-            return
-        if not self._client_turns:
-            watermark = self._buffer.watermark
-            self._bounds = {at for at in self._bounds if at > watermark}
-            self._bounds.add(session.sent)
-        self._buffer.mark(session.sent)
