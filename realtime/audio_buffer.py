@@ -176,12 +176,19 @@ class AudioBuffer:
         return _joined(gone, kept)
 
     def sound(self, start: int, stop: int) -> Sound | None:
-        """What stands out from the background of a stretch that is kept."""
+        """What stands out from the background of a stretch; of what gave way,
+        what was loud."""
+        gone = None
+        if self._loud_gone is not None:
+            gone = _overlap(self._loud_gone, start, stop)
         start = max(start, self.start)
         found = self._find_sound(self.read(start, stop))
         if found is None:
-            return None
+            return gone and Sound(*gone, gone[1] - gone[0])
         first, last, length = found
+        if gone is not None:
+            length += gone[1] - gone[0]
+            return Sound(gone[0], start + last, length)
         return Sound(start + first, start + last, length)
 
     def _any_sound(self, data: bytes) -> tuple[int, int, int] | None:
@@ -192,6 +199,14 @@ class AudioBuffer:
         """Is a stretch loud when heard right after ``voice``?"""
         found = self._find_speech(voice + self.read(start, stop))
         return found is not None and found[1] * self._sample_bytes > len(voice)
+
+    def first_sound(self, position: int) -> int | None:
+        """Where the first sound begins, or what the local detector takes for
+        speech."""
+        if self.detected is not None:
+            return self.next_speech(position)
+        sound = self.sound(position, self.end)
+        return None if sound is None else sound.first
 
     def first_pause(self, start: int, stop: int, length: int) -> int | None:
         """Where the first pause of ``length`` samples begins in a stretch."""

@@ -74,12 +74,12 @@ class Replay:
     def _first_position(self) -> int:
         """Where to begin: who is careful spares the session the silence."""
         buffer = self._buffer
-        sound = None
+        first = None
         if self._caution.careful:
-            sound = buffer.sound(buffer.watermark, buffer.end)
-        if sound is None:
+            first = buffer.first_sound(buffer.watermark)
+        if first is None:
             return buffer.watermark
-        return max(buffer.watermark, sound.first - self._feed.least_lead_in)
+        return max(buffer.watermark, first - self._feed.least_lead_in)
 
     def _wishes(self, now: float) -> list[tuple[int, float]]:
         """What a turn was refused for is no better in another session; but the

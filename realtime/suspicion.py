@@ -43,7 +43,7 @@ _S = SuspicionState
 SUSPICION_MOVES = {
     _S.HEARS: frozenset({_S.HEARS, _S.SILENT, _S.REPLACED}),
     _S.SILENT: frozenset({_S.HEARS, _S.SILENT, _S.REPLACED}),
-    _S.REPLACED: frozenset({_S.HEARS, _S.REPLACED, _S.SILENT_TOO}),
+    _S.REPLACED: frozenset({_S.HEARS, _S.SILENT, _S.REPLACED, _S.SILENT_TOO}),
     _S.SILENT_TOO: frozenset({_S.HEARS, _S.REPLACED, _S.SILENT_TOO}),
 }
 
@@ -58,8 +58,9 @@ class Suspicion:
         self._machine = Machine(SuspicionState.HEARS, SUSPICION_MOVES)
         self._since = 0.0
         self._amount = 0
-        #: Up to where the session that was left was silent.
-        self._replaced_to = 0
+        self._quiet_from = 0
+        #: From where on and up to where the session that was left was silent.
+        self._replaced_from = self._replaced_to = 0
         self._false_alarms: deque[float] = deque(maxlen=len(_ENOUGH_MS))
         self._looked_at = (0, 0, False)
         self._look_again_at = 0.0
@@ -102,7 +103,11 @@ class Suspicion:
         """The session said nothing about the audio up to ``quiet``; is that to
         be kept?"""
         start = max(self._buffer.watermark, link.session.turns.boundary)
-        again = self._machine.state is SuspicionState.REPLACED
+        # The one before may have been about to say something of the rest.
+        again = (
+            self._machine.state is SuspicionState.REPLACED
+            and start >= self._replaced_from
+        )
         if again and start < self._replaced_to:
             # Of what came later no other session could say anything.
             quiet = min(quiet, self._replaced_to)
@@ -116,7 +121,7 @@ class Suspicion:
             # The last chance is one for all of it.
             part = sound.last - 1 if again else sound.first
             self._since = link.looked_since(part)
-            self.quiet_to = quiet
+            self._quiet_from, self.quiet_to = start, quiet
         return True
 
     def _sound(self, start: int, stop: int) -> Sound | None:
@@ -140,13 +145,13 @@ class Suspicion:
         if self._machine.state is SuspicionState.SILENT_TOO:
             self._false_alarms.append(now)
         elif enough is not None and self._amount >= enough:
-            self._replace(self.quiet_to)
+            self._replace(self._quiet_from, self.quiet_to)
             return True
         self._machine.to(SuspicionState.HEARS)
         return False
 
-    def _replace(self, silent_to: int) -> None:
-        self._replaced_to = silent_to
+    def _replace(self, silent_from: int, silent_to: int) -> None:
+        self._replaced_from, self._replaced_to = silent_from, silent_to
         self._machine.to(SuspicionState.REPLACED)
 
     # -- a turn that began and does not end -----------------------------------
@@ -185,7 +190,7 @@ class Suspicion:
             self._false_alarms.append(now)
             self._look_again_at = now + _LOOK_S
             return False
-        self._replace(max(sent, turn.begin + 1))
+        self._replace(turn.begin, max(sent, turn.begin + 1))
         return True
 
     def delivered(self, turn: Turn) -> None:
