@@ -6,12 +6,10 @@ does what the state of things allows, whatever led there.
 
 from __future__ import annotations
 
-from .caution import Caution
 from .change import Attempt
 from .events import MalformedEvent, parse_event
 from .faults import Fault, fault_of_close, fault_of_error
 from .feed import Feed
-from .finalizes import FinalizeQueue
 from .in_force import SettingsInForce
 from .limits import Limits
 from .link import Link
@@ -27,7 +25,6 @@ from .sessions import Sessions
 class Exchange:
     """Opens, feeds, reads and loses sessions.
 
-    ``replayed``: samples that were sent to more than one session.
     ``malformed``: messages that were no events.
     """
 
@@ -39,12 +36,9 @@ class Exchange:
         progress: Progress,
         replay: Replay,
         quiet: Quiet,
-        finalizes: FinalizeQueue,
         in_force: SettingsInForce,
-        caution: Caution,
         limits: Limits,
     ) -> None:
-        self.replayed = 0
         self.malformed = 0
         self._sessions = sessions
         self._feed = feed
@@ -52,9 +46,7 @@ class Exchange:
         self._progress = progress
         self._replay = replay
         self._quiet = quiet
-        self._finalizes = finalizes
         self._in_force = in_force
-        self._caution = caution
         self._grace = limits.close_grace_ms / 1000
 
     # -- connections ------------------------------------------------------
@@ -194,7 +186,7 @@ class Exchange:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        self._caution.tick(now)
+        self._progress.tick(now)
         for link in self._sessions.links:
             self._tick_link(link, now)
         self.settle(now)
@@ -226,7 +218,7 @@ class Exchange:
     def deadline(self) -> float | None:
         """When `tick` or `next_attempt` has something to do next."""
         times = [*self._in_force.times(), *self._sessions.times()]
-        times += self._finalizes.times() + self._caution.times()
+        times += self._progress.times()
         for link in self._sessions.links:
             times += self._times_of(link)
         return min(times, default=None)
@@ -239,7 +231,7 @@ class Exchange:
         told = [at + self._grace for at in session.errors.oldest_at()]
         times = told + link.times()
         if link is self._sessions.active:
-            times += self._progress.times(link)
+            times += self._progress.times_of(link)
             switch_at = session.switch_at
             if self._sessions.ready is not None and switch_at is not None:
                 times.append(switch_at)
@@ -283,7 +275,6 @@ class Exchange:
         self._in_force.taken_over(link)
         self._quiet.begin()
         replayed = self._replay.begin(link, now)
-        self.replayed += replayed
         session = link.session
         self._queue.tell(
             SessionReady(

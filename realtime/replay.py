@@ -28,7 +28,10 @@ _PAUSE_MS = 120
 
 class Replay:
     """Feeds a session from the watermark on: one that takes over, or the same
-    once more where a turn failed."""
+    once more where a turn failed.
+
+    ``replayed``: samples that were sent more than once.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Replay:
         self._resend = Resend(limits.turn_timeout_ms / 1000, rng)
         #: Is the active session fed again, and has it delivered nothing?
         self._barren = False
+        self.replayed = 0
         #: The furthest that sessions were sent which ended on one turn.
         self._ended_at = 0
         #: Replays for a broken chain since the last turn was delivered.
@@ -69,6 +73,7 @@ class Replay:
         self._caution.hold(self._wishes(now))
         replayed = max(self._feed.sent_to - buffer.watermark, 0)
         self._barren = replayed > 0
+        self.replayed += replayed
         return replayed
 
     def _first_position(self) -> int:
@@ -161,6 +166,7 @@ class Replay:
             resend.sent()
         elif self._is_pause(link.session):
             resend.sent()
+            self.replayed += self._feed.sent_to - self._buffer.watermark
             link.rewind(self._first_position())
             self._repeat_marks()
             self._caution.hold(self._wishes(now))
