@@ -73,6 +73,7 @@ class Exchange:
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
         attempt = self._sessions.not_opened()
+        self._in_force.heed(attempt, fault, now)
         if self._in_force.is_stale(attempt):
             self._connect_again(now)
         else:
@@ -101,6 +102,7 @@ class Exchange:
         """The connection of ``link`` is no use any more; where it counted,
         that is a loss."""
         if self._sessions.remove(link):
+            self._in_force.heed(link.attempt, fault, now)
             self._lost(link.attempt, fault, now)
 
     def recover(self, fault: Fault, now: float) -> None:
