@@ -23,10 +23,7 @@ from .sessions import Sessions
 
 
 class Exchange:
-    """Opens, feeds, reads and loses sessions.
-
-    ``malformed``: messages that were no events.
-    """
+    """Opens, feeds, reads and loses sessions."""
 
     def __init__(
         self,
@@ -39,7 +36,6 @@ class Exchange:
         in_force: SettingsInForce,
         limits: Limits,
     ) -> None:
-        self.malformed = 0
         self._sessions = sessions
         self._feed = feed
         self._queue = queue
@@ -92,14 +88,17 @@ class Exchange:
         ``reason`` then says what happened.
         """
         behind = link.session.errors.behind(close_code, now)
-        if link is self._sessions.active:
-            self._replay.session_ended(link, 1.0)
-        self._broke(link, fault_of_close(close_code, reason, behind), now)
+        fault = fault_of_close(close_code, reason, behind)
+        self._broke(link, fault, now, by_audio=1.0)
         self.settle(now)
 
-    def _broke(self, link: Link, fault: Fault, now: float) -> None:
+    def _broke(
+        self, link: Link, fault: Fault, now: float, by_audio: float = 0.0
+    ) -> None:
         """The connection of ``link`` is no use any more; where it counted,
-        that is a loss."""
+        that is a loss.  ``by_audio``: may what it was sent be to blame?"""
+        if by_audio and link is self._sessions.active:
+            self._replay.session_ended(link, by_audio)
         if self._sessions.remove(link):
             self._lost(link.attempt, fault, now)
 
@@ -151,7 +150,7 @@ class Exchange:
         try:
             event = parse_event(message)
         except MalformedEvent:
-            self.malformed += 1
+            self._sessions.habits.unknown_events += 1
             return
         turn = session.receive(event, now)
         if turn is not None and not session.turns.by_client:
@@ -201,16 +200,15 @@ class Exchange:
             return
         for info in session.errors.take(now - self._grace):
             self._queue.tell(ServerProblem(fault_of_error(info)))
-        active = link is self._sessions.active
         fault = link.tick(now)
-        if fault is not None and active:
+        if fault is not None:
             # The line is a likelier cause than what it was sent.
-            self._replay.session_ended(link, 0.5)
-        elif active:
+            self._broke(link, fault, now, by_audio=0.5)
+        elif link is self._sessions.active:
             fault = self._progress.check_answers(session, now)
             fault = fault or self._quiet.check(link, now)
-        if fault is not None:
-            self._broke(link, fault, now)
+            if fault is not None:
+                self._broke(link, fault, now)
         rollover_at = self._sessions.rollover_at()
         if rollover_at is not None and now >= rollover_at:
             self._sessions.plan(now)

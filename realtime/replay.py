@@ -112,6 +112,7 @@ class Replay:
     def delivered(self) -> None:
         """A final went out."""
         self._barren = False
+        self._caution.delivered()
 
     # -- turns that fail ----------------------------------------------------
 
@@ -201,16 +202,16 @@ class Replay:
         """The active one, not by our wish.  ``weight``: how likely what it
         was sent is to blame, 0 to 1."""
         begin, sent = self._buffer.watermark, link.session.sent
-        if not (self._barren and self._buffer.has_speech(begin, sent)):
+        if not self._barren:
             return
-        if self._caution.careful:
-            self._ended_at = max(self._ended_at, sent)
-            if self._caution.turn_ended(begin, weight):
-                self._pass_over(link.session, max(self._ended_at, begin))
-                self._ended_at = 0
-        else:
+        if not self._caution.careful:
             self._caution.replay_ended()
             self._ended_at = 0
+        elif self._buffer.has_speech(begin, sent):
+            self._ended_at = max(self._ended_at, sent)
+            if self._caution.turn_ended(weight):
+                self._pass_over(link.session, self._ended_at)
+                self._ended_at = 0
 
     def _pass_over(self, session: Session, sent: int) -> None:
         """Report the first undelivered turn, and go on behind it."""

@@ -203,7 +203,7 @@ class Demands:
         silent_s += self._troubles.silent_about[word]
         # After a false alarm the next suspicion needs more.
         again = self.let_go or "steady_sound" in self._call.kinds
-        return is_no_speech(silent_s * 2 if again else silent_s)
+        return any(silent_s) if again else is_no_speech(silent_s)
 
     def _check_told(self, connection: SimConnection, at: float) -> None:
         since = connection.ears.numb_at or 0.0
