@@ -61,23 +61,19 @@ class Exchange:
         sessions = self._sessions
         stale = self._in_force.is_stale(sessions.attempt)
         link = sessions.opened(now, wall, not (stale or sessions.over))
-        if stale:
-            self._connect_again(now)
+        if stale and sessions.active is None:
+            sessions.plan(now)
         self.settle(now)
         return link
 
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
         attempt = self._sessions.not_opened()
-        if self._in_force.is_stale(attempt):
-            self._connect_again(now)
-        else:
+        if not self._in_force.is_stale(attempt):
             self._lost(attempt, fault, now)
-        self.settle(now)
-
-    def _connect_again(self, now: float) -> None:
-        if self._sessions.active is None:
+        elif self._sessions.active is None:
             self._sessions.plan(now)
+        self.settle(now)
 
     def closed(
         self, link: Link, close_code: int, reason: str, now: float
@@ -230,9 +226,6 @@ class Exchange:
         times = told + link.times()
         if link is self._sessions.active:
             times += self._progress.times_of(link)
-            switch_at = session.switch_at
-            if self._sessions.ready is not None and switch_at is not None:
-                times.append(switch_at)
         return times
 
     # -- whatever led there ---------------------------------------------------

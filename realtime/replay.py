@@ -216,11 +216,26 @@ class Replay:
     def _pass_over(self, session: Session, sent: int) -> None:
         """Report the first undelivered turn, and go on behind it."""
         buffer = self._buffer
-        end = buffer.next_mark(buffer.watermark)
-        if end is None or not session.turns.by_client:
-            end = buffer.pause_after(sent, self._queue.samples(_PAUSE_MS))
+        end = self._end_of_first(session, sent)
         turn = Turn("", buffer.watermark, session.settings, end)
         text = "each session ends while it transcribes this turn"
         self._queue.failed(turn, Fault("report", "turn_ends_sessions", text))
         self._resend.over()
         buffer.advance(end)
+
+    def _end_of_first(self, session: Session, sent: int) -> int:
+        """Where the first undelivered turn ends, as far as is known."""
+        buffer, head = self._buffer, session.turns.head()
+        if session.turns.by_client:
+            mark = buffer.next_mark(buffer.watermark)
+            if mark is not None:
+                return mark
+        elif head is not None and head.end is not None:
+            return head.end
+        longest = self._queue.samples(session.settings.longest_pause_ms)
+        begin = buffer.first_sound(buffer.watermark)
+        if begin is not None and longest:
+            pause = buffer.first_pause(begin, sent, longest)
+            if pause is not None:
+                return pause
+        return buffer.pause_after(sent, self._queue.samples(_PAUSE_MS))
