@@ -23,10 +23,7 @@ from .sessions import Sessions
 
 
 class Exchange:
-    """Opens, feeds, reads and loses sessions.
-
-    ``malformed``: messages that were no events.
-    """
+    """Opens, feeds, reads and loses sessions."""
 
     def __init__(
         self,
@@ -39,7 +36,6 @@ class Exchange:
         in_force: SettingsInForce,
         limits: Limits,
     ) -> None:
-        self.malformed = 0
         self._sessions = sessions
         self._feed = feed
         self._queue = queue
@@ -53,8 +49,7 @@ class Exchange:
 
     def next_attempt(self, now: float) -> Attempt | None:
         """The connection that the client shall open, once; or None."""
-        due_at = self._sessions.due_at()
-        if due_at is None or now < due_at:
+        if (at := self._sessions.due_at()) is None or now < at:
             return None
         attempt = self._in_force.attempt(now)
         self._sessions.dial(attempt)
@@ -65,8 +60,8 @@ class Exchange:
         sessions = self._sessions
         stale = self._in_force.is_stale(sessions.attempt)
         link = sessions.opened(now, wall, not (stale or sessions.over))
-        if stale:
-            self._connect_again(now)
+        if stale and sessions.active is None:
+            sessions.plan(now)
         self.settle(now)
         return link
 
@@ -74,15 +69,11 @@ class Exchange:
         """No connection came about."""
         attempt = self._sessions.not_opened()
         self._in_force.heed(attempt, fault, now)
-        if self._in_force.is_stale(attempt):
-            self._connect_again(now)
-        else:
+        if not self._in_force.is_stale(attempt):
             self._lost(attempt, fault, now)
-        self.settle(now)
-
-    def _connect_again(self, now: float) -> None:
-        if self._sessions.active is None:
+        elif self._sessions.active is None:
             self._sessions.plan(now)
+        self.settle(now)
 
     def closed(
         self, link: Link, close_code: int, reason: str, now: float
@@ -93,14 +84,17 @@ class Exchange:
         ``reason`` then says what happened.
         """
         behind = link.session.errors.behind(close_code, now)
-        if link is self._sessions.active:
-            self._replay.session_ended(link, 1.0)
-        self._broke(link, fault_of_close(close_code, reason, behind), now)
+        fault = fault_of_close(close_code, reason, behind)
+        self._broke(link, fault, now, by_audio=1.0)
         self.settle(now)
 
-    def _broke(self, link: Link, fault: Fault, now: float) -> None:
+    def _broke(
+        self, link: Link, fault: Fault, now: float, by_audio: float = 0.0
+    ) -> None:
         """The connection of ``link`` is no use any more; where it counted,
-        that is a loss."""
+        that is a loss.  ``by_audio``: may what it was sent be to blame?"""
+        if by_audio and link is self._sessions.active:
+            self._replay.session_ended(link, by_audio)
         if self._sessions.remove(link):
             self._in_force.heed(link.attempt, fault, now)
             self._lost(link.attempt, fault, now)
@@ -121,8 +115,7 @@ class Exchange:
         plan what follows."""
         if self._in_force.attempt_failed(attempt, fault, now):
             return
-        told = self._sessions.lost(fault, now)
-        if told is not None:
+        if (told := self._sessions.lost(fault, now)) is not None:
             self._queue.tell(told)
         if isinstance(told, SessionLost) and told.fault.fatal:
             self._progress.give_up("given_up")
@@ -153,7 +146,7 @@ class Exchange:
         try:
             event = parse_event(message)
         except MalformedEvent:
-            self.malformed += 1
+            self._sessions.habits.unknown_events += 1
             return
         turn = session.receive(event, now)
         if turn is not None and not session.turns.by_client:
@@ -203,18 +196,16 @@ class Exchange:
             return
         for info in session.errors.take(now - self._grace):
             self._queue.tell(ServerProblem(fault_of_error(info)))
-        active = link is self._sessions.active
         fault = link.tick(now)
-        if fault is not None and active:
+        if fault is not None:
             # The line is a likelier cause than what it was sent.
-            self._replay.session_ended(link, 0.5)
-        elif active:
+            self._broke(link, fault, now, by_audio=0.5)
+        elif link is self._sessions.active:
             fault = self._progress.check_answers(session, now)
             fault = fault or self._quiet.check(link, now)
-        if fault is not None:
-            self._broke(link, fault, now)
-        rollover_at = self._sessions.rollover_at()
-        if rollover_at is not None and now >= rollover_at:
+            if fault is not None:
+                self._broke(link, fault, now)
+        if (at := self._sessions.rollover_at()) is not None and now >= at:
             self._sessions.plan(now)
 
     def deadline(self) -> float | None:
@@ -234,9 +225,6 @@ class Exchange:
         times = told + link.times()
         if link is self._sessions.active:
             times += self._progress.times_of(link)
-            switch_at = session.switch_at
-            if self._sessions.ready is not None and switch_at is not None:
-                times.append(switch_at)
         return times
 
     # -- whatever led there ---------------------------------------------------

@@ -108,8 +108,10 @@ class Sessions:
 
     def times(self) -> list[float]:
         """When something of the above becomes due."""
-        both = (self.due_at(), self.rollover_at())
-        return [time for time in both if time is not None]
+        times = [self.due_at(), self.rollover_at()]
+        if self.ready is not None and self.active is not None:
+            times.append(self.active.session.switch_at)
+        return [time for time in times if time is not None]
 
     # -- opening ------------------------------------------------------------
 
@@ -252,9 +254,8 @@ class Sessions:
     def _next_lost(
         self, end: float | None, fault: Fault, now: float
     ) -> ServerProblem | None:
-        """The next session did not come about; the call goes on with the one
-        there is.  Told is what only a person can mend, while there is time to
-        do so, and that an outage is ahead."""
+        """The next session did not come about.  Told is what only a person
+        can mend, while there is time to do so, and that an outage is ahead."""
         if fault.fatal:
             self._next_refused = True
             self._end_next()
