@@ -209,12 +209,15 @@ class AudioBuffer:
         return None if sound is None else sound.first
 
     def first_pause(self, start: int, stop: int, length: int) -> int | None:
-        """Where the first pause of ``length`` samples begins in a stretch."""
+        """Where the first pause of ``length`` samples begins in a stretch that
+        begins with a voice."""
+        voice = self.read(start, start + 4 * length)
+        known = len(voice) // self._sample_bytes
         while start + length <= stop:
-            sound = self.sound(start, start + length)
-            if sound is None:
+            found = self._find_speech(voice + self.read(start, start + length))
+            if found is None or found[1] <= known:
                 return start
-            start = sound.last
+            start += found[1] - known
         return None
 
     def pause_after(self, position: int, length: int) -> int:

@@ -6,6 +6,7 @@ from .audio_buffer import AudioBuffer
 from .faults import Fault
 from .feed import Feed
 from .link import Link
+from .result_queue import ResultQueue
 from .session import Session
 from .sessions import Sessions
 from .suspicion import Suspicion
@@ -16,9 +17,15 @@ class Quiet:
     """Moves the watermark over what no turn has."""
 
     def __init__(
-        self, buffer: AudioBuffer, feed: Feed, sessions: Sessions, rate: int
+        self,
+        buffer: AudioBuffer,
+        feed: Feed,
+        queue: ResultQueue,
+        sessions: Sessions,
+        rate: int,
     ) -> None:
         self._buffer = buffer
+        self._queue = queue
         self._feed = feed
         self._sessions = sessions
         self._suspicion = Suspicion(buffer, rate)
@@ -88,6 +95,12 @@ class Quiet:
                 text = "the server says nothing about the sound it is sent"
                 return Fault("retry", "no_turn", text)
             if not (session.turns.pending or link.hold is not None):
+                if suspicion.hears_nothing:
+                    # Nobody can tell whether that was speech.
+                    begin = self._buffer.watermark
+                    self._queue.dropped_audio(
+                        begin, suspicion.quiet_to, "unheard"
+                    )
                 self._let_go(session, suspicion.quiet_to)
         return None
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from .faults import Fault
 
-DropCause = Literal["overflow", "given_up", "stopped"]
+DropCause = Literal["overflow", "given_up", "stopped", "unheard"]
 #: From when on other settings hold, where they do.
 Applies = Literal["", "at once", "next turn", "new session"]
 

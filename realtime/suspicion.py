@@ -20,9 +20,13 @@ from .turn import Turn
 #: So long may a service say nothing about sound that it was sent, in seconds:
 #: ten, and one for the trip.
 SILENT_S = 11.0
-#: What makes suspicious, in ms of sound: with no false alarm in the last hours,
-#: with one; with two nothing does.
-_ENOUGH_MS = (150, 3000)
+#: What makes suspicious, in ms of sound: at first, and after a false alarm;
+#: twice as much after each further one.
+_LEAST_MS, _MORE_MS = 150, 3000
+#: After so many nothing does, until a turn is delivered.
+_MOST_ALARMS = 2
+#: So many are counted.
+_MOST_COUNTED = 8
 _FORGET_S = 7200.0
 #: A turn that stalls is looked at again no sooner, in seconds.
 _LOOK_S = 1.0
@@ -61,7 +65,9 @@ class Suspicion:
         self._quiet_from = 0
         #: From where on and up to where the session that was left was silent.
         self._replaced_from = self._replaced_to = 0
-        self._false_alarms: deque[float] = deque(maxlen=len(_ENOUGH_MS))
+        self._false_alarms: deque[float] = deque(maxlen=_MOST_COUNTED)
+        #: Was a turn delivered since the last of them?
+        self._heard_since = False
         self._looked_at = (0, 0, False)
         self._look_again_at = 0.0
 
@@ -77,17 +83,28 @@ class Suspicion:
         """An event is about a turn that begins at a position."""
         doubted = self._machine.state in (_S.REPLACED, _S.SILENT_TOO)
         if doubted and begin >= self._replaced_to:
-            self._false_alarms.append(now)
+            self._false_alarm(now)
         self._machine.to(SuspicionState.HEARS)
+
+    def _false_alarm(self, now: float) -> None:
+        self._false_alarms.append(now)
+        self._heard_since = False
 
     def _enough(self, now: float) -> int | None:
         """So much sound makes suspicious, in samples; None: nothing does."""
         alarms = self._false_alarms
         while alarms and alarms[0] <= now - _FORGET_S:
             alarms.popleft()
-        if len(alarms) == len(_ENOUGH_MS):
+        if self.hears_nothing:
             return None
-        return _ENOUGH_MS[len(alarms)] * self._rate // 1000
+        more = _MORE_MS << len(alarms) - 1 if alarms else _LEAST_MS
+        return more * self._rate // 1000
+
+    @property
+    def hears_nothing(self) -> bool:
+        """Did sessions say nothing about sound time and again, and nothing
+        about any since?"""
+        return len(self._false_alarms) >= _MOST_ALARMS and not self._heard_since
 
     # -- sound of which nothing is said ---------------------------------------
 
@@ -129,7 +146,7 @@ class Suspicion:
     def _sound(self, start: int, stop: int) -> Sound | None:
         """What could be a word in a stretch."""
         sound = self._buffer.sound(start, stop)
-        least = _ENOUGH_MS[0] * self._rate // 1000
+        least = _LEAST_MS * self._rate // 1000
         return sound if sound is not None and sound.length >= least else None
 
     def must_hear(self, stop: int, now: float) -> bool:
@@ -145,7 +162,7 @@ class Suspicion:
         same sound, or that is too little to ask another one."""
         enough = self._enough(now)
         if self._machine.state is SuspicionState.SILENT_TOO:
-            self._false_alarms.append(now)
+            self._false_alarm(now)
         elif enough is not None and self._amount >= enough:
             self._replace(self._quiet_from, self.quiet_to)
             return True
@@ -189,7 +206,7 @@ class Suspicion:
         """Shall another session hear it?  Not once more: then a commit of ours
         is to end it."""
         if turn.begin < self._replaced_to or self._enough(now) is None:
-            self._false_alarms.append(now)
+            self._false_alarm(now)
             self._look_again_at = now + _LOOK_S
             return False
         self._replace(turn.begin, max(sent, turn.begin + 1))
@@ -197,6 +214,7 @@ class Suspicion:
 
     def delivered(self, turn: Turn) -> None:
         """Its final went out."""
+        self._heard_since = True
         if turn.begin < self._replaced_to and not turn.by_commit:
             # The session before would never have said so.
             self._false_alarms.clear()

@@ -72,7 +72,11 @@ class Transcription:
         self._finalizes = FinalizeQueue(limits.finalize_timeout_ms)
         self.sessions = Sessions(limits, protocol, rng)
         self._quiet = Quiet(
-            self._buffer, self._feed, self.sessions, settings.rate
+            self._buffer,
+            self._feed,
+            self._queue,
+            self.sessions,
+            settings.rate,
         )
         self._replay = Replay(
             self._buffer,
