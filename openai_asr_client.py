@@ -214,7 +214,7 @@ class OpenAIASRClient:
         late_finals, late_final_words = core.late_finals
         return {
             "reconnects": core.sessions.reconnects,
-            "replayed_ms": core.exchange.replayed * 1000 // rate,
+            "replayed_ms": core.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
             "late_finals": late_finals,
             "late_final_words": late_final_words,

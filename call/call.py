@@ -109,8 +109,7 @@ class Call:
     @property
     def ignored(self) -> int:
         """Server messages that meant nothing here."""
-        core = self._client.core
-        return core.sessions.habits.unknown_events + core.exchange.malformed
+        return self._client.core.sessions.habits.unknown_events
 
     # -- life -------------------------------------------------------------
 

@@ -88,7 +88,6 @@ class AsrHandlers(AsrListener):
             f" {len(turn.text)} characters",
             LOG_CATEGORY_VENDOR,
         )
-        self._outage_reports = 0
         if turn.text:
             await self._send_result(turn, final=True)
             self._shown_language = ""

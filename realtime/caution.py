@@ -49,7 +49,6 @@ class Caution:
         self._not_before = 0.0
         self._stops: list[tuple[int, float]] = []
         self._machine = Machine(CautionState.NONE, CAUTION_MOVES)
-        self._position = 0
         self._deaths = 0.0
 
     @property
@@ -110,22 +109,26 @@ class Caution:
 
     def replay_ended(self) -> None:
         """What was sent at once ended without a final."""
+        self._deaths = 0.0
         self._machine.to(CautionState.TURNS)
 
-    def turn_ended(self, position: int, weight: float) -> bool:
-        """A session ended that had been sent only the turn from ``position``
-        on; True: that is to be passed over.
+    def delivered(self) -> None:
+        """A final came: whatever ended sessions, the next turn begins anew."""
+        self._deaths = 0.0
+        if self.careful:
+            self._machine.to(CautionState.TURNS)
+
+    def turn_ended(self, weight: float) -> bool:
+        """A session ended that had been sent only the first turn that is
+        undelivered; True: that is to be passed over.
 
         ``weight``: 1, or less where the end may be no matter of the turn.
         """
-        if position != self._position:
-            self._position = position
-            self._deaths = 0.0
-            self._machine.to(CautionState.TURNS)
         self._deaths += weight
         if self._deaths < MOST_DEATHS:
             self._machine.to(_NEXT[self.state])
             return False
+        self._deaths = 0.0
         self._machine.to(CautionState.TURNS)
         return True
 

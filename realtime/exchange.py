@@ -6,12 +6,10 @@ does what the state of things allows, whatever led there.
 
 from __future__ import annotations
 
-from .caution import Caution
 from .change import Attempt
 from .events import MalformedEvent, parse_event
 from .faults import Fault, fault_of_close, fault_of_error
 from .feed import Feed
-from .finalizes import FinalizeQueue
 from .in_force import SettingsInForce
 from .limits import Limits
 from .link import Link
@@ -25,11 +23,7 @@ from .sessions import Sessions
 
 
 class Exchange:
-    """Opens, feeds, reads and loses sessions.
-
-    ``replayed``: samples that were sent to more than one session.
-    ``malformed``: messages that were no events.
-    """
+    """Opens, feeds, reads and loses sessions."""
 
     def __init__(
         self,
@@ -39,22 +33,16 @@ class Exchange:
         progress: Progress,
         replay: Replay,
         quiet: Quiet,
-        finalizes: FinalizeQueue,
         in_force: SettingsInForce,
-        caution: Caution,
         limits: Limits,
     ) -> None:
-        self.replayed = 0
-        self.malformed = 0
         self._sessions = sessions
         self._feed = feed
         self._queue = queue
         self._progress = progress
         self._replay = replay
         self._quiet = quiet
-        self._finalizes = finalizes
         self._in_force = in_force
-        self._caution = caution
         self._grace = limits.close_grace_ms / 1000
 
     # -- connections ------------------------------------------------------
@@ -73,23 +61,19 @@ class Exchange:
         sessions = self._sessions
         stale = self._in_force.is_stale(sessions.attempt)
         link = sessions.opened(now, wall, not (stale or sessions.over))
-        if stale:
-            self._connect_again(now)
+        if stale and sessions.active is None:
+            sessions.plan(now)
         self.settle(now)
         return link
 
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
         attempt = self._sessions.not_opened()
-        if self._in_force.is_stale(attempt):
-            self._connect_again(now)
-        else:
+        if not self._in_force.is_stale(attempt):
             self._lost(attempt, fault, now)
-        self.settle(now)
-
-    def _connect_again(self, now: float) -> None:
-        if self._sessions.active is None:
+        elif self._sessions.active is None:
             self._sessions.plan(now)
+        self.settle(now)
 
     def closed(
         self, link: Link, close_code: int, reason: str, now: float
@@ -100,14 +84,17 @@ class Exchange:
         ``reason`` then says what happened.
         """
         behind = link.session.errors.behind(close_code, now)
-        if link is self._sessions.active:
-            self._replay.session_ended(link, 1.0)
-        self._broke(link, fault_of_close(close_code, reason, behind), now)
+        fault = fault_of_close(close_code, reason, behind)
+        self._broke(link, fault, now, by_audio=1.0)
         self.settle(now)
 
-    def _broke(self, link: Link, fault: Fault, now: float) -> None:
+    def _broke(
+        self, link: Link, fault: Fault, now: float, by_audio: float = 0.0
+    ) -> None:
         """The connection of ``link`` is no use any more; where it counted,
-        that is a loss."""
+        that is a loss.  ``by_audio``: may what it was sent be to blame?"""
+        if by_audio and link is self._sessions.active:
+            self._replay.session_ended(link, by_audio)
         if self._sessions.remove(link):
             self._lost(link.attempt, fault, now)
 
@@ -159,7 +146,7 @@ class Exchange:
         try:
             event = parse_event(message)
         except MalformedEvent:
-            self.malformed += 1
+            self._sessions.habits.unknown_events += 1
             return
         turn = session.receive(event, now)
         if turn is not None and not session.turns.by_client:
@@ -194,7 +181,7 @@ class Exchange:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
-        self._caution.tick(now)
+        self._progress.tick(now)
         for link in self._sessions.links:
             self._tick_link(link, now)
         self.settle(now)
@@ -209,16 +196,15 @@ class Exchange:
             return
         for info in session.errors.take(now - self._grace):
             self._queue.tell(ServerProblem(fault_of_error(info)))
-        active = link is self._sessions.active
         fault = link.tick(now)
-        if fault is not None and active:
+        if fault is not None:
             # The line is a likelier cause than what it was sent.
-            self._replay.session_ended(link, 0.5)
-        elif active:
+            self._broke(link, fault, now, by_audio=0.5)
+        elif link is self._sessions.active:
             fault = self._progress.check_answers(session, now)
             fault = fault or self._quiet.check(link, now)
-        if fault is not None:
-            self._broke(link, fault, now)
+            if fault is not None:
+                self._broke(link, fault, now)
         rollover_at = self._sessions.rollover_at()
         if rollover_at is not None and now >= rollover_at:
             self._sessions.plan(now)
@@ -226,7 +212,7 @@ class Exchange:
     def deadline(self) -> float | None:
         """When `tick` or `next_attempt` has something to do next."""
         times = [*self._in_force.times(), *self._sessions.times()]
-        times += self._finalizes.times() + self._caution.times()
+        times += self._progress.times()
         for link in self._sessions.links:
             times += self._times_of(link)
         return min(times, default=None)
@@ -239,10 +225,7 @@ class Exchange:
         told = [at + self._grace for at in session.errors.oldest_at()]
         times = told + link.times()
         if link is self._sessions.active:
-            times += self._progress.times(link)
-            switch_at = session.switch_at
-            if self._sessions.ready is not None and switch_at is not None:
-                times.append(switch_at)
+            times += self._progress.times_of(link)
         return times
 
     # -- whatever led there ---------------------------------------------------
@@ -283,7 +266,6 @@ class Exchange:
         self._in_force.taken_over(link)
         self._quiet.begin()
         replayed = self._replay.begin(link, now)
-        self.replayed += replayed
         session = link.session
         self._queue.tell(
             SessionReady(

@@ -157,9 +157,13 @@ def _rule_for_number(where: str, number: int) -> Rule | None:
 
 #: A time to wait in the text of an error: "Please try again in 1m3.2s."
 #: or "Please retry after 26 seconds."
-_TIME = r"(\d{1,6}(?:\.\d{1,6})?) ?(h|ms|m|s|)[a-z]*"
-_WISH = re.compile(rf"(?:try again|retry) (?:in|after) ((?:{_TIME} ?)+)", re.I)
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "": 1.0, "ms": 0.001}
+_TIME = (
+    r"(\d{1,6}(?:\.\d{1,6})?) ?"
+    r"(h|hrs?|hours?|ms|msecs?|milliseconds?|m|mins?|minutes?|s|secs?|seconds?|)"
+)
+_WISH = re.compile(
+    rf"(?:try again|retry) (?:in|after) ((?:{_TIME} ?)+)(?!\w)", re.I
+)
 
 
 def wish_s(info: ErrorInfo) -> float:
@@ -168,7 +172,13 @@ def wish_s(info: ErrorInfo) -> float:
     if asked is None:
         return 0.0
     parts = re.findall(_TIME, asked[1].lower())
-    return _bounded(sum(float(count) * _UNITS[unit] for count, unit in parts))
+    return _bounded(sum(float(count) * _seconds(unit) for count, unit in parts))
+
+
+def _seconds(unit: str) -> float:
+    if unit.startswith(("ms", "milli")):
+        return 0.001
+    return {"h": 3600.0, "m": 60.0}.get(unit[:1], 1.0)
 
 
 def passes(info: ErrorInfo) -> bool:

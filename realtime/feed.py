@@ -205,7 +205,8 @@ class Feed:
             return self._bound.is_long(turn.begin, mark)
         if mark - session.turns.boundary < self._min_commit:
             return False
-        if any(turn.text for turn in session.turns):
+        turn = session.turns.uncommitted_turn()
+        if turn is not None and turn.text:
             return True
         return self._buffer.has_speech(session.turns.boundary, mark)
 

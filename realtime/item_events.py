@@ -7,6 +7,7 @@ once, and a lost notice is noticed.
 from __future__ import annotations
 
 from .chain import ItemChain
+from .errors import ErrorInfo, error_of
 from .events import ServerEvent, clean_id
 from .habits import ServerHabits
 from .sent_audio import SentAudio
@@ -48,6 +49,19 @@ class ItemEvents:
             return self._on_transcription(part, event, now)
         self._habits.unknown_events += 1
         return None
+
+    def on_nothing_to_commit(self, error: ErrorInfo, now: float) -> None:
+        """A detector of its own ended the turn first; or, where it has none,
+        it lost the audio: that turn has failed."""
+        turns = self._turns
+        commit = turns.drop_commit(error.event_id)
+        if commit is None or not turns.by_client:
+            return
+        turn = commit.turn or turns.turn(commit.event_id)
+        if turn is not None and not turn.committed:
+            turn.begin, turn.end = commit.begin, commit.end
+            turn.commit(now)
+            turn.fail(error, now)
 
     # -- the server's detector ----------------------------------------------
 
@@ -150,7 +164,7 @@ class ItemEvents:
             return None
         self._commit(item_id, now)
         if part == "failed":
-            turn.fail(event, now)
+            turn.fail(error_of(event.fields), now)
         else:
             turn.complete(event)
         return turn
@@ -168,7 +182,7 @@ class ItemEvents:
             turn.complete(event)
             return turn
         elif part == "failed":
-            turn.fail(event, now)
+            turn.fail(error_of(event.fields), now)
         return None
 
     def ended_at(self, turn: Turn) -> float | None:

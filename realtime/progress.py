@@ -133,7 +133,15 @@ class Progress:
         if self._caution.careful and not self.undelivered:
             self._caution.over()
 
-    def times(self, link: Link) -> list[float]:
+    def tick(self, now: float) -> None:
+        """What may go out from now on?"""
+        self._caution.tick(now)
+
+    def times(self) -> list[float]:
+        """When something becomes due, whichever session there is."""
+        return self._finalizes.times() + self._caution.times()
+
+    def times_of(self, link: Link) -> list[float]:
         """When something becomes due that the active session owes."""
         return [
             *self._answer_times(link.session),

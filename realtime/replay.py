@@ -28,7 +28,10 @@ _PAUSE_MS = 120
 
 class Replay:
     """Feeds a session from the watermark on: one that takes over, or the same
-    once more where a turn failed."""
+    once more where a turn failed.
+
+    ``replayed``: samples that were sent more than once.
+    """
 
     def __init__(
         self,
@@ -51,6 +54,7 @@ class Replay:
         self._resend = Resend(limits.turn_timeout_ms / 1000, rng)
         #: Is the active session fed again, and has it delivered nothing?
         self._barren = False
+        self.replayed = 0
         #: The furthest that sessions were sent which ended on one turn.
         self._ended_at = 0
         #: Replays for a broken chain since the last turn was delivered.
@@ -69,6 +73,7 @@ class Replay:
         self._caution.hold(self._wishes(now))
         replayed = max(self._feed.sent_to - buffer.watermark, 0)
         self._barren = replayed > 0
+        self.replayed += replayed
         return replayed
 
     def _first_position(self) -> int:
@@ -107,6 +112,7 @@ class Replay:
     def delivered(self) -> None:
         """A final went out."""
         self._barren = False
+        self._caution.delivered()
 
     # -- turns that fail ----------------------------------------------------
 
@@ -161,6 +167,7 @@ class Replay:
             resend.sent()
         elif self._is_pause(link.session):
             resend.sent()
+            self.replayed += self._feed.sent_to - self._buffer.watermark
             link.rewind(self._first_position())
             self._repeat_marks()
             self._caution.hold(self._wishes(now))
@@ -195,25 +202,40 @@ class Replay:
         """The active one, not by our wish.  ``weight``: how likely what it
         was sent is to blame, 0 to 1."""
         begin, sent = self._buffer.watermark, link.session.sent
-        if not (self._barren and self._buffer.has_speech(begin, sent)):
+        if not self._barren:
             return
-        if self._caution.careful:
-            self._ended_at = max(self._ended_at, sent)
-            if self._caution.turn_ended(begin, weight):
-                self._pass_over(link.session, max(self._ended_at, begin))
-                self._ended_at = 0
-        else:
+        if not self._caution.careful:
             self._caution.replay_ended()
             self._ended_at = 0
+        elif self._buffer.has_speech(begin, sent):
+            self._ended_at = max(self._ended_at, sent)
+            if self._caution.turn_ended(weight):
+                self._pass_over(link.session, self._ended_at)
+                self._ended_at = 0
 
     def _pass_over(self, session: Session, sent: int) -> None:
         """Report the first undelivered turn, and go on behind it."""
         buffer = self._buffer
-        end = buffer.next_mark(buffer.watermark)
-        if end is None or not session.turns.by_client:
-            end = buffer.pause_after(sent, self._queue.samples(_PAUSE_MS))
+        end = self._end_of_first(session, sent)
         turn = Turn("", buffer.watermark, session.settings, end)
         text = "each session ends while it transcribes this turn"
         self._queue.failed(turn, Fault("report", "turn_ends_sessions", text))
         self._resend.over()
         buffer.advance(end)
+
+    def _end_of_first(self, session: Session, sent: int) -> int:
+        """Where the first undelivered turn ends, as far as is known."""
+        buffer, head = self._buffer, session.turns.head()
+        if session.turns.by_client:
+            mark = buffer.next_mark(buffer.watermark)
+            if mark is not None:
+                return mark
+        elif head is not None and head.end is not None:
+            return head.end
+        longest = self._queue.samples(session.settings.longest_pause_ms)
+        begin = buffer.first_sound(buffer.watermark)
+        if begin is not None and longest:
+            pause = buffer.first_pause(begin, sent, longest)
+            if pause is not None:
+                return pause
+        return buffer.pause_after(sent, self._queue.samples(_PAUSE_MS))

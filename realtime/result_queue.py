@@ -100,7 +100,7 @@ class ResultQueue:
 
     def failed(self, turn: Turn, fault: Fault) -> None:
         """Report that a turn's audio is given up."""
-        if turn.begin < self._buffer.start:
+        if max(turn.begin, self._buffer.watermark) < self._buffer.start:
             # Whether its padding was silence cannot be seen any more.
             turn.start = max(turn.begin, self._spoken_to)
         result = self._result(turn, "", turn.end)

@@ -223,7 +223,7 @@ class Session:
 
     def _on_error(self, info: ErrorInfo, now: float) -> None:
         if info.code == "input_audio_buffer_commit_empty":
-            self.turns.drop_commit(info.event_id)
+            self.items.on_nothing_to_commit(info, now)
         elif self.state is SessionState.UPDATING and info.event_id in (
             "",
             _CHANGE_ID,

@@ -117,8 +117,10 @@ class Sessions:
 
     def times(self) -> list[float]:
         """When something of the above becomes due."""
-        both = (self.due_at(), self.rollover_at())
-        return [time for time in both if time is not None]
+        times = [self.due_at(), self.rollover_at()]
+        if self.ready is not None and self.active is not None:
+            times.append(self.active.session.switch_at)
+        return [time for time in times if time is not None]
 
     # -- opening ------------------------------------------------------------
 
@@ -280,12 +282,9 @@ class Sessions:
         return self._backoff.next_delay()
 
     def progressed(self, watermark: int) -> None:
-        """Everything before it is delivered.
-
-        It takes some audio to say that what was lost before has been made up
-        for: a server that ends each session with a word or an error would be
-        dialed without an end.
-        """
+        """Everything before it is delivered.  It takes some audio to begin
+        anew: a server that ends each session with a word would be dialed
+        without an end."""
         assert self.active is not None
         rate = self.active.session.settings.rate
         if watermark - self._progress_at >= _PROGRESS_MS * rate // 1000:

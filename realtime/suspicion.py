@@ -118,8 +118,10 @@ class Suspicion:
         self._amount = sound.length
         if not self._runs:
             self._machine.to(_S.SILENT_TOO if again else _S.SILENT)
-            # The last chance is one for all of it.
-            part = sound.last - 1 if again else sound.first
+            # Where all of it is let go, all of it has its time.
+            enough = self._enough(now)
+            asks = not again and enough is not None and sound.length >= enough
+            part = sound.first if asks else sound.last - 1
             self._since = link.looked_since(part)
             self._quiet_from, self.quiet_to = start, quiet
         return True

@@ -74,7 +74,7 @@ class Transcription:
         self._quiet = Quiet(
             self._buffer, self._feed, self.sessions, settings.rate
         )
-        replay = Replay(
+        self._replay = Replay(
             self._buffer,
             self._feed,
             self._queue,
@@ -88,7 +88,7 @@ class Transcription:
             self._buffer,
             self._queue,
             self.sessions,
-            replay,
+            self._replay,
             self._quiet,
             caution,
             self._finalizes,
@@ -107,11 +107,9 @@ class Transcription:
             self._feed,
             self._queue,
             self.progress,
-            replay,
+            self._replay,
             self._quiet,
-            self._finalizes,
             self._in_force,
-            caution,
             limits,
         )
 
@@ -162,6 +160,11 @@ class Transcription:
         """How many early finals differed from the server's last word, and in
         how many words."""
         return self._queue.late_finals, self._queue.late_final_words
+
+    @property
+    def replayed(self) -> int:
+        """Samples that were sent more than once."""
+        return self._replay.replayed
 
     @property
     def speaking(self) -> bool:

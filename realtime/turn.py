@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from .errors import ErrorInfo, error_of
+from .errors import ErrorInfo
 from .events import MAX_TEXT, MAX_TOKENS, ServerEvent, clean_language
 from .settings import SessionSettings
 from .states import Machine
@@ -151,8 +151,8 @@ class Turn:
         )
         self.logprobs = event.logprobs() or self.logprobs
 
-    def fail(self, event: ServerEvent, now: float) -> None:
-        """``failed``."""
+    def fail(self, failure: ErrorInfo, now: float) -> None:
+        """``failed``, or its commit was refused."""
         self._machine.to(TurnState.FAILED)
-        self.failure = error_of(event.fields)
+        self.failure = failure
         self.failed_at = now

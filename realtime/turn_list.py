@@ -87,6 +87,12 @@ class TurnList:
                 return turn
         return None
 
+    def uncommitted_turn(self) -> Turn | None:
+        """The same, where no commit of ours is out that ends it."""
+        turn, commits = self.open_turn(), self.commits
+        known = turn and not (commits and turn.begin < commits[-1].end)
+        return turn if known else None
+
     def head(self) -> Turn | None:
         """The first undelivered turn."""
         return next(iter(self), None)
@@ -140,18 +146,18 @@ class TurnList:
         if self.by_client:
             self.boundary = end
 
-    def drop_commit(self, event_id: str) -> None:
+    def drop_commit(self, event_id: str) -> Commit | None:
         """The server found nothing to commit; ``event_id`` may be ""."""
         for commit in self.commits:
             if event_id in (commit.event_id, ""):
                 self.commits.remove(commit)
-                return
+                return commit
+        return None
 
     def drop_open(self) -> None:
-        """What no commit was sent for is discarded; it will get another
-        item."""
-        turn, commits = self.open_turn(), self.commits
-        if turn and not (commits and turn.begin < commits[-1].end):
+        """What no commit was sent for will get another item."""
+        turn = self.uncommitted_turn()
+        if turn is not None:
             self.drop(turn)
 
     def begin_again(self, position: int) -> None:

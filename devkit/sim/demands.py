@@ -83,6 +83,7 @@ class Demands:
         self._not_before = 0.0
         self._sessions = 0
         self._lost = 0
+        self._suspected = 0
         #: Words that two sessions were silent about: they count as no speech.
         self.let_go = 0
 
@@ -106,6 +107,7 @@ class Demands:
             self._errors.append(self._call.now)
         if isinstance(result, SessionLost):
             self._lost += 1
+            self._suspected += result.fault.code == "no_turn"
         elif isinstance(result, SessionReady):
             self._sessions += 1
         if isinstance(result, TurnFailed):
@@ -202,8 +204,12 @@ class Demands:
         ]
         silent_s += self._troubles.silent_about[word]
         # After a false alarm the next suspicion needs more.
-        again = self.let_go or "steady_sound" in self._call.kinds
-        return is_no_speech(silent_s * 2 if again else silent_s)
+        again = (
+            self.let_go
+            or self._suspected >= 2
+            or "steady_sound" in self._call.kinds
+        )
+        return any(silent_s) if again else is_no_speech(silent_s)
 
     def _check_told(self, connection: SimConnection, at: float) -> None:
         since = connection.ears.numb_at or 0.0
