@@ -21,9 +21,7 @@ def die(core: ScriptedCore) -> None:
     core.session()
 
 
-def dying(
-    barren: int, silence_s: float = 0, **limits: int
-) -> ScriptedCore:
+def dying(barren: int, silence_s: float = 0, **limits: int) -> ScriptedCore:
     """So many replays of three turns of ours ended without a final."""
     core = ScriptedCore(**limits)
     core.session()
@@ -44,7 +42,8 @@ def deliver(core: ScriptedCore, item: str) -> None:
 def messages(core: ScriptedCore) -> list[int]:
     """The sizes of the messages with audio, in ms."""
     sizes = [
-        len(event["audio"]) * 3 // 4 for event in core.sent
+        len(event["audio"]) * 3 // 4
+        for event in core.sent
         if event["type"] == APPEND
     ]
     return [size * 1000 // ms(1000) for size in sizes]
@@ -60,7 +59,11 @@ def test_after_a_barren_replay_the_next_turn_waits_for_the_final():
     core = dying(1)
     core.wait(5)
     assert core.audio == TURNS[0]
-    deliver(core, "a")
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="a")
+    core.wait(5)
+    assert core.audio == TURNS[0]
+    core.transcribed("completed", "a", transcript="a")
     core.wait(5)
     assert core.audio == TURNS[0] + TURNS[1]
     deliver(core, "b")
