@@ -62,7 +62,7 @@ def done(core: ScriptedCore, item: str, text: str) -> None:
     core.transcribed("completed", item, transcript=text)
 
 
-# -- when ---------------------------------------------------------------------------
+# -- when --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_nearly_full_buffer_waits_for_nothing():
     assert core.of(AudioDropped) == []
 
 
-# -- where --------------------------------------------------------------------------
+# -- where -------------------------------------------------------------
 
 
 def test_the_same_session_gets_the_same_audio_of_a_turn_of_ours():
@@ -200,7 +200,7 @@ def len_ms(core: ScriptedCore) -> int:
     return len(core.audio) * 1000 // ms(1000)
 
 
-# -- turns behind it ------------------------------------------------------------------
+# -- turns behind it ---------------------------------------------------
 
 
 def two(error: dict[str, str]) -> ScriptedCore:

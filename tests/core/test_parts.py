@@ -150,14 +150,14 @@ _SENDING = st.lists(
 def test_a_session_counts_on_where_its_audio_is_sent_again(steps, last):
     clock = SentAudio(8000)
     sent: list[int] = []
-    for step, ms in [*steps, ("append", last)]:
+    for step, size in [*steps, ("append", last)]:
         if step == "append":
-            sent += range(clock.end, clock.end + ms * 8, 8)
-            clock.append(ms * 8)
+            sent += range(clock.end, clock.end + size * 8, 8)
+            clock.append(size * 8)
         elif step == "skip":
-            clock.skip_to(clock.end + ms * 8)
+            clock.skip_to(clock.end + size * 8)
         else:
-            clock.rewind(max(clock.end - ms * 8, 0))
+            clock.rewind(max(clock.end - size * 8, 0))
             # What it was sent before is not asked for any more.
             sent = [-1] * len(sent)
     assert clock.samples == len(sent) * 8

@@ -47,7 +47,7 @@ def let_go(core: ScriptedCore, audio: bytes) -> None:
     assert goes_on(core)
 
 
-# -- before speech_started ------------------------------------------------------
+# -- before speech_started ---------------------------------------------
 
 
 def test_it_is_told_once_after_11_s_and_another_session_gets_the_sound():
@@ -187,7 +187,7 @@ def test_a_finalize_is_not_answered_before_its_bound():
     assert [end.timed_out for end in core.of(FinalizeEnd)] == [True]
 
 
-# -- after speech_started ---------------------------------------------------------
+# -- after speech_started ----------------------------------------------
 
 
 def frozen_in_a_turn() -> ScriptedCore:
