@@ -231,8 +231,7 @@ class Exchange:
     # -- whatever led there ---------------------------------------------------
 
     def settle(self, now: float) -> None:
-        """Deliver, take over, go on with a change, answer finalizes: whatever
-        the state of things allows by now; nothing where that is nothing."""
+        """Do whatever the state of things allows by now."""
         if not self._sessions.stopped:
             self._progress.deliver(now)
             self._take_over(now)
