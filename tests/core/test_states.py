@@ -190,7 +190,33 @@ def silent_about_what_the_one_before_heard() -> None:
     core.quiet(8)
 
 
+def refused_after_deaths(deaths: int) -> None:
+    """So many sessions end on the only turn, and then it is refused."""
+    core = ScriptedCore()
+    core.session()
+    core.hear(word_audio(1) * 10, commit=True)
+    for _ in range(1 + deaths):
+        core.core.exchange.closed(core.link, 1011, "", core.now)
+        core.wait(12)
+        core.session()
+    for item in ("a", "b"):
+        core.wait(2)
+        core.committed(item, None)
+        error = {"code": "insufficient_quota"}
+        core.transcribed("failed", item, error=error)
+
+
+def refused_when_slower() -> None:
+    refused_after_deaths(2)
+
+
+def refused_when_slowest() -> None:
+    refused_after_deaths(3)
+
+
 RARE = (
+    refused_when_slower,
+    refused_when_slowest,
     nearly_full_while_a_failed_turn_waits,
     nearly_full_while_a_pause_is_waited_for,
     silent_about_what_the_one_before_heard,
