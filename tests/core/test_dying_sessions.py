@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from scripted_core import APPEND, COMMIT, ScriptedCore
+from scripted_core import APPEND, COMMIT, SERVER, ScriptedCore
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Final,
@@ -96,6 +96,47 @@ def test_a_turn_that_ends_three_sessions_is_told_and_passed_over():
     deliver(core, "c")
     assert core.finals == ["b", "c"]
     assert len(core.of(TurnFailed)) == 1
+
+
+def test_an_end_of_the_line_counts_half():
+    core = dying(1)
+    for _ in range(6):
+        assert core.of(TurnFailed) == []
+        core.answers_pings = False
+        core.wait(25)
+        core.answers_pings = True
+        core.session()
+        core.link.take_ping()
+    assert [turn.fault.code for turn in core.of(TurnFailed)] == [
+        "turn_ends_sessions"
+    ]
+
+
+def test_a_turn_of_the_servers_is_waited_for_as_well():
+    core = ScriptedCore(SERVER)
+    core.session()
+    for word in (1, 2):
+        core.live(word_audio(word) * 40)
+        core.quiet(1)
+    die(core)
+    core.answers_pings = False
+    die(core)
+    # Its detector hears each second before the next one goes out.
+    for seconds in (1, 2):
+        assert len(core.audio) == ms(1000 * seconds)
+        core.core.exchange.pong(core.link, core.now)
+        if seconds == 1:
+            core.look()
+    core.started("a", 0)
+    core.stopped("a", 1700)
+    core.committed("a", None)
+    core.answers_pings = True
+    core.wait(5)
+    assert len(core.audio) == ms(2000)
+    core.transcribed("completed", "a", transcript="one")
+    core.wait(1)
+    assert word_audio(2) * 40 in core.audio
+    assert core.finals == ["one"]
 
 
 def test_few_large_messages_where_their_number_may_be_what_kills():
