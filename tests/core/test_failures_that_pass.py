@@ -195,6 +195,25 @@ def test_ten_turns_that_fail_cost_no_connection():
     assert core.core.sessions.reconnects == 0
 
 
+def test_ten_turns_of_which_one_is_heard_at_a_time_cost_none_either():
+    core = ScriptedCore()
+    core.session()
+    left = [str(number) for number in range(10)]
+    for text in left:
+        core.hear(word_audio(int(text)) * 10, commit=True)
+    while left:
+        items = [f"{text} of {len(left)}" for text in left]
+        for item in items:
+            core.committed(item, None)
+        done(core, items[0], left.pop(0))
+        for item in items[1:]:
+            fail(core, item)
+        core.wait(3)
+    assert core.finals == [str(number) for number in range(10)]
+    assert core.troubles == []
+    assert core.core.sessions.reconnects == 0
+
+
 def len_ms(core: ScriptedCore) -> int:
     """How much audio this connection was sent."""
     return len(core.audio) * 1000 // ms(1000)
