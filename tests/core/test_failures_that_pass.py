@@ -201,10 +201,12 @@ def test_ten_turns_of_which_one_is_heard_at_a_time_cost_none_either():
     left = [str(number) for number in range(10)]
     for text in left:
         core.hear(word_audio(int(text)) * 10, commit=True)
+    last = None
     while left:
-        items = [f"{text} of {len(left)}" for text in left]
+        items = [f"{text}_{len(left)}" for text in left]
         for item in items:
-            core.committed(item, None)
+            core.committed(item, last)
+            last = item
         done(core, items[0], left.pop(0))
         for item in items[1:]:
             fail(core, item)
