@@ -55,6 +55,12 @@ _MEANS: dict[Verdict, tuple[str, str]] = {
     "ignore": ("none", "nothing"),
     "report": ("1000", "goes on"),
 }
+#: Of the words of our own, those that say how a session or a turn fares; the
+#: template has them all.
+_OURS: dict[Verdict, tuple[str, ...]] = {
+    "retry": ("no_answer", "no_turn", "no_turn_end"),
+    "report": ("no_result", "turn_ends_sessions"),
+}
 
 
 def _row(rule: Rule) -> str:
@@ -80,9 +86,11 @@ def document() -> str:
 def short_table() -> str:
     """The README's version: one row for each thing that the extension does."""
     lines = ["| the extension | code | when |\n|---|---|---|\n"]
-    verdicts: tuple[Verdict, ...] = ("fatal", "at_once", "retry")
+    verdicts: tuple[Verdict, ...] = ("fatal", "at_once", "retry", "report")
     for verdict in verdicts:
         groups = []
+        if verdict in _OURS:
+            groups.append(", ".join(f"`{word}`" for word in _OURS[verdict]))
         for where, title in (
             ("code", ""),
             ("refusal", "CLOSE 1008, 3000, 4000 after or with "),

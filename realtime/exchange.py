@@ -49,8 +49,7 @@ class Exchange:
 
     def next_attempt(self, now: float) -> Attempt | None:
         """The connection that the client shall open, once; or None."""
-        due_at = self._sessions.due_at()
-        if due_at is None or now < due_at:
+        if (at := self._sessions.due_at()) is None or now < at:
             return None
         attempt = self._in_force.attempt(now)
         self._sessions.dial(attempt)
@@ -69,6 +68,7 @@ class Exchange:
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
         attempt = self._sessions.not_opened()
+        self._in_force.heed(attempt, fault, now)
         if not self._in_force.is_stale(attempt):
             self._lost(attempt, fault, now)
         elif self._sessions.active is None:
@@ -96,6 +96,7 @@ class Exchange:
         if by_audio and link is self._sessions.active:
             self._replay.session_ended(link, by_audio)
         if self._sessions.remove(link):
+            self._in_force.heed(link.attempt, fault, now)
             self._lost(link.attempt, fault, now)
 
     def recover(self, fault: Fault, now: float) -> None:
@@ -114,8 +115,7 @@ class Exchange:
         plan what follows."""
         if self._in_force.attempt_failed(attempt, fault, now):
             return
-        told = self._sessions.lost(fault, now)
-        if told is not None:
+        if (told := self._sessions.lost(fault, now)) is not None:
             self._queue.tell(told)
         if isinstance(told, SessionLost) and told.fault.fatal:
             self._progress.give_up("given_up")
@@ -205,8 +205,7 @@ class Exchange:
             fault = fault or self._quiet.check(link, now)
             if fault is not None:
                 self._broke(link, fault, now)
-        rollover_at = self._sessions.rollover_at()
-        if rollover_at is not None and now >= rollover_at:
+        if (at := self._sessions.rollover_at()) is not None and now >= at:
             self._sessions.plan(now)
 
     def deadline(self) -> float | None:

@@ -80,7 +80,7 @@ class SettingsInForce:
             now + within_s,
         )
         if by_session:
-            self._sessions.plan(now)
+            self._sessions.plan(now, asked=True)
 
     def readdress(self, address: object) -> None:
         """An equal address; but the client may have more in it than that."""
@@ -110,6 +110,12 @@ class SettingsInForce:
             return attempt.change is not self._change
         wanted = self.settings, self.address
         return (attempt.settings, attempt.address) != wanted
+
+    def heed(self, attempt: Attempt, fault: Fault, now: float) -> None:
+        """An attempt, or the session it led to, ended: perhaps with a time to
+        wait, which holds for this address only."""
+        if attempt.address == self.address or self._sessions.active is None:
+            self._sessions.heed(fault.retry_after, now)
 
     def attempt_failed(
         self, attempt: Attempt | None, fault: Fault, now: float
@@ -172,10 +178,13 @@ class SettingsInForce:
         self._plan_session(now)
 
     def _plan_session(self, now: float) -> None:
-        if self._sessions.active is not None:
-            # One that waits for a pause is no use any more.
-            self._sessions.drop_standby()
-        self._sessions.plan_unless_due(now)
+        sessions = self._sessions
+        if sessions.active is None:
+            sessions.plan_unless_due(now)
+            return
+        # One that waits for a pause is no use any more.
+        sessions.drop_standby()
+        sessions.plan(now, asked=True)
 
     def _look_for_answer(self, session: Session, now: float) -> None:
         if session.refused is not None:

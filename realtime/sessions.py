@@ -11,7 +11,7 @@ import random
 from dataclasses import replace
 from enum import Enum
 
-from .backoff import Backoff
+from .backoff import Retries
 from .change import Attempt
 from .faults import Fault
 from .habits import ServerHabits
@@ -21,11 +21,6 @@ from .results import ServerProblem, SessionLost
 from .session import Session
 from .settings import ProtocolChoice
 from .states import Machine
-
-#: Between attempts to open the session that follows, at least, in seconds.
-_SPARE_PAUSE_S = 1.0
-#: So much audio has to be delivered before the back-off begins anew, in ms.
-_PROGRESS_MS = 300
 
 
 class NextState(Enum):
@@ -70,12 +65,8 @@ class Sessions:
         self._due_at = 0.0
         self._attempt: Attempt | None = None
         self._had_one = False
-        self._backoff = Backoff(rng)
-        #: Of the session that follows a living one, which is another matter.
-        self._next_backoff = Backoff(rng)
+        self._backoff = Retries(rng)
         self._next_refused = False
-        #: What was delivered when the back-off began anew.
-        self._progress_at = 0
 
     # -- what there is ------------------------------------------------------
 
@@ -124,15 +115,17 @@ class Sessions:
 
     # -- opening ------------------------------------------------------------
 
-    def plan(self, at: float) -> None:
-        """Open a connection at a time; one that is on its way comes first."""
+    def plan(self, at: float, *, asked: bool = False) -> None:
+        """Open a connection at a time, and not before the one that the
+        service named, but where a user ``asked`` for it; one that is on its
+        way comes first."""
         planned = self.next_state in (NextState.NONE, NextState.DUE)
         if planned and not self.over:
             self._next.to(NextState.DUE)
-            self._due_at = at
+            self._due_at = at if asked else max(at, self._backoff.not_before)
 
     def plan_unless_due(self, at: float) -> None:
-        """The same, but the back-off of an outage stays as it is."""
+        """The same, but the back-off that there is stays as it is."""
         if self.next_state is not NextState.DUE:
             self.plan(at)
 
@@ -164,9 +157,10 @@ class Sessions:
             link.close()
         return link
 
-    def not_opened(self) -> Attempt | None:
+    def not_opened(self) -> Attempt:
         """It did not; returns what was tried."""
         attempt, self._attempt = self._attempt, None
+        assert attempt is not None, "no connection was asked for"
         self._next.to(NextState.NONE)
         return attempt
 
@@ -186,7 +180,7 @@ class Sessions:
         recovered, self._had_one = self._had_one, True
         self.reconnects += recovered
         self.allow_next()
-        self._next_backoff.reset()
+        self._backoff.taken_over()
         return recovered
 
     def allow_next(self) -> None:
@@ -236,7 +230,7 @@ class Sessions:
         if self.over:
             return None
         if self.active is not None:
-            return self._next_lost(fault, now)
+            return self._next_lost(self.active.session.expires_at, fault, now)
         delay = 0.0
         replaced = self.ready is not None
         if replaced:
@@ -246,28 +240,32 @@ class Sessions:
             self._end_next()
             self.fatal = fault
         else:
-            delay = self._backoff.next_delay(fault.retry_after)
-            self.plan(now + delay)
-        return SessionLost(
-            fault,
-            round(delay * 1000),
-            self._backoff.attempt,
-            self._had_one,
-            replaced,
-        )
+            due_at = now + self._backoff.after_loss()
+            # Where the next one was refused before, that time stays.
+            self.plan(self.due_at() or due_at)
+            delay = max((self.due_at() or due_at) - now, 0.0)
+        tries, retry_ms = self._backoff.attempt, round(delay * 1000)
+        return SessionLost(fault, retry_ms, tries, self._had_one, replaced)
 
-    def _next_lost(self, fault: Fault, now: float) -> ServerProblem | None:
-        """The next session did not come about; the call goes on with the one
-        there is."""
-        if not fault.fatal:
-            wish = max(fault.retry_after, _SPARE_PAUSE_S)
-            self.plan(now + self._next_backoff.next_delay(wish))
+    def heed(self, wish: float, now: float) -> None:
+        """The service asked to wait so many seconds; 0.0: it did not."""
+        self._backoff.heed(wish, now)
+
+    def _next_lost(
+        self, end: float | None, fault: Fault, now: float
+    ) -> ServerProblem | None:
+        """The next session did not come about.  Told is what only a person
+        can mend, while there is time to do so, and that an outage is ahead."""
+        if fault.fatal:
+            self._next_refused = True
+            self._end_next()
+            return _problem(fault, "the next session is refused")
+        self.plan(now + self._backoff.beside())
+        if end is None or not now < end <= self._due_at:
             return None
-        # Nobody but a person can mend it, and there is time to do so.
-        self._next_refused = True
-        self._end_next()
-        text = f"the next session is refused: {fault.message}"
-        return ServerProblem(Fault("report", fault.code, text))
+        left, wait = round(end - now), round(self._due_at - now)
+        text = f"this session ends in {left} s, the next is tried in {wait} s"
+        return _problem(fault, text)
 
     def _end_next(self) -> None:
         """Nothing further is planned."""
@@ -279,17 +277,13 @@ class Sessions:
 
     def retry_delay(self) -> float:
         """How long to wait before audio is sent again, in s."""
-        return self._backoff.next_delay()
+        return self._backoff.after_loss()
 
     def progressed(self, watermark: int) -> None:
-        """Everything before it is delivered.  It takes some audio to begin
-        anew: a server that ends each session with a word would be dialed
-        without an end."""
+        """Everything before it is delivered."""
         assert self.active is not None
         rate = self.active.session.settings.rate
-        if watermark - self._progress_at >= _PROGRESS_MS * rate // 1000:
-            self._progress_at = watermark
-            self._backoff.reset()
+        self._backoff.progressed(watermark, rate)
 
     def stop(self) -> None:
         """The call is over."""
@@ -299,3 +293,10 @@ class Sessions:
             link.session.end()
         if self.next_state is NextState.DUE:
             self._next.to(NextState.NONE)
+
+
+def _problem(fault: Fault, text: str) -> ServerProblem:
+    """What to tell of a next session that did not come about."""
+    return ServerProblem(
+        Fault("report", fault.code, f"{text}: {fault.message}")
+    )

@@ -455,7 +455,7 @@ class Call(CallState):
             return  # the client closes such a socket
         fault = self._refusal()
         if fault is not None:
-            self.watch.demands.refused(fault)
+            self.watch.refused(fault)
             self.core.exchange.failed(fault, self.now)
             return
         self.opened += 1

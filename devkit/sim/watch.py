@@ -6,8 +6,12 @@ from bisect import bisect_left
 from collections import deque
 from itertools import pairwise
 
-from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
+from ten_packages.extension.openai_asr_python.realtime.backoff import (
+    Backoff,
+    Retries,
+)
 from ten_packages.extension.openai_asr_python.realtime.change import PATIENCE_S
+from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
@@ -73,6 +77,11 @@ class Watch:
         self._lost_at: float | None = None
         self._refused_beside: Link | None = None
         self._refusals_to_tell = 0
+        #: The time that the service named: between these.
+        self._wish = (0.0, 0.0)
+        #: Was the next session tried beside the one that is active?
+        self._tried_beside = False
+        self._warned_of: Link | None = None
 
     # -- input -------------------------------------------------------------
 
@@ -81,6 +90,11 @@ class Watch:
         demand(self._call.core.fatal is None, "connects after a fatal fault")
         demand(not self._call.stopped, "connects after the end")
         demand(self._is_needed(), "connects while all is well")
+        attempt = self._call.core.sessions.attempt
+        if attempt is not None and attempt.change is None:
+            early = self._wish[0] - now
+            demand(early < 0.001, f"connects {early:.3f} s before Retry-After")
+            self._tried_beside |= self._call.core.active is not None
         self.demands.attempt(now)
         self._attempts.append(now)
         while self._attempts[0] < now - 5:
@@ -111,14 +125,18 @@ class Watch:
         elif isinstance(result, ServerProblem):
             if "next session is refused" in result.fault.message:
                 self._refusals_to_tell -= 1
+            elif "this session ends in" in result.fault.message:
+                self._on_outage_ahead()
         elif isinstance(result, SessionLost):
             self._on_lost(result)
             if self._lost_at is None:
                 self._lost_at = self._call.now
-        elif isinstance(result, SessionReady) and self._lost_at is not None:
-            outage = self._call.now - self._lost_at
-            self.longest_outage = max(self.longest_outage, outage)
-            self._lost_at = None
+        elif isinstance(result, SessionReady):
+            self._tried_beside = False
+            if self._lost_at is not None:
+                outage = self._call.now - self._lost_at
+                self.longest_outage = max(self.longest_outage, outage)
+                self._lost_at = None
 
     def step(self) -> None:
         """The call has settled: what must hold now?"""
@@ -167,6 +185,25 @@ class Watch:
             session.stuck or not core._feed.has_packet(link),
             "a packet waits that could go out",
         )
+
+    def refused(self, fault: Fault) -> None:
+        """A connection is refused."""
+        self.demands.refused(fault)
+        self._heed(fault)
+
+    def _heed(self, fault: Fault) -> None:
+        """The service may have named a time to wait."""
+        now, wish = self._call.now, fault.retry_after
+        if wish:
+            self._wish = now + wish, now + 1.25 * wish
+
+    def _on_outage_ahead(self) -> None:
+        """The next session will be late: told once, and while it matters."""
+        active = self._call.core.active
+        demand(active is not self._warned_of, "an outage is announced twice")
+        self._warned_of = active
+        end = active and active.session.expires_at
+        demand(bool(end and end > self._call.now), "no session ends")
 
     def refused_spare(self, active: Link) -> None:
         """The next session is refused for a reason that lasts."""
@@ -458,6 +495,8 @@ class Watch:
             )
 
     def _on_lost(self, lost: SessionLost) -> None:
+        self._heed(lost.fault)
+        tried_beside, self._tried_beside = self._tried_beside, False
         if lost.fault.fatal or lost.replaced:
             return
         self._note_progress()
@@ -468,17 +507,19 @@ class Watch:
         self._progressed = False
         self._alive_at = None
         self._lost_attempt = lost.attempt
-        wish = lost.fault.retry_after * 1000
+        least, most = (max(at - self._call.now, 0) * 1000 for at in self._wish)
         if lost.attempt == 1:
-            demand(lost.retry_ms <= wish * 1.25 + 1, f"not at once: {lost}")
+            demand(lost.retry_ms <= most + 1, f"not at once: {lost}")
             return
         step = Backoff.BASE_S * 2.0 ** min(lost.attempt - 2, 16) * 1000
         step = min(step, Backoff.CAP_S * 1000)
+        if tried_beside:
+            # Its pause goes on, and may be almost over.
+            most = max(most, 1.25 * Retries.PAUSE_S * 1000)
+        else:
+            least = max(least, step / 2)
         demand(
-            max(step / 2, wish) - 1
-            <= lost.retry_ms
-            <= max(step, wish * 1.25) + 1,
-            f"delay: {lost}",
+            least - 1 <= lost.retry_ms <= max(step, most) + 1, f"delay: {lost}"
         )
 
     def _check_bounds(self) -> None:

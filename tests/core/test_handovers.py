@@ -100,11 +100,17 @@ def test_a_lasting_refusal_beside_a_session_is_told_once_and_not_repeated():
         core.transcribed("completed", f"i{number}", transcript="w")
         assert core.core.exchange.next_attempt(core.now) is None
     assert len(core.of(ServerProblem)) == 1
-    # The end of the session is another matter.
+    # The end of the session is another matter: somebody may have mended it.
     core.core.exchange.closed(core.link, 1001, "over", core.now)
     assert core.core.exchange.next_attempt(core.now)
     core.core.exchange.failed(REFUSED, core.now)
+    core.look()
     assert core.core.fatal is not None
+    assert len(core.of(ServerProblem)) == 1
+    assert [lost.fault.code for lost in core.of(SessionLost)] == [
+        "1001",
+        REFUSED.code,
+    ]
 
 
 def test_a_change_makes_another_attempt_after_a_lasting_refusal():
@@ -134,12 +140,177 @@ def test_the_spares_own_back_off_is_not_reset_by_turns():
     assert gaps[-1] > 2 * gaps[0]
 
 
-def test_a_wish_of_the_server_is_kept_for_the_spare_as_well():
+def refuse(core: ScriptedCore, wish: float = 0.0) -> None:
+    """The attempt that is due fails for a reason that passes."""
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.exchange.failed(Fault("retry", "429", "busy", wish), core.now)
+    core.look()
+
+
+def next_after(core: ScriptedCore) -> float:
+    """How many seconds pass until a connection is asked for."""
+    due_at = core.core.sessions.due_at()
+    assert due_at is not None
+    if due_at > core.now:
+        assert core.core.exchange.next_attempt(due_at - 0.001) is None
+    return due_at - core.now
+
+
+def end(core: ScriptedCore) -> None:
+    core.core.exchange.closed(core.link, 1001, "", core.now)
+
+
+def leave(core: ScriptedCore) -> None:
+    """A notice is lost, so the session is left for another."""
+    core.hear(TURN, commit=True)
+    core.hear(TURN, commit=True)
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="w1")
+    core.committed("d", "c")
+
+
+def stumble(core: ScriptedCore) -> None:
+    core.core.exchange.recover(Fault("retry", "internal", "oh"), core.now)
+
+
+@pytest.mark.parametrize("cut", [end, leave, stumble])
+def test_a_wish_of_the_server_is_kept_for_the_spare_as_well(cut):
+    """While the session lives, and where it ends before."""
     core = before_rollover()
-    core.core.exchange.next_attempt(core.now)
-    core.core.exchange.failed(Fault("retry", "429", "no", 30.0), core.now)
-    core.wait(29)
-    assert core.core.exchange.next_attempt(core.now) is None
+    refuse(core, 30.0)
+    assert 30 <= next_after(core) <= 37.5
+    core.wait(5)
+    cut(core)
+    core.look()
+    assert core.core.active is None
+    wait = next_after(core)
+    assert 25 <= wait <= 32.5
+    if cut is not leave:
+        [lost] = core.of(SessionLost)
+        assert lost.retry_ms == round(wait * 1000)
+    # It is tried again by then, and the outage backs off.
+    core.now += wait
+    refuse(core)
+    [*_, lost] = core.of(SessionLost)
+    assert lost.fault.code == "429"
+    assert 0 < lost.retry_ms <= 1000
+
+
+@pytest.mark.parametrize("wish", [0.0, 5.0, 40.0])
+def test_a_spare_that_comes_in_time_is_nobodys_business(wish):
+    core = before_rollover()
+    refuse(core, wish)
+    core.now += next_after(core)
+    core.session()
+    assert core.of(ServerProblem) == []
+
+
+def test_an_outage_that_is_ahead_is_told_once_with_its_time():
+    core = before_rollover()
+    core.wait(20)
+    refuse(core, 2.0)
+    assert core.of(ServerProblem) == []
+    core.now += next_after(core)
+    left = 39 - (core.now - 661)
+    refuse(core, 60.0)
+    wait = next_after(core)
+    [told] = core.of(ServerProblem)
+    assert told.fault.code == "429"
+    assert told.fault.message == (
+        f"this session ends in {left:.0f} s,"
+        f" the next is tried in {wait:.0f} s: busy"
+    )
+    core.wait(left)
+    end(core)
+    core.look()
+    [lost] = core.of(SessionLost)
+    assert lost.fault.code == "1001", "the outage, not the old refusal"
+    assert lost.retry_ms == round((wait - left) * 1000)
+    core.now += next_after(core)
+    core.session()
+    assert len(core.of(ServerProblem)) == 1
+
+
+def test_a_session_that_lives_longer_than_it_said_announces_no_end():
+    core = before_rollover()
+    core.wait(60)
+    refuse(core, 60.0)
+    assert core.of(ServerProblem) == []
+
+
+def test_the_outage_goes_on_where_the_spares_back_off_was():
+    core = before_rollover()
+    for _ in range(5):
+        refuse(core)
+        core.now += next_after(core)
+    refuse(core)
+    wait = next_after(core)
+    assert wait >= 4
+    core.wait(1)
+    end(core)
+    core.look()
+    assert next_after(core) == pytest.approx(wait - 1)
+    core.now += wait - 1
+    refuse(core)
+    assert next_after(core) >= 5
+
+
+def test_a_session_that_followed_ends_the_spares_back_off():
+    core = before_rollover()
+    core.hear(b"", commit=True)
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="w1")
+    for _ in range(5):
+        refuse(core)
+        core.now += next_after(core)
+    core.connect()
+    core.say(created(600), UPDATED)
+    assert core.core.active is core.link
+    core.wait(541)
+    refuse(core)
+    assert next_after(core) <= 1.25
+
+
+@pytest.mark.parametrize("wish", [0.0, 30.0])
+def test_a_new_key_is_tried_at_once_whatever_was_wished(wish):
+    core = before_rollover()
+    refuse(core, wish)
+    core.core.change(core.core.settings, core.now, address="another key")
+    attempt = core.core.exchange.next_attempt(core.now)
+    assert attempt is not None
+    assert attempt.address == "another key"
+
+
+def test_a_new_key_is_tried_at_once_in_an_outage_as_well():
+    core = before_rollover()
+    refuse(core, 30.0)
+    end(core)
+    core.core.change(core.core.settings, core.now, address="another key")
+    assert core.core.exchange.next_attempt(core.now)
+
+
+def test_a_new_key_waits_for_no_wish_of_an_attempt_under_way():
+    core = before_rollover()
+    assert core.core.exchange.next_attempt(core.now)
+    core.core.change(core.core.settings, core.now, address="another key")
+    fault = Fault("retry", "429", "busy", 30.0)
+    core.core.exchange.failed(fault, core.now)
+    attempt = core.core.exchange.next_attempt(core.now)
+    assert attempt is not None
+    assert attempt.address == "another key"
+
+
+@pytest.mark.parametrize("address", [None, "elsewhere"])
+def test_what_another_address_wishes_is_no_matter_of_this_one(address):
+    core = before_rollover()
+    refuse(core)
+    settings = replace(SETTINGS, model="x")
+    core.core.change(settings, core.now, address=address)
+    refuse(core, 30.0)
+    [answer] = core.of(SettingsChanged)
+    assert answer.refused is not None
+    core.core.exchange.tick(core.now)
+    assert (next_after(core) >= 30) == (address is None)
 
 
 def test_leaving_a_confused_session_for_a_spare_dials_no_third():
