@@ -5,16 +5,26 @@ The core is looked after at its own `deadline` only, as the client does it.
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 from dataclasses import replace
 from typing import Any
 
-from sim import find_speech
+from sim import SILENCE, find_speech, ms
+from ten_packages.extension.openai_asr_python.realtime.audio_buffer import (
+    FindSound,
+)
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
-from ten_packages.extension.openai_asr_python.realtime.results import Result
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    Final,
+    Result,
+    ServerProblem,
+    SessionLost,
+    TurnFailed,
+)
 from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
 )
@@ -51,6 +61,7 @@ class ScriptedCore:
         self,
         settings: SessionSettings = SETTINGS,
         protocol: Any = "auto",
+        find_sound: FindSound | None = None,
         **limits: int,
     ) -> None:
         self.core = Transcription(
@@ -58,6 +69,7 @@ class ScriptedCore:
             Limits(**limits),
             protocol=protocol,
             find_speech=find_speech,
+            find_sound=find_sound,
             rng=random.Random(1),
         )
         self.now = 100.0
@@ -85,6 +97,15 @@ class ScriptedCore:
         kind = "input_audio_buffer.committed"
         self.say({"type": kind, "item_id": item, "previous_item_id": previous})
 
+    def started(self, item: str, at_ms: int) -> None:
+        """The server's detector hears speech begin, in its own time."""
+        kind = "input_audio_buffer.speech_started"
+        self.say({"type": kind, "item_id": item, "audio_start_ms": at_ms})
+
+    def stopped(self, item: str, at_ms: int) -> None:
+        kind = "input_audio_buffer.speech_stopped"
+        self.say({"type": kind, "item_id": item, "audio_end_ms": at_ms})
+
     def transcribed(self, kind: str, item: str, **fields: Any) -> None:
         self.say({"type": TRANSCRIPTION + kind, "item_id": item, **fields})
 
@@ -98,6 +119,16 @@ class ScriptedCore:
         if commit:
             self.core.commit()
         self.look()
+
+    def live(self, audio: bytes) -> None:
+        """Audio as a caller sends it, in real time."""
+        for at in range(0, len(audio), ms(100)):
+            self.hear(audio[at : at + ms(100)])
+            self.wait(0.1)
+
+    def quiet(self, seconds: float) -> None:
+        """Nobody says anything for so long, and the frames go on."""
+        self.live(SILENCE * ms(seconds * 1000))
 
     def look(self) -> None:
         """Do what the client does after every input."""
@@ -131,6 +162,28 @@ class ScriptedCore:
 
     def of(self, kind: type) -> list[Any]:
         return [result for result in self.results if isinstance(result, kind)]
+
+    @property
+    def troubles(self) -> list[str]:
+        """The codes of all that was told to be wrong, in order."""
+        return [
+            result.fault.code
+            for result in self.results
+            if isinstance(result, (ServerProblem, SessionLost, TurnFailed))
+        ]
+
+    @property
+    def finals(self) -> list[str]:
+        return [final.turn.text for final in self.of(Final)]
+
+    @property
+    def audio(self) -> bytes:
+        """What this connection was sent."""
+        return b"".join(
+            base64.b64decode(event["audio"])
+            for event in self.sent
+            if event["type"] == APPEND
+        )
 
     @property
     def types(self) -> list[str]:

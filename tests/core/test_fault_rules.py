@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from ten_packages.extension.openai_asr_python.realtime.errors import (
     ErrorInfo,
     clean_message,
@@ -21,6 +23,7 @@ from ten_packages.extension.openai_asr_python.realtime.faults import (
     fault_of_refused_settings,
     fault_of_start,
     retry_after_s,
+    wish_s,
 )
 
 WORDS = [rule for rule in RULES if rule.where in ("code", "type")]
@@ -243,3 +246,45 @@ def test_what_the_body_of_an_http_answer_says(body, words):
 def test_how_long_a_server_wants_one_to_wait(value, seconds):
     assert retry_after_s(value, 60.0) == seconds
     assert fault_of_http(503, b"", value, 60.0).retry_after == seconds
+
+
+_NUMBERS = ("1", "999999", ".5", ".", "-", "inf", "nan", "\u0663")
+_UNITS = ("s", "ms", "m", "h", "seconds")
+_PIECES = (" ", "try again in ", "retry after", *_NUMBERS, *_UNITS)
+
+
+@given(
+    st.one_of(
+        st.text(),
+        st.text("0123456789.hms \n-+e", max_size=60).map(
+            lambda time: f"Please try again in {time}"
+        ),
+        st.lists(st.sampled_from(_PIECES)).map("".join),
+    )
+)
+@example("try again in 999999h 999999m")
+@example("retry after 301")
+def test_no_text_keeps_a_call_waiting_for_ever(message: str):
+    assert 0 <= wish_s(ErrorInfo(message=message)) <= 300
+
+
+@given(
+    st.integers(0, 299_000),
+    st.sampled_from(["try again in", "retry after", "Retry in"]),
+    st.booleans(),
+)
+def test_a_time_in_a_text_is_read_in_all_its_spellings(
+    wish_ms: int, words: str, spaced: bool
+):
+    blank = " " if spaced else ""
+    minutes, rest = divmod(wish_ms, 60_000)
+    for time in (
+        f"{wish_ms}{blank}ms",
+        f"{wish_ms / 1000:.3f}{blank}s",
+        f"{wish_ms / 1000:.3f}",
+        f"{wish_ms / 1000:.3f} seconds",
+        f"{minutes}{blank}m{blank}{rest / 1000:.3f}{blank}s",
+    ):
+        for end in ("", ".", ". Visit us."):
+            info = ErrorInfo(message=f"Limit. Please {words} {time}{end}")
+            assert wish_s(info) == pytest.approx(wish_ms / 1000), time

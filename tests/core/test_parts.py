@@ -6,6 +6,8 @@ import json
 import random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
 from sim import SILENCE, find_speech, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.audio_buffer import (
@@ -133,6 +135,36 @@ def test_a_whole_ms_before_a_jump_is_before_it():
     clock.append(800)
     assert clock.position_of_ms(100) == 800
     assert clock.position_of_ms(101) == 5000
+
+
+#: Appended samples, or a position to go on or back to, in ms.
+_SENDING = st.lists(
+    st.tuples(
+        st.sampled_from(["append", "skip", "rewind"]), st.integers(1, 2000)
+    ),
+    max_size=20,
+)
+
+
+@given(_SENDING, st.integers(1, 2000))
+def test_a_session_counts_on_where_its_audio_is_sent_again(steps, last):
+    clock = SentAudio(8000)
+    sent: list[int] = []
+    for step, size in [*steps, ("append", last)]:
+        if step == "append":
+            sent += range(clock.end, clock.end + size * 8, 8)
+            clock.append(size * 8)
+        elif step == "skip":
+            clock.skip_to(clock.end + size * 8)
+        else:
+            clock.rewind(max(clock.end - size * 8, 0))
+            # What it was sent before is not asked for any more.
+            sent = [-1] * len(sent)
+    assert clock.samples == len(sent) * 8
+    for at_ms, position in enumerate(sent):
+        if position >= 0:
+            assert clock.position_of_ms(at_ms) == position
+    assert clock.position_of_ms(10**9) == clock.end
 
 
 # -- finalizes ---------------------------------------------------------------

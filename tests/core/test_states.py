@@ -136,7 +136,91 @@ def failed_after_an_early_final() -> None:
     core.transcribed("failed", "a", error={})
 
 
+def failed(kind: str = "server_error") -> ScriptedCore:
+    """A turn failed, and the audio after it is held."""
+    core = ScriptedCore(max_buffer_ms=4000)
+    core.session()
+    core.hear(word_audio(1) * 10, commit=True)
+    core.committed("a", None)
+    core.transcribed("failed", "a", error={"type": kind})
+    return core
+
+
+def nearly_full_while_a_failed_turn_waits() -> None:
+    core = failed()
+    core.hear(word_audio(2) * 110)
+    core.wait(20)
+
+
+def nearly_full_while_a_pause_is_waited_for() -> None:
+    core = failed()
+    core.hear(word_audio(2) * 20)
+    core.wait(2)
+    core.hear(word_audio(2) * 90)
+    core.wait(20)
+
+
+def silent_too_and_lost() -> None:
+    """The session that gets the same sound is lost before its time is up."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.quiet(1)
+    core.live(word_audio(1) * 10)
+    core.quiet(12)
+    core.session()
+    core.quiet(8)
+    core.core.exchange.closed(core.link, 1001, "", core.now)
+    core.wait(2)
+    core.session()
+
+
+def silent_about_what_the_one_before_heard() -> None:
+    """That ended a turn, gave no text of it, and was silent about the rest."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.quiet(1)
+    core.live(word_audio(1) * 10)
+    core.started("a", 700)
+    core.stopped("a", 1800)
+    core.committed("a", None)
+    core.quiet(1)
+    core.live(word_audio(2) * 10)
+    core.quiet(11)
+    core.session()
+    core.quiet(8)
+
+
+def refused_after_deaths(deaths: int) -> None:
+    """So many sessions end on the only turn, and then it is refused."""
+    core = ScriptedCore()
+    core.session()
+    core.hear(word_audio(1) * 10, commit=True)
+    for _ in range(1 + deaths):
+        core.core.exchange.closed(core.link, 1011, "", core.now)
+        core.wait(12)
+        core.session()
+    for item in ("a", "b"):
+        core.wait(2)
+        core.committed(item, None)
+        error = {"code": "insufficient_quota"}
+        core.transcribed("failed", item, error=error)
+
+
+def refused_when_slower() -> None:
+    refused_after_deaths(2)
+
+
+def refused_when_slowest() -> None:
+    refused_after_deaths(3)
+
+
 RARE = (
+    refused_when_slower,
+    refused_when_slowest,
+    nearly_full_while_a_failed_turn_waits,
+    nearly_full_while_a_pause_is_waited_for,
+    silent_about_what_the_one_before_heard,
+    silent_too_and_lost,
     failed_after_an_early_final,
     stopped_while_waiting,
     stopped_while_a_change_waits,

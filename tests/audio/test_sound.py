@@ -1,0 +1,97 @@
+"""What must be spoken of: sound that stands out from its background."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ten_packages.extension.openai_asr_python.audio.g711 import encode
+from ten_packages.extension.openai_asr_python.audio.speech import sound_finder
+
+FORMATS = [("pcm16", 24000), ("g711_ulaw", 8000), ("g711_alaw", 8000)]
+
+
+def wire(signal: np.ndarray, wire_format: str) -> bytes:
+    samples = signal.round().clip(-32768, 32767).astype(np.int16)
+    if wire_format == "pcm16":
+        return samples.astype("<i2").tobytes()
+    law = "ulaw" if wire_format == "g711_ulaw" else "alaw"
+    return encode(samples, law).tobytes()
+
+
+def noise(seed: int, seconds: float, rate: int, level: float) -> np.ndarray:
+    """Gaussian, ``level`` its RMS in units of one LSB."""
+    count = int(seconds * rate)
+    return np.random.default_rng(seed).normal(0, level, count)
+
+
+def burst(seconds: float, rate: int, level: float) -> np.ndarray:
+    """A vowel of 150 Hz whose loudness comes and goes, as in syllables."""
+    time = np.arange(int(seconds * rate)) / rate
+    shape = np.sin(np.pi * (time * 4 % 1)) ** 0.5
+    voice = sum(np.sin(2 * np.pi * 150 * k * time) / k for k in range(1, 9))
+    return level * shape * voice
+
+
+@pytest.mark.parametrize(("wire_format", "rate"), FORMATS)
+@given(
+    level=st.floats(0, 15000),
+    seconds=st.floats(0, 4),
+    seed=st.integers(0, 99),
+)
+def test_steady_noise_of_any_level_is_none(
+    wire_format: str, rate: int, level: float, seconds: float, seed: int
+):
+    find = sound_finder(wire_format, rate)
+    data = wire(noise(seed, seconds, rate, level), wire_format)
+    assert find(data) is None
+
+
+@pytest.mark.parametrize(("wire_format", "rate"), FORMATS)
+@given(
+    floor=st.floats(0, 800),
+    above_db=st.floats(20, 30),
+    before=st.floats(0.3, 2),
+    seconds=st.floats(0.2, 1.5),
+    after=st.floats(0.3, 2),
+)
+def test_a_burst_like_speech_is_found_where_it_is(
+    wire_format: str,
+    rate: int,
+    floor: float,
+    above_db: float,
+    before: float,
+    seconds: float,
+    after: float,
+):
+    level = max(floor, 100) * 10 ** (above_db / 20)
+    signal = np.concatenate(
+        (
+            noise(1, before, rate, floor),
+            burst(seconds, rate, level),
+            noise(2, after, rate, floor),
+        )
+    )
+    found = sound_finder(wire_format, rate)(wire(signal, wire_format))
+    assert found is not None
+    first, last, length = found
+    begin, size = int(before * rate), int(seconds * rate)
+    near = rate // 25
+    assert abs(first - begin) <= near
+    assert abs(last - (begin + size)) <= 3 * near
+    assert size // 2 <= length <= last - first
+
+
+@pytest.mark.parametrize(("wire_format", "rate"), FORMATS)
+@given(data=st.binary(max_size=2000))
+def test_what_it_finds_lies_in_what_it_was_given(
+    wire_format: str, rate: int, data: bytes
+):
+    size = 2 if wire_format == "pcm16" else 1
+    data = data[: len(data) // size * size]
+    found = sound_finder(wire_format, rate)(data)
+    if found is not None:
+        first, last, length = found
+        assert 0 <= first < last <= len(data) // size
+        assert 0 < length <= last - first

@@ -1,0 +1,186 @@
+"""Sessions that end while they are sent what others were sent before."""
+
+from __future__ import annotations
+
+import pytest
+from scripted_core import APPEND, COMMIT, SERVER, ScriptedCore
+from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    Final,
+    TurnFailed,
+)
+
+#: Three seconds of sound each.
+TURNS = [word_audio(word) * 100 for word in (1, 2, 3)]
+
+
+def die(core: ScriptedCore) -> None:
+    """The session ends without a word; another one follows in time."""
+    core.core.exchange.closed(core.link, 1011, "", core.now)
+    core.wait(12)
+    core.session()
+
+
+def dying(barren: int, silence_s: float = 0, **limits: int) -> ScriptedCore:
+    """So many replays of three turns of ours ended without a final."""
+    core = ScriptedCore(**limits)
+    core.session()
+    core.hear(SILENCE * ms(silence_s * 1000))
+    for turn in TURNS:
+        core.hear(turn, commit=True)
+    for _ in range(1 + barren):
+        die(core)
+    return core
+
+
+def deliver(core: ScriptedCore, item: str) -> None:
+    """The turn that was sent last gets its text."""
+    core.committed(item, None)
+    core.transcribed("completed", item, transcript=item)
+
+
+def messages(core: ScriptedCore) -> list[int]:
+    """The sizes of the messages with audio, in ms."""
+    sizes = [
+        len(event["audio"]) * 3 // 4
+        for event in core.sent
+        if event["type"] == APPEND
+    ]
+    return [size * 1000 // ms(1000) for size in sizes]
+
+
+def test_a_first_replay_sends_all_there_is():
+    core = dying(0)
+    assert core.audio == b"".join(TURNS)
+    assert core.types.count(COMMIT) == 3
+
+
+def test_after_a_barren_replay_the_next_turn_waits_for_the_final():
+    core = dying(1)
+    core.wait(5)
+    assert core.audio == TURNS[0]
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="a")
+    core.wait(5)
+    assert core.audio == TURNS[0]
+    core.transcribed("completed", "a", transcript="a")
+    core.wait(5)
+    assert core.audio == TURNS[0] + TURNS[1]
+    deliver(core, "b")
+    core.wait(5)
+    assert core.audio == b"".join(TURNS)
+    deliver(core, "c")
+    assert core.finals == ["a", "b", "c"]
+
+
+def test_a_session_that_delivered_something_was_not_barren():
+    core = dying(0)
+    deliver(core, "a")
+    die(core)
+    assert core.audio == TURNS[1] + TURNS[2]
+
+
+def test_a_turn_that_ends_three_sessions_is_told_and_passed_over():
+    core = dying(3)
+    core.wait(5)
+    assert core.audio == TURNS[0]
+    assert core.of(TurnFailed) == []
+    die(core)
+    (failed,) = core.of(TurnFailed)
+    assert failed.fault.code == "turn_ends_sessions"
+    assert (failed.start_ms, failed.duration_ms) == (0, 3000)
+    core.wait(5)
+    assert core.audio == TURNS[1]
+    deliver(core, "b")
+    core.wait(5)
+    deliver(core, "c")
+    assert core.finals == ["b", "c"]
+    assert len(core.of(TurnFailed)) == 1
+
+
+def test_an_end_of_the_line_counts_half():
+    core = dying(1)
+    for _ in range(6):
+        assert core.of(TurnFailed) == []
+        core.answers_pings = False
+        core.wait(25)
+        core.answers_pings = True
+        core.session()
+        core.link.take_ping()
+    assert [turn.fault.code for turn in core.of(TurnFailed)] == [
+        "turn_ends_sessions"
+    ]
+
+
+def test_a_turn_of_the_servers_is_waited_for_as_well():
+    core = ScriptedCore(SERVER)
+    core.session()
+    for word in (1, 2):
+        core.live(word_audio(word) * 40)
+        core.quiet(1)
+    die(core)
+    core.answers_pings = False
+    die(core)
+    # Its detector hears each second before the next one goes out.
+    for seconds in (1, 2):
+        assert len(core.audio) == ms(1000 * seconds)
+        core.core.exchange.pong(core.link, core.now)
+        if seconds == 1:
+            core.look()
+    core.started("a", 0)
+    core.stopped("a", 1700)
+    core.committed("a", None)
+    core.answers_pings = True
+    core.wait(5)
+    assert len(core.audio) == ms(2000)
+    core.transcribed("completed", "a", transcript="one")
+    core.wait(1)
+    assert word_audio(2) * 40 in core.audio
+    assert core.finals == ["one"]
+
+
+def test_few_large_messages_where_their_number_may_be_what_kills():
+    assert max(messages(dying(0))) <= 200
+    assert messages(dying(1)) == [1000, 1000, 1000]
+
+
+@pytest.mark.parametrize(
+    ("barren", "seconds", "size"), [(2, 1.0, 1000), (3, 2.4, 200)]
+)
+def test_it_goes_slower_the_second_and_the_third_time(
+    barren: int, seconds: float, size: int
+):
+    core = dying(barren)
+    assert messages(core) == [size]
+    core.wait(seconds / 2)
+    assert COMMIT not in core.types
+    core.wait(seconds / 2 + 0.01)
+    assert core.audio == TURNS[0]
+    assert set(messages(core)) == {size}
+    assert core.types[-1] == COMMIT
+
+
+def test_the_silence_before_is_spared():
+    core = dying(1, silence_s=5)
+    core.wait(5)
+    assert core.audio.endswith(TURNS[0])
+    assert len(core.audio) <= len(TURNS[0]) + ms(500)
+    deliver(core, "a")
+    (final,) = core.of(Final)
+    assert final.turn.start_ms == 5000
+
+
+def test_all_is_as_before_once_nothing_is_left():
+    core = dying(1)
+    for item in "abc":
+        core.wait(5)
+        deliver(core, item)
+    core.wait(1)
+    core.sent = []
+    core.hear(TURNS[0], commit=True)
+    core.hear(TURNS[1], commit=True)
+    assert core.audio == TURNS[0] + TURNS[1]
+    assert core.types.count(COMMIT) == 2
+    die(core)
+    assert core.audio == TURNS[0] + TURNS[1]
+    assert core.types.count(COMMIT) == 2

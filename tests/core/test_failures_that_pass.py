@@ -1,0 +1,320 @@
+"""Turns that the service fails to transcribe, for a reason that may pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scripted_core import APPEND, CLEAR, COMMIT, SERVER, ScriptedCore
+from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
+    Final,
+    SessionLost,
+    TurnFailed,
+)
+
+#: 300 ms of sound each.
+ONE, TWO = word_audio(1) * 10, word_audio(2) * 10
+#: How a turn of ours is sent again: what was sent since the last commit is
+#: discarded first; 300 ms go out in two messages.
+AGAIN = [CLEAR, APPEND, APPEND, COMMIT]
+BUSY = {"type": "server_error", "message": "The server is busy."}
+
+
+def wish(time: str) -> dict[str, str]:
+    message = f"Too many requests. Please try again in {time}."
+    return {"code": "rate_limit_exceeded", "message": message}
+
+
+def client(**limits: int) -> ScriptedCore:
+    """One turn of ours, which has its item."""
+    core = ScriptedCore(**limits)
+    core.session()
+    core.hear(ONE, commit=True)
+    core.committed("a", None)
+    core.sent = []
+    return core
+
+
+def server(**limits: int) -> ScriptedCore:
+    """One turn of the server's."""
+    core = ScriptedCore(SERVER, **limits)
+    core.session()
+    core.live(ONE + SILENCE * ms(800))
+    turn(core, "a", 0)
+    core.sent = []
+    return core
+
+
+def turn(core: ScriptedCore, item: str, at_ms: int, after: Any = None) -> None:
+    """The detector hears a word that begins at its time ``at_ms``."""
+    core.started(item, at_ms)
+    core.stopped(item, at_ms + 800)
+    core.committed(item, after)
+
+
+def fail(core: ScriptedCore, item: str, error: dict[str, str] = BUSY) -> None:
+    core.transcribed("failed", item, error=error)
+
+
+def done(core: ScriptedCore, item: str, text: str) -> None:
+    core.transcribed("completed", item, transcript=text)
+
+
+# -- when --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("time", "seconds"),
+    [("1500ms", 1.5), ("3.2s", 3.2), ("7 seconds", 7.0), ("1m2s", 62.0)],
+)
+def test_it_waits_for_the_time_that_the_service_names(
+    time: str, seconds: float
+):
+    core = client(turn_timeout_ms=100_000)
+    fail(core, "a", wish(time))
+    core.wait(seconds - 0.01)
+    assert core.sent == []
+    core.wait(seconds * 0.1 + 0.02)
+    assert core.types == AGAIN
+    core.committed("b", "a")
+    done(core, "b", "one")
+    assert core.finals == ["one"]
+    assert core.troubles == []
+
+
+def test_else_the_waits_grow_from_half_a_second():
+    core = client()
+    for number, (least, most) in enumerate(
+        [(0.5, 0.625), (0.5, 0.625), (0.5, 1.0), (1.0, 2.0), (2.0, 4.0)]
+    ):
+        fail(core, "a" if number == 0 else f"a{number}")
+        core.sent = []
+        core.wait(least - 0.01)
+        assert core.sent == []
+        core.wait(most - least + 0.02)
+        assert core.types == AGAIN
+        core.committed(f"a{number + 1}", None)
+    done(core, "a5", "one")
+    assert core.finals == ["one"]
+
+
+def test_it_is_tried_until_turn_timeout_and_then_told():
+    core = client()
+    began = core.now
+    for number in range(30):
+        fail(core, f"a{number}" if number else "a")
+        if core.of(TurnFailed):
+            break
+        core.sent = []
+        for _ in range(50):
+            if not core.sent:
+                core.wait(0.1)
+        core.committed(f"a{number + 1}", None)
+    assert core.troubles == ["server_error"]
+    assert 5 < core.now - began <= 15
+    assert number > 3
+    assert core.core.sessions.reconnects == 0
+
+
+def test_a_reason_that_lasts_is_tried_again_once():
+    core = client()
+    quota = {"code": "insufficient_quota", "message": "No quota."}
+    fail(core, "a", quota)
+    core.wait(1)
+    assert core.types == AGAIN
+    core.committed("b", None)
+    fail(core, "b", quota)
+    assert core.troubles == ["insufficient_quota"]
+
+
+def test_a_nearly_full_buffer_waits_for_nothing():
+    core = client(max_buffer_ms=4000)
+    core.hear(TWO * 11)
+    fail(core, "a", wish("3s"))
+    assert core.troubles == ["rate_limit_exceeded"]
+    assert core.of(AudioDropped) == []
+
+
+# -- where -------------------------------------------------------------
+
+
+def test_the_same_session_gets_the_same_audio_of_a_turn_of_ours():
+    core = client()
+    fail(core, "a")
+    core.wait(1)
+    assert core.types == AGAIN
+    assert core.audio == ONE
+    assert core.of(SessionLost) == []
+
+
+def test_the_same_session_gets_the_same_audio_of_a_turn_of_the_servers():
+    core = server()
+    fail(core, "a")
+    core.wait(1)
+    assert set(core.types) == {APPEND}
+    assert ONE in core.audio
+    # Its detector counts all audio that it was sent.
+    turn(core, "b", 1100, "a")
+    done(core, "b", "one")
+    assert core.finals == ["one"]
+    (final,) = core.of(Final)
+    assert final.turn.start_ms == 0
+    assert core.troubles == []
+
+
+def test_where_no_pause_comes_another_session_gets_it_after_5_s():
+    core = server()
+    fail(core, "a", wish("1s"))
+    core.live(TWO * 20)
+    assert core.core.sessions.due_at() is None
+    core.live(TWO)
+    assert core.core.sessions.due_at() is not None
+    core.wait(1)
+    core.session()
+    assert core.audio.startswith(ONE)
+
+
+def test_ten_turns_that_fail_cost_no_connection():
+    core = ScriptedCore(SERVER)
+    core.session()
+    texts = []
+    for number in range(10):
+        at_ms = len_ms(core)
+        core.live(word_audio(number) * 10 + SILENCE * ms(800))
+        turn(core, f"a{number}", at_ms)
+        fail(core, f"a{number}")
+        at_ms = len_ms(core)
+        core.quiet(2)
+        turn(core, f"b{number}", at_ms)
+        texts.append(f"text {number}")
+        done(core, f"b{number}", texts[-1])
+    assert core.finals == texts
+    assert core.troubles == []
+    assert core.core.sessions.reconnects == 0
+
+
+def test_ten_turns_of_which_one_is_heard_at_a_time_cost_none_either():
+    core = ScriptedCore()
+    core.session()
+    left = [str(number) for number in range(10)]
+    for text in left:
+        core.hear(word_audio(int(text)) * 10, commit=True)
+    last = None
+    while left:
+        items = [f"{text}_{len(left)}" for text in left]
+        for item in items:
+            core.committed(item, last)
+            last = item
+        done(core, items[0], left.pop(0))
+        for item in items[1:]:
+            fail(core, item)
+        core.wait(3)
+    assert core.finals == [str(number) for number in range(10)]
+    assert core.troubles == []
+    assert core.core.sessions.reconnects == 0
+
+
+def len_ms(core: ScriptedCore) -> int:
+    """How much audio this connection was sent."""
+    return len(core.audio) * 1000 // ms(1000)
+
+
+# -- turns behind it ---------------------------------------------------
+
+
+def two(error: dict[str, str]) -> ScriptedCore:
+    """Two turns of ours, of which the second one failed."""
+    core = client()
+    core.hear(TWO, commit=True)
+    core.committed("b", "a")
+    fail(core, "b", error)
+    core.sent = []
+    return core
+
+
+def test_the_time_named_for_a_later_turn_holds():
+    core = two(wish("8s"))
+    core.wait(2)
+    done(core, "a", "one")
+    assert core.finals == ["one"]
+    core.wait(5.9)
+    assert core.sent == []
+    core.wait(1)
+    assert core.audio == TWO
+    core.committed("c", None)
+    done(core, "c", "two")
+    assert core.finals == ["one", "two"]
+
+
+def sent_in_order(core: ScriptedCore) -> None:
+    """The first turn is sent a second after the failures, and the other one
+    8 s after them, though the first has its final at once."""
+    assert core.audio == ONE
+    core.committed("c", None)
+    done(core, "c", "one")
+    core.wait(6.8)
+    assert core.audio == ONE
+    core.wait(1.1)
+    assert core.audio == ONE + TWO
+    core.committed("d", "c")
+    done(core, "d", "two")
+    assert core.finals == ["one", "two"]
+
+
+def test_it_holds_where_the_turn_before_is_sent_again():
+    core = two(wish("8s"))
+    fail(core, "a")
+    core.wait(1)
+    sent_in_order(core)
+    assert core.troubles == []
+
+
+def test_it_holds_in_the_next_session_as_well():
+    core = two(wish("8s"))
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    core.wait(1)
+    core.session()
+    core.wait(0.1)
+    sent_in_order(core)
+
+
+def test_a_later_turn_waits_for_its_place():
+    core = client()
+    core.hear(TWO, commit=True)
+    core.committed("b", "a")
+    done(core, "b", "two")
+    assert core.finals == []
+    core.sent = []
+    fail(core, "a")
+    assert core.finals == []
+    core.wait(1)
+    assert core.audio == ONE + TWO
+    core.committed("c", "b")
+    done(core, "c", "one")
+    assert core.finals == ["one"]
+    core.committed("d", "c")
+    done(core, "d", "two")
+    assert core.finals == ["one", "two"]
+
+
+def test_late_events_of_the_items_before_double_no_word():
+    core = client()
+    core.hear(TWO, commit=True)
+    core.committed("b", "a")
+    fail(core, "a")
+    core.wait(1)
+    core.committed("b", "a")
+    done(core, "b", "two")
+    core.committed("a", None)
+    done(core, "a", "one")
+    core.transcribed("delta", "a", delta="one")
+    assert core.finals == []
+    core.committed("c", "b")
+    core.committed("d", "c")
+    done(core, "d", "two")
+    done(core, "c", "one")
+    done(core, "b", "two")
+    assert core.finals == ["one", "two"]
+    assert core.troubles == []

@@ -1,0 +1,271 @@
+"""A service whose detector freezes while its connection lives on.
+
+Every session is alive here: it answers each PING at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scripted_core import COMMIT, SERVER, ScriptedCore
+from sim import ms, word_audio
+from ten_packages.extension.openai_asr_python.audio.g711 import encode
+from ten_packages.extension.openai_asr_python.audio.speech import sound_finder
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    FinalizeEnd,
+)
+
+#: 300 ms of sound, and three seconds of it.
+WORD = word_audio(1) * 10
+MUSIC = word_audio(2) * 100
+
+
+def call(**limits: int) -> ScriptedCore:
+    """Somebody said a word, a second after the call began."""
+    core = ScriptedCore(SERVER, **limits)
+    core.session()
+    core.quiet(1)
+    core.live(WORD)
+    return core
+
+
+def goes_on(core: ScriptedCore) -> bool:
+    """Is the session there, and no other one wanted?"""
+    return core.core.active is not None and (
+        core.core.sessions.due_at() is None
+    )
+
+
+def let_go(core: ScriptedCore, audio: bytes) -> None:
+    """Two sessions are silent about some sound."""
+    core.live(audio)
+    core.quiet(16)
+    core.session()
+    core.quiet(30)
+    assert goes_on(core)
+
+
+# -- before speech_started ---------------------------------------------
+
+
+def test_it_is_told_once_after_11_s_and_another_session_gets_the_sound():
+    core = call()
+    core.quiet(10.5)
+    assert core.troubles == []
+    assert goes_on(core)
+    core.quiet(0.5)
+    assert core.troubles == ["no_turn"]
+    core.session()
+    assert WORD in core.audio
+    assert core.troubles == ["no_turn"]
+
+
+def test_what_a_second_session_is_silent_about_was_no_speech():
+    core = call()
+    core.quiet(11)
+    core.session()
+    core.quiet(8)
+    assert core.core.watermark == 0
+    core.quiet(30)
+    assert core.troubles == ["no_turn"]
+    assert goes_on(core)
+    assert core.core.watermark > ms(1000) + len(WORD)
+
+
+def test_after_two_false_alarms_there_is_none_for_two_hours():
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.quiet(1)
+    let_go(core, WORD)
+    # A word is too little now.
+    core.live(WORD)
+    core.quiet(30)
+    assert core.troubles == ["no_turn"]
+    let_go(core, MUSIC)
+    core.live(MUSIC)
+    core.quiet(30)
+    assert core.troubles == ["no_turn"] * 2
+    core.wait(7200)
+    let_go(core, MUSIC)
+    assert core.troubles == ["no_turn"] * 3
+
+
+@pytest.mark.parametrize("level", [100, 1000, 8000])
+def test_steady_noise_is_never_waited_for(level: int):
+    core = ScriptedCore(SERVER, find_sound=sound_finder("g711_ulaw", 8000))
+    core.session()
+    noise = np.random.default_rng(1).normal(0, level, ms(60_000))
+    samples = noise.clip(-32768, 32767).astype(np.int16)
+    core.live(encode(samples, "ulaw").tobytes())
+    assert core.troubles == []
+    assert goes_on(core)
+    assert core.core.watermark > ms(50_000)
+
+
+def test_an_event_ends_the_suspicion():
+    core = call()
+    core.quiet(9)
+    core.started("a", 700)
+    core.stopped("a", 1800)
+    core.quiet(8)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.quiet(20)
+    assert core.troubles == []
+    assert goes_on(core)
+    assert core.finals == ["one"]
+
+
+def test_sound_that_it_began_to_speak_of_is_kept():
+    core = call()
+    core.started("a", 700)
+    core.stopped("a", 1800)
+    core.committed("a", None)
+    core.quiet(14)
+    assert core.core.watermark == 0
+    core.transcribed("completed", "a", transcript="one")
+    assert core.finals == ["one"]
+    assert core.troubles == []
+
+
+def test_what_two_sessions_were_silent_about_is_kept_for_a_turn_before():
+    core = call()
+    core.started("a", 700)
+    core.stopped("a", 1800)
+    core.committed("a", None)
+    core.quiet(1)
+    core.live(WORD)
+    core.quiet(11)
+    assert core.troubles == ["no_turn"]
+    core.session()
+    core.started("a", 700)
+    core.stopped("a", 1800)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    # The other word is still waited for.
+    core.quiet(9)
+    assert core.core.watermark == ms(1800)
+    core.started("b", 2400)
+    core.stopped("b", 3200)
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="two")
+    assert core.finals == ["one", "two"]
+    assert core.troubles == ["no_turn"]
+
+
+def test_too_little_sound_is_let_go_only_behind_what_is_delivered():
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.quiet(1)
+    let_go(core, WORD)
+    before = core.core.watermark
+    sent_ms = len(core.audio) * 1000 // ms(1000)
+    core.live(WORD)
+    core.started("a", sent_ms)
+    core.stopped("a", sent_ms + 800)
+    core.committed("a", None)
+    core.quiet(0.5)
+    core.live(WORD)
+    core.quiet(13)
+    assert core.core.watermark == before
+    core.transcribed("completed", "a", transcript="one")
+    core.quiet(3)
+    assert core.core.watermark > before + ms(2000)
+    assert core.troubles == ["no_turn"]
+
+
+def test_a_finalize_is_not_answered_before_its_bound():
+    core = call()
+    core.quiet(4)
+    core.core.finalize("f", core.now)
+    core.look()
+    core.quiet(4.5)
+    assert core.of(FinalizeEnd) == []
+    core.quiet(0.6)
+    assert [end.timed_out for end in core.of(FinalizeEnd)] == [True]
+
+
+# -- after speech_started ----------------------------------------------
+
+
+def frozen_in_a_turn() -> ScriptedCore:
+    core = call()
+    core.started("a", 700)
+    core.quiet(12)
+    return core
+
+
+def test_a_turn_that_does_not_end_is_sent_to_another_session():
+    core = frozen_in_a_turn()
+    assert core.troubles == ["no_turn_end"]
+    core.session()
+    assert WORD in core.audio
+    core.started("b", 700)
+    core.stopped("b", 1800)
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="one")
+    core.quiet(20)
+    assert core.finals == ["one"]
+    assert core.troubles == ["no_turn_end"]
+
+
+def test_the_second_time_a_commit_ends_it():
+    core = frozen_in_a_turn()
+    core.session()
+    core.started("b", 700)
+    assert COMMIT not in core.types
+    core.quiet(14)
+    assert core.types.count(COMMIT) == 1
+    assert goes_on(core)
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="one")
+    core.quiet(20)
+    assert core.finals == ["one"]
+    assert core.types.count(COMMIT) == 1
+    assert core.troubles == ["no_turn_end"]
+
+
+@pytest.mark.parametrize(
+    ("detector", "codes"),
+    [
+        ({"type": "server_vad", "silence_duration_ms": 500}, ["no_turn_end"]),
+        ({"type": "server_vad", "silence_duration_ms": 3000}, []),
+        ({"type": "semantic_vad", "eagerness": "high"}, ["no_turn_end"]),
+        ({"type": "semantic_vad"}, []),
+        ({"type": "semantic_vad", "eagerness": "low"}, []),
+    ],
+)
+def test_a_turn_may_have_pauses_as_long_as_its_detector_allows(
+    detector: dict[str, object], codes: list[str]
+):
+    core = ScriptedCore(replace(SERVER, turn_detection=detector))
+    core.session()
+    core.quiet(1)
+    core.started("a", 700)
+    for _ in range(5):
+        core.live(WORD)
+        core.quiet(2.8)
+    assert core.troubles == codes
+
+
+def test_a_turn_without_text_is_told_and_sent_again_once():
+    core = call()
+    core.started("a", 700)
+    core.quiet(0.5)
+    core.stopped("a", 1800)
+    core.committed("a", None)
+    core.quiet(14)
+    assert core.troubles == []
+    core.quiet(1.5)
+    assert core.troubles == ["no_result"]
+    core.session()
+    assert WORD in core.audio
+    core.started("b", 700)
+    core.stopped("b", 1800)
+    core.committed("b", None)
+    core.quiet(16)
+    assert core.troubles == ["no_result"] * 2
+    assert core.finals == []
+    assert core.core.watermark >= ms(1800)
