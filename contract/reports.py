@@ -40,7 +40,7 @@ _MOST_KINDS = 32
 _CAUSES: Mapping[DropCause, str] = {
     "overflow": "the buffer is full",
     "given_up": "the call was given up",
-    "unheard": "the service says nothing about it, in any session",
+    "unheard": "the service said nothing about it",
     "stopped": "the call was stopped before it was transcribed",
 }
 _LEVELS = ("DEBUG", "INFO", "WARN", "ERROR")

@@ -38,7 +38,7 @@ class Quiet:
 
     def heard(self, turn: Turn, now: float) -> None:
         """The active session said something about a turn."""
-        self._suspicion.heard(turn.begin, now)
+        self._suspicion.heard(turn, now)
 
     def delivered(self, turn: Turn) -> None:
         """The final of a turn went out."""
@@ -91,15 +91,16 @@ class Quiet:
             if not session.turns.commits:
                 self._buffer.mark(session.sent)
         elif now >= min(suspicion.times(), default=now + 1):
-            if suspicion.is_deaf(now):
+            verdict = suspicion.conclude(now)
+            if verdict == "deaf":
                 text = "the server says nothing about the sound it is sent"
                 return Fault("retry", "no_turn", text)
             if not (session.turns.pending or link.hold is not None):
-                if suspicion.hears_nothing:
-                    # Nobody can tell whether that was speech.
-                    begin = self._buffer.watermark
+                if verdict == "too little":
+                    # Nobody else was asked whether that was speech.
+                    start = self._buffer.watermark
                     self._queue.dropped_audio(
-                        begin, suspicion.quiet_to, "unheard"
+                        start, suspicion.quiet_to, "unheard"
                     )
                 self._let_go(session, suspicion.quiet_to)
         return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from enum import Enum
+from typing import Literal
 
 from .audio_buffer import AudioBuffer, Sound
 from .link import Link
@@ -52,6 +53,11 @@ SUSPICION_MOVES = {
 }
 
 
+#: "deaf": another session shall hear the sound.  "no speech": two said nothing
+#: about it.  "too little": to ask another one, after false alarms.
+Verdict = Literal["deaf", "no speech", "too little"]
+
+
 class Suspicion:
     """``quiet_to``: up to where the session is silent, in samples."""
 
@@ -79,11 +85,14 @@ class Suspicion:
         elif state is SuspicionState.SILENT:
             self._machine.to(SuspicionState.HEARS)
 
-    def heard(self, begin: int, now: float) -> None:
-        """An event is about a turn that begins at a position."""
-        doubted = self._machine.state in (_S.REPLACED, _S.SILENT_TOO)
-        if doubted and begin >= self._replaced_to:
-            self._false_alarm(now)
+    def heard(self, turn: Turn, now: float) -> None:
+        """An event is about a turn."""
+        if self._machine.state in (_S.REPLACED, _S.SILENT_TOO):
+            if (turn.end or turn.begin) <= self._replaced_from:
+                # Of what was said before.
+                return
+            if turn.begin >= self._replaced_to:
+                self._false_alarm(now)
         self._machine.to(SuspicionState.HEARS)
 
     def _false_alarm(self, now: float) -> None:
@@ -95,16 +104,10 @@ class Suspicion:
         alarms = self._false_alarms
         while alarms and alarms[0] <= now - _FORGET_S:
             alarms.popleft()
-        if self.hears_nothing:
+        if len(alarms) >= _MOST_ALARMS and not self._heard_since:
             return None
         more = _MORE_MS << len(alarms) - 1 if alarms else _LEAST_MS
         return more * self._rate // 1000
-
-    @property
-    def hears_nothing(self) -> bool:
-        """Did sessions say nothing about sound time and again, and nothing
-        about any since?"""
-        return len(self._false_alarms) >= _MOST_ALARMS and not self._heard_since
 
     # -- sound of which nothing is said ---------------------------------------
 
@@ -157,17 +160,19 @@ class Suspicion:
             self._looked_at = *stretch, self._sound(*stretch) is not None
         return self._looked_at[2] and self._enough(now) is not None
 
-    def is_deaf(self, now: float) -> bool:
-        """Its time is up.  False: the session before was silent about the
-        same sound, or that is too little to ask another one."""
+    def conclude(self, now: float) -> Verdict:
+        """Its time is up."""
         enough = self._enough(now)
         if self._machine.state is SuspicionState.SILENT_TOO:
             self._false_alarm(now)
-        elif enough is not None and self._amount >= enough:
+            verdict: Verdict = "no speech"
+        elif enough is None or self._amount < enough:
+            verdict = "too little"
+        else:
             self._replace(self._quiet_from, self.quiet_to)
-            return True
+            return "deaf"
         self._machine.to(SuspicionState.HEARS)
-        return False
+        return verdict
 
     def _replace(self, silent_from: int, silent_to: int) -> None:
         self._replaced_from, self._replaced_to = silent_from, silent_to
@@ -215,6 +220,9 @@ class Suspicion:
     def delivered(self, turn: Turn) -> None:
         """Its final went out."""
         self._heard_since = True
-        if turn.begin < self._replaced_to and not turn.by_commit:
+        if turn.begin >= self._replaced_to or turn.by_commit:
+            return
+        if turn.end is not None and turn.end <= self._replaced_to:
             # The session before would never have said so.
             self._false_alarms.clear()
+        self._replaced_to = 0

@@ -49,8 +49,9 @@ _ALONE = 3
 _AROUND_MS = 3000
 #: And messages: settings, commit, clear, a packet on either side.
 _MESSAGES_AROUND = 8
-#: Reconnects that music and noise may cost in an hour.
-_FOR_NOISE = 2
+#: Reconnects that music and noise may cost where somebody speaks in between:
+#: each one after the second takes twice as much sound.
+_FOR_NOISE = 8
 #: From when a turn first failed until it must not block others any more: two
 #: times the turn's bound, and the longest wait that is named.
 _BLOCKS_S = 40.0

@@ -56,6 +56,7 @@ def test_an_hour_without_speech_costs_two_reconnects_at_most(owner, kind):
     call.finish()
     call.check()
     assert call.watch.delivered == 10
+    assert call.opened <= 3
 
 
 def test_every_owner_of_turns_takes_part():

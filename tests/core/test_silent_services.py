@@ -269,3 +269,28 @@ def test_a_turn_without_text_is_told_and_sent_again_once():
     assert core.troubles == ["no_result"] * 2
     assert core.finals == []
     assert core.core.watermark >= ms(1800)
+
+
+def test_sound_behind_a_turn_without_text_makes_no_storm():
+    """Each session ends the turn, gives no text of it, and is silent about a
+    sound behind it."""
+
+    def end_turn() -> None:
+        core.started("a", 700)
+        core.stopped("a", 1800)
+        core.committed("a", None)
+
+    core = call()
+    end_turn()
+    core.quiet(1)
+    core.live(WORD)
+    for _ in range(60):
+        core.quiet(1)
+        due_at = core.core.sessions.due_at()
+        if due_at is not None and due_at <= core.now:
+            core.session()
+            end_turn()
+    # Two times 15 s, as without that sound.
+    assert core.troubles.count("no_result") >= 2
+    assert core.troubles.count("no_turn") <= 2
+    assert core.core.watermark >= ms(1800)
