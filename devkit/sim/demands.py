@@ -292,7 +292,7 @@ class Demands:
         if self._alone.startswith("failing"):
             self._check_failed(words, place)
         elif self._alone in DEATHS:
-            self._check_dead(words, touched[0], place)
+            self._check_dead(words, touched[0], place, duration_ms)
         elif self._alone.startswith("frozen"):
             numb = sum(self._troubles.came.values())
             demand(numb >= 2, f"given up, and one session froze: {place}")
@@ -310,7 +310,9 @@ class Demands:
                 f"given up {place}: failed for {tried:.1f} s only",
             )
 
-    def _check_dead(self, words: list[int], first: int, place: str) -> None:
+    def _check_dead(
+        self, words: list[int], first: int, place: str, duration_ms: int
+    ) -> None:
         alone = sum(
             death.front >= first and death.last <= words[-1]
             for death in self._troubles.deaths
@@ -321,12 +323,15 @@ class Demands:
         )
         for word in words:
             demand(
-                not self._can_live(word),
+                not self._can_live(word, duration_ms),
                 f"given up {place}: w{word} could be delivered",
             )
 
-    def _can_live(self, word: int) -> bool:
-        """Is there a session that lives for the turn of this word?"""
+    def _can_live(self, word: int, duration_ms: int) -> bool:
+        """Is there a session that lives for the turn of this word?
+
+        ``duration_ms`` is what was given up: the local detector's turn.
+        """
         call, troubles = self._call, self._troubles
         first, last = call.block_of(word)
         if self._alone == "death_by_word":
@@ -340,7 +345,10 @@ class Demands:
             marks = [*call.boundaries, max(stop, call.core.received)]
             start = max((m for m in marks if m <= start), default=0)
             stop = min(mark for mark in marks if mark >= stop)
-        length_ms = (stop - start) // 8 + _AROUND_MS
+        length_ms = (stop - start) // 8
+        if call.owner.startswith("local"):
+            length_ms = max(length_ms, duration_ms)
+        length_ms += _AROUND_MS
         for least in (troubles.audio_s, troubles.burst_s):
             if least is not None:
                 return length_ms <= least[0] * 1000
