@@ -214,14 +214,20 @@ def _allowed_values(annotation: Any) -> str:
     return _allowed_values(choices[0])
 
 
+#: So long may be what a word of a setting was mistyped as.
+_SHORT = 20
+
+
 def _type_of(value: Any) -> str:
     """What a value is, where it may be secret itself."""
     return _JSON_TYPES.get(type(value), "another value")
 
 
 def _shown(value: Any) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError, RecursionError):
-        text = type(value).__name__
-    return text if len(text) <= 80 else text[:77] + "..."
+    """A short value as it is; in anything longer there may be a secret that
+    came into the wrong field."""
+    short = not isinstance(value, str) or len(value) <= _SHORT
+    if short and isinstance(value, (str, bool, int, float)):
+        return json.dumps(value, ensure_ascii=False)[:80]
+    kind = _type_of(value)
+    return kind if short else f"{kind} of {len(value)} characters"

@@ -205,3 +205,20 @@ def test_the_described_configuration_has_no_secret_of_its_url():
     assert HUSH not in shown
     assert '"wss://gw/***/v1"' in shown
     assert HUSH not in repr(config)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("language", {"token": "Qx7hunterTwo"}),
+        ("keywords", {"api_key": "Qx7hunterTwo"}),
+        ("auth", "Qx7hunterTwo.Lang_9Zz-end"),
+        ("auth", ["bearer", "Qx7hunterTwo"]),
+        ("organization", {"key": "Qx7hunterTwo"}),
+    ],
+)
+def test_what_is_in_the_wrong_field_may_be_a_secret(field, value):
+    with pytest.raises(ConfigError) as caught:
+        load_config({"params": {"api_key": "sk-test-1", field: value}})
+    assert field in str(caught.value)
+    assert "hunterTwo" not in str(caught.value)
