@@ -183,12 +183,12 @@ class AudioBuffer:
             gone = _overlap(self._loud_gone, start, stop)
         start = max(start, self.start)
         found = self._find_sound(self.read(start, stop))
+        # What is gone cannot be looked at, and counts as much as can be.
         if found is None:
-            return gone and Sound(*gone, gone[1] - gone[0])
+            return gone and Sound(*gone, self._limit)
         first, last, length = found
         if gone is not None:
-            length += gone[1] - gone[0]
-            return Sound(gone[0], start + last, length)
+            return Sound(gone[0], start + last, self._limit)
         return Sound(start + first, start + last, length)
 
     def _any_sound(self, data: bytes) -> tuple[int, int, int] | None:

@@ -88,7 +88,8 @@ class Suspicion:
     def heard(self, turn: Turn, now: float) -> None:
         """An event is about a turn."""
         if self._machine.state in (_S.REPLACED, _S.SILENT_TOO):
-            if (turn.end or turn.begin) <= self._replaced_from:
+            silent = self._replaced_from, self._replaced_to
+            if silent[0] < silent[1] and (turn.end or turn.begin) <= silent[0]:
                 # Of what was said before.
                 return
             if turn.begin >= self._replaced_to:
@@ -214,7 +215,9 @@ class Suspicion:
             self._false_alarm(now)
             self._look_again_at = now + _LOOK_S
             return False
-        self._replace(turn.begin, max(sent, turn.begin + 1))
+        # It did say that somebody speaks: nothing was silent about that.
+        to = max(sent, turn.begin + 1)
+        self._replace(to, to)
         return True
 
     def delivered(self, turn: Turn) -> None:

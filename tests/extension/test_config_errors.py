@@ -120,7 +120,7 @@ def test_a_key_in_the_wrong_place_is_not_shown_either(server):
     config = properties(server.url, api_key=secret, log_level=secret)
     call = run_call(config, script)
     assert secret not in str(call.messages).lower()
-    assert 'found a text of 35 characters' in call.errors[0]["message"]
+    assert "found a text of 35 characters" in call.errors[0]["message"]
 
 
 def test_the_key_of_a_wrong_configuration_is_not_shown(server):
