@@ -30,10 +30,11 @@ from .words import WORD_SAMPLES, Piece, ms
 #: Sound without an event for 10 s; PINGs are 3 s apart, their trip and the
 #: connection's take the rest.
 _SILENT_S = 15.0
-#: From the last sound of a turn whose end never comes; PINGs as above.  A
-#: server may judge by what is said, and wait 4 s for it.
+#: From the last sound of a turn whose end never comes; PINGs as above.  Where
+#: a server judges by what is said, a pause of less than 4 s ends nothing: then
+#: the talker may have gone on meanwhile.
 _NO_END_S = 18.0
-_MORE_BY_MEANING_S = 4.0
+_MORE_BY_MEANING_S = 12.0
 #: A turn without its text is asked for twice in 15 s each.
 _NO_TEXT_S = 35.0
 #: Sessions that die, one after the other, before the next turn is delivered
