@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from enum import Enum
 
+from .audio_buffer import AudioBuffer
+from .first_turn import FirstTurn
 from .limits import Limits
 from .link import Link
 from .states import Machine
@@ -41,7 +43,8 @@ class Caution:
     nothing is left to be sent again.
     """
 
-    def __init__(self, limits: Limits, rate: int) -> None:
+    def __init__(self, buffer: AudioBuffer, limits: Limits, rate: int) -> None:
+        self._first_turn = FirstTurn(buffer, rate)
         self._rate = rate
         self._large = rate * _LARGE_PACKET_MS // 1000
         self._small = rate * limits.replay_packet_ms // 1000
@@ -63,24 +66,29 @@ class Caution:
     # -- what goes out ------------------------------------------------------
 
     def hold(self, stops: list[tuple[int, float]]) -> None:
-        """From each position on nothing goes out before a time, in s."""
+        """Another session is fed, or the same once more: from each position
+        on nothing goes out before a time, in s."""
+        self._first_turn.anew()
         self._stops = stops
         self._not_before = 0.0
 
     def times(self) -> list[float]:
         """When something may go out that waits for its time."""
-        times = [at for _, at in self._stops]
+        times = [at for _, at in self._stops] + self._first_turn.times()
         return [*times, self._not_before] if self._not_before else times
 
     def tick(self, now: float) -> None:
         """Whose time is there?"""
         if now >= self._not_before:
             self._not_before = 0.0
+        self._first_turn.tick(now)
         self._stops = [stop for stop in self._stops if now < stop[1]]
 
-    def stop_after(self, position: int) -> int | None:
+    def stop(self, link: Link) -> int | None:
         """Up to where audio may go out now; None: wherever it ends."""
-        return min((max(at, position) for at, _ in self._stops), default=None)
+        stops = [max(at, link.session.sent) for at, _ in self._stops]
+        end = self._first_turn.stop(link) if self.careful else None
+        return min(stops if end is None else [*stops, end], default=None)
 
     def holds(self, link: Link) -> bool:
         """Shall nothing go out now, whatever there is?"""
@@ -93,9 +101,15 @@ class Caution:
             or any(turn.closed for turn in turns)
         )
 
-    def is_little(self, samples: int) -> bool:
+    def is_little(self, link: Link, samples: int) -> bool:
         """Too little for a message, where few are to be sent?"""
+        if samples and self._first_turn.ends_at(link.session.sent + samples):
+            return False
         return samples < self._large
+
+    def sent(self, link: Link, now: float) -> None:
+        """Audio went out."""
+        self._first_turn.sent(link, now)
 
     def next_size(self, samples: int, now: float) -> int:
         """How many of so many samples go out now; the rest waits."""

@@ -247,8 +247,6 @@ class Exchange:
         undelivered, or the last one before that session expires.
         """
         sessions = self._sessions
-        if sessions.standby is None:
-            return
         sessions.look_at_next()
         link, old = sessions.ready, sessions.active
         if link is None:
@@ -259,6 +257,9 @@ class Exchange:
             busy = self._progress.undelivered or old.hold is not None
             if busy and not forced:
                 return
+            if busy:
+                # Its time may be too short for what it is sent.
+                self._replay.session_ended(old, 1.0)
         recovered = sessions.take_over()
         # By whose settings silence is kept.
         self._in_force.taken_over(link)

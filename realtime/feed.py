@@ -126,8 +126,8 @@ class Feed:
             self._buffer.next_speech(link.session.sent) is None
         ):
             return False
-        waiting = self._sendable(link.session) - link.session.sent
-        return not self._is_little(waiting) and link.hold is None
+        waiting = self._sendable(link) - link.session.sent
+        return not self._is_little(link, waiting) and link.hold is None
 
     def next_message(self, link: Link, now: float) -> bytes | None:
         """The next message with audio or a commit, or None for now."""
@@ -136,15 +136,17 @@ class Feed:
             return None
         while True:
             mark = self._buffer.next_mark(link.marked_to)
-            stop = self._caution.stop_after(session.sent)
+            stop = self._caution.stop(link)
             if mark is not None and stop is not None and mark > stop:
                 mark = None
             if not self._skip(session, mark):
                 return None
-            limit = self._sendable(session) if mark is None else mark
+            limit = self._sendable(link) if mark is None else mark
             waiting = limit - session.sent
             if waiting > 0:
-                if link.is_full or (mark is None and self._is_little(waiting)):
+                if link.is_full or (
+                    mark is None and self._is_little(link, waiting)
+                ):
                     return None
                 return self._append(link, waiting, now)
             if mark is None:
@@ -157,19 +159,20 @@ class Feed:
             if self._is_needless(session, mark):
                 self._buffer.unmark(mark)
 
-    def _sendable(self, session: Session) -> int:
+    def _sendable(self, link: Link) -> int:
         """Up to where audio may go out when no commit is known yet."""
         end = self._buffer.end_before_cut(self._cut_search, self._cut_lag)
-        stop = self._caution.stop_after(session.sent)
-        return max(end if stop is None else min(end, stop), session.sent)
+        stop = self._caution.stop(link)
+        sent = link.session.sent
+        return max(end if stop is None else min(end, stop), sent)
 
-    def _is_little(self, waiting: int) -> bool:
+    def _is_little(self, link: Link, waiting: int) -> bool:
         """Is it too early to send so many samples, of a turn without end?"""
         if not self._caution.careful:
             return waiting < self._enough
         # Where a local detector will tell its end, that is waited for.
         told = self._client_turns and self._buffer.detected is not None
-        return told or self._caution.is_little(waiting)
+        return told or self._caution.is_little(link, waiting)
 
     def _append(self, link: Link, waiting: int, now: float) -> bytes:
         session, caution = link.session, self._caution
@@ -180,6 +183,7 @@ class Feed:
         data = self._buffer.read(session.sent, session.sent + size)
         message = session.append(data, size)
         link.audio_sent(size, now)
+        caution.sent(link, now)
         if caution.careful:
             # The PONG shows that it did not end the session.
             link.ask_ping(now)

@@ -12,6 +12,9 @@ from .sessions import Sessions
 from .suspicion import Suspicion
 from .turn import Turn
 
+#: Sound of which a server's detector is sure so long after it began, in ms.
+_NOTICED_MS = 500
+
 
 class Quiet:
     """Moves the watermark over what no turn has."""
@@ -29,6 +32,7 @@ class Quiet:
         self._feed = feed
         self._sessions = sessions
         self._suspicion = Suspicion(buffer, rate)
+        self._noticed = rate * _NOTICED_MS // 1000
 
     # -- by the server's detector -------------------------------------------
 
@@ -59,7 +63,10 @@ class Quiet:
             # Its silence proves nothing.
             return
         quiet = position - self._feed.lead_in
-        keeps = self._suspicion.keeps(link, quiet, now)
+        # Where no more comes, it has said all there is to say.
+        is_all = position >= self._buffer.end
+        doubted = position - self._noticed if is_all else quiet
+        keeps = self._suspicion.keeps(link, doubted, now)
         if not (keeps or turns.pending or link.hold is not None):
             self._let_go(link.session, quiet)
 

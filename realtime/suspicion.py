@@ -76,6 +76,8 @@ class Suspicion:
         self._heard_since = False
         self._looked_at = (0, 0, False)
         self._look_again_at = 0.0
+        #: The last turn that was ended by us.
+        self._stalled: Turn | None = None
 
     def begin(self) -> None:
         """Another session is fed, or there is no such sound any more."""
@@ -88,13 +90,16 @@ class Suspicion:
     def heard(self, turn: Turn, now: float) -> None:
         """An event is about a turn."""
         if self._machine.state in (_S.REPLACED, _S.SILENT_TOO):
-            silent = self._replaced_from, self._replaced_to
-            if silent[0] < silent[1] and (turn.end or turn.begin) <= silent[0]:
-                # Of what was said before.
+            if self._is_before(turn):
                 return
             if turn.begin >= self._replaced_to:
                 self._false_alarm(now)
         self._machine.to(SuspicionState.HEARS)
+
+    def _is_before(self, turn: Turn) -> bool:
+        """Was it said before that about which a session was silent?"""
+        start, stop = self._replaced_from, self._replaced_to
+        return start < stop and (turn.end or turn.begin) <= start
 
     def _false_alarm(self, now: float) -> None:
         self._false_alarms.append(now)
@@ -129,7 +134,12 @@ class Suspicion:
             self._machine.state is SuspicionState.REPLACED
             and start >= self._replaced_from
         )
-        if again and start < self._replaced_to:
+        if again and start >= self._replaced_to:
+            # It gave way before another session could hear it.
+            self._false_alarm(now)
+            self._machine.to(_S.HEARS)
+            again = False
+        elif again:
             # Of what came later no other session could say anything.
             quiet = min(quiet, self._replaced_to)
         sound = self._sound(start, quiet)
@@ -212,7 +222,9 @@ class Suspicion:
         """Shall another session hear it?  Not once more: then a commit of ours
         is to end it."""
         if turn.begin < self._replaced_to or self._enough(now) is None:
-            self._false_alarm(now)
+            if turn is not self._stalled:
+                self._stalled = turn
+                self._false_alarm(now)
             self._look_again_at = now + _LOOK_S
             return False
         # It did say that somebody speaks: nothing was silent about that.
@@ -223,7 +235,8 @@ class Suspicion:
     def delivered(self, turn: Turn) -> None:
         """Its final went out."""
         self._heard_since = True
-        if turn.begin >= self._replaced_to or turn.by_commit:
+        later = turn.begin >= self._replaced_to
+        if later or turn.by_commit or self._is_before(turn):
             return
         if turn.end is not None and turn.end <= self._replaced_to:
             # The session before would never have said so.

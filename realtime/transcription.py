@@ -66,7 +66,7 @@ class Transcription:
         self._buffer = AudioBuffer(
             settings.sample_bytes, limit, find_speech, find_sound
         )
-        caution = Caution(limits, settings.rate)
+        caution = Caution(self._buffer, limits, settings.rate)
         self._feed = Feed(self._buffer, settings, limits, caution)
         self._queue = ResultQueue(self._buffer, settings)
         self._finalizes = FinalizeQueue(limits.finalize_timeout_ms)

@@ -335,17 +335,22 @@ class Demands:
         """
         call, troubles = self._call, self._troubles
         first, last = call.block_of(word)
-        if self._alone == "death_by_word":
-            # The one before may be cut.
-            words = range(first - 1, last + 1)
-            return troubles.poison.isdisjoint(words)
         start = call.start_of(first)
         stop = call.start_of(last) + WORD_SAMPLES
         if call.owner == "client":
-            # From commit to commit.
+            # From commit to commit, of which none takes less than 100 ms.
             marks = [*call.boundaries, max(stop, call.core.received)]
             start = max((m for m in marks if m <= start), default=0)
-            stop = min(mark for mark in marks if mark >= stop)
+            enough = max(stop, start + ms(100))
+            stop = min((m for m in marks if m >= enough), default=marks[-1])
+        if self._alone == "death_by_word":
+            # One that is cut by the turn's begin or end is enough.
+            return not any(
+                call.start_of(word) < stop
+                and call.start_of(word) + WORD_SAMPLES > start
+                for word in troubles.poison
+                if word <= len(call.spoken)
+            )
         length_ms = (stop - start) // 8
         if call.owner.startswith("local"):
             length_ms = max(length_ms, duration_ms)

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from scripted_core import APPEND, COMMIT, SERVER, ScriptedCore
+from scripted_core import (
+    APPEND,
+    COMMIT,
+    SERVER,
+    UPDATED,
+    ScriptedCore,
+    created,
+)
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Final,
@@ -184,3 +191,83 @@ def test_all_is_as_before_once_nothing_is_left():
     die(core)
     assert core.audio == TURNS[0] + TURNS[1]
     assert core.types.count(COMMIT) == 2
+
+
+# -- where the server ends the turns ---------------------------------------
+
+
+def dying_of_the_second(pause_ms: int) -> ScriptedCore:
+    """A careful session gets two turns of the server with a pause between."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.live(FIRST)
+    core.quiet(pause_ms / 1000)
+    core.live(SECOND)
+    core.quiet(2)
+    for _ in range(2):
+        die(core)
+    core.wait(0.5)
+    return core
+
+
+#: 1.2 s of sound each.
+FIRST, SECOND = word_audio(1) * 40, word_audio(2) * 40
+
+
+@pytest.mark.parametrize("pause_ms", [520, 660, 2000])
+def test_what_follows_the_servers_turn_waits_for_its_final(pause_ms: int):
+    core = dying_of_the_second(pause_ms)
+    silence = ms(min(pause_ms, 800))
+    assert core.audio == FIRST + SILENCE * silence
+    core.started("a", 0)
+    core.stopped("a", 1700)
+    core.committed("a", None)
+    core.wait(5)
+    assert len(core.audio) == len(FIRST) + silence
+    core.transcribed("completed", "a", transcript="one")
+    core.wait(1)
+    assert core.finals == ["one"]
+    assert SECOND in core.audio
+
+
+def test_only_the_turn_that_ends_sessions_is_given_up():
+    core = dying_of_the_second(660)
+    core.started("a", 0)
+    core.stopped("a", 1700)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    for _ in range(5):
+        core.wait(1)
+        die(core)
+    assert core.finals == ["one"]
+    (failed,) = core.of(TurnFailed)
+    assert failed.fault.code == "turn_ends_sessions"
+    assert (failed.start_ms, failed.duration_ms) == (1860, 1200)
+
+
+def test_a_server_that_does_not_end_the_turn_gets_what_follows():
+    core = dying_of_the_second(660)
+    core.started("a", 0)
+    assert SECOND not in core.audio
+    core.wait(5)
+    assert SECOND in core.audio
+
+
+def test_a_turn_for_which_no_session_lives_long_enough_is_passed_over():
+    """It goes out slowly, since all else ended sessions: in 24 s, where one
+    lasts 20 s."""
+    core = ScriptedCore()
+    core.session()
+    core.hear(word_audio(1) * 1000, commit=True)
+    for _ in range(4):
+        die(core)
+    for _ in range(200):
+        core.wait(1)
+        due_at = core.core.sessions.due_at()
+        if due_at is not None and due_at <= core.now:
+            core.connect()
+            core.say(created(20), UPDATED)
+            core.link = core.core.active or core.link
+    assert [turn.fault.code for turn in core.of(TurnFailed)] == [
+        "turn_ends_sessions"
+    ]

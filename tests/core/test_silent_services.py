@@ -14,6 +14,7 @@ from sim import ms, word_audio
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.speech import sound_finder
 from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
     FinalizeEnd,
 )
 
@@ -187,6 +188,48 @@ def test_a_finalize_is_not_answered_before_its_bound():
     assert [end.timed_out for end in core.of(FinalizeEnd)] == [True]
 
 
+def test_what_gave_way_before_a_second_session_heard_it_is_reported():
+    """And what was said meanwhile is not let go for it: that one alone is
+    silent about that."""
+    core = ScriptedCore(SERVER, max_buffer_ms=15_000)
+    core.session()
+    core.quiet(1)
+    core.live(MUSIC)
+    core.quiet(12)
+    assert core.troubles == ["no_turn"]
+    core.quiet(6)
+    core.live(MUSIC)
+    core.quiet(4)
+    core.live(MUSIC)
+    core.session()
+    core.quiet(16)
+    assert core.troubles == ["no_turn"] * 2
+    spans = [
+        (dropped.start_ms, dropped.start_ms + dropped.duration_ms)
+        for dropped in core.of(AudioDropped)
+    ]
+    for at in (2000, 23_000, 30_000):
+        assert any(start <= at < end for start, end in spans)
+
+
+def test_a_word_before_the_frames_end_is_waited_for_as_well():
+    core = call()
+    core.quiet(0.7)
+    core.wait(10)
+    assert core.troubles == []
+    core.wait(14)
+    assert core.troubles == ["no_turn"]
+    core.session()
+    assert WORD in core.audio
+
+
+def test_what_a_detector_cannot_know_yet_is_not_waited_for():
+    core = call()
+    core.wait(60)
+    assert core.troubles == []
+    assert goes_on(core)
+
+
 # -- after speech_started ----------------------------------------------
 
 
@@ -225,6 +268,20 @@ def test_the_second_time_a_commit_ends_it():
     assert core.finals == ["one"]
     assert core.types.count(COMMIT) == 1
     assert core.troubles == ["no_turn_end"]
+
+
+def test_a_turn_that_is_not_ended_by_a_commit_either_is_one_false_alarm():
+    core = frozen_in_a_turn()
+    core.session()
+    core.started("b", 700)
+    # It is asked for its text in vain, and then given up.
+    core.quiet(30)
+    assert core.types.count(COMMIT) == 1
+    core.session()
+    core.quiet(1)
+    core.live(MUSIC)
+    core.quiet(40)
+    assert core.troubles[-1] == "no_turn"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,91 @@
+"""Where the first undelivered turn ends, for a session that is sent one turn
+after the other and finds their ends itself."""
+
+from __future__ import annotations
+
+import math
+
+from .audio_buffer import AudioBuffer
+from .link import Link
+
+#: Silence beyond what ends a turn, if there is so much: a detector works in
+#: steps, and does not judge loudness as we do.
+_MORE_MS, _STEP_MS = 300, 20
+#: How far ahead of what is sent it is looked for.
+_REACH_MS = 2000
+#: After it had the time to look at the end, a server has so long to say that
+#: the turn is over; else it hears one that goes on, or none.
+_SAY_S = 1.0
+
+
+class FirstTurn:
+    """Tells by level where the server will end the first undelivered turn.
+
+    Up to there goes out, and then it is waited for: what follows may be what
+    ends sessions, and would take this turn with it.
+    """
+
+    def __init__(self, buffer: AudioBuffer, rate: int) -> None:
+        self._buffer = buffer
+        self._more = rate * _MORE_MS // 1000
+        self._step = rate * _STEP_MS // 1000
+        self._reach = rate * _REACH_MS // 1000
+        self.anew()
+
+    def anew(self) -> None:
+        """Another session is fed, or the same once more."""
+        self._begin = -1
+        self._first: int | None = None
+        self._passed = 0
+        self._stop: int | None = None
+        self._until = math.inf
+
+    def times(self) -> list[float]:
+        """When the end is waited for no longer, in s."""
+        return [self._until] if self._until < math.inf else []
+
+    def tick(self, now: float) -> None:
+        """Is the time over in which the server would have told the end?"""
+        if now >= self._until and self._stop is not None:
+            self._passed = self._stop
+            self._until = math.inf
+
+    def sent(self, link: Link, now: float) -> None:
+        """Audio went out."""
+        if link.session.sent == self._stop:
+            self._until = max(now, link.looked_at) + _SAY_S
+
+    def ends_at(self, position: int) -> bool:
+        """Is it sent whole, up to this position?"""
+        return position == self._stop
+
+    def stop(self, link: Link) -> int | None:
+        """Up to where audio goes out now; None: no end is known so far."""
+        session, buffer = link.session, self._buffer
+        pause = (
+            session.settings.longest_pause_ms * session.settings.rate // 1000
+        )
+        begin = max(buffer.watermark, self._passed)
+        if not pause or session.turns.by_client:
+            return None
+        if begin != self._begin:
+            self._begin, self._until = begin, math.inf
+            self._first = self._stop = None
+        if self._first is None:
+            self._first = buffer.first_sound(begin)
+        if self._stop is None and self._first is not None:
+            known = min(buffer.end, session.sent + pause + self._reach)
+            end = buffer.first_pause(self._first, known, pause)
+            if end is not None:
+                head = min(end, self._first + 4 * pause)
+                voice = buffer.read(self._first, head)
+                stop = self._silent_to(voice, end + pause)
+                self._stop = max(stop, session.sent)
+        return self._stop
+
+    def _silent_to(self, voice: bytes, position: int) -> int:
+        """Up to where nothing follows ``voice`` after a pause, at most."""
+        for stop in range(position, position + self._more, self._step):
+            if self._buffer.stands_out(voice, stop, stop + self._step):
+                return stop
+        return position + self._more
