@@ -42,6 +42,7 @@ The whole call:
 ``finalizes``      those that wait for their end signal
 ``suspicion``      is a service that says nothing deaf?
 ``quiet``          what is let go of as silence
+``first_turn``     where a turn of the server's ends, by level
 ``caution``        less at once, after sessions that ended barren
 ``resend``         when a turn that failed is sent again
 ``replay``         what is sent again

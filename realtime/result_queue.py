@@ -84,7 +84,7 @@ class ResultQueue:
                 stop = self._spoken_to
                 sample = self.samples(_VOICE_SAMPLE_MS)
                 self._voice = self._buffer.read(stop - sample, stop)
-        self._next_turn()
+        self._next_turn(turn)
 
     def late(self, turn: Turn) -> None:
         """The last word of a turn that had its final before: it is not said
@@ -109,11 +109,13 @@ class ResultQueue:
         )
         if turn.end is not None:
             self.dropped += max(turn.end - self._buffer.watermark, 0)
-        self._next_turn()
+        self._next_turn(turn)
 
-    def _next_turn(self) -> None:
-        self._shown_span = None
-        self._shown = None
+    def _next_turn(self, turn: Turn) -> None:
+        shown, self._shown = self._shown_span, None
+        if shown is None or turn.end is None or shown[0] < turn.end:
+            # Else it was that of a later one, and an earlier session's.
+            self._shown_span = None
 
     def dropped_audio(
         self, start: int, stop: int, cause: DropCause = "overflow"

@@ -8,6 +8,7 @@ from itertools import pairwise
 import pytest
 from scripted_core import (
     CREATED,
+    SERVER,
     SETTINGS,
     UPDATED,
     WALL,
@@ -19,10 +20,12 @@ from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     Final,
+    Interim,
     ServerProblem,
     SessionLost,
     SessionReady,
     SettingsChanged,
+    TurnFailed,
 )
 
 TURN = word_audio(1) + SILENCE * ms(400)
@@ -479,3 +482,28 @@ def test_speech_that_nobody_committed_is_reported_at_the_end():
     core.look()
     [dropped] = core.of(AudioDropped)
     assert (dropped.start_ms, dropped.duration_ms) == (0, len(TURN) // 8)
+
+
+def test_a_start_that_was_shown_holds_also_where_a_turn_before_it_fails():
+    """The first session was silent about what was said before."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.live(word_audio(1) * 10)
+    core.quiet(2)
+    core.live(word_audio(2) * 40)
+    core.started("a", 2000)
+    core.transcribed("delta", "a", delta="two")
+    core.core.exchange.closed(core.link, 1011, "", core.now)
+    refused = {"type": "invalid_request_error", "message": "no"}
+    for item in ("b", "c"):
+        core.wait(7)
+        core.session()
+        core.started(item, 0)
+        core.stopped(item, 900)
+        core.committed(item, None)
+        core.transcribed("failed", item, error=refused)
+    assert len(core.of(TurnFailed)) == 1
+    core.started("d", 2100)
+    core.transcribed("delta", "d", delta="two")
+    first, second = (shown.turn.start_ms for shown in core.of(Interim))
+    assert first == second == 2300
