@@ -71,12 +71,12 @@ class Retries:
         if wish > 0:
             self.not_before = now + self._outage.stretched(wish)
 
-    def after_loss(self) -> float:
+    def after_loss(self, now: float) -> float:
         """Seconds until the next attempt, where no session is left."""
         outage = self._outage
         outage.attempt = max(outage.attempt, self._beside.attempt)
         self._beside.reset()
-        return outage.next_delay()
+        return max(outage.next_delay(), self.not_before - now)
 
     def beside(self) -> float:
         """The same, where one lives."""

@@ -107,10 +107,6 @@ class Caution:
             return False
         return samples < self._large
 
-    def sent(self, link: Link, now: float) -> None:
-        """Audio went out."""
-        self._first_turn.sent(link, now)
-
     def next_size(self, samples: int, now: float) -> int:
         """How many of so many samples go out now; the rest waits."""
         slowest = self.state is CautionState.SLOWEST

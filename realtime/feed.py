@@ -183,7 +183,6 @@ class Feed:
         data = self._buffer.read(session.sent, session.sent + size)
         message = session.append(data, size)
         link.audio_sent(size, now)
-        caution.sent(link, now)
         if caution.careful:
             # The PONG shows that it did not end the session.
             link.ask_ping(now)

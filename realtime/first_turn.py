@@ -50,11 +50,6 @@ class FirstTurn:
             self._passed = self._stop
             self._until = math.inf
 
-    def sent(self, link: Link, now: float) -> None:
-        """Audio went out."""
-        if link.session.sent == self._stop:
-            self._until = max(now, link.looked_at) + _SAY_S
-
     def ends_at(self, position: int) -> bool:
         """Is it sent whole, up to this position?"""
         return position == self._stop
@@ -81,6 +76,8 @@ class FirstTurn:
                 voice = buffer.read(self._first, head)
                 stop = self._silent_to(voice, end + pause)
                 self._stop = max(stop, session.sent)
+        if self._stop is not None and session.sent >= self._stop:
+            self._until = min(self._until, link.looked_at + _SAY_S)
         return self._stop
 
     def _silent_to(self, voice: bytes, position: int) -> int:

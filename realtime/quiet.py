@@ -66,9 +66,9 @@ class Quiet:
         # Where no more comes, it has said all there is to say.
         is_all = position >= self._buffer.end
         doubted = position - self._noticed if is_all else quiet
-        keeps = self._suspicion.keeps(link, doubted, now)
-        if not (keeps or turns.pending or link.hold is not None):
-            self._let_go(link.session, quiet)
+        silent_to = self._suspicion.lets_go(link, doubted, now)
+        if not (silent_to is None or turns.pending or link.hold is not None):
+            self._let_go(link.session, min(quiet, silent_to))
 
     def _let_go(self, session: Session, quiet: int) -> None:
         session.turns.begin_at(max(session.turns.boundary, quiet))

@@ -102,7 +102,7 @@ class Replay:
 
     def again(self, now: float) -> None:
         """Leave the active session; another one is fed."""
-        self._sessions.drop_active(now, self._sessions.retry_delay())
+        self._sessions.drop_active(now, self._sessions.retry_delay(now))
 
     def turn_is_over(self) -> None:
         """The first undelivered turn got its final, or is given up."""

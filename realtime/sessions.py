@@ -240,7 +240,7 @@ class Sessions:
             self._end_next()
             self.fatal = fault
         else:
-            due_at = now + self._backoff.after_loss()
+            due_at = now + self._backoff.after_loss(now)
             # Where the next one was refused before, that time stays.
             self.plan(self.due_at() or due_at)
             delay = max((self.due_at() or due_at) - now, 0.0)
@@ -275,9 +275,9 @@ class Sessions:
 
     # -- progress -------------------------------------------------------------
 
-    def retry_delay(self) -> float:
+    def retry_delay(self, now: float) -> float:
         """How long to wait before audio is sent again, in s."""
-        return self._backoff.after_loss()
+        return self._backoff.after_loss(now)
 
     def progressed(self, watermark: int) -> None:
         """Everything before it is delivered."""

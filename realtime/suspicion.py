@@ -125,9 +125,9 @@ class Suspicion:
         """When its time is up; [] while it does not run."""
         return [self._since + SILENT_S] if self._runs else []
 
-    def keeps(self, link: Link, quiet: int, now: float) -> bool:
-        """The session said nothing about the audio up to ``quiet``; is that to
-        be kept?"""
+    def lets_go(self, link: Link, quiet: int, now: float) -> int | None:
+        """The session said nothing about the audio up to ``quiet``; up to
+        where is it silence?  None: it holds sound."""
         start = max(self._buffer.watermark, link.session.turns.boundary)
         # The one before may have been about to say something of the rest.
         again = (
@@ -145,7 +145,7 @@ class Suspicion:
         sound = self._sound(start, quiet)
         if sound is None:
             self.begin()
-            return False
+            return self._before_rise(start, quiet)
         self._amount = sound.length
         if not self._runs:
             self._machine.to(_S.SILENT_TOO if again else _S.SILENT)
@@ -155,7 +155,14 @@ class Suspicion:
             part = sound.first if asks else sound.last - 1
             self._since = link.looked_since(part)
             self._quiet_from, self.quiet_to = start, quiet
-        return True
+        return None
+
+    def _before_rise(self, start: int, stop: int) -> int:
+        """What rises at the end of silence may be the begin of a word."""
+        begin = max(start, stop - self._rate)
+        sound = self._buffer.sound(begin, stop) if begin < stop else None
+        near = stop - self._rate // 50
+        return sound.first if sound and sound.last > near else stop
 
     def _sound(self, start: int, stop: int) -> Sound | None:
         """What could be a word in a stretch."""

@@ -223,6 +223,18 @@ def test_a_word_before_the_frames_end_is_waited_for_as_well():
     assert WORD in core.audio
 
 
+def test_the_begin_of_a_word_is_not_let_go():
+    """Whenever the session is asked how far it heard."""
+    for tenths in range(20, 60):
+        core = ScriptedCore(SERVER)
+        core.session()
+        core.quiet(tenths / 10)
+        core.live(WORD)
+        core.quiet(14)
+        core.session()
+        assert WORD in core.audio, tenths
+
+
 def test_what_a_detector_cannot_know_yet_is_not_waited_for():
     core = call()
     core.wait(60)
