@@ -8,13 +8,12 @@ import time
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..realtime.faults import NO_CLOSE_FRAME, Fault
 from ..realtime.link import Link
 from ..realtime.transcription import Transcription
-from .dialer import CLOSE_S, Dialer
+from .dialer import CLOSE_S, Connection, Dialer
 from .dispatcher import AFTER_FAULT_S, Dispatcher
 from .faults import fault_of_exception
 from .interface import ClientSettings, GuardedTrace, WireTrace
@@ -108,7 +107,7 @@ class Driver:
         except Exception as another:
             return self._dispatcher.fault_of(another)
 
-    async def _use(self, socket: ClientConnection) -> None:
+    async def _use(self, socket: Connection) -> None:
         """Use a connection until it ends."""
         if not self.active or self._core.fatal is not None:
             await socket.close()
@@ -130,6 +129,8 @@ class Driver:
                 "reason": socket.close_reason or reason,
             }
             self.trace.note("closed", how)
+        if not link.session.ready_at:
+            self._dialer.avoid(socket.attempt)
         self.exchange.closed(link, code, reason, now())
         self.obey()
 
@@ -221,7 +222,7 @@ class Wire:
     """
 
     def __init__(
-        self, driver: Driver, socket: ClientConnection, link: Link, number: int
+        self, driver: Driver, socket: Connection, link: Link, number: int
     ) -> None:
         self.socket = socket
         self.link = link
