@@ -50,6 +50,9 @@ _MAX_MESSAGE = 1024 * 1024
 #: Nor does the answer to a handshake, with the page of a gateway.  What comes
 #: in chunks takes `websockets` time that grows with the square of its length.
 _MAX_ANSWER = 64 * 1024
+#: An answer before the final one: how it begins, and ends.
+_INFORMATIONAL = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}[ \r]")
+_STATUS_1XX, _STATUS_SIZE, _END = b"HTTP/1.1 1", 13, b"\r\n\r\n"
 #: A PING in 20 seconds is usual, and no event is as small as that, in bytes;
 #: in a second so many are an attack.  Taking them apart would hold the loop.
 _MOST_IDLE, _LEAST_EVENT = 100, 16
@@ -84,6 +87,8 @@ class Connection(ClientConnection):
     ) -> None:
         super().__init__(protocol, **options)
         self.attempt = attempt
+        #: Of an answer that need not be the final one; None: that began.
+        self._held: bytearray | None = bytearray()
         self._take_frame = protocol.recv_frame
         protocol.recv_frame = self._on_frame  # type: ignore[method-assign]
 
@@ -111,13 +116,31 @@ class Connection(ClientConnection):
         if self.response is None:
             room = _MAX_ANSWER - self._answered
             self._answered += len(data)
-            if self._answered > _MAX_ANSWER:
-                super().data_received(data[:room])
-                data = data[room:]
-                if self.response is None:
-                    self.transport.abort()
-                    return
+            super().data_received(self._final(data[:room]))
+            data = data[room:]
+            if self.response is None and data:
+                self.transport.abort()
+                return
         super().data_received(data)
+
+    def _final(self, data: bytes) -> bytes:
+        """Without answers of the class 1xx, of which `websockets` takes the
+        first one for the final one; they may come before (RFC 9110, 15.2)."""
+        if self._held is None:
+            return data
+        held = self._held
+        held += data
+        while _INFORMATIONAL.match(held):
+            end = held.find(_END)
+            if end < 0:
+                return b""
+            del held[: end + len(_END)]
+        if len(held) < _STATUS_SIZE and _STATUS_1XX.startswith(
+            held[: len(_STATUS_1XX)]
+        ):
+            return b""
+        self._held = None
+        return bytes(held)
 
 
 class _Connect(connect):
