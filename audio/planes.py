@@ -45,6 +45,8 @@ class Planes:
 
     def flush(self) -> bytes:
         """No other half will come of what waits; what is whole of it."""
+        if not self._waiting:
+            return b""
         frame, self._waiting = self._waiting, b""
         rest = len(frame) % self._unit
         self._lost += rest
