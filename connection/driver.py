@@ -46,7 +46,7 @@ class Driver:
         self.exchange = core.exchange
         self.trace = GuardedTrace(trace, dispatcher.tell)
         self._dispatcher = dispatcher
-        self._dialer = Dialer()
+        self.dialer = Dialer()
         #: From `start` to `close`; nothing that the core asks for is done
         #: before and after.
         self.active = False
@@ -87,7 +87,7 @@ class Driver:
 
     async def _connect(self, settings: ClientSettings) -> None:
         try:
-            socket = await self._dialer.open(settings)
+            socket = await self.dialer.open(settings)
         except Exception as error:
             fault = self._explained(error)
             why = {"code": fault.code, "reason": fault.message}
@@ -129,8 +129,6 @@ class Driver:
                 "reason": socket.close_reason or reason,
             }
             self.trace.note("closed", how)
-        if not link.session.ready_at:
-            self._dialer.avoid(socket.attempt)
         self.exchange.closed(link, code, reason, now())
         self.obey()
 
@@ -238,17 +236,28 @@ class Wire:
         """
         writer = self._driver.spawn(self._write())
         try:
-            return await self._read()
+            code, reason = await self._read()
         finally:
             writer.cancel()
+        if not self._hanging_up:
+            self._judge()
+        return code, reason
 
     def wake(self) -> None:
         """The core may have something to send, or want the connection
         closed."""
         if self.link.must_close and not self._hanging_up:
             self._hanging_up = True
+            # Before the next attempt, which does not wait for the CLOSE.
+            self._judge()
             self._driver.spawn(self.hang_up())
         self._woken.set()
+
+    def _judge(self) -> None:
+        """Where no session came of it another address may do better."""
+        session = self.link.session
+        if not session.ready_at or session.handshake.on_trial:
+            self._driver.dialer.avoid(self.socket.attempt)
 
     async def hang_up(self) -> None:
         """Close, or break off where the peer does not even read CLOSE: then
