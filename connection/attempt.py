@@ -11,8 +11,9 @@ from .proxies import Proxy
 
 
 class Step(Enum):
-    """What an attempt waits for; by a proxy, `TCP` is all before `HTTP`."""
+    """What an attempt waits for."""
 
+    PROXY = "proxy"
     LOOK_UP = "look-up of the host"
     TCP = "TCP"
     TLS = "TLS"
@@ -23,10 +24,13 @@ class Step(Enum):
 class Attempt:
     """One attempt: its ``step``, and the ``address`` that TCP led to."""
 
-    proxy: Proxy | None = None
-    step: Step = Step.LOOK_UP
+    proxy: Proxy | None
+    step: Step = field(init=False)
     address: Address | None = None
     _since: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.step = Step.PROXY if self.proxy else Step.LOOK_UP
 
     def place(self) -> str:
         """Where and when, for a person: "TLS, 192.0.2.7, after 1.5 s"."""
