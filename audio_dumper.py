@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .audio.converter import interleaved_of
+from .audio.planes import Planes
 from .realtime.shown import harmless
 from .recording.dump_files import DumpFiles
 from .recording.session_log import SessionLog
@@ -66,6 +66,8 @@ class AudioDumper:
         # Of the thread alone.
         self._log = SessionLog(redactor)
         self._files = DumpFiles(path)
+        self._form = (0, 0, 0)
+        self._planes: Planes | None = None
         # Shared with the thread: what is to be written, and whether more may
         # come.  Each of the two counts is written by one side alone.
         self._entries: deque[tuple[int, float, _Work]] = deque()
@@ -108,15 +110,12 @@ class AudioDumper:
         """Add the audio of a frame, which must not change afterwards.  ``rate``
         (Hz), ``channels`` and ``width`` (bytes per sample) are its own, 0 where
         it does not say.  ``planar``: its channels stand one after the other;
-        they are written as all others, side by side."""
-        sample = width or 2
-        apart = planar and channels > 1 and not len(data) % (channels * sample)
-
-        def write(at: float) -> bytes | bytearray:
-            self._log.frame(at, len(data), rate, channels, width)
-            return interleaved_of(data, channels, sample) if apart else data
-
-        self._add(len(data), write)
+        they are written as all others, side by side, as `Planes` does it."""
+        form = rate, channels, width
+        apart = planar and channels > 1 and width >= 0
+        self._add(
+            len(data), lambda at: self._write_frame(at, data, form, apart)
+        )
 
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
         """Log a WebSocket message that was ``sent`` or ``received``."""
@@ -189,8 +188,9 @@ class AudioDumper:
                 self._write_some()
             # What came while it wrote.
             self._write_some()
+            rest = self._end_planes(self._now())
             self._log.flush()
-            self._files.write(b"", self._log.take())
+            self._files.write(rest, self._log.take())
         if self._failed:
             # Where that fails as well: it is reported already.
             with self._failing():
@@ -208,6 +208,35 @@ class AudioDumper:
             yield
         except Exception as error:
             self._fail(_reason(error, self.path))
+
+    def _write_frame(
+        self,
+        at: float,
+        data: bytes | bytearray,
+        form: tuple[int, int, int],
+        apart: bool,
+    ) -> bytes:
+        if form != self._form or apart != (self._planes is not None):
+            rest = self._end_planes(at)
+            _, channels, width = self._form = form
+            self._planes = Planes(channels, width or 2) if apart else None
+        else:
+            rest = b""
+        audio = bytes(data)
+        if self._planes is not None:
+            audio = self._planes.push(audio)
+        self._log_frame(at, audio)
+        return rest + audio
+
+    def _end_planes(self, at: float) -> bytes:
+        """What waits for another half that will not come."""
+        rest = b"" if self._planes is None else self._planes.flush()
+        self._log_frame(at, rest)
+        return rest
+
+    def _log_frame(self, at: float, audio: bytes) -> None:
+        if audio:
+            self._log.frame(at, len(audio), *self._form)
 
     def _write_some(self) -> None:
         """Write what is there by now."""

@@ -13,9 +13,12 @@ import numpy as np
 
 from . import g711
 from .g711 import Int16Array
+from .planes import Planes
 from .resample import Resampler
 
 Wire = Literal["pcm16", "g711_ulaw", "g711_alaw"]
+#: Rate (Hz), channels, bytes per sample, and whether they are interleaved.
+_Format = tuple[int, int, int, bool]
 
 _MIN_RATE, _MAX_RATE = 4000, 192000
 _MAX_CHANNELS = 8
@@ -30,7 +33,9 @@ class FrameConverter:
     """Converts the frames of one stream; format changes lose nothing.
 
     A frame may end in the middle of a sample, whose bytes wait for the next
-    one; where that has another format they are lost (`take_cut_bytes`).
+    one; where that has another format they are lost (`take_cut_bytes`).  What
+    planar frames lose by themselves (`Planes`) is counted apart
+    (`take_uneven_bytes`).
 
     `wire`: format of the bytes returned. `default_rate` (Hz) and
     `default_channels` hold for frames that leave them 0, as TEN frames may.
@@ -67,14 +72,16 @@ class FrameConverter:
         self._batch_ms = batch_ms
         #: What no batch had yet; it may end in the middle of a sample.
         self._waiting = bytearray()
-        self._cut_bytes = 0
-        self._use((default_rate, default_channels, 2))
+        self._cut_bytes = self._uneven_bytes = 0
+        self._use((default_rate, default_channels, 2, True))
 
     @property
     def input_ms(self) -> float:
         """Milliseconds of audio received, from exact counts (no drift)."""
         rate = self._format[0]
         samples = self._samples + len(self._waiting) // self._unit
+        if self._planes is not None:
+            samples += self._planes.samples
         if not self._earlier_ms:
             return samples * 1000 / rate
         return float(self._earlier_ms + Fraction(samples * 1000, rate))
@@ -91,17 +98,16 @@ class FrameConverter:
 
         `rate` Hz, 4000 to 192000; `channels` 1 to 8, mixed down by their
         mean; `bytes_per_sample` 2 (s16le) or 1 (G.711); 0 is the default.
-        `interleaved` False means that each channel's samples stand together;
-        such a frame must hold whole samples.  Raises ValueError that names
-        the field; the frame is then not taken at all.
+        `interleaved` False means that each channel's samples stand together.
+        Raises ValueError that names the field; the frame is then not taken
+        at all.
         """
-        size = memoryview(data).nbytes
-        if not size:
+        if not memoryview(data).nbytes:
             return b""
         rate = rate or self._default[0]
         channels = channels or self._default[1]
         width = bytes_per_sample or 2
-        new_format = (rate, channels, width)
+        new_format = (rate, channels, width, interleaved)
         changes = new_format != self._format
         if changes:
             _check(rate, channels)
@@ -110,16 +116,9 @@ class FrameConverter:
                     f"bytes_per_sample: {width} is neither 2 (PCM) nor 1"
                     " (G.711)"
                 )
-        planar = channels > 1 and not interleaved
-        if planar and size % (channels * width):
-            raise ValueError(
-                f"data: {size} bytes are not a whole number of samples of "
-                f"{channels} channels of {width} byte(s), which stand apart"
-            )
         early = self._change(new_format) if changes else b""
-        if planar:
-            self._cut()
-            data = interleaved_of(data, channels, width)
+        if self._planes is not None:
+            data = self._planes.push(bytes(data))
         self._waiting += data
         if len(self._waiting) < self._batch:
             return early
@@ -130,9 +129,23 @@ class FrameConverter:
         count, self._cut_bytes = self._cut_bytes, 0
         return count
 
+    def take_uneven_bytes(self) -> int:
+        """How many bytes of planar frames were lost since the last look."""
+        count, self._uneven_bytes = self._uneven_bytes, 0
+        if self._planes is not None:
+            count += self._planes.take_lost()
+        return count
+
     def flush(self) -> bytes:
         """Return, as wire bytes, what this and the resampler hold back."""
+        self._join()
         return self._drained() + self._encoded(self._resampler.flush())
+
+    def _join(self) -> None:
+        """No other half of a planar frame is waited for."""
+        if self._planes is not None:
+            self._waiting += self._planes.flush()
+            self._uneven_bytes += self._planes.take_lost()
 
     def _drained(self) -> bytes:
         """Convert what waits for more."""
@@ -145,14 +158,15 @@ class FrameConverter:
         if self._is_wire:
             self.wire_samples += len(data)
             return data
-        _, channels, width = self._format
+        _, channels, width, _ = self._format
         samples = _samples(data, self._input_law if width == 1 else None)
         if channels > 1:
             samples = _mixed_down(samples, channels)
         return self._encoded(self._resampler.push(samples))
 
-    def _change(self, new_format: tuple[int, int, int]) -> bytes:
+    def _change(self, new_format: _Format) -> bytes:
         """Switch to another input format; return the old one's tail."""
+        self._join()
         old_rate, new_rate = self._format[0], new_format[0]
         if old_rate == new_rate:
             tail = self._drained()
@@ -161,23 +175,21 @@ class FrameConverter:
             self._earlier_ms += Fraction(self._samples * 1000, old_rate)
             self._samples = 0
             self._resampler = Resampler(new_rate, self.wire_rate)
-        self._cut()
+        # The rest of a sample will not come.
+        self._cut_bytes += len(self._waiting)
+        self._waiting.clear()
         self._use(new_format)
         return tail
 
-    def _cut(self) -> None:
-        """The rest of a sample will not come."""
-        cut = len(self._waiting) % self._unit
-        self._cut_bytes += cut
-        del self._waiting[len(self._waiting) - cut :]
-
-    def _use(self, new_format: tuple[int, int, int]) -> None:
+    def _use(self, new_format: _Format) -> None:
         self._format = new_format
-        rate, channels, width = new_format
+        rate, channels, width, interleaved = new_format
+        apart = channels > 1 and not interleaved
+        self._planes = Planes(channels, width) if apart else None
         self._unit = channels * width
         self._batch = rate * self._batch_ms // 1000 * self._unit
         self._is_wire = (
-            new_format == (self.wire_rate, 1, 1)
+            new_format[:3] == (self.wire_rate, 1, 1)
             and self._input_law == self._wire_law
         )
 
@@ -186,15 +198,6 @@ class FrameConverter:
         if self._wire_law:
             return g711.encode(samples, self._wire_law).tobytes()
         return samples.astype("<i2", copy=False).tobytes()
-
-
-def interleaved_of(
-    data: bytes | bytearray | memoryview, channels: int, width: int
-) -> bytes:
-    """Planar audio, whose channels stand one after the other, with the samples
-    of one moment (``width`` bytes each) side by side."""
-    planes = np.frombuffer(data, f"V{width}").reshape(channels, -1)
-    return bytes(planes.T.tobytes())
 
 
 def samples_of(data: bytes, wire: str) -> Int16Array:

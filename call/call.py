@@ -166,9 +166,11 @@ class Call:
             # A timer of the loop has nobody who would be told.
             self._client.tell(error)
 
-    def take_cut_bytes(self) -> int:
-        """Bytes of a sample whose rest never came, for the format changed."""
-        return self._converter.take_cut_bytes()
+    def take_lost_bytes(self) -> tuple[int, int]:
+        """Bytes of a sample whose rest never came, for the format changed;
+        and those that no channel of a planar frame had."""
+        converter = self._converter
+        return converter.take_cut_bytes(), converter.take_uneven_bytes()
 
     def finalize(self, token: object) -> None:
         """Deliver everything received so far, then answer with ``token``."""

@@ -1,8 +1,8 @@
 """How the service is reached, and what it means when it is not.
 
 In this order: ``interface`` (what the client is given), ``proxies``,
-``eyeballs`` (the first address that answers), ``dialer`` (opens connections),
-``faults`` (what an exception means), ``dispatcher`` (hands results to the
-listener), ``driver`` (does what the core asks for).  Whether and when to
-connect is decided in `realtime`.
+``eyeballs`` (the first address that answers), ``attempt`` (how far one has
+come), ``dialer`` (opens connections), ``faults`` (what an exception means),
+``dispatcher`` (hands results to the listener), ``driver`` (does what the core
+asks for).  Whether and when to connect is decided in `realtime`.
 """

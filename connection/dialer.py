@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -13,6 +14,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, ClassVar
@@ -30,9 +32,10 @@ from ..service.endpoint import (
     is_loopback_address,
     is_loopback_host,
 )
-from .eyeballs import first_socket
+from .attempt import Attempt, DialFailed, Step
+from .eyeballs import Address, Avoided, first_socket
 from .interface import ClientSettings
-from .proxies import ProxyFailed, choose_proxy
+from .proxies import choose_proxy
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
@@ -47,6 +50,9 @@ _MAX_MESSAGE = 1024 * 1024
 #: Nor does the answer to a handshake, with the page of a gateway.  What comes
 #: in chunks takes `websockets` time that grows with the square of its length.
 _MAX_ANSWER = 64 * 1024
+#: An answer before the final one: how it begins, and ends.
+_INFORMATIONAL = re.compile(rb"HTTP/1\.1 1(?!01)[0-9]{2}[ \r]")
+_STATUS_1XX, _STATUS_SIZE, _END = b"HTTP/1.1 1", 13, b"\r\n\r\n"
 #: A PING in 20 seconds is usual, and no event is as small as that, in bytes;
 #: in a second so many are an attack.  Taking them apart would hold the loop.
 _MOST_IDLE, _LEAST_EVENT = 100, 16
@@ -67,17 +73,22 @@ class NotThisMachine(ValueError):
     """A name of this machine leads to another; the text says so."""
 
 
-class _Connection(ClientConnection):
+class Connection(ClientConnection):
     """One whose peer cannot go on for ever before the handshake is done, nor
     have us answer one PING after the other, or look at frames with nothing
-    in them."""
+    in them.  ``attempt``: how it came about."""
 
     _answered = 0
     _idle = 0
     _idle_since = 0.0
 
-    def __init__(self, protocol: ClientProtocol, **options: Any) -> None:
+    def __init__(
+        self, attempt: Attempt, protocol: ClientProtocol, **options: Any
+    ) -> None:
         super().__init__(protocol, **options)
+        self.attempt = attempt
+        #: Of an answer that need not be the final one; None: that began.
+        self._held: bytearray | None = bytearray()
         self._take_frame = protocol.recv_frame
         protocol.recv_frame = self._on_frame  # type: ignore[method-assign]
 
@@ -92,6 +103,10 @@ class _Connection(ClientConnection):
                 raise ProtocolError("too many frames with nothing in them")
         self._take_frame(frame)
 
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.attempt.step = Step.HTTP
+        super().connection_made(transport)
+
     def connection_lost(self, error: Exception | None) -> None:
         # A proxy may end it before it has begun, which is told elsewhere.
         if hasattr(self, "transport"):
@@ -101,13 +116,31 @@ class _Connection(ClientConnection):
         if self.response is None:
             room = _MAX_ANSWER - self._answered
             self._answered += len(data)
-            if self._answered > _MAX_ANSWER:
-                super().data_received(data[:room])
-                data = data[room:]
-                if self.response is None:
-                    self.transport.abort()
-                    return
+            super().data_received(self._final(data[:room]))
+            data = data[room:]
+            if self.response is None and data:
+                self.transport.abort()
+                return
         super().data_received(data)
+
+    def _final(self, data: bytes) -> bytes:
+        """Without answers of the class 1xx, of which `websockets` takes the
+        first one for the final one; they may come before (RFC 9110, 15.2)."""
+        if self._held is None:
+            return data
+        held = self._held
+        held += data
+        while _INFORMATIONAL.match(held):
+            end = held.find(_END)
+            if end < 0:
+                return b""
+            del held[: end + len(_END)]
+        if len(held) < _STATUS_SIZE and _STATUS_1XX.startswith(
+            held[: len(_STATUS_1XX)]
+        ):
+            return b""
+        self._held = None
+        return bytes(held)
 
 
 class _Connect(connect):
@@ -118,12 +151,14 @@ class _Connect(connect):
 
 
 class Dialer:
-    """Opens connections, and remembers the CAs that it trusts."""
+    """Opens connections, and remembers the CAs that it trusts and the
+    addresses that it had better not begin with."""
 
     def __init__(self) -> None:
         self._tls: tuple[str, ssl.SSLContext] | None = None
+        self._avoided = Avoided()
 
-    async def open(self, settings: ClientSettings) -> ClientConnection:
+    async def open(self, settings: ClientSettings) -> Connection:
         """Connect within ``connect_timeout_ms``.
 
         Raises what `faults` explains.
@@ -138,11 +173,17 @@ class Dialer:
         if proxy is not None and proxy.has_tls:
             options["proxy_ssl"] = await self._context(settings.ca_file)
 
+        attempt = Attempt(proxy)
+
         async def connected() -> ClientConnection:
             if proxy is None:
-                options["sock"] = await _socket_to(
-                    target.host, target.port, here
+                found = await _addresses_of(target.host, target.port, here)
+                attempt.step = Step.TCP
+                options["sock"], attempt.address = await first_socket(
+                    self._avoided.last(found)
                 )
+                if target.secure:
+                    attempt.step = Step.TLS
             return await _Connect(
                 settings.url,
                 additional_headers=settings.headers,
@@ -154,18 +195,28 @@ class Dialer:
                 open_timeout=None,
                 close_timeout=CLOSE_S,
                 max_size=_MAX_MESSAGE,
-                create_connection=_Connection,
+                create_connection=functools.partial(  # type: ignore[arg-type]
+                    Connection, attempt
+                ),
                 logger=_WEBSOCKETS_LOGGER,
                 **options,
             )
 
         limit_s = settings.connect_timeout_ms / 1000
         try:
-            return await asyncio.wait_for(connected(), limit_s)
+            connection = await asyncio.wait_for(connected(), limit_s)
         except Exception as error:
-            if proxy is None:
-                raise
-            raise ProxyFailed(proxy, error) from error
+            self.avoid(attempt)
+            raise DialFailed(attempt, error) from error
+        if attempt.address is not None:
+            self._avoided.worked(attempt.address)
+        assert isinstance(connection, Connection)
+        return connection
+
+    def avoid(self, attempt: Attempt) -> None:
+        """No session came of it: begin with another address next time."""
+        if attempt.address is not None:
+            self._avoided.failed(attempt.address)
 
     async def _context(self, ca_file: str) -> ssl.SSLContext:
         if self._tls is None or self._tls[0] != ca_file:
@@ -173,8 +224,8 @@ class Dialer:
         return self._tls[1]
 
 
-async def _socket_to(host: str, port: int, here: bool) -> socket.socket:
-    """A socket that is connected to a host; ``here``: of this very machine.
+async def _addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
+    """The addresses of a host, at least one; ``here``: of this very machine.
 
     Raises `NotThisMachine` where the resolver leads elsewhere: the key would
     go there in the clear, and around a proxy.
@@ -196,7 +247,7 @@ async def _socket_to(host: str, port: int, here: bool) -> socket.socket:
                 " (hosts file, DNS), so nothing was sent; write 127.0.0.1, or"
                 " give the other machine a name of its own"
             )
-    return await first_socket(found)
+    return found
 
 
 async def tls_context(ca_file: str) -> ssl.SSLContext:

@@ -8,13 +8,12 @@ import time
 from collections.abc import Awaitable, Coroutine
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed
 
 from ..realtime.faults import NO_CLOSE_FRAME, Fault
 from ..realtime.link import Link
 from ..realtime.transcription import Transcription
-from .dialer import CLOSE_S, Dialer
+from .dialer import CLOSE_S, Connection, Dialer
 from .dispatcher import AFTER_FAULT_S, Dispatcher
 from .faults import fault_of_exception
 from .interface import ClientSettings, GuardedTrace, WireTrace
@@ -47,7 +46,7 @@ class Driver:
         self.exchange = core.exchange
         self.trace = GuardedTrace(trace, dispatcher.tell)
         self._dispatcher = dispatcher
-        self._dialer = Dialer()
+        self.dialer = Dialer()
         #: From `start` to `close`; nothing that the core asks for is done
         #: before and after.
         self.active = False
@@ -88,7 +87,7 @@ class Driver:
 
     async def _connect(self, settings: ClientSettings) -> None:
         try:
-            socket = await self._dialer.open(settings)
+            socket = await self.dialer.open(settings)
         except Exception as error:
             fault = self._explained(error)
             why = {"code": fault.code, "reason": fault.message}
@@ -108,7 +107,7 @@ class Driver:
         except Exception as another:
             return self._dispatcher.fault_of(another)
 
-    async def _use(self, socket: ClientConnection) -> None:
+    async def _use(self, socket: Connection) -> None:
         """Use a connection until it ends."""
         if not self.active or self._core.fatal is not None:
             await socket.close()
@@ -221,7 +220,7 @@ class Wire:
     """
 
     def __init__(
-        self, driver: Driver, socket: ClientConnection, link: Link, number: int
+        self, driver: Driver, socket: Connection, link: Link, number: int
     ) -> None:
         self.socket = socket
         self.link = link
@@ -237,17 +236,28 @@ class Wire:
         """
         writer = self._driver.spawn(self._write())
         try:
-            return await self._read()
+            code, reason = await self._read()
         finally:
             writer.cancel()
+        if not self._hanging_up:
+            self._judge()
+        return code, reason
 
     def wake(self) -> None:
         """The core may have something to send, or want the connection
         closed."""
         if self.link.must_close and not self._hanging_up:
             self._hanging_up = True
+            # Before the next attempt, which does not wait for the CLOSE.
+            self._judge()
             self._driver.spawn(self.hang_up())
         self._woken.set()
+
+    def _judge(self) -> None:
+        """Where no session came of it another address may do better."""
+        session = self.link.session
+        if not session.ready_at or session.handshake.on_trial:
+            self._driver.dialer.avoid(self.socket.attempt)
 
     async def hang_up(self) -> None:
         """Close, or break off where the peer does not even read CLOSE: then

@@ -13,12 +13,42 @@ from typing import Any
 #: seconds (RFC 8305, 5).
 _NEXT_AFTER_S = 0.25
 
+#: A resolver may name others each time.
+_MOST_AVOIDED = 32
+
 #: As `socket.getaddrinfo` tells it: family, kind, protocol, name, address.
 Address = tuple[int, int, int, str, tuple[Any, ...]]
 
 
-async def first_socket(found: Sequence[Address]) -> socket.socket:
-    """A socket that is connected to one of these addresses.
+class Avoided:
+    """Addresses of which no session came after TCP, where RFC 8305 ends."""
+
+    def __init__(self) -> None:
+        #: The one that failed last at the end.
+        self._addresses: list[Address] = []
+
+    def failed(self, address: Address) -> None:
+        """It is tried last, until it works."""
+        self.worked(address)
+        self._addresses.append(address)
+        del self._addresses[:-_MOST_AVOIDED]
+
+    def worked(self, address: Address) -> None:
+        """It is tried in its turn again."""
+        if address in self._addresses:
+            self._addresses.remove(address)
+
+    def last(self, found: Sequence[Address]) -> list[Address]:
+        """What was found, with these at the end; of them the one first that
+        failed longest ago."""
+        avoided = [a for a in self._addresses if a in found]
+        return [a for a in found if a not in avoided] + avoided
+
+
+async def first_socket(
+    found: Sequence[Address],
+) -> tuple[socket.socket, Address]:
+    """A socket that is connected to one of these addresses, and that one.
 
     They are tried in their order, but with the families in turn; the next one
     as soon as one fails, or says nothing for a while.  Raises what the first
@@ -27,7 +57,7 @@ async def first_socket(found: Sequence[Address]) -> socket.socket:
     """
     assert found
     waiting = _families_in_turn(found)
-    running: set[asyncio.Task[socket.socket]] = set()
+    running: set[asyncio.Task[tuple[socket.socket, Address]]] = set()
     problem: BaseException | None = None
     try:
         while waiting or running:
@@ -58,7 +88,7 @@ def _families_in_turn(found: Sequence[Address]) -> list[Address]:
     return [a for a in chain(*zip_longest(*each)) if a is not None]
 
 
-async def _connected(address: Address) -> socket.socket:
+async def _connected(address: Address) -> tuple[socket.socket, Address]:
     family, kind, protocol, _, where = address
     sock = socket.socket(family, kind, protocol)
     try:
@@ -67,10 +97,10 @@ async def _connected(address: Address) -> socket.socket:
     except BaseException:
         sock.close()
         raise
-    return sock
+    return sock, address
 
 
-def _close(task: asyncio.Task[socket.socket]) -> None:
+def _close(task: asyncio.Task[tuple[socket.socket, Address]]) -> None:
     """It came about too late."""
     with contextlib.suppress(asyncio.CancelledError, Exception):
-        task.result().close()
+        task.result()[0].close()

@@ -27,8 +27,9 @@ from ..realtime.faults import (
     fault_of_http,
     retry_after_s,
 )
+from .attempt import DialFailed, Step
 from .dialer import BadCaFile, NotThisMachine
-from .proxies import BadProxy, Proxy, ProxyFailed
+from .proxies import BadProxy, Proxy
 
 
 def fault_of_exception(error: Exception) -> Fault:
@@ -36,8 +37,8 @@ def fault_of_exception(error: Exception) -> Fault:
 
     Raises what is neither's.
     """
-    if isinstance(error, ProxyFailed):
-        return _fault_by_proxy(error.proxy, error.problem)
+    if isinstance(error, DialFailed):
+        return _fault_of_attempt(error)
     if isinstance(error, BadProxy):
         return Fault("fatal", "proxy", clean_message(str(error)))
     if isinstance(error, InvalidStatus):
@@ -75,6 +76,22 @@ def fault_of_exception(error: Exception) -> Fault:
         text = f"cannot connect: {error}".removesuffix(": ")
         return Fault("retry", "network", clean_message(text))
     raise error
+
+
+def _fault_of_attempt(failed: DialFailed) -> Fault:
+    """The meaning of a failed attempt, with its place where it may pass; the
+    server's own words need none."""
+    attempt, problem = failed.attempt, failed.problem
+    proxy = attempt.proxy
+    if proxy is None:
+        fault = fault_of_exception(problem)
+    elif attempt.step is Step.HTTP:
+        fault = _by(proxy, fault_of_exception(problem))
+    else:
+        fault = _fault_by_proxy(proxy, problem)
+    if fault.fatal or isinstance(problem, InvalidStatus):
+        return fault
+    return replace(fault, message=f"{fault.message} (at: {failed.place})")
 
 
 def place_of(error: BaseException) -> str:
@@ -128,11 +145,15 @@ def _fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
     elif isinstance(error, OSError) and not isinstance(error, ssl.SSLError):
         problem = f"gave no connection: {_reason(error)}".removesuffix(": ")
     else:
-        # The other end has been reached, or its certificate has been seen.
-        fault = fault_of_exception(error)
-        own = " or its own" if proxy.has_tls else ""
-        return replace(fault, message=f"{fault.message} (by {proxy}{own})")
+        # The certificate of the other end has been seen.
+        return _by(proxy, fault_of_exception(error))
     return Fault(verdict, "proxy", clean_message(f"{proxy} {problem}"))
+
+
+def _by(proxy: Proxy, fault: Fault) -> Fault:
+    """What the other end of a proxy is to blame for."""
+    own = " or its own" if proxy.has_tls else ""
+    return replace(fault, message=f"{fault.message} (by {proxy}{own})")
 
 
 def _reason(error: OSError) -> str:

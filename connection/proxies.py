@@ -77,15 +77,6 @@ class Proxy:
         return self.url.startswith("https:")
 
 
-class ProxyFailed(Exception):
-    """A proxy was used and nothing came of it; ``problem`` tells why."""
-
-    def __init__(self, proxy: Proxy, problem: Exception) -> None:
-        super().__init__(str(proxy))
-        self.proxy = proxy
-        self.problem = problem
-
-
 def choose_proxy(url: str, environment: Mapping[str, str]) -> Proxy | None:
     """The proxy by which to reach a WebSocket URL, if by any.
 

@@ -26,6 +26,7 @@ from .reports import ErrorMessages
 #: How often `IncomingFrames.drain` looks whether a base that it does not know
 #: has handed all over; each look lets every other task run once.
 _DRAIN_LOOKS = 1000
+_LAYOUTS = tuple(AudioFrameDataFmt)
 
 
 @dataclass(eq=False, repr=False)
@@ -37,6 +38,7 @@ class IncomingFrames:
     _errors: ErrorMessages
     _dump: CallDump
     _complaints: int = 0
+    _layout_told: bool = False
     _known_metadata: str = ""
 
     # -- before the base has it -------------------------------------------
@@ -93,17 +95,32 @@ class IncomingFrames:
         call = self._slot.call
         if call is None or not call.running:
             return False
-        try:
-            added_ms = call.push(
-                frame.get_buf(), *_form(frame), not _is_planar(frame)
+        data, layout = frame.get_buf(), frame.get_data_fmt()
+        if layout not in _LAYOUTS and not self._layout_told:
+            self._layout_told = True
+            self._tell(
+                f"audio frame: data_fmt {layout} is neither 1 (interleaved)"
+                " nor 2 (planar); such frames are taken for interleaved"
             )
+        start_ms = self._slot.audio.position_ms(call.received_ms)
+        try:
+            added_ms = call.push(data, *_form(frame), not _is_planar(frame))
         except ValueError as error:
-            self._complain(f"audio frame refused: {error}")
-            return False
-        if cut := call.take_cut_bytes():
             self._complain(
-                f"audio frame: the format changed in the middle of a sample,"
-                f" {cut} byte(s) of it are lost"
+                f"audio frame refused: {error};"
+                f" {len(data)} bytes at {start_ms} ms are lost"
+            )
+            return False
+        cut, uneven = call.take_lost_bytes()
+        if cut:
+            self._complain(
+                "audio frame: the format changed in the middle of a sample,"
+                f" {cut} byte(s) of it are lost at {start_ms} ms"
+            )
+        if uneven:
+            self._complain(
+                "audio frame: its channels are not equally long,"
+                f" {uneven} byte(s) are lost at {start_ms} ms"
             )
         self._base.audio_timeline.add_user_audio(added_ms)
         return True
@@ -112,7 +129,10 @@ class IncomingFrames:
         # One bad frame is rarely alone: report the 1st, 10th, 100th …
         self._complaints += 1
         if str(self._complaints).strip("0") == "1":
-            self._errors.send_soon(Fault("report", "", text))
+            self._tell(text)
+
+    def _tell(self, text: str) -> None:
+        self._errors.send_soon(Fault("report", "", text))
 
     # -- frames that the base has yet -------------------------------------
 

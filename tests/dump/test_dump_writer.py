@@ -58,12 +58,23 @@ async def test_planar_frames_are_written_side_by_side(tmp_path):
     dump = Dump(path)
     dump.writer.frame(b"aAbBcCdD", 16000, 2, 2, True)
     dump.writer.frame(b"abcd", 16000, 2, 1, True)
-    # What is no whole number of samples, or says too little, stays as it is.
+    # One that was cut in two.
+    dump.writer.frame(b"aAb", 16000, 2, 2, True)
+    dump.writer.frame(b"BcCdD", 16000, 2, 2, True)
+    # What no channel of it has is in the way of no other frame.
     dump.writer.frame(b"abcde", 16000, 2, 2, True)
+    # What says too little stays as it is.
     dump.writer.frame(b"xyz", 16000, 0, 0, True)
+    dump.writer.frame(b"abcd", 16000, 2, -1, True)
+    dump.writer.frame(b"ABCDE", 16000, 4, 1, True)
     await dump.writer.stop()
     assert dump.errors == []
-    assert path.read_bytes() == b"aAcCbBdD" + b"acbd" + b"abcde" + b"xyz"
+    parts = b"aAcCbBdD", b"acbd", b"aAcCbBdD", b"abcd", b"xyz", b"abcd", b"ABCD"
+    assert path.read_bytes() == b"".join(parts)
+    lines = lines_of(path)
+    assert logged_bytes(lines) == path.stat().st_size
+    sizes = [line["bytes"] for line in of_kind(lines, "frames")]
+    assert sizes == [len(part) for part in parts]
 
 
 async def test_stop_twice_and_frames_after_it_do_nothing(tmp_path):

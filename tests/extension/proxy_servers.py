@@ -86,12 +86,14 @@ async def _pump(
     writer.close()
 
 
-def forward(port: int) -> Serve:
-    """Serves connections by handing them on to a port of this machine."""
+def forward(port: int, says: bytes = b"") -> Serve:
+    """Serves connections by handing them on to a port of this machine; what
+    it ``says`` itself comes first."""
 
     async def serve(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
+        writer.write(says)
         far, far_writer = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(_pump(reader, far_writer), _pump(far, writer))
 

@@ -1,19 +1,35 @@
-"""A host with several addresses, of which one says nothing (RFC 8305)."""
+"""A host with several addresses, of which one says nothing (RFC 8305), or
+says nothing after TCP."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 import pytest
+import trustme
 from asr_call import Call, properties, run_call, spoken, text_of
+from proxy_servers import (
+    OK,
+    ConnectProxy,
+    forward,
+    identity,
+    listening,
+    port_of,
+)
+from raw_service import Manners, RawService
 from ten_packages.extension.openai_asr_python.connection.eyeballs import (
+    Avoided,
     first_socket,
 )
 
 TCP = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+Leads = Callable[..., None]
 
 
 @contextmanager
@@ -51,7 +67,9 @@ def closed_port() -> tuple[str, int]:
 async def peer_of(addresses) -> tuple[str, int]:
     work = first_socket([(*TCP, where) for where in addresses])
     # What waits for the swallower waits for minutes.
-    with await asyncio.wait_for(work, 30) as sock:
+    sock, address = await asyncio.wait_for(work, 30)
+    with sock:
+        assert address == (*TCP, sock.getpeername())
         return sock.getpeername()
 
 
@@ -83,28 +101,197 @@ async def test_an_attempt_that_is_cancelled_leaves_no_socket():
             await asyncio.sleep(0.01)
 
 
-def test_a_call_to_such_a_host(server, monkeypatch, plain_loop):
-    audio, _ = spoken([[1, 2]])
-    port = int(server.url.rpartition(":")[2].partition("/")[0])
+def test_an_address_that_failed_comes_last_until_it_works():
+    a, b, c = found = [(*TCP, (f"192.0.2.{n}", 443)) for n in range(3)]
+    avoided = Avoided()
+    assert avoided.last(found) == [a, b, c]
+    avoided.failed(a)
+    assert avoided.last(found) == [b, c, a]
+    avoided.failed(b)
+    assert avoided.last(found) == [c, a, b]
+    avoided.failed(a)
+    assert avoided.last(found) == [c, b, a]
+    assert avoided.last([a, b]) == [b, a]
+    avoided.worked(b)
+    assert avoided.last(found) == [b, c, a]
+    avoided.worked(c)
+    avoided.worked(a)
+    assert avoided.last(found) == found
+
+
+def test_what_failed_is_not_remembered_without_end():
+    """A resolver may name other addresses each time."""
+    found = [(*TCP, (f"192.0.2.{n}", 443)) for n in range(200)]
+    avoided = Avoided()
+    for address in reversed(found):
+        avoided.failed(address)
+    last = avoided.last(found)
+    assert last[:100] == [a for a in found if a in last[:100]]
+    assert last[-1] == found[0]
+
+
+@pytest.fixture
+def leads(monkeypatch: pytest.MonkeyPatch, plain_loop: None) -> Leads:
+    """``leads((host, port), …)``: where service.test leads to."""
     lookup = socket.getaddrinfo
 
-    def getaddrinfo(host, *rest, **more):
-        if host != "service.test":
-            return lookup(host, *rest, **more)
-        return [(*TCP, silent), (*TCP, ("127.0.0.1", port))]
+    def set_addresses(*addresses: tuple[str, int]) -> None:
+        def getaddrinfo(host: str, *rest: Any, **more: Any) -> Any:
+            if host != "service.test":
+                return lookup(host, *rest, **more)
+            return [(*TCP, where) for where in addresses]
 
-    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+        monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    return set_addresses
+
+
+def call_of_two_words(scheme: str = "ws", **params: Any) -> Call:
+    """A call to service.test, which is heard in the end."""
+    audio, _ = spoken([[1, 2]])
 
     async def script(call: Call) -> None:
         await call.send(audio)
         await call.until_finalized("end")
 
-    config = properties(
-        server.url.replace("127.0.0.1", "service.test"),
-        allow_insecure=True,
-        connect_timeout_ms=60_000,
-    )
-    with swallower() as silent:
-        call = run_call(config, script)
+    url = f"{scheme}://service.test/v1"
+    params = {"allow_insecure": True, "finalize_timeout_ms": 60_000, **params}
+    call = run_call(properties(url, **params), script)
     assert call.texts == text_of([1, 2])
+    assert len(call.errors) <= 1
+    return call
+
+
+def test_a_call_to_such_a_host(server, leads):
+    with swallower() as silent:
+        leads(silent, ("127.0.0.1", port_of(server)))
+        call = call_of_two_words(connect_timeout_ms=60_000)
     assert call.errors == []
+
+
+class Peer:
+    """Counts what it is sent; ``answer`` to a request, None for no word."""
+
+    def __init__(self, answer: bytes | None = None) -> None:
+        self.count = 0
+        self._answer = answer
+
+    async def __call__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.count += 1
+        if self._answer is not None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(self._answer)
+        else:
+            await reader.read()
+
+
+def place_in(call: Call) -> str:
+    """Where the first attempt ended, but for the time."""
+    error = call.errors[0]
+    assert error["code"] == 1000
+    found = re.search(r" \(at: (.+), after (\d+\.\d) s\)$", error["message"])
+    assert found, error["message"]
+    return found[1]
+
+
+def test_after_one_that_says_nothing_another_address_is_tried(server, leads):
+    mute = Peer()
+    with listening(mute, host="127.0.0.2") as port:
+        leads(("127.0.0.2", port), ("127.0.0.1", port_of(server)))
+        call = call_of_two_words(connect_timeout_ms=2000)
+    assert mute.count == 1
+    assert place_in(call) == "HTTP answer, 127.0.0.2"
+    assert call.errors[0]["vendor_info"]["code"] == "timeout"
+    assert call.errors[0]["message"].startswith(
+        "no connection within the time limit (at: "
+    )
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n"]
+)
+def test_after_one_that_refuses_another_address_is_tried(server, leads, answer):
+    refuses = Peer(answer)
+    with listening(refuses, host="127.0.0.2") as port:
+        leads(("127.0.0.2", port), ("127.0.0.1", port_of(server)))
+        call = call_of_two_words()
+    assert refuses.count == 1
+    if answer:
+        assert "HTTP 503" in call.errors[0]["message"]
+    else:
+        assert place_in(call) == "HTTP answer, 127.0.0.2"
+
+
+def test_after_one_without_tls_another_address_is_tried(
+    server, leads, tmp_path: Path
+):
+    authority, mute = trustme.CA(), Peer()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = identity(authority, "service.test")
+    with (
+        listening(forward(port_of(server)), tls) as front,
+        listening(mute, host="127.0.0.2") as port,
+    ):
+        leads(("127.0.0.2", port), ("127.0.0.1", front))
+        call = call_of_two_words(
+            "wss", connect_timeout_ms=2000, ca_file=str(tmp_path / "ca.pem")
+        )
+    assert mute.count == 1
+    assert place_in(call) == "TLS, 127.0.0.2"
+
+
+def test_after_one_that_opens_no_session_another_address_is_tried(
+    server, leads
+):
+    busy = {"type": "error", "error": {"type": "server_error"}}
+    with RawService([Manners(says=[busy], close=(1011, ""))]) as opens_none:
+        where = ("127.0.0.1", opens_none.port)
+        leads(where, ("127.0.0.1", port_of(server)))
+        call_of_two_words()
+    assert opens_none.connections == 1
+
+
+def until_error(**params: Any) -> Call:
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+
+    url = "ws://service.test/v1"
+    return run_call(properties(url, allow_insecure=True, **params), script)
+
+
+def test_where_tcp_leads_nowhere_the_error_says_so(leads):
+    with swallower() as silent:
+        leads(silent)
+        assert place_in(until_error(connect_timeout_ms=400)) == "TCP"
+
+
+def test_where_a_look_up_fails_the_error_says_so(monkeypatch, plain_loop):
+    def getaddrinfo(*_: Any, **more: Any) -> Any:
+        raise socket.gaierror(socket.EAI_AGAIN, "Try again")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    call = until_error()
+    assert place_in(call) == "look-up of the host"
+    assert "Try again (at: " in call.errors[0]["message"]
+
+
+def test_where_a_proxy_says_nothing_the_error_says_so(monkeypatch):
+    with listening(Peer()) as port:
+        monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{port}")
+        call = until_error(connect_timeout_ms=400)
+    assert place_in(call) == "proxy"
+    assert call.errors[0]["vendor_info"]["code"] == "proxy"
+
+
+def test_behind_a_proxy_a_server_that_says_nothing_is_not_the_proxys_fault(
+    monkeypatch,
+):
+    with listening(Peer()) as mute, listening(ConnectProxy(mute, OK)) as port:
+        monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{port}")
+        call = until_error(connect_timeout_ms=500)
+    assert call.errors[0]["vendor_info"]["code"] == "timeout"
+    assert place_in(call) == "HTTP answer"
+    named = f"(by the proxy http://127.0.0.1:{port} (all_proxy))"
+    assert named in call.errors[0]["message"]

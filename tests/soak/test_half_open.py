@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionLost,
 )
+from websockets.asyncio.server import ServerConnection, serve
 
 from bench.soak.stream import LIMITS, RATE, Listener, client_for
 from devkit.guard import hang_guard
@@ -96,6 +99,58 @@ async def test_a_call_that_is_silent_notices_it_too():
         await until(lambda: listener.losses)
         server.thaw()
         await until(lambda: listener.count.sessions == 2)
+        await client.stop()
+
+
+@pytest.mark.parametrize("reads", [True, False])
+async def test_one_that_opens_websockets_only_is_left_for_another_address(
+    monkeypatch, reads
+):
+    """Of a host with two addresses the first one says nothing after 101."""
+    count = 0
+
+    async def mute(connection: ServerConnection) -> None:
+        nonlocal count
+        count += 1
+        if not reads:
+            connection.transport.pause_reading()
+        await connection.wait_closed()
+
+    lookup = socket.getaddrinfo
+    found: list[tuple[str, int]] = []
+
+    def getaddrinfo(host, *rest, **more):
+        if host != "a.localhost":
+            return lookup(host, *rest, **more)
+        tcp = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
+        return [(*tcp, where) for where in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    # The other server must not be taken for one of this kind.
+    limits = replace(LIMITS, speak_first_ms=100, session_timeout_ms=1000)
+    limits = replace(limits, turn_timeout_ms=1000)
+    listener = Losses()
+    async with (
+        serve(mute, "127.0.0.1", 0, close_timeout=0.1) as first,
+        LocalServer("script") as server,
+    ):
+        found += [s.getsockname() for s in first.sockets]
+        found.append(("127.0.0.1", urlsplit(server.url).port))
+        client = client_for(
+            "ws://a.localhost/v1",
+            listener,
+            1,
+            server_turns=False,
+            limits=limits,
+            log_error=listener.count.errors.append,
+        )
+        await client.start()
+        client.send_audio(audio_of(0, 3).tobytes())
+        client.finalize("f")
+        await until(lambda: listener.ends)
+        assert listener.heard == [0, 1, 2]
+        assert count == 1, listener.losses
+        assert listener.losses
         await client.stop()
 
 

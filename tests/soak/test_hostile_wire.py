@@ -8,6 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    SessionLost,
+)
 from test_client_stop import HANG_S, Calling, nothing_left
 from websockets.asyncio.server import ServerConnection, serve
 
@@ -46,6 +49,8 @@ async def answering(
         (HEAD + b"Content-Length: 1000000\r\n\r\n", b"a" * 6000),
         (HEAD + b"\r\n", b"a" * 6000),
         (HEAD, b"X-Header: long and longer and longer\r\n" * 100),
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 200),
+        (b"HTTP/1.1 103 Early\r\n", b"Link: long and longer\r\n" * 200),
     ],
 )
 async def test_an_endless_answer_costs_the_connection(head, piece):
@@ -69,6 +74,35 @@ async def test_an_endless_answer_costs_the_connection(head, piece):
         await call.until(lambda: len(sent) > 1)
         await call.stop()
     assert 60_000 < sent[0] < 200_000
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+async def test_an_answer_in_pieces_is_the_same_answer(size):
+    """With one before it, and a body that looks like another one."""
+    early = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    body = b"HTTP/1.1 100 Continue"
+    head = HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode()
+
+    async def in_pieces(writer: Writer) -> None:
+        for part in (early, head, body):
+            for start in range(0, len(part), size):
+                writer.write(part[start : start + size])
+                # The client reads in between.
+                for _ in range(3):
+                    await asyncio.sleep(0)
+
+    async with nothing_left(), answering(in_pieces) as url:
+        call = Calling(url)
+        told: list[SessionLost] = []
+
+        async def on_error(problem: SessionLost) -> None:
+            told.append(problem)
+
+        call.listener.on_asr_client_error = on_error  # type: ignore
+        await call.client.start()
+        await call.until(lambda: told)
+        await call.stop()
+    assert told[0].fault.code == "503"
 
 
 @pytest.mark.parametrize("length", ["10", "1000000"])

@@ -106,8 +106,8 @@ async def test_a_fault_while_connecting_is_a_failed_attempt(
 ):
     call = Calling(server.url, server_turns=True)
     if where == "dialer":
-        broken = raising_once(call.client._driver._dialer, "open")
-        monkeypatch.setattr(call.client._driver._dialer, "open", broken)
+        broken = raising_once(call.client._driver.dialer, "open")
+        monkeypatch.setattr(call.client._driver.dialer, "open", broken)
     else:
         server.refuse(http_status=503)
         broken = raising_once(driver, "fault_of_exception")
@@ -128,8 +128,8 @@ async def test_a_fault_while_connecting_leaves_the_other_session_alone(server):
     await call.connected()
     driver = call.client._driver
     [wire] = driver.wires
-    broken = raising_once(driver._dialer, "open")
-    driver._dialer.open = broken  # type: ignore[method-assign]
+    broken = raising_once(driver.dialer, "open")
+    driver.dialer.open = broken  # type: ignore[method-assign]
     settings = call.client.settings
     elsewhere = replace(settings, headers={**settings.headers, "X-Other": "1"})
     change = asyncio.create_task(call.client.change(elsewhere))
@@ -363,7 +363,7 @@ class Attacked(Calling):
         self.bug = Bug("planted")
         targets = {
             "core": self.client.core.exchange,
-            "dialer": driver._dialer,
+            "dialer": driver.dialer,
             "dispatcher": self.client._dispatcher,
             "driver": driver,
             "trace": trace,

@@ -242,6 +242,14 @@ def _write(name: str, text: str) -> Callable[[Path], object]:
     return lambda app: (app / name).write_text(text)
 
 
+def _pipe(name: str) -> Callable[[Path], object]:
+    def make(app: Path) -> None:
+        (app / name).unlink()
+        os.mkfifo(app / name)
+
+    return make
+
+
 PACKAGE = "ten_packages/extension/source"
 NODES = "$.ten.predefined_graphs[0].graph.nodes"
 FLOWS = "$.ten.predefined_graphs[0].graph.connections[0].data"
@@ -251,6 +259,19 @@ CASES: dict[str, tuple[Callable[[Path], object], str, str, str]] = {
         "manifest.json",
         "$",
         "there is no such file",
+    ),
+    "a pipe": (_pipe("property.json"), "property.json", "$", "is no file"),
+    "a pipe in a package": (
+        _pipe(f"{PACKAGE}/property.json"),
+        f"{PACKAGE}/property.json",
+        "$",
+        "is no file",
+    ),
+    "a pipe as manifest": (
+        _pipe(f"{PACKAGE}/manifest.json"),
+        f"{PACKAGE}/manifest.json",
+        "$",
+        "is no file",
     ),
     "bad JSON": (
         _write("property.json", '{\n  "ten": ,\n}'),

@@ -67,6 +67,9 @@ def decode_json(text: str, path: str) -> Any:
 def read_json_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file; raises :class:`ConfigError`."""
     try:
+        # Of a pipe or a device there is no end.
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise ConfigError.of(path, "is no file")
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError.of(path, "there is no such file") from None

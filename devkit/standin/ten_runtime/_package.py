@@ -27,12 +27,12 @@ def load_package(directory: Path, app_dir: Path | None = None) -> Package:
     """
     package = Package(directory)
     manifest = directory / "manifest.json"
-    if manifest.is_file():
+    if manifest.exists():
         reader = ManifestReader(manifest, app_dir)
         reader.read()
         package.api = reader.api
     properties = directory / "property.json"
-    if properties.is_file():
+    if properties.exists():
         package.properties = read_json_object(properties)
         nulls = find_nulls(package.properties, "$")
         if nulls:

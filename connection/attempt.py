@@ -1,0 +1,50 @@
+"""How far one attempt to connect has come."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from enum import Enum
+
+from .eyeballs import Address
+from .proxies import Proxy
+
+
+class Step(Enum):
+    """What an attempt waits for."""
+
+    PROXY = "proxy"
+    LOOK_UP = "look-up of the host"
+    TCP = "TCP"
+    TLS = "TLS"
+    HTTP = "HTTP answer"
+
+
+@dataclass(eq=False)
+class Attempt:
+    """One attempt: its ``step``, and the ``address`` that TCP led to."""
+
+    proxy: Proxy | None
+    step: Step = field(init=False)
+    address: Address | None = None
+    _since: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.step = Step.PROXY if self.proxy else Step.LOOK_UP
+
+    def place(self) -> str:
+        """Where and when, for a person: "TLS, 192.0.2.7, after 1.5 s"."""
+        after = f"after {time.monotonic() - self._since:.1f} s"
+        address = [str(self.address[4][0])] if self.address else []
+        return ", ".join([self.step.value, *address, after])
+
+
+class DialFailed(Exception):
+    """Nothing came of an attempt; ``problem`` tells why, ``place`` where and
+    when."""
+
+    def __init__(self, attempt: Attempt, problem: Exception) -> None:
+        self.attempt = attempt
+        self.place = attempt.place()
+        self.problem = problem
+        super().__init__(self.place)
