@@ -60,6 +60,7 @@ class Retries:
         self._beside = Backoff(rng)
         #: What was delivered when the back-off began anew.
         self._progress_at = 0
+        self._told_late = False
 
     @property
     def attempt(self) -> int:
@@ -82,6 +83,13 @@ class Retries:
         """The same, where one lives."""
         return self._beside.next_delay(self.PAUSE_S)
 
+    def is_late(self, due_at: float, end: float, now: float) -> bool:
+        """Will the session that lives have ended by the next attempt?  True
+        once for each."""
+        late = not self._told_late and now < end <= due_at
+        self._told_late |= late
+        return late
+
     def progressed(self, watermark: int, rate: int) -> None:
         """Everything before it is delivered, at so many samples a second.
 
@@ -96,3 +104,4 @@ class Retries:
     def taken_over(self) -> None:
         """The session that was to follow does so."""
         self._beside.reset()
+        self._told_late = False

@@ -74,7 +74,9 @@ class Caution:
 
     def times(self) -> list[float]:
         """When something may go out that waits for its time."""
-        times = [at for _, at in self._stops] + self._first_turn.times()
+        times = [at for _, at in self._stops]
+        if self.careful:
+            times += self._first_turn.times()
         return [*times, self._not_before] if self._not_before else times
 
     def tick(self, now: float) -> None:

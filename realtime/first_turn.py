@@ -47,7 +47,7 @@ class FirstTurn:
     def tick(self, now: float) -> None:
         """Is the time over in which the server would have told the end?"""
         if now >= self._until and self._stop is not None:
-            self._passed = self._stop
+            self._passed, self._begin = self._stop, -1
             self._until = math.inf
 
     def ends_at(self, position: int) -> bool:

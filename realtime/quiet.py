@@ -79,7 +79,8 @@ class Quiet:
         """When it must be looked whether the active session hears."""
         if not self._owns_turns(link.session):
             return []
-        return self._suspicion.looks_at(link) + self._suspicion.times()
+        pending = link.session.turns.pending
+        return self._suspicion.looks_at(link) + self._suspicion.times(pending)
 
     def _owns_turns(self, session: Session) -> bool:
         return not (session.turns.by_client or session.handshake.on_trial)
@@ -88,7 +89,8 @@ class Quiet:
         """Why the active session is left: its detector says nothing where it
         should."""
         session, suspicion = link.session, self._suspicion
-        if now < min(self.times(link), default=now + 1):
+        due_at = min(self.times(link), default=now + 1)
+        if link is not self._sessions.active or now < due_at:
             return None
         turn = suspicion.stalls(link, now)
         if turn is not None:
@@ -97,19 +99,18 @@ class Quiet:
                 return Fault("retry", "no_turn_end", text)
             if not session.turns.commits:
                 self._buffer.mark(session.sent)
-        elif now >= min(suspicion.times(), default=now + 1):
-            verdict = suspicion.conclude(now)
-            if verdict == "deaf":
-                text = "the server says nothing about the sound it is sent"
-                return Fault("retry", "no_turn", text)
-            if not (session.turns.pending or link.hold is not None):
-                if verdict == "too little":
-                    # Nobody else was asked whether that was speech.
-                    start = self._buffer.watermark
-                    self._queue.dropped_audio(
-                        start, suspicion.quiet_to, "unheard"
-                    )
-                self._let_go(session, suspicion.quiet_to)
+        pending = session.turns.pending
+        if now < min(suspicion.times(pending), default=now + 1):
+            return None
+        verdict = suspicion.conclude(now)
+        if verdict == "deaf":
+            text = "the server says nothing about the sound it is sent"
+            return Fault("retry", "no_turn", text)
+        if verdict == "too little":
+            # Nobody else was asked whether that was speech.
+            start = self._buffer.watermark
+            self._queue.dropped_audio(start, suspicion.quiet_to, "unheard")
+        self._let_go(session, suspicion.quiet_to)
         return None
 
     # -- by the local detector ----------------------------------------------

@@ -199,8 +199,7 @@ class Sessions:
     def drop_active(self, now: float, delay: float = 0.0) -> None:
         """Leave the active session on purpose; another one is fed again."""
         if self.active is not None:
-            self.active.close()
-            self.active = None
+            self.remove(self.active)
         if self.ready is None:
             self.plan(now + delay)
 
@@ -255,13 +254,13 @@ class Sessions:
         self, end: float | None, fault: Fault, now: float
     ) -> ServerProblem | None:
         """The next session did not come about.  Told is what only a person
-        can mend, while there is time to do so, and that an outage is ahead."""
+        can mend, while there is time to do so, and an outage ahead, once."""
         if fault.fatal:
             self._next_refused = True
             self._end_next()
             return _problem(fault, "the next session is refused")
         self.plan(now + self._backoff.beside())
-        if end is None or not now < end <= self._due_at:
+        if end is None or not self._backoff.is_late(self._due_at, end, now):
             return None
         left, wait = round(end - now), round(self._due_at - now)
         text = f"this session ends in {left} s, the next is tried in {wait} s"

@@ -121,9 +121,14 @@ class Suspicion:
     def _runs(self) -> bool:
         return self._machine.state in (_S.SILENT, _S.SILENT_TOO)
 
-    def times(self) -> list[float]:
-        """When its time is up; [] while it does not run."""
-        return [self._since + SILENT_S] if self._runs else []
+    def times(self, pending: bool) -> list[float]:
+        """When its time is up; [] while it does not run.
+
+        Where a turn before is ``pending``, what is let go of waits for it.
+        """
+        due = self._since + SILENT_S
+        waits = pending and self._verdict(due) != "deaf"
+        return [due] if self._runs and not waits else []
 
     def lets_go(self, link: Link, quiet: int, now: float) -> int | None:
         """The session said nothing about the audio up to ``quiet``; up to
@@ -178,17 +183,21 @@ class Suspicion:
             self._looked_at = *stretch, self._sound(*stretch) is not None
         return self._looked_at[2] and self._enough(now) is not None
 
+    def _verdict(self, now: float) -> Verdict:
+        if self._machine.state is SuspicionState.SILENT_TOO:
+            return "no speech"
+        enough = self._enough(now)
+        little = enough is None or self._amount < enough
+        return "too little" if little else "deaf"
+
     def conclude(self, now: float) -> Verdict:
         """Its time is up."""
-        enough = self._enough(now)
-        if self._machine.state is SuspicionState.SILENT_TOO:
-            self._false_alarm(now)
-            verdict: Verdict = "no speech"
-        elif enough is None or self._amount < enough:
-            verdict = "too little"
-        else:
+        verdict = self._verdict(now)
+        if verdict == "deaf":
             self._replace(self._quiet_from, self.quiet_to)
-            return "deaf"
+            return verdict
+        if verdict == "no speech":
+            self._false_alarm(now)
         self._machine.to(SuspicionState.HEARS)
         return verdict
 

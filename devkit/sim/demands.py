@@ -34,7 +34,7 @@ _SILENT_S = 15.0
 #: a server judges by what is said, a pause of less than 4 s ends nothing: then
 #: the talker may have gone on meanwhile.
 _NO_END_S = 18.0
-_MORE_BY_MEANING_S = 12.0
+_MORE_BY_MEANING_S = 4.0
 #: A turn without its text is asked for twice in 15 s each.
 _NO_TEXT_S = 35.0
 #: Sessions that die, one after the other, before the next turn is delivered
@@ -197,21 +197,26 @@ class Demands:
 
     # -- frozen detectors ----------------------------------------------------
 
-    def excused(self, word: int) -> bool:
-        """Were two sessions silent about it, so that it was no speech?"""
+    def excused(self, word: int, *, asked: bool = False) -> bool:
+        """Were two sessions silent about it, so that it was no speech?
+
+        Who ``asked`` for the end of what was said is not kept waiting after a
+        false alarm; then one session is enough, and it is reported later.
+        """
         now = self._call.now
         silent_s = [
             connection.ears.silent_for(word, now)
             for connection in self._call.connections
         ]
         silent_s += self._troubles.silent_about[word]
-        # After a false alarm the next suspicion needs more.
         again = (
             self.let_go
             or self._suspected >= 2
             or "steady_sound" in self._call.kinds
         )
-        return any(silent_s) if again else is_no_speech(silent_s)
+        if asked and again:
+            return any(silent_s)
+        return is_no_speech(silent_s)
 
     def _check_told(self, connection: SimConnection, at: float) -> None:
         since = connection.ears.numb_at or 0.0
@@ -253,6 +258,8 @@ class Demands:
         if not ears.words:
             return None
         last = call.block_of(max(ears.words))[1]
+        while call.owner == "semantic" and self._goes_on(last):
+            last = call.block_of(last + 1)[1]
         if last not in heard or not call.is_complete(last):
             return None
         commit_at = ears.commit_at
@@ -261,6 +268,15 @@ class Demands:
         # A finalize has ended it: what was said before that is part of it.
         before = [at for at in heard.values() if at <= commit_at]
         return max(heard[last], *before)
+
+    def _goes_on(self, word: int) -> bool:
+        """Does the next word come before a pause that ends a turn, where a
+        server judges by what is said?"""
+        call = self._call
+        if word == len(call.spoken):
+            return False
+        pause = call.start_of(word + 1) - call.start_of(word) - WORD_SAMPLES
+        return pause < ms(1000 * _MORE_BY_MEANING_S)
 
     def _bound(self, since: float | None, seconds: float, what: str) -> None:
         if since is not None:

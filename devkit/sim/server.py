@@ -365,7 +365,8 @@ class SimConnection:
         if server.struck_by("empty"):
             server.misheard[name] = pieces
             words = []
-        step = rng.choice((0.0, 0.0, 0.05))
+        # Of the longest turn all of it comes within some seconds.
+        step = min(rng.choice((0.0, 0.0, 0.05)), 5 / (len(words) or 1))
         delta = {"type": _TRANSCRIPTION + "delta", "item_id": name}
         for word in words:
             text = json.dumps({**delta, "delta": word + " "})

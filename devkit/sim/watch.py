@@ -231,6 +231,8 @@ class Watch:
         if result.refused is None and call.changing is not None:
             call.settings = call.changing
             self.changed += 1
+            # Whatever it was refused for may be mended by that.
+            self._refused_beside = None
             self._changed_at = call.core.received
         call.changing = None
         self._check_settings()
@@ -490,7 +492,7 @@ class Watch:
                 continue
             demand(
                 not self._hole(index + 1, start)
-                or self.demands.excused(index + 1),
+                or self.demands.excused(index + 1, asked=True),
                 f"{result} at {position} before w{index + 1} at {start}",
             )
 

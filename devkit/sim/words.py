@@ -97,6 +97,9 @@ def _cut_piece(audio: bytes, at: int, found: list[Piece]) -> int:
     if marker < 0 or marker + _GROUP > end:
         return end
     word, number = word_at(audio, marker), audio[marker + 5] - 0xA0
+    if number not in range(WORD_SAMPLES // _GROUP):
+        # Cut within the group, and something else follows.
+        return marker + 1
     base = marker - number * _GROUP
     start = max(at, base)
     whole = word_audio(word)

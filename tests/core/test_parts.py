@@ -13,7 +13,10 @@ from sim import SILENCE, find_speech, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.audio_buffer import (
     AudioBuffer,
 )
-from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
+from ten_packages.extension.openai_asr_python.realtime.backoff import (
+    Backoff,
+    Retries,
+)
 from ten_packages.extension.openai_asr_python.realtime.change import Attempt
 from ten_packages.extension.openai_asr_python.realtime.errors import ErrorInfo
 from ten_packages.extension.openai_asr_python.realtime.events import ServerEvent
@@ -641,3 +644,20 @@ def test_a_late_confirmation_is_told_as_such():
     )
     assert lost.retry_ms == 0
     assert "came 10.1 s after session.update" in lost.fault.message
+
+
+def test_that_the_next_session_comes_late_is_told_once_for_each():
+    retries = Retries(random.Random(1))
+    assert not retries.is_late(due_at=9.0, end=10.0, now=5.0)
+    assert retries.is_late(due_at=11.0, end=10.0, now=5.0)
+    assert not retries.is_late(due_at=12.0, end=10.0, now=6.0)
+    retries.taken_over()
+    assert not retries.is_late(due_at=21.0, end=20.0, now=20.5)
+    assert retries.is_late(due_at=21.0, end=20.0, now=15.0)
+
+
+def test_a_loss_waits_as_long_as_the_service_asked():
+    retries = Retries(random.Random(1))
+    retries.heed(4.0, now=100.0)
+    assert 4.0 <= retries.after_loss(now=100.0) <= 5.0
+    assert 0.0 <= retries.after_loss(now=110.0) <= 0.5

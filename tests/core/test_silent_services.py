@@ -242,6 +242,26 @@ def test_what_a_detector_cannot_know_yet_is_not_waited_for():
     assert goes_on(core)
 
 
+def test_what_was_no_speech_is_let_go_also_while_a_finalize_waits():
+    core = ScriptedCore(SERVER, finalize_timeout_ms=120_000)
+    core.session()
+    core.quiet(1)
+    core.live(MUSIC)
+    core.quiet(16)
+    core.session()
+    core.quiet(9.5)
+    core.answers_pings = False
+    core.core.finalize("f", core.now)
+    core.look()
+    core.quiet(4)
+    core.answers_pings = True
+    core.core.exchange.pong(core.link, core.now)
+    core.quiet(20)
+    assert core.troubles == ["no_turn"]
+    assert goes_on(core)
+    assert len(core.of(FinalizeEnd)) == 1
+
+
 # -- after speech_started ----------------------------------------------
 
 
