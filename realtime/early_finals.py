@@ -31,10 +31,18 @@ class EarlyFinals:
     def look_at(self, session: Session, now: float) -> None:
         """End the first turn where its time is up."""
         turn = session.turns.head()
-        if turn is None or not turn.text_since:
-            return
-        if session.items.ended_at(turn) is None:
+        if turn is None:
             return
         asked = turn.begin < self._finalizes.overdue(now)
         if asked or min(self.times(session), default=now + 1) <= now:
-            session.turns.end_early(turn, now)
+            self.end(session, now)
+
+    def end(self, session: Session, now: float) -> bool:
+        """End the first turn, if there is text that is surely its own."""
+        turn = session.turns.head()
+        if turn is None or not turn.text_since:
+            return False
+        if session.items.ended_at(turn) is None:
+            return False
+        session.turns.end_early(turn, now)
+        return True

@@ -167,6 +167,10 @@ class Progress:
             return self._check_trial(session, now)
         if self._replay.no_answer(now):
             return None
+        if self._early.end(session, now):
+            # Better than nothing.
+            self.deliver(now)
+            return None
         fault = Fault("report", "no_result", "the server sent no result")
         turn = session.turns.head()
         if turn is None:

@@ -569,3 +569,24 @@ def test_interims_of_the_next_turn_follow_an_early_final():
         if isinstance(result, (Interim, Final))
     ]
     assert texts == [(Interim, "one"), (Final, "one"), (Interim, "two")]
+
+
+def test_a_turn_that_is_given_up_ends_with_the_text_there_is():
+    """Without a finalize: two sessions never said the last word."""
+    core = begun()
+    core.hear(WORDS + PAUSE, commit=True)
+    for item in "ab":
+        core.committed(item, None)
+        core.transcribed("delta", item, delta="one ")
+        core.transcribed("delta", item, delta="two")
+        core.wait(15)
+        if item == "a":
+            core.wait(1)
+            core.session()
+    assert told(core) == ["one two+"]
+    assert core.of(TurnFailed) == []
+    assert core.troubles == ["no_result"]
+    core.hear(WORDS + PAUSE, commit=True)
+    core.committed("c", "b")
+    core.transcribed("completed", "c", transcript="three")
+    assert told(core) == ["one two+", "three"]
