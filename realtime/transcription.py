@@ -272,13 +272,18 @@ class Transcription:
         is still held is reported."""
         if self.sessions.stopped:
             return
-        if self.settings.turn_owner == "client":
-            # What no commit was asked for is undelivered as well.
+        progress, by_client = (
+            self.progress,
+            self.settings.turn_owner == "client",
+        )
+        if by_client:
+            # What no commit was asked for is undelivered as well, and what is
+            # too short for one.
             self.commit()
-        if self.progress.undelivered and not self.progress.covers(
-            self.received, now
+        if progress.undelivered and (
+            by_client or not progress.covers(self.received, now)
         ):
-            self.progress.give_up("stopped")
+            progress.give_up("stopped")
         self.sessions.stop()
         self._in_force.refuse(CALL_OVER, now)
         self.exchange.settle(now)

@@ -270,6 +270,8 @@ class Ears:
         #: When each word was read, and the first commit after it froze.
         self.words: dict[int, float] = {}
         self.numb_words: dict[int, float] = {}
+        #: When the rest of a word came of which it had heard the begin.
+        self._rests: dict[int, float] = {}
         self.commit_at: float | None = None
 
     def plan(self, kind: str) -> None:
@@ -288,6 +290,8 @@ class Ears:
         for word in words_in(audio):
             if word not in self.words:
                 words.setdefault(word, now)
+            elif self.numb_at is not None:
+                self._rests.setdefault(word, now)
 
     def freeze(self, point: str, now: float) -> bool:
         """The session is at this point: does it freeze here?"""
@@ -302,13 +306,14 @@ class Ears:
 
         Of a turn that never ends it did: that it began.
         """
-        if self.kind == "frozen_in_turn" or word not in self.numb_words:
+        since = self.numb_words.get(word, self._rests.get(word))
+        if self.kind == "frozen_in_turn" or since is None:
             return 0.0
-        return now - self.numb_words[word]
+        return now - since
 
     def over(self, now: float) -> None:
         """The session is over."""
-        for word in self.numb_words:
+        for word in {*self.numb_words, *self._rests}:
             silent_s = self.silent_for(word, now)
             self._troubles.silent_about[word].append(silent_s)
 

@@ -590,3 +590,13 @@ def test_a_turn_that_is_given_up_ends_with_the_text_there_is():
     core.committed("c", "b")
     core.transcribed("completed", "c", transcript="three")
     assert told(core) == ["one two+", "three"]
+
+
+def test_what_is_too_short_for_a_commit_is_reported_at_the_stop():
+    core = begun()
+    core.hear(word_audio(1) * 2, commit=True)
+    assert COMMIT not in core.types
+    core.core.stop(core.now)
+    core.look()
+    (dropped,) = core.of(AudioDropped)
+    assert (dropped.start_ms, dropped.duration_ms) == (0, 60)
