@@ -419,6 +419,8 @@ def _huge(path: Path) -> None:
 
 def _pages(path: Path) -> None:
     path.symlink_to("/proc/self/pagemap")
+    if not os.access(path, os.R_OK):
+        pytest.skip("no such file here")
 
 
 def _notes(path: Path) -> None:
