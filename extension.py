@@ -255,11 +255,11 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     @override
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
         async with self._errors.guard("on_data"):
-            if data.get_name() == DATA_IN_ASR_FINALIZE:
-                await self._require_id(data)
             await super().on_data(ten_env, data)
+            if data.get_name() == DATA_IN_ASR_FINALIZE:
+                await self._miss_id(data)
 
-    async def _require_id(self, data: Data) -> None:
+    async def _miss_id(self, data: Data) -> None:
         """Without one the base only logs it: no end signal could be told from
         another, and who waits for it would not know why it does not come."""
         _, problem = data.get_property_string("finalize_id")
