@@ -18,7 +18,7 @@ from ten_ai_base.asr import (
     ASRBufferConfigModeKeep,
     AsyncASRBaseExtension,
 )
-from ten_ai_base.const import LOG_CATEGORY_KEY_POINT
+from ten_ai_base.const import DATA_IN_ASR_FINALIZE, LOG_CATEGORY_KEY_POINT
 from ten_runtime import AsyncTenEnv, AudioFrame, Cmd, Data
 from typing_extensions import override
 
@@ -44,6 +44,7 @@ _LAST_ERRORS_S = 1.0
 _LONGEST_FACT = 1024
 #: Of a configuration; whoever did so much wrong knows it by then.
 _MOST_WARNINGS = 50
+_NO_FINALIZE_ID = "asr_finalize ignored: it has no finalize_id, a string"
 
 
 class OpenAIASRExtension(AsyncASRBaseExtension):
@@ -255,6 +256,16 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:
         async with self._errors.guard("on_data"):
             await super().on_data(ten_env, data)
+            if data.get_name() == DATA_IN_ASR_FINALIZE:
+                await self._miss_id(data)
+
+    async def _miss_id(self, data: Data) -> None:
+        """Without one the base only logs it: no end signal could be told from
+        another, and who waits for it would not know why it does not come."""
+        _, problem = data.get_property_string("finalize_id")
+        if problem is not None:
+            fault = Fault("report", "", _NO_FINALIZE_ID)
+            await self._errors.send(self._errors.paced(fault))
 
     @override
     async def finalize(self, session_id: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import functools
 import json
 import logging
@@ -26,7 +27,7 @@ from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
 from ..realtime.shown import harmless
-from ..safety.private_files import require_file
+from ..safety.private_files import read_whole, require_file
 from ..service.endpoint import (
     is_address,
     is_loopback_address,
@@ -42,6 +43,11 @@ CLOSE_S = 1.0
 #: Files of CAs are read within this, in seconds; so many may hang for ever.
 _READ_S = 5.0
 _MOST_HANGING = 8
+#: The CAs of a system have a quarter of it, in bytes; those of its file and of
+#: its directories may have so much in all.
+_MOST_CAS = 2 * 1024 * 1024
+_TOO_LARGE = f"are larger than {_MOST_CAS >> 20} MB in all"
+_BEGIN, _END_CA = (f"-----{w} CERTIFICATE-----" for w in ("BEGIN", "END"))
 _SYSTEM_CAS = "what SSL_CERT_FILE or SSL_CERT_DIR names, or the system's CAs,"
 #: What OpenSSL looks at in a directory of CAs: by the hash of their names.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
@@ -329,9 +335,7 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
         _load_system(context)
         return context
     try:
-        # To open anything else could take for ever.
-        require_file(Path(ca_file))
-        context.load_verify_locations(cafile=ca_file)
+        _trust(context, read_whole(Path(ca_file), _MOST_CAS))
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:
@@ -352,6 +356,19 @@ def _context() -> ssl.SSLContext:
             ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
         )
     return context
+
+
+def _trust(context: ssl.SSLContext, pem: bytes) -> None:
+    """Raises ``ssl.SSLError`` unless it holds certificates, and all of them can
+    be read.  What else is between them is passed over: comments, keys, and what
+    only OpenSSL writes (``TRUSTED CERTIFICATE``)."""
+    *parts, rest = pem.decode("ascii", "ignore").split(_END_CA)
+    if not parts or _BEGIN in rest:
+        raise ssl.SSLError("no certificate, or half of one")
+    for part in parts:
+        # Each by itself: nobody else runs meanwhile.
+        inside = part.rpartition(_BEGIN)[2]
+        context.load_verify_locations(cadata=_BEGIN + inside + _END_CA)
 
 
 def _load_system(context: ssl.SSLContext) -> None:
@@ -379,10 +396,17 @@ def _load_system(context: ssl.SSLContext) -> None:
         with contextlib.suppress(OSError):
             inside = sorted(Path(directory).iterdir())
             files += (path for path in inside if _HASHED.fullmatch(path.name))
+    left = _MOST_CAS
     for path in files:
-        with contextlib.suppress(OSError):
-            require_file(path)
-            context.load_verify_locations(cafile=path)
+        try:
+            pem = read_whole(path, left)
+        except OSError as error:
+            if error.errno == errno.EFBIG:
+                raise BadCaFile(_about_ca_file("", _TOO_LARGE)) from None
+            continue
+        left -= len(pem)
+        with contextlib.suppress(ssl.SSLError):
+            _trust(context, pem)
 
 
 def _about_ca_file(ca_file: str, problem: str) -> str:

@@ -20,7 +20,7 @@ from ..connection.driver import now
 from ..realtime.results import DropCause
 from ..safety.redaction import Redactor, secrets_in
 from .frames import IncomingFrames
-from .reports import ErrorMessages, ExtensionLog
+from .reports import ErrorMessages, ExtensionLog, is_told
 
 #: Of a configuration, in characters; keywords may fill half of it.
 _MOST_CHARACTERS = 512 * 1024
@@ -29,6 +29,7 @@ _MOST_CHARACTERS = 512 * 1024
 _MOST_SECRETS, _LONGEST_SECRET, _ALL_SECRETS = 200, 8192, 24_576
 #: So many commands may be without an answer: each is merged with the others.
 _MOST_OPEN = 64
+_TOO_MANY = f"{_MOST_OPEN} others have no answer yet; try again later"
 #: After the end of the call commands are answered within this, in seconds.
 _LAST_ANSWERS_S = 1.0
 
@@ -176,7 +177,11 @@ class UpdateCommands:
     _redactor: Redactor
     _log: ExtensionLog
     _open: set[asyncio.Task[Any]] = field(default_factory=set)
+    #: So many of these are carried out; and so many were refused unread.
+    _taken: int = 0
+    _turned_away: int = 0
     _turns: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _refusals: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def answer(self, ten_env: AsyncTenEnv, cmd: Cmd) -> None:
         """Carry out one and send its result."""
@@ -196,14 +201,14 @@ class UpdateCommands:
 
     async def _carry_out(self, cmd: Cmd) -> tuple[bool, str]:
         """True and from when on it applies, or False and the refusal."""
+        taken = self._taken < _MOST_OPEN
+        self._taken += taken
         try:
-            if len(self._open) > _MOST_OPEN:
-                raise Refused(
-                    f"{_MOST_OPEN} others have no answer yet; try again later"
-                )
-            async with self._turns:
+            async with self._turns if taken else self._refusals:
                 # In their order, and between any two whoever else can run.
                 await asyncio.sleep(0)
+            if not taken:
+                return False, self._turn_away()
             found = cmd.get_property_to_json("")
             payload = read_properties("update_configs", found, self._redactor)
             return True, await self._updates.carry_out(payload)
@@ -213,8 +218,19 @@ class UpdateCommands:
             refusal = "the call is over"
         except Exception as problem:
             refusal = reason(problem)
+        finally:
+            self._taken -= taken
         self._log.warn(f"update_configs refused: {refusal}")
         return False, refusal
+
+    def _turn_away(self) -> str:
+        self._turned_away += 1
+        if is_told(self._turned_away):
+            self._log.warn(
+                f"update_configs refused: {_TOO_MANY} ({self._turned_away} so"
+                " far)"
+            )
+        return _TOO_MANY
 
     async def finish(self) -> None:
         """The call is over, which has answered them; the answers go out."""

@@ -1,7 +1,8 @@
 """What the escaped characters in a text mean.
 
 Who repeats a text may escape it as in a URL, in JSON, JavaScript, Python or C,
-or in HTML, some characters or all, needed or not, once or several times.
+or in HTML, some characters or all, needed or not, once or several times; and
+put all of that in upper or lower case.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html.entities import html5
+from operator import itemgetter
 
 #: In a URL; bytes that are a character in UTF-8 stand for that one.
 _URL = (
     r"(?P<utf8>(?:%[cdCD]|%[eE][0-9a-fA-F]%[89abAB]"
     r"|%[fF][0-7]%[89abAB][0-9a-fA-F]%[89abAB])[0-9a-fA-F]%[89abAB][0-9a-fA-F])"
     r"|%(?P<byte>[0-9a-fA-F]{2})"
-    r"|%u(?P<unit>[0-9a-fA-F]{4})"
+    r"|%[uU](?P<unit>[0-9a-fA-F]{4})"
 )
 _CODE = (
     r"\\x(?P<two>[0-9a-fA-F]{2})"
@@ -32,6 +35,16 @@ _CODE = (
 )
 #: Where it differs: in JavaScript whatever means nothing stands for itself.
 _OTHERWISE = r"\\(?P<letter>[aNU&%\s])"
+#: Where a whole text was put in upper or lower case afterwards.  Eight digits
+#: are those that are a character; as four these would be a control and more.
+_CASED = (
+    r"\\X(?P<cased_two>[0-9a-fA-F]{2})"
+    r"|\\u(?P<cased_eight>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
+    r"|\\U(?P<cased_four>(?!00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})[0-9a-fA-F]{4})"
+    r"|\\U\{0*(?P<cased_some>[0-9a-fA-F]{1,8})\}"
+    r"|\\n\{(?P<cased_name>[a-zA-Z0-9 -]{1,80})\}"
+    r"|\\(?P<cased_control>[ABFNRTV])(?!\{)"
+)
 _HTML = (
     r"&#[xX]0*(?P<hexadecimal>[0-9a-fA-F]{1,12});?"
     r"|&#0*(?P<decimal>[0-9]{1,12});?"
@@ -39,10 +52,20 @@ _HTML = (
     r"|&[a-zA-Z][a-zA-Z0-9]{1,31};?"
 )
 _JAVASCRIPT = f"{_OTHERWISE}|{_CODE}"
-_FAMILIES = tuple(map(re.compile, (_URL, _CODE, _JAVASCRIPT, _HTML)))
+_EITHER_CASE = f"{_CASED}|{_CODE}"
+_FAMILIES = tuple(map(re.compile, (_URL, _CODE, _HTML)))
 _ALL = re.compile("|".join((_URL, _CODE, _HTML)))
-_ALL_JAVASCRIPT = re.compile("|".join((_URL, _JAVASCRIPT, _HTML)))
-_IS_OTHERWISE = re.compile(_OTHERWISE)
+#: What is read otherwise, and how it and all is read then.
+_READINGS = tuple(
+    tuple(map(re.compile, (differs, code, "|".join((_URL, code, _HTML)))))
+    for differs, code in ((_OTHERWISE, _JAVASCRIPT), (_CASED, _EITHER_CASE))
+)
+#: By name in lower case; of those that differ in case only, such as `Verbar`,
+#: the one that comes first in Unicode.
+_ENTITIES = {
+    name.lower().rstrip(";"): text
+    for name, text in sorted(html5.items(), key=itemgetter(1), reverse=True)
+}
 _CONTROLS = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
 _BASES = {"decimal": 10, "octal": 8}
 #: Escapes in escapes.
@@ -91,16 +114,19 @@ def views(text: str) -> Iterator[View]:
     if not ("%" in text or "\\" in text or "&" in text):
         return
     for escape in _FAMILIES:
-        if (view := whole.unescaped(escape)) is not whole:
-            yield view
+        yield from _levels(whole, escape, 1)
     levels = list(_levels(whole, _ALL))
     yield from levels
-    if any(_IS_OTHERWISE.search(view.text) for view in (whole, *levels)):
-        yield from _levels(whole, _ALL_JAVASCRIPT)
+    for differs, family, escape in _READINGS:
+        if any(differs.search(view.text) for view in (whole, *levels)):
+            yield from _levels(whole, family, 1)
+            yield from _levels(whole, escape)
 
 
-def _levels(view: View, escape: re.Pattern[str]) -> Iterator[View]:
-    for _ in range(_LEVELS):
+def _levels(
+    view: View, escape: re.Pattern[str], most: int = _LEVELS
+) -> Iterator[View]:
+    for _ in range(most):
         inner = view.unescaped(escape)
         if inner is view:
             return
@@ -113,12 +139,15 @@ def _meant(match: re.Match[str]) -> str:
     kind = match.lastgroup
     if kind is None:
         text = html.unescape(match[0])
-        return text if text != match[0] else ""
+        if text == match[0]:
+            text = _ENTITIES.get(text[1:].rstrip(";").lower(), "")
+        return text
     found = match[kind]
+    kind = kind.removeprefix("cased_")
     if kind in ("itself", "letter"):
         return found
     if kind == "control":
-        return _CONTROLS[found]
+        return _CONTROLS[found.lower()]
     try:
         if kind == "name":
             return unicodedata.lookup(found)

@@ -1,4 +1,5 @@
 """Files for their owner only: what a call leaves on disk is what was said.
+And files of others, of which nobody knows how long they are.
 
 Every function here may wait for the disk, so none belongs into the event loop.
 """
@@ -16,6 +17,7 @@ _FILE_MODE = 0o600
 _DIRECTORY_MODE = 0o700
 #: Nothing is followed, waited for, or made a terminal of this process.
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFDIR: "a directory",
@@ -93,6 +95,26 @@ def require_file(path: Path, status: os.stat_result | None = None) -> None:
     if kind != stat.S_IFREG:
         text = f"is {_KINDS.get(kind, 'something else')}, not a file"
         raise OSError(errno.EINVAL, text, str(path))
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """All of a regular file, links followed, of at most so many bytes; no more
+    are read, whatever its size is said to be.  Raises ``OSError``, that of
+    EFBIG where there are more."""
+    require_file(path)
+    with open(os.open(path, _READ_FLAGS), "rb") as file:
+        # What was looked at may have been replaced.
+        status = os.fstat(file.fileno())
+        require_file(path, status)
+        size = status.st_size
+        if size <= most:
+            # Some say 0; and none where it would have to be waited for.
+            data = file.read(most + 1) or b""
+            size = len(data)
+    if size > most:
+        text = f"is larger than {most >> 20} MB"
+        raise OSError(errno.EFBIG, text, str(path))
+    return data
 
 
 def _require_ours(path: Path, status: os.stat_result) -> None:

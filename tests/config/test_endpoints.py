@@ -412,6 +412,17 @@ def _none(path: Path) -> None:
     """There is nothing."""
 
 
+def _huge(path: Path) -> None:
+    path.touch()
+    os.truncate(path, 1 << 40)
+
+
+def _pages(path: Path) -> None:
+    path.symlink_to("/proc/self/pagemap")
+    if not os.access(path, os.R_OK):
+        pytest.skip("no such file here")
+
+
 def _notes(path: Path) -> None:
     path.write_text("no certificate")
 
@@ -423,6 +434,10 @@ def _notes(path: Path) -> None:
         (Path.mkdir, "cannot be read: is a directory, not a file"),
         (os.mkfifo, "cannot be read: is a named pipe, not a file"),
         (_notes, "holds no certificate in PEM form"),
+        (Path.touch, "holds no certificate in PEM form"),
+        (_huge, "cannot be read: is larger than 2 MB"),
+        # Says that it is empty, and has gigabytes.
+        (_pages, "cannot be read: is larger than 2 MB"),
     ],
 )
 async def test_a_wrong_ca_file_is_named_before_connecting(tmp_path, make, part):
@@ -477,6 +492,39 @@ async def test_the_system_s_directory_is_read_before_the_handshake(
     monkeypatch.setenv("SSL_CERT_DIR", "")
     monkeypatch.chdir(hashed)
     assert (await tls_context("")).get_ca_certs() == []
+
+
+async def test_the_system_s_cas_are_read_up_to_a_bound_in_all(
+    authority, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path / 'a'}:{tmp_path / 'b'}")
+    for name in ("a", "b"):
+        inside = tmp_path / name
+        inside.mkdir()
+        (inside / "0123abcd.0").write_bytes(bytes(900_000))
+        authority.cert_pem.write_to_path(inside / "0123abcd.1")
+    assert len((await tls_context("")).get_ca_certs()) == 1
+    (inside / "0123abcd.2").write_bytes(bytes(900_000))
+    with pytest.raises(BadCaFile) as caught:
+        await tls_context("")
+    assert str(caught.value) == (
+        "what SSL_CERT_FILE or SSL_CERT_DIR names, or the system's CAs, are"
+        " larger than 2 MB in all"
+    )
+
+
+async def test_what_else_may_be_in_a_ca_file(authority, tmp_path):
+    pem = authority.cert_pem.bytes().decode()
+    path = tmp_path / "ca.pem"
+    other = trustme.CA().cert_pem.bytes().decode()
+    trusted = other.replace("CERTIFICATE", "TRUSTED CERTIFICATE")
+    path.write_text(f"Főtanúsítvány\n{pem}{trusted}{pem}# end\n", "utf-8")
+    assert len((await tls_context(str(path))).get_ca_certs()) == 1
+    # Half of a certificate is none: a file that is not written to the end.
+    path.write_text(pem + other[:300])
+    with pytest.raises(BadCaFile, match="holds no certificate in PEM form"):
+        await tls_context(str(path))
 
 
 async def test_a_variable_that_names_no_file_is_named(tmp_path, monkeypatch):

@@ -58,13 +58,15 @@ ESCAPES = [
     lambda c: {"/": "&sol;", "+": "&plus;", "=": "&equals;"}.get(c, c),
     lambda c: f"\\{c}" if c in "/.-+=<>\"'" else c,
     # Whatever means nothing, in JavaScript and elsewhere.
-    lambda c: c if c in "bfnrtvxu01234567aNU&% " else f"\\{c}",
+    itself := lambda c: c if c in "bfnrtvxu01234567aNU&% " else f"\\{c}",
     lambda c: f"&#{ord(c):024d};",
     lambda c: f"&#x{ord(c):024x};",
     lambda c: f"\\u{{{ord(c):020x}}}",
     lambda c: f"\\N{{{unicodedata.name(c)}}}",
     lambda c: f"\\N{{{unicodedata.name(c).lower()}}}",
 ]
+#: But for letters that mean something else in the other case.
+SPELLED = [spell for spell in ESCAPES if spell is not itself]
 
 
 def units(text: str) -> list[int]:
@@ -92,6 +94,29 @@ def test_a_secret_is_found_whichever_characters_are_escaped(seed, size, how):
             for c in form
         )
     assert Redactor([secret]).known(f"<{form}>") == "<***>"
+
+
+@pytest.mark.parametrize("case", [str.upper, str.lower])
+@given(
+    st.integers(0, 2**32),
+    st.integers(12, 60),
+    st.lists(st.sampled_from(SPELLED), min_size=1, max_size=3),
+)
+def test_escapes_are_found_in_upper_and_lower_case(case, seed, size, how):
+    """As a text is that somebody put in it as a whole, escapes and all."""
+    rng = random.Random(seed)
+    letters = [c for c in ALPHABET if c.isascii() and c.isprintable()]
+    secret = "".join(rng.choices(letters, k=size))
+    form = secret
+    for spell in how:
+        # With "\\" and "%" escaped as well, or nobody could read it.
+        form = "".join(
+            escaped
+            if (escaped := spell(c)) != c or c not in "\\%&"
+            else f"\\x{ord(c):02x}"
+            for c in form
+        )
+    assert Redactor([secret]).known(f"<{case(form)}>") == "<***>"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 
@@ -152,16 +154,69 @@ def test_the_same_id_twice_and_an_empty_id_are_answered(server):
     assert order(call) == [*text_of(TURNS[0]), "same", "same", ""]
 
 
-def test_one_without_an_id_is_ignored_by_the_base(server):
+def test_one_without_an_id_is_ignored_and_told(server):
     audio, times = spoken(TURNS[:1])
 
     async def script(call: Call) -> None:
         await call.send(audio[: times[0][1] * 16])
-        await call.send_data("asr_finalize", "{}")
+        for _ in range(5):
+            await call.send_data("asr_finalize", "{}")
         await call.until_finalized("with one")
 
     call = run_call(properties(server.url), script)
     assert call.ends == ["with one"]
+    text = "asr_finalize ignored: it has no finalize_id, a string"
+    # The 1st, 2nd, 4th … is told, and nobody waits for an end.
+    assert [(e["code"], e["message"]) for e in call.errors] == [
+        (NON_FATAL, text),
+        (NON_FATAL, f"{text} (2 times by now)"),
+        (NON_FATAL, f"{text} (4 times by now)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"finalize_id": "a\0\x1b\u202e\ud800"},
+        {"finalize_id": "x" * 1_000_000},
+        {"metadata": {"session_id": "\ud800", "asr_info": [[[None, 1.5]]]}},
+        {"metadata": {}, "more": [{"finalize_id": 5}]},
+    ],
+)
+def test_one_with_odd_contents_is_answered(server, fields):
+    async def script(call: Call) -> None:
+        message = json.dumps({"finalize_id": "odd", **fields})
+        await call.send_data("asr_finalize", message)
+        await call.until(lambda: call.ends)
+        await call.until_finalized("last")
+
+    call = run_call(properties(server.url), script)
+    assert call.ends == [fields.get("finalize_id", "odd"), "last"]
+    assert call.errors == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        *({"finalize_id": value} for value in (5, None, True, ["a"], {})),
+        *({"metadata": value} for value in ([1], "x", None)),
+        *({"metadata": {"session_id": value}} for value in (5, None, {})),
+    ],
+)
+def test_the_host_does_not_deliver_what_is_declared_otherwise(
+    server, fields, host_log
+):
+    """So nobody but its log tells about it."""
+
+    async def script(call: Call) -> None:
+        message = json.dumps({"finalize_id": "odd", **fields})
+        await call.send_data("asr_finalize", message)
+        await call.until_finalized("last")
+
+    call = run_call(properties(server.url), script)
+    assert call.ends == ["last"]
+    assert call.errors == []
+    assert "data 'asr_finalize' not delivered: " in host_log.text
 
 
 def test_fifty_at_once_are_all_answered_in_order(server):

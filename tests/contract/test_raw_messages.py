@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from asr_call import Call, properties, run_call
 from raw_service import Manners, RawService
@@ -32,6 +34,29 @@ def test_broken_messages_over_a_real_socket(message):
     assert [e["vendor_info"]["code"] for e in call.errors] == ["marker"], (
         call.errors
     )
+    assert service.connections == 1
+
+
+def test_a_message_of_more_lists_than_any_event_has_is_not_read():
+    """To make them would hold the loop for some tenths of a second."""
+
+    def error(code: str, lists: str) -> str:
+        told = json.dumps({"code": code, "message": code})
+        return f'{{"type":"error","error":{told},"more":[{lists}]}}'
+
+    then = [
+        error("lists", ",".join(["[]"] * 50_000)),
+        error("objects", ",".join(["{}"] * 50_000)),
+        error("fewer", ",".join(["[],{}"] * 24_990)),
+    ]
+    with RawService([Manners(then=then)]) as service:
+
+        async def script(call: Call) -> None:
+            await call.until(lambda: call.errors)
+            await call.until_finalized("alive")
+
+        call = run_call(properties(service.url), script)
+    assert [e["vendor_info"]["code"] for e in call.errors] == ["fewer"]
     assert service.connections == 1
 
 

@@ -60,9 +60,11 @@ def told(ten: AsyncMock) -> list[tuple[int, str]]:
 
 
 async def test_between_two_commands_others_run_and_the_order_stays(queue):
-    ten, count = AsyncMock(), 200
+    ten, log, count = AsyncMock(), Mock(), 200
+    answered: list[int] = []
+    ten.return_result.side_effect = lambda _: answered.append(queue.turns)
     commands = UpdateCommands(
-        queue, Mock(state=SlotState.RUNNING), Redactor(), Mock()
+        queue, Mock(state=SlotState.RUNNING), Redactor(), log
     )
     asked = [
         asyncio.ensure_future(commands.answer(ten, command(f"call {n}")))
@@ -75,8 +77,12 @@ async def test_between_two_commands_others_run_and_the_order_stays(queue):
     assert len(set(turns)) == len(turns)
     assert list(prompts) == [f"call {n}" for n in range(64)]
     refused = told(ten)
-    # Those that are refused cost nothing, and are told why.
-    assert len(refused) == count - 64
+    # Those that are refused are told why, one at a time as well, and are in
+    # the log ever more rarely.
+    assert len(refused) == len(set(answered)) == count - 64
+    lines = [call.args[0] for call in log.warn.call_args_list]
+    assert len(lines) == 8
+    assert lines[-1].endswith("try again later (128 so far)")
     assert set(refused) == {
         (-1, "64 others have no answer yet; try again later")
     }
