@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from ten_packages.extension.openai_asr_python.audio.turns import (
-    LocalTurnDetector,
     TurnEnded,
     TurnStarted,
 )
 
+from .at_once import DetectorAtOnce
 from .scenes import Scene
 
 
@@ -56,12 +56,12 @@ def detected(
 
     The recording is pushed in frames of 10 ms, as a call delivers it.
     """
-    detector = LocalTurnDetector(scene.rate, **settings)  # type: ignore[arg-type]
+    detector = DetectorAtOnce(scene.rate, **settings)  # type: ignore[arg-type]
     frame = scene.rate // 100
     events: list[TurnStarted | TurnEnded] = []
     begun = time.process_time()
     for position in range(0, len(scene.samples), frame):
-        events += detector.push(scene.samples[position : position + frame])
+        events += detector.hear(scene.samples[position : position + frame])
     cpu = time.process_time() - begun
     last = detector.finalize()
     if last is not None:
