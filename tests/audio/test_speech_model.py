@@ -1,6 +1,7 @@
 """The parts under the turn detector: decimation, gate, levels."""
 
 import itertools
+import itertools
 import sys
 
 import numpy as np
