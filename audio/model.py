@@ -81,8 +81,6 @@ class SpeechModel:
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         for name in ("session.intra_op", "session.inter_op"):
             options.add_session_config_entry(f"{name}.allow_spinning", "0")
-        # Else what one big batch took is kept.
-        options.enable_cpu_mem_arena = False
         options.log_severity_level = 3  # errors
         self._session = onnxruntime.InferenceSession(
             str(Path(package.origin).parent / _FILE),
@@ -153,11 +151,17 @@ class _Decimator:
         if self._taps is None:
             plain: FloatArray = signals * np.float32(1 / 32768)
             return plain
-        rows = np.lib.stride_tricks.sliding_window_view(
-            signals.astype(np.float32), self._span, axis=1
+        signal = signals.astype(np.float32)
+        count = (signal.shape[1] - self.lead) // self._step
+        # Each row begins a step later in the same memory.
+        rows = np.ndarray(
+            (len(signal), count, self._span),
+            np.float32,
+            signal,
+            strides=(signal.strides[0], 4 * self._step, 4),
         )
-        pairs: FloatArray = rows[:, :: self._step] @ self._taps
-        return pairs.reshape(len(signals), -1)
+        pairs: FloatArray = rows.reshape(-1, self._span) @ self._taps
+        return pairs.reshape(len(signal), -1)
 
 
 @lru_cache

@@ -99,19 +99,17 @@ class EnergyGate:
     def __init__(self) -> None:
         self._levels: deque[float] = deque(maxlen=_MEMORY)
         self._open_for = 0
-
-    @property
-    def floor_db(self) -> float:
-        """Level of the background, dB over one LSB; low until the memory is
-        full, since speech may be all there was."""
-        known = len(self._levels) == _MEMORY
-        return max(min(self._levels) if known else 0.0, _LOWEST_DB)
+        #: Level of the background, dB over one LSB; low until the memory is
+        #: full, since speech may be all there was.
+        self.floor_db = _LOWEST_DB
 
     def is_open(self, level_db: float) -> bool:
         """Take the next window's level (dB over one LSB)."""
         if level_db >= self.floor_db + _MARGIN_DB:
             self._open_for = _HANG_OVER + 1
         self._levels.append(level_db)
+        if len(self._levels) == _MEMORY:
+            self.floor_db = max(min(self._levels), _LOWEST_DB)
         is_open = self._open_for > 0
         self._open_for -= is_open
         return is_open
@@ -122,5 +120,8 @@ def levels_db(samples: Int16Array, parts: int) -> npt.NDArray[np.float64]:
     silence is 0. Each is freed of its mean first: neither an offset nor most
     of the mains hum counts as sound."""
     stretches = samples.reshape(parts, -1).astype(np.float64)
-    power: npt.NDArray[np.float64] = stretches.var(axis=1)
-    return 10 * np.log10(np.maximum(power, 1.0))
+    size = stretches.shape[1]
+    mean = stretches.sum(axis=1) / size
+    power = np.einsum("ij,ij->i", stretches, stretches) / size - mean * mean
+    decibels: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(power, 1.0))
+    return decibels

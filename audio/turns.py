@@ -16,6 +16,7 @@ same order.  What it decides does not depend on when they come.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
@@ -94,7 +95,8 @@ class Window:
         self.samples = samples
         self.end = end  # position of the sample after its last
         self.levels = levels_db(samples, _PARTS)  # dB over one LSB
-        self.level = float(10 * np.log10(np.mean(10 ** (self.levels / 10))))
+        power = [10 ** (level / 10) for level in self.levels.tolist()]
+        self.level = 10 * math.log10(sum(power) / _PARTS)
         self.stands_out = gate.is_open(self.level)
         # The window with which its score was found to be needed: that one's
         # end, and the level of the background by then.

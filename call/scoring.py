@@ -22,7 +22,7 @@ from ..audio.model import SpeechModel, StreamMemory
 from ..audio.turns import Window
 
 #: Who asks first waits so long for others, in seconds: together they cost half.
-_GATHER_S = 0.003
+_GATHER_S = 0.005
 #: Windows in a batch at most, which bounds what a batch takes.
 _MOST = 32
 #: At exit a batch under way is waited for, in seconds.

@@ -1,7 +1,6 @@
 """The parts under the turn detector: decimation, gate, levels."""
 
 import itertools
-import itertools
 import sys
 
 import numpy as np
