@@ -61,7 +61,7 @@ class Intake:
     _converter: FrameConverter
     _wire: Wire
     _client: OpenAIASRClient
-    _scoring: Scoring = SCORING
+    _scoring: Scoring = field(default_factory=lambda: SCORING)
     #: Wire audio, and what is to be done after it.
     _inbox: deque[bytes | Callable[[], None]] = field(default_factory=deque)
     _going_on: bool = False
