@@ -10,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ten_packages.extension.openai_asr_python.audio.converter import (
     FrameConverter,
+    samples_of,
 )
-from ten_packages.extension.openai_asr_python.audio.turns import TurnDetector
+from ten_packages.extension.openai_asr_python.audio.turns import (
+    TurnDetector,
+    TurnStarted,
+)
 from ten_packages.extension.openai_asr_python.call import hearing
 from ten_packages.extension.openai_asr_python.call.intake import Intake
 from ten_packages.extension.openai_asr_python.call.scoring import (
@@ -19,7 +23,7 @@ from ten_packages.extension.openai_asr_python.call.scoring import (
     Scoring,
 )
 
-from bench.turns.at_once import score
+from bench.turns.at_once import DetectorAtOnce, score
 from bench.turns.scenes import utterances
 
 RATE = 24000
@@ -139,6 +143,50 @@ def frames_and_deeds(size, deeds):
         yield CALL[place : place + size], at.get(number), number
 
 
+class Expected:
+    """The same call where each score is there at once: a frame goes to the
+    client, and then what is found in it."""
+
+    def __init__(self):
+        self.client = Client()
+        self._converter = FrameConverter("pcm16", RATE)
+        self._listen()
+
+    def _listen(self):
+        self._start = self._converter.wire_samples
+        self._ended_at = 0
+        self._detector = DetectorAtOnce(RATE, max_turn_ms=2000)
+
+    def hear(self, data):
+        wire = self._converter.push(data)
+        if wire:
+            self.client.send_audio(wire)
+            for event in self._detector.hear(samples_of(wire, "pcm16")):
+                self._tell(event)
+
+    def _tell(self, event):
+        if isinstance(event, TurnStarted):
+            self.client.speech_started(self._start + event.onset_sample)
+            return
+        self._ended_at = event.at_sample
+        end = event.end_of_speech_sample
+        boundary = end if event.cut else event.at_sample
+        self.client.speech_ended(self._start + end, self._start + boundary)
+
+    def do(self, deed, number):
+        onset = self._detector.speech_since(self._ended_at)
+        end = self._ended_at = self._detector.position
+        ended = self._detector.finalize()
+        if ended is not None:
+            self._tell(ended)
+        elif onset is not None:
+            self.client.speech_started(self._start + onset)
+            self.client.speech_ended(self._start + end, self._start + end)
+        if deed == "other detector":
+            self._listen()
+        self.client._tell(deed, number)
+
+
 @settings(max_examples=25)
 @given(
     size=st.sampled_from([FRAME, 4 * FRAME, 7 * FRAME, 100 * FRAME]),
@@ -146,35 +194,31 @@ def frames_and_deeds(size, deeds):
     delays=st.lists(st.integers(0, 12), max_size=300),
 )
 def test_late_scores_change_nothing(size, deeds, delays):
-    async def told(answers):
-        line = Line()
-        for (data, deed, number), count in zip(
-            frames_and_deeds(size, deeds), answers, strict=False
-        ):
+    expected = Expected()
+    for data, deed, number in frames_and_deeds(size, deeds):
+        expected.hear(data)
+        if deed is not None:
+            expected.do(deed, number)
+    expected.do("finalize", "end")
+    assert len(expected.client.told) > 6
+
+    async def speak():
+        line, answers = Line(), iter(delays)
+        for data, deed, number in frames_and_deeds(size, deeds):
             line.hear(data)
             if deed is not None:
                 line.do(deed, number)
-            if count is None:
-                line.scoring.answer_all()
-            else:
-                line.scoring.answer(count)
+            line.scoring.answer(next(answers, 3))
             quiet_to = line.intake.quiet_to
             assert quiet_to is None or quiet_to * 2 <= len(line.client.audio)
         line.do("finalize", "end")
         line.scoring.answer_all()
-        assert bytes(line.client.audio) == CALL
-        assert line.client.errors == []
-        return line.client.told
+        return line.client
 
-    async def both():
-        # Answered at once: no audio is sent beyond that in which a thing was
-        # noticed; answered late: neither.
-        count = len(CALL) // size + 1
-        at_once = await told([None] * count)
-        assert len(at_once) > 6
-        assert await told((delays + [3] * count)[:count]) == at_once
-
-    asyncio.run(both())
+    client = asyncio.run(speak())
+    assert bytes(client.audio) == CALL
+    assert client.errors == []
+    assert client.told == expected.client.told
 
 
 async def test_what_needs_no_score_passes_at_once():
@@ -259,21 +303,14 @@ async def test_a_model_that_is_back_is_used_again():
     # It did not answer yet: nothing waits for it.
     assert bytes(line.client.audio) == CALL
     # The answer to the one that was asked about meanwhile.
+    (probe,) = [a for a in line.scoring.asked if a[1] is a[0].memory]
     line.scoring.answer_all()
-    expected = Line()
-    first = expected.client.told
-    for each in (line, expected):
-        each.listen()
-        each.client.told = []
-        for data, _, _ in frames_and_deeds(FRAME, []):
-            each.hear(data)
-            each.scoring.answer_all()
-    assert first == []
-    shift = len(CALL) // 2
-    assert [
-        (sent - shift, what, *(p - shift for p in places))
-        for sent, what, *places in line.client.told
-    ] == expected.client.told
+    line.hear(CALL)
+    assert line.client.audio != CALL * 2
+    # It has missed something, so it begins anew.
+    assert line.scoring.asked[0][1] is not probe[1]
+    line.scoring.answer_all()
+    assert bytes(line.client.audio) == CALL * 2
     assert line.client.errors == [bad]
 
 

@@ -140,6 +140,27 @@ def test_scores_may_come_at_any_time(call, sizes, delays):
     assert events == expected
 
 
+def test_soft_windows_are_decided_with_the_loud_one_behind_them():
+    """As the model is asked about them only for its sake, what they decide is
+    known no earlier than what it does."""
+    tone = (3000 * np.sin(np.arange(512) / 3)).astype(np.int16)
+    quiet = np.zeros(512, np.int16)
+    detector = TurnDetector(RATE)
+    detector.push(np.concatenate([tone, *[quiet] * 12, tone]))
+    # The gate stays open for eight windows.
+    first = detector.take_windows()
+    assert [window.end // 512 for window in first] == list(range(1, 10))
+    assert detector.undecided == 512
+    for _ in first:
+        assert detector.scored(0.0) == []
+    second = detector.take_windows()
+    assert [window.end // 512 for window in second] == list(range(10, 15))
+    for _ in second:
+        assert detector.undecided == 14 * 512
+        detector.scored(0.0)
+    assert detector.undecided is None
+
+
 def test_what_the_model_heard_before_leaves_no_trace(call):
     samples, _ = call
     first = DetectorAtOnce(RATE)
