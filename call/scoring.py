@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import itertools
+import math
 import queue
 import threading
 import time
@@ -137,17 +138,26 @@ class Scoring:
             return
         loaded.set_result(None)
         backlog: dict[ScoreStream, deque[_Ask]] = defaultdict(deque)
-        while self._gather(backlog):
+        begun = 0.0
+        while self._gather(backlog, begun):
+            begun = time.monotonic()
             _answer(model, _next_batch(backlog))
 
-    def _gather(self, backlog: dict[ScoreStream, deque[_Ask]]) -> bool:
-        """Take what is due, and wait if there is nothing; False: the end."""
+    def _gather(
+        self, backlog: dict[ScoreStream, deque[_Ask]], begun: float
+    ) -> bool:
+        """Take what is due, and wait if there is nothing; False: the end.
+        The batch before began at ``begun``."""
         if not backlog:
+            if self._asks.empty():
+                begun = math.inf
             first = self._asks.get()
             if first is None:
                 return False
             backlog[first.stream].append(first)
-            time.sleep(_GATHER_S)
+            # What came while the batch before was scored has waited already.
+            begun = min(begun, time.monotonic())
+            time.sleep(max(begun + _GATHER_S - time.monotonic(), 0))
         while True:
             try:
                 ask = self._asks.get_nowait()

@@ -4,6 +4,7 @@ import asyncio
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -167,6 +168,21 @@ async def test_a_batch_is_bounded_and_wakes_the_loop_once(scored, monkeypatch):
         assert await stream.until(1) == [number]
     assert [len(batch) for batch in model.batches] == [1, 32, 32, 6]
     assert len(woken) == 4
+
+
+async def test_who_asks_first_waits_for_others(scored, monkeypatch):
+    scoring, model = scored
+    model.free.set()
+    asked = threading.Event()
+    # In the place of those few ms.
+    monkeypatch.setattr(time, "sleep", lambda _: asked.wait(20))
+    streams = [Stream(scoring) for _ in range(3)]
+    for stream in streams:
+        stream.stream.ask([window(1)])
+    asked.set()
+    for stream in streams:
+        await stream.until(1)
+    assert [len(batch) for batch in model.batches] == [3]
 
 
 async def test_who_is_at_fault_is_told_and_no_other(scored):
