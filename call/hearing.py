@@ -21,7 +21,7 @@ from .scoring import Answer, Scoring
 
 #: How often it is looked whether the model answers, in seconds.  One look
 #: without an answer may be a loop that was held; two are enough.
-_LOOK_S = 0.25
+_LOOK_S = 0.5
 #: Nor may an answer be so late, in seconds.
 _LATEST_S = 2.0
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import itertools
-import math
 import queue
 import threading
 import time
@@ -22,8 +21,10 @@ from dataclasses import dataclass, field
 from ..audio.model import SpeechModel, StreamMemory
 from ..audio.turns import Window
 
-#: Who asks first waits so long for others, in seconds: together they cost half.
-_GATHER_S = 0.005
+#: Who asks first waits for others, so often so many seconds, unless enough are
+#: there: to wake up for one window costs as much as several more.
+_GATHER_S, _GATHER_TIMES = 0.004, 2
+_ENOUGH = 6
 #: Windows in a batch at most, which bounds what a batch takes.
 _MOST = 32
 #: At exit a batch under way is waited for, in seconds.
@@ -138,26 +139,19 @@ class Scoring:
             return
         loaded.set_result(None)
         backlog: dict[ScoreStream, deque[_Ask]] = defaultdict(deque)
-        begun = 0.0
-        while self._gather(backlog, begun):
-            begun = time.monotonic()
-            _answer(model, _next_batch(backlog))
+        while self._gather(backlog):
+            _hand_over(_score_by_rate(model, _next_batch(backlog)))
 
-    def _gather(
-        self, backlog: dict[ScoreStream, deque[_Ask]], begun: float
-    ) -> bool:
-        """Take what is due, and wait if there is nothing; False: the end.
-        The batch before began at ``begun``."""
+    def _gather(self, backlog: dict[ScoreStream, deque[_Ask]]) -> bool:
+        """Take what is due, and wait if there is nothing; False: the end."""
         if not backlog:
-            if self._asks.empty():
-                begun = math.inf
             first = self._asks.get()
             if first is None:
                 return False
             backlog[first.stream].append(first)
-            # What came while the batch before was scored has waited already.
-            begun = min(begun, time.monotonic())
-            time.sleep(max(begun + _GATHER_S - time.monotonic(), 0))
+            for _ in range(_GATHER_TIMES):
+                if self._asks.qsize() < _ENOUGH:
+                    time.sleep(_GATHER_S)
         while True:
             try:
                 ask = self._asks.get_nowait()
@@ -179,19 +173,25 @@ def _next_batch(backlog: dict[ScoreStream, deque[_Ask]]) -> list[_Ask]:
     return batch
 
 
-def _answer(model: SpeechModel, batch: list[_Ask]) -> None:
+def _score_by_rate(model: SpeechModel, batch: list[_Ask]) -> list[_Ask]:
+    """Score a batch; returns those who still want to know."""
+    wanted = [ask for ask in batch if ask.wanted]
     rates: dict[int, list[_Ask]] = defaultdict(list)
-    for ask in batch:
-        if ask.wanted:
-            rates[ask.memory.rate].append(ask)
-    answers: dict[asyncio.AbstractEventLoop, list[_Ask]] = defaultdict(list)
+    for ask in wanted:
+        rates[ask.memory.rate].append(ask)
     for asks in rates.values():
         _score(model, asks)
-        for ask in asks:
-            answers[ask.stream.loop].append(ask)
-    for loop, asks in answers.items():
+    return wanted
+
+
+def _hand_over(answered: list[_Ask]) -> None:
+    """Each loop is woken once."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Ask]] = defaultdict(list)
+    for ask in answered:
+        loops[ask.stream.loop].append(ask)
+    for loop, asks in loops.items():
         try:
-            loop.call_soon_threadsafe(_hand_over, asks)
+            loop.call_soon_threadsafe(_take_answers, asks)
         except RuntimeError:
             # It is closed, and so are its calls.
             continue
@@ -216,7 +216,7 @@ def _score(model: SpeechModel, asks: list[_Ask]) -> None:
             _score(model, [ask])
 
 
-def _hand_over(asks: list[_Ask]) -> None:
+def _take_answers(asks: list[_Ask]) -> None:
     for ask in asks:
         if ask.wanted:
             ask.stream.on_answer(ask.answer)

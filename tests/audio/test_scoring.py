@@ -147,7 +147,7 @@ async def test_who_asks_much_keeps_nobody_waiting(scored):
     assert all(len(set(map(id, b))) == len(b) for b in model.batches)
 
 
-async def test_a_batch_is_bounded_and_wakes_the_loop_once(scored, monkeypatch):
+async def test_batches_are_bounded_and_wake_the_loop_once(scored, monkeypatch):
     scoring, model = scored
     first = Stream(scoring)
     first.stream.ask([window(1)])
