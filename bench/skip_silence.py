@@ -10,6 +10,7 @@ in no turn.  --print-table: Markdown, for the docs.  Exit status: 0 done,
 from __future__ import annotations
 
 import argparse
+import asyncio
 import base64
 import json
 import random
@@ -29,7 +30,7 @@ from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
 )
 from ten_packages.extension.openai_asr_python.audio.turns import (
-    LocalTurnDetector,
+    TurnDetector,
 )
 from ten_packages.extension.openai_asr_python.call.intake import (
     Intake,
@@ -43,6 +44,7 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
 )
 
+from .turns.at_once import ScoringAtOnce
 from .turns.scenes import VOICES, Scene, groups, spoken
 
 _SAMPLE = Path(__file__).parents[1] / "samples" / "call.wav"
@@ -136,6 +138,10 @@ class Service:
 
 def speak(scene: Scene, *, skip: bool) -> Heard:
     """A call of this recording to its end."""
+    return asyncio.run(_speak(scene, skip))
+
+
+async def _speak(scene: Scene, skip: bool) -> Heard:
     settings = SessionSettings("gpt-live-transcribe")
     core = Transcription(
         settings,
@@ -154,22 +160,31 @@ def speak(scene: Scene, *, skip: bool) -> Heard:
     service.tell("session.updated", session={})
 
     client: Any = SimpleNamespace(
-        core=core, send_audio=core.audio, speech_ended=core.speech_ended
+        core=core,
+        send_audio=core.audio,
+        speech_ended=core.speech_ended,
+        tell=_raise,
     )
     converter = FrameConverter("pcm16", scene.rate)
-    intake = Intake(converter, "pcm16", client)
-    intake.listen(LocalTurnDetector(settings.rate, max_turn_ms=30_000))
+    intake = Intake(converter, "pcm16", client, ScoringAtOnce())
+    intake.listen(TurnDetector(settings.rate, max_turn_ms=30_000))
     size = scene.rate // 100
     for count, start in enumerate(range(0, len(scene.samples), size)):
         frame = scene.samples[start : start + size]
         intake.hear(converter.push(frame.tobytes(), scene.rate, 1, 2))
+        await intake.settled()
         if count % 100 == 0 and intake.quiet_to is not None:
             core.quiet_to(intake.quiet_to)
         service.listen()
     intake.finalize()
+    await intake.settled()
     core.finalize("end", 0.0)
     service.listen()
     return service.heard
+
+
+def _raise(error: Exception) -> None:
+    raise error
 
 
 def missed_ms(scene: Scene, heard: Heard) -> float:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 from ..audio.converter import FrameConverter
 from ..audio.speech import loud_span_finder, sound_finder
-from ..audio.turns import LocalTurnDetector
+from ..audio.turns import TurnDetector
 from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
 from ..connection.dialer import tls_context
 from ..connection.interface import AsrListener, ClientSettings, WireTrace
@@ -36,7 +36,7 @@ class Call:
         self,
         config: OpenAIASRConfig,
         client: OpenAIASRClient,
-        detector: LocalTurnDetector | None,
+        detector: TurnDetector | None,
     ) -> None:
         session = config.session_settings()
         wire = session.wire_format
@@ -123,8 +123,9 @@ class Call:
         try:
             self._change_detector()
             self._intake.finalize()
+            await self._intake.settled()
         finally:
-            await self._client.stop()
+            await self._client.stop(self._intake.close)
 
     def push(
         self,
@@ -175,7 +176,7 @@ class Call:
     def finalize(self, token: object) -> None:
         """Deliver everything received so far, then answer with ``token``."""
         self._intake.finalize()
-        self._client.finalize(token)
+        self._intake.then(functools.partial(self._client.finalize, token))
         self._change_detector()
 
     def check(self, config: OpenAIASRConfig) -> None:
@@ -255,11 +256,15 @@ class Call:
             self._detector_changed.set()
 
     def _listen(
-        self, detector: LocalTurnDetector | None, config: OpenAIASRConfig
+        self, detector: TurnDetector | None, config: OpenAIASRConfig
     ) -> None:
         self._intake.listen(detector)
-        self._client.core.detect_locally(
-            detector is not None, config.skip_before_ms
+        self._intake.then(
+            functools.partial(
+                self._client.core.detect_locally,
+                detector is not None,
+                config.skip_before_ms,
+            )
         )
 
 

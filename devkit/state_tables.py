@@ -20,7 +20,10 @@ ensure_ten()
 from ten_packages.extension.openai_asr_python import (  # noqa: E402
     openai_asr_client as client,
 )
-from ten_packages.extension.openai_asr_python.call import slot  # noqa: E402
+from ten_packages.extension.openai_asr_python.call import (  # noqa: E402
+    hearing,
+    slot,
+)
 from ten_packages.extension.openai_asr_python.realtime import (  # noqa: E402
     caution,
     change,
@@ -41,6 +44,11 @@ END = "<!-- states: end -->"
 #: What has states, in the order in which a reader meets it.
 TABLES: tuple[tuple[str, type[Enum], Mapping[Any, frozenset[Any]]], ...] = (
     ("The call of a node", slot.SlotState, slot.SLOT_MOVES),
+    (
+        "Who tells a local detector what is speech",
+        hearing.HearingState,
+        hearing.HEARING_MOVES,
+    ),
     ("The client", client.ClientState, client.CLIENT_MOVES),
     ("A session", session.SessionState, session.SESSION_MOVES),
     ("Its handshake", handshake.HandshakeState, handshake.HANDSHAKE_MOVES),

