@@ -1,109 +1,170 @@
-"""python -m bench.cpu: CPU per second of audio and stream, of each client.
+"""python -m bench.load: many calls in one process.
 
-The clients are fed with frames of 10 ms at 16 kHz in real time, one after the
-other, each in a process of its own; the service runs in another one.  livekit
-is the STT of livekit-plugins-openai, if that is installed.  Exit status: 0
-done, 1 a client did not deliver, 2 wrong usage.
+Frames of 10 ms at 16 kHz in real time, 40 % of it speech, against a scripted
+service in another process.  --peers: the clients of others on the same feed.
+Exit status: 0 done, 1 a run gave no figures, 2 wrong usage.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
-import os
-import subprocess
 import sys
-from importlib.util import find_spec
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-from .clients import CLIENTS
+from bench.turns.scenes import SPEECH
+from devkit.bootstrap import runtime_is_importable
+from devkit.generated import ROOT
 
-_NEEDS = {"openai": "openai", "livekit": "livekit.plugins.openai"}
+from .figures import Figures, figures, middle
+from .peers import PEERS, environment, version
+from .plan import Plan
+from .report import Table, machine, write
+from .runs import RunError, measure
+from .speech import SPEECH_SHARE, make_plan
+
+PATHS = ("feed", "floor", "default", "server")
 
 
-def installed(name: str) -> bool:
-    """Can this client run here?"""
-    try:
-        return find_spec(_NEEDS.get(name, "websockets")) is not None
-    except ModuleNotFoundError:
-        return False
+@dataclass(frozen=True)
+class Subject:
+    """Who is measured, on which host."""
 
+    host: str
+    path: str
+    python: str = sys.executable
 
-def measured(
-    name: str, url: str, streams: int, seconds: int
-) -> dict[str, float]:
-    """What one run of a client said; raises `RuntimeError`."""
-    run = subprocess.run(
-        [
-            *(sys.executable, "-m", "bench.cpu.clients"),
-            *(name, url, str(streams), str(seconds)),
-        ],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if run.returncode:
-        last = run.stderr.strip().splitlines()[-1:]
-        raise RuntimeError(f"{name}: {' '.join(last)}")
-    result: dict[str, float] = json.loads(run.stdout.splitlines()[-1])
-    if result["finals"] < result["due"]:
-        raise RuntimeError(
-            f"{name}: {result['finals']} finals of {result['due']}"
+    def run(self, plan: Plan, folder: Path) -> Figures:
+        """One run; raises `RunError`."""
+        module = "plain" if self.host == "plain" else "on_ten"
+        command = [self.python, "-m", f"bench.load.{module}"]
+        runtime = {"TEN": "ten"}.get(self.host, "standin")
+        notes, heard = measure(
+            command, self.path, plan, folder, {"DEVKIT_RUNTIME": runtime}
         )
-    return result
+        return figures(plan, notes, heard)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def on_hosts(hosts: Sequence[str]) -> list[Subject]:
+    """The extension and what it is compared with, on each host."""
+    return [Subject(host, path) for host in hosts for path in PATHS]
+
+
+def peers() -> tuple[list[Subject], list[str]]:
+    """The clients of others that can be installed, and their versions."""
+    found = [Subject("plain", path) for path in ("feed", "floor")]
+    versions: list[str] = []
+    for peer, (_, package) in PEERS.items():
+        try:
+            python = environment(peer)
+        except RunError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
+        found.append(Subject("plain", peer, str(python)))
+        versions.append(version(python, package))
+    return found, list(dict.fromkeys(versions))
+
+
+def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m bench.cpu", description=__doc__.splitlines()[0]
+        prog="python -m bench.load", description=__doc__.splitlines()[0]
     )
-    parser.add_argument("--streams", type=int, nargs="+", default=[1, 20])
-    parser.add_argument("--seconds", type=int, default=30)
+    hosts = ["standin"] + ["TEN"] * runtime_is_importable()
+    parser.add_argument(
+        "--peers", action="store_true", help="the clients of others, too"
+    )
+    parser.add_argument("--calls", type=int, nargs="+")
+    parser.add_argument("--seconds", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument(
-        "--clients",
-        nargs="+",
-        choices=CLIENTS,
-        default=[name for name in CLIENTS if installed(name)],
+        "--speech",
+        type=Path,
+        default=SPEECH,
+        metavar="DIR",
+        help="recordings, one utterance each, in place of the committed ones",
+    )
+    parser.add_argument(
+        "--hosts", nargs="+", choices=hosts, help="default: what is importable"
+    )
+    parser.add_argument(
+        "--write", action="store_true", help="into docs/performance.md"
     )
     options = parser.parse_args(arguments)
-    if min(*options.streams, options.rounds) < 1 or options.seconds < 4:
-        parser.error("--streams, --rounds: at least 1; --seconds: at least 4")
-    for name in options.clients:
-        if not installed(name):
-            parser.error(f"--clients: {name} is not installed")
-    service = subprocess.Popen(
-        [sys.executable, "-m", "bench.cpu.service"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
+    options.calls = options.calls or (
+        [20] if options.peers else [1, 20, 100, 300]
     )
-    assert service.stdout is not None
-    url = f"http://127.0.0.1:{service.stdout.readline().strip()}/v1"
-    print(
-        "ms of CPU per second of audio and stream; every round; load"
-        f" {os.getloadavg()[0]:.1f} at the start"
-    )
-    try:
-        for streams in options.streams:
-            for name in options.clients:
-                rounds = []
-                for _ in range(options.rounds):
-                    result = measured(name, url, streams, options.seconds)
-                    rounds.append(result["cpu_s"] * 1000)
-                shares = [ms / streams / options.seconds for ms in rounds]
-                text = "  ".join(f"{share:6.2f}" for share in shares)
-                print(
-                    f"{streams:3} streams  {name:12} {text}"
-                    f"  finals {result['finals']:.0f}"
-                    f"  interims {result['interims']:.0f}",
-                    flush=True,
-                )
-    except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return 1
-    finally:
-        service.communicate("")
+    options.hosts = options.hosts or (hosts[:1] if options.peers else hosts)
+    if min(*options.calls, options.rounds) < 1 or options.seconds < 5:
+        parser.error("--calls, --rounds: at least 1; --seconds: at least 5")
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = parsed(arguments)
+    part = "peers" if options.peers else "bench"
+    subjects, versions = on_hosts(options.hosts), []
+    if options.peers:
+        others, versions = peers()
+        subjects += others
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    text = [
+        " ".join(["$ python -m bench.load", *given]),
+        machine(versions),
+        f"{options.seconds} s a run, {SPEECH_SHARE:.0%} speech, frames of"
+        f" 10 ms at 16 kHz; each figure the median of {options.rounds} runs;"
+        " CPU in ms per second and call, times in ms: p50 / p99 / worst",
+    ]
+    print(*text, sep="\n", flush=True)
+    tables: list[Table] = []
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            for host, group in itertools.groupby(subjects, lambda s: s.host):
+                table = Table(host)
+                tables.append(table)
+                run_all(table, list(group), options, Path(name))
+                print(*table.lines(), sep="\n", flush=True)
+                text += table.lines()
+        except (RunError, FileNotFoundError) as error:
+            print(error, file=sys.stderr)
+            return 1
+    keep(part, tables)
+    if options.write:
+        write(part, "\n".join(text), tables)
     return 0
+
+
+def run_all(
+    table: Table,
+    subjects: Sequence[Subject],
+    options: argparse.Namespace,
+    folder: Path,
+) -> None:
+    """Fill the table.  The rounds of a count take turns, so that a machine
+    that changes its speed does so for all."""
+    for calls in options.calls:
+        plan = make_plan(calls, options.seconds, folder, options.speech)
+        rounds = [
+            [subject.run(plan, folder) for subject in subjects]
+            for _ in range(options.rounds)
+        ]
+        for subject, found in zip(subjects, zip(*rounds), strict=True):
+            table.cells[calls, subject.path] = middle(found)
+
+
+def keep(part: str, tables: Sequence[Table]) -> None:
+    """All figures, for other programs, in build/load."""
+    path = ROOT / "build" / "load" / f"{part}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"host": table.host, "calls": calls, "path": which, **asdict(found)}
+        for table in tables
+        for (calls, which), found in table.cells.items()
+    ]
+    path.write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@ _FRAME_ON_WIRE = 24 * 2 * FRAME_MS
 #: Frames that go in later than this, in ms, in the second half of a run: then
 #: the process does not keep up, and its figures mean nothing.
 _OVERLOAD_MS = 100
+#: The last frames of a call wait for more that never come, in ms.
+_LAST_MS = 300
 
 Times = npt.NDArray[np.float64]
 
@@ -123,6 +125,7 @@ def _to_wire(frames: Times, appends: Sequence[tuple[int, int]]) -> Times:
     if not appends:
         return np.array([])
     at, size = np.array(appends, float).T
+    frames = frames[: -_LAST_MS // FRAME_MS]
     ends = _FRAME_ON_WIRE * np.arange(1, len(frames) + 1)
     which = np.searchsorted(size, ends)
     there = which < len(at)
@@ -148,6 +151,7 @@ def _to_commit(
 
 def middle(rounds: Sequence[Figures]) -> Figures:
     """The median of each figure over several runs; the lower one of two."""
+
     def of(name: str) -> Any:
         values = [getattr(run, name) for run in rounds]
         if isinstance(values[0], Spread):

@@ -62,9 +62,7 @@ def make_plan(
         start = at + gap
         at = start + len(speech)
         pieces += [np.zeros(gap), speech]
-        utterances.append(
-            (round(start * 1000 / RATE), round(at * 1000 / RATE))
-        )
+        utterances.append((round(start * 1000 / RATE), round(at * 1000 / RATE)))
         pauses.append(gap * 1000 // RATE)
         spoken_s += len(speech) / RATE
         if spoken_s > _MOST_S:
