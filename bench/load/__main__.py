@@ -151,8 +151,9 @@ def run_all(
             [subject.run(plan, folder) for subject in subjects]
             for _ in range(options.rounds)
         ]
-        for subject, found in zip(subjects, zip(*rounds), strict=True):
-            table.cells[calls, subject.path] = middle(found)
+        for k, subject in enumerate(subjects):
+            found = middle([each[k] for each in rounds])
+            table.cells[calls, subject.path] = found
 
 
 def keep(part: str, tables: Sequence[Table]) -> None:

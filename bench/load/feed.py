@@ -44,8 +44,10 @@ class Feed:
         self._track = Path(plan.track).read_bytes()
         self._pushed: list[int] = []
         self._held: list[int] = []
+        self._busy: list[int] = []
         self._results: list[tuple[int, int, int, int]] = []
         self._tick_due = 0
+        self._tick_cpu = 0
 
     def result(self, call: int, text: str, final: bool) -> None:
         """A client gave out this text: words ``w1 w2 …`` of the service."""
@@ -55,9 +57,11 @@ class Feed:
             self._results.append((call, at, int(last[0][1:]), int(final)))
 
     def _tick(self) -> None:
-        at = now_us()
-        self._held.append(max(at - self._tick_due, 0))
-        self._tick_due = at + TICK_MS * 1000
+        at, cpu = now_us(), time.process_time_ns() // 1000
+        late = max(at - self._tick_due, 0)
+        self._held.append(late)
+        self._busy.append(min(late, cpu - self._tick_cpu))
+        self._tick_due, self._tick_cpu = at + TICK_MS * 1000, cpu
         asyncio.get_running_loop().call_later(TICK_MS / 1000, self._tick)
 
     def frame(self, call: int, count: int) -> bytes:
@@ -70,8 +74,9 @@ class Feed:
         """Wait for a line on standard input, feed, and write the notes.
 
         ``pushed``: when each group's frame went in, group by group; ``held``:
-        how late each tick was; ``results``: call, when, word, final.  All
-        times in µs.
+        how late each tick was, and ``busy`` for how much of that the process
+        had computed (the rest another process may have); ``results``: call,
+        when, word, final.  All times in µs.
         """
         await asyncio.to_thread(sys.stdin.readline)
         calls = range(len(self._plan.starts))
@@ -101,6 +106,8 @@ class Feed:
             "groups": len(groups),
             "pushed": self._pushed,
             "held": self._held,
+            "busy": self._busy,
             "results": self._results,
         }
-        notes.write_text(json.dumps(found))
+        # The measurement is over: it may hold the loop.
+        notes.write_text(json.dumps(found))  # noqa: ASYNC240

@@ -14,7 +14,7 @@ from .plan import FRAME_MS, Plan
 
 #: The wire's PCM16 at 24 kHz.
 _FRAME_ON_WIRE = 24 * 2 * FRAME_MS
-#: Frames that go in later than this, in ms, in the second half of a run: then
+#: Frames that go in later than this, in ms, in the last quarter of a run: then
 #: the process does not keep up, and its figures mean nothing.
 _OVERLOAD_MS = 100
 #: The last frames of a call wait for more that never come, in ms.
@@ -50,18 +50,21 @@ class Figures:
     """One run.
 
     ``cpu``: ms of the process per second and call; ``memory_mb``: of the
-    process at the end; ``late_ms``: how late the frames of the second half
-    went in (median); ``held``: the loop, by a tick each 5 ms; ``to_wire``:
-    from a frame that goes in to its message at the service; ``to_result``:
-    from an event of the service to what comes of it; ``to_commit``: from the
-    end of speech to the commit; ``messages``: with audio, per second and
-    call; ``service_cpu``: CPU of the service, of one core.
+    process at the end; ``late_ms``: how late the frames of the last quarter
+    went in (median); ``held``: the loop, by a tick each 5 ms; ``busy``: that,
+    but by this process alone; ``to_wire``: from a frame that goes in to its
+    message at the service; ``to_result``: from an event of the service to what
+    comes of it; ``to_commit``: from the end of speech to the commit;
+    ``messages``: with audio, per second and call; ``words``, ``results``:
+    events with a text, and what came out for them (several at once may come as
+    one); ``service_cpu``: of the service, in cores.
     """
 
     cpu: float
     memory_mb: float
     late_ms: float
     held: Spread
+    busy: Spread
     to_wire: Spread
     to_result: Spread
     to_commit: Spread
@@ -108,8 +111,9 @@ def figures(
     return Figures(
         cpu=notes["cpu_s"] * 1000 / call_seconds,
         memory_mb=notes["rss_mb"],
-        late_ms=float(np.median(late[len(late) // 2 :])),
+        late_ms=float(np.median(late[-len(late) // 4 :])),
         held=Spread.of(np.array(notes["held"]) / 1000),
+        busy=Spread.of(np.array(notes["busy"]) / 1000),
         to_wire=Spread.of(np.concatenate(to_wire) if to_wire else []),
         to_result=Spread.of(to_result),
         to_commit=Spread.of(to_commit),

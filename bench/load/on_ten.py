@@ -1,10 +1,11 @@
-"""Many calls on a TEN host: ``python -m bench.load.on_ten PATH URL PLAN NOTES``.
+"""Many calls on a TEN host.
 
-Each call is a graph of two extensions, as TEN hosts calls: one that feeds
-frames and gets results, and the one that is measured.  ``PATH``: ``feed``
-(nobody listens), ``floor``, ``default`` or ``server`` (the extension with a
-local detector, with the server's turns).  DEVKIT_RUNTIME chooses the host.
-The process ends without stopping the calls: that is not measured.
+``python -m bench.load.on_ten PATH URL PLAN NOTES``.  Each call is a graph of
+two extensions, as TEN hosts calls: one that feeds frames and gets results, and
+the one that is measured.  ``PATH``: ``feed`` (nobody listens), ``floor``,
+``default`` or ``server`` (the extension with a local detector, with the
+server's turns).  DEVKIT_RUNTIME chooses the host.  The process ends without
+stopping the calls: that is not measured.
 """
 
 from __future__ import annotations

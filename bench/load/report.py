@@ -26,9 +26,10 @@ _PACKAGES = (
 #: Those that are the measure for the others.
 _BASES = ("feed", "floor")
 _COLUMNS = (
-    f"{'calls':>5} {'path':<15}{'CPU':>7}{'-feed':>7}{'/floor':>7}"
-    f"{'MB':>7}{'MB/call':>8}  {'loop held':<20}{'frame to wire':<21}"
-    f"{'event to result':<20}{'end to commit':<21}{'msg/s':>5}"
+    f"{'calls':>5} {'path':<15}{'CPU':>6}{'- feed':>7}{'- floor':>8}"
+    f"{'/ floor':>8}{'MB':>6}{'MB/call':>8}  {'loop held':<20}"
+    f"{'frame to wire':<21}{'event to result':<20}{'end to commit':<21}"
+    f"{'msg/s':>5}"
 )
 
 #: Calls and path.
@@ -42,13 +43,28 @@ class Table:
         self.host = host
         self.cells: dict[Cell, Figures] = {}
 
-    def over_feed(self, cell: Cell) -> float:
-        """CPU less that of the feed, in ms per second and call."""
-        return self.cells[cell].cpu - self.cells[cell[0], "feed"].cpu
+    def _cpu(self, calls: int, path: str) -> float | None:
+        """None where that was not measured, or is not to be trusted."""
+        found = self.cells.get((calls, path))
+        return None if found is None or found.overloaded else found.cpu
 
-    def to_floor(self, cell: Cell) -> float:
+    def above(self, cell: Cell, base: str) -> float | None:
+        """CPU that is not in the base path's, in ms per second and call."""
+        calls, path = cell
+        mine, others = self._cpu(calls, path), self._cpu(calls, base)
+        # The floor has the feed in it, and every other path has both.
+        itself = path in _BASES[: _BASES.index(base) + 1]
+        if mine is None or others is None or itself:
+            return None
+        return mine - others
+
+    def to_floor(self, cell: Cell) -> float | None:
         """CPU above the feed, by that of the floor."""
-        return self.over_feed(cell) / self.over_feed((cell[0], "floor"))
+        mine = self.above(cell, "feed")
+        floor = self.above((cell[0], "floor"), "feed")
+        if mine is None or floor is None or cell[1] in _BASES:
+            return None
+        return mine / floor
 
     def per_call_mb(self, cell: Cell) -> float | None:
         """Memory of each call after the first; None without such a run."""
@@ -68,26 +84,26 @@ class Table:
         if found.overloaded:
             return (
                 f"{head}overload: frames go in {found.late_ms:.0f} ms late"
-                f" (median of the second half); {found.results} results of"
+                f" (median of the last quarter); {found.results} results of"
                 f" {found.words} events; no figures"
             )
-        more = self.per_call_mb(cell)
-        base = path in _BASES
-        feed = self.cells[calls, "feed"]
-        by_feed = "" if path == "feed" or feed.overloaded else self._less(cell)
-        floor = self.cells.get((calls, "floor"))
-        measured = not base and by_feed and floor and not floor.overloaded
-        by_floor = f"{self.to_floor(cell):.2f}" if measured else ""
+        numbers = (
+            _number(self.above(cell, "feed"), 7)
+            + _number(self.above(cell, "floor"), 8)
+            + _number(self.to_floor(cell), 8)
+            + f"{found.memory_mb:>6.0f}"
+            + _number(self.per_call_mb(cell), 8)
+        )
         return (
-            f"{head}{found.cpu:>7.2f}{by_feed:>7}{by_floor:>7}"
-            f"{found.memory_mb:>7.0f}{'' if more is None else f'{more:.2f}':>8}"
+            f"{head}{found.cpu:>6.2f}{numbers}"
             f"  {found.held!s:<20}{found.to_wire!s:<21}"
             f"{found.to_result!s:<20}{found.to_commit!s:<21}"
             f"{found.messages:>5.1f}"
         )
 
-    def _less(self, cell: Cell) -> str:
-        return f"{self.over_feed(cell):.2f}"
+
+def _number(value: float | None, width: int) -> str:
+    return f"{'' if value is None else f'{value:.2f}':>{width}}"
 
 
 def machine(peers: list[str]) -> str:
@@ -176,7 +192,7 @@ def _bars(caption: str, tables: list[Table]) -> Path:
         (f"{path}, {calls} calls ({table.host})", table, (calls, path))
         for table in tables
         for (calls, path), found in table.cells.items()
-        if path not in _BASES and not found.overloaded
+        if table.to_floor((calls, path)) is not None
     ]
     for axis, title in zip(
         axes,
@@ -184,7 +200,7 @@ def _bars(caption: str, tables: list[Table]) -> Path:
         strict=True,
     ):
         values = [
-            table.to_floor(cell)
+            table.to_floor(cell) or 0.0
             if axis is axes[0]
             else table.cells[cell].held.worst
             for _, table, cell in rows
