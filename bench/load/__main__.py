@@ -12,7 +12,7 @@ import itertools
 import json
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -106,7 +106,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     options = parsed(arguments)
     part = "peers" if options.peers else "bench"
-    subjects, versions = on_hosts(options.hosts), []
+    subjects = on_hosts(options.hosts)
+    versions: list[str] = []
     if options.peers:
         others, versions = peers()
         subjects += others
@@ -115,19 +116,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         " ".join(["$ python -m bench.load", *given]),
         machine(versions),
         f"{options.seconds} s a run, {SPEECH_SHARE:.0%} speech, frames of"
-        f" 10 ms at 16 kHz; each figure the median of {options.rounds} runs;"
+        f" 10 ms at 16 kHz; each figure the median of {options.rounds} run(s);"
         " CPU in ms per second and call, times in ms: p50 / p99 / worst",
     ]
-    print(*text, sep="\n", flush=True)
+    print(*text, sep="\n")
+
+    def show(lines: list[str]) -> None:
+        print(*lines, sep="\n", flush=True)
+        text.extend(lines)
+
     tables: list[Table] = []
     with tempfile.TemporaryDirectory() as name:
         try:
             for host, group in itertools.groupby(subjects, lambda s: s.host):
                 table = Table(host)
                 tables.append(table)
-                run_all(table, list(group), options, Path(name))
-                print(*table.lines(), sep="\n", flush=True)
-                text += table.lines()
+                show(table.head())
+                run_all(table, list(group), options, Path(name), show)
         except (RunError, FileNotFoundError) as error:
             print(error, file=sys.stderr)
             return 1
@@ -142,6 +147,7 @@ def run_all(
     subjects: Sequence[Subject],
     options: argparse.Namespace,
     folder: Path,
+    show: Callable[[list[str]], None],
 ) -> None:
     """Fill the table.  The rounds of a count take turns, so that a machine
     that changes its speed does so for all."""
@@ -154,6 +160,7 @@ def run_all(
         for k, subject in enumerate(subjects):
             found = middle([each[k] for each in rounds])
             table.cells[calls, subject.path] = found
+        show(table.lines(calls))
 
 
 def keep(part: str, tables: Sequence[Table]) -> None:

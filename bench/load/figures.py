@@ -133,7 +133,8 @@ def _to_wire(frames: Times, appends: Sequence[tuple[int, int]]) -> Times:
     ends = _FRAME_ON_WIRE * np.arange(1, len(frames) + 1)
     which = np.searchsorted(size, ends)
     there = which < len(at)
-    return at[which[there]] / 1000 - frames[there]
+    delays: Times = at[which[there]] / 1000 - frames[there]
+    return delays
 
 
 def _to_commit(

@@ -133,7 +133,8 @@ def _addon(name: str, kind: type[AsyncExtension]) -> None:
 
 def _graph(path: str, url: str, call: int) -> dict[str, Any]:
     url = f"{url}/{call}/v1"
-    addon, properties = f"bench_{path}", {"url": url}
+    addon = f"bench_{path}"
+    properties: dict[str, Any] = {"url": url}
     if path in _MODELS:
         transcription = {"model": _MODELS[path], "languages": ["en"]}
         params = {

@@ -7,6 +7,7 @@ detector, ``livekit-server`` with turns of the server.
 
 # What is imported here is there only in the environment of each.
 # mypy: disable-error-code="import-not-found,import-untyped,misc"
+# mypy: disable-error-code="untyped-decorator"
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
 """What was measured, as a table, as plots, and in docs/performance.md."""
 
+# Only the measurements need matplotlib.
+# mypy: disable-error-code="import-not-found"
+
 from __future__ import annotations
 
 import os
@@ -7,6 +10,8 @@ import platform
 from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from textwrap import fill
+from typing import Any
 
 from devkit.generated import ROOT, with_part
 
@@ -74,8 +79,12 @@ class Table:
             return None
         return (self.cells[cell].memory_mb - one.memory_mb) / (calls - 1)
 
-    def lines(self) -> list[str]:
-        return [self.host, _COLUMNS, *(self._line(cell) for cell in self.cells)]
+    def head(self) -> list[str]:
+        return [self.host, _COLUMNS]
+
+    def lines(self, calls: int) -> list[str]:
+        """Those with so many calls."""
+        return [self._line(cell) for cell in self.cells if cell[0] == calls]
 
     def _line(self, cell: Cell) -> str:
         calls, path = cell
@@ -178,6 +187,11 @@ def _curves(caption: str, table: Table) -> Path:
                 axis.plot(*zip(*there, strict=True), "o-", label=path)
         axis.set_title(title, fontsize=10)
         axis.set_xlabel("calls in the process")
+        axis.set_xscale("log")
+        counts = sorted({calls for calls, _ in table.cells})
+        axis.set_xticks(counts, [str(calls) for calls in counts])
+        axis.minorticks_off()
+        axis.margins(y=0.1)
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
     axes.flat[0].legend()
@@ -212,12 +226,7 @@ def _bars(caption: str, tables: list[Table]) -> Path:
     return _saved(figure, caption, "peers")
 
 
-def _saved(figure: object, caption: str, name: str) -> Path:
-    from textwrap import fill
-
-    from matplotlib.figure import Figure
-
-    assert isinstance(figure, Figure)
+def _saved(figure: Any, caption: str, name: str) -> Path:
     lines = [fill(line, 150) for line in caption.splitlines()]
     figure.text(0.01, 0.01, "\n".join(lines), fontsize=8, va="bottom")
     figure.tight_layout(rect=(0, 0.09, 1, 1))
