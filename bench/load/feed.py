@@ -6,6 +6,7 @@ Needs the standard library alone, as `plan` does.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import resource
 import sys
@@ -22,6 +23,9 @@ GROUPS = 5
 TICK_MS = 5
 #: After the last frame, for what is under way.
 _DRAIN_S = 1.5
+#: Later than this a frame is not sent any more, in seconds: the process does
+#: not keep up, and would only grow.
+_GIVE_UP_S = 5
 
 
 def rss_mb() -> float:
@@ -87,13 +91,16 @@ class Feed:
         begin, cpu = now_us(), time.process_time()
         self._tick_due = begin
         self._tick()
-        for count in range(self._plan.seconds * 1000 // FRAME_MS):
-            for k, group in enumerate(groups):
-                due = begin + count * FRAME_MS * 1000 + k * step_us
-                await asyncio.sleep(max(due - now_us(), 0) / 1e6)
-                self._pushed.append(now_us())
-                for call in group:
-                    await self._send(call, self.frame(call, count))
+        for count, k in itertools.product(
+            range(self._plan.seconds * 1000 // FRAME_MS), range(len(groups))
+        ):
+            due = begin + count * FRAME_MS * 1000 + k * step_us
+            await asyncio.sleep(max(due - now_us(), 0) / 1e6)
+            self._pushed.append(now_us())
+            if self._pushed[-1] - due > _GIVE_UP_S * 1e6:
+                break
+            for call in groups[k]:
+                await self._send(call, self.frame(call, count))
         cpu = time.process_time() - cpu
         wall = (now_us() - begin) / 1e6
         memory = rss_mb()

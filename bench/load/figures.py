@@ -84,7 +84,9 @@ def figures(
 ) -> Figures:
     """What a run's notes (`feed.Feed`, `service.Session`) say."""
     calls, groups = len(plan.starts), notes["groups"]
-    pushed = np.array(notes["pushed"], float).reshape(-1, groups) / 1000
+    pushed = np.array(notes["pushed"], float) / 1000
+    # A feed that gave up did so anywhere.
+    pushed = pushed[: len(pushed) // groups * groups].reshape(-1, groups)
     step = FRAME_MS / groups
     due = notes["begin"] / 1000 + FRAME_MS * np.arange(len(pushed))
     late = pushed - due[:, None] - step * np.arange(groups)

@@ -67,21 +67,18 @@ def measure(
         )
         stack.callback(_end, client)
         until = time.monotonic() + _START_S
-        while path != "feed":
-            if client.poll() is not None or time.monotonic() > until:
-                break
+        while path != "feed" and client.poll() is None:
             if _line(service.stdout, 0.2) == "ready":
                 break
+            if time.monotonic() > until:
+                raise RunError(f"{path}: no session{_end_of(said)}")
         try:
             client.communicate("go\n", plan.seconds * 2 + _OVERTIME_S)
         except subprocess.TimeoutExpired:
-            raise RunError(f"{path}: no end") from None
+            raise RunError(f"{path}: no end{_end_of(said)}") from None
         if client.returncode or not notes.exists():
-            said.seek(0)
-            last = said.read().strip().splitlines()[-_LAST_LINES:]
-            raise RunError(
-                f"{path}: exit status {client.returncode}: {' | '.join(last)}"
-            )
+            status = client.returncode
+            raise RunError(f"{path}: exit status {status}{_end_of(said)}")
         heard: dict[str, Any] = {"cpu_s": 0.0, "sessions": []}
         if path != "feed":
             text, _ = service.communicate("end\n", _OVERTIME_S)
@@ -93,6 +90,12 @@ def _line(stream: IO[str], seconds: float) -> str:
     """A line that comes in time, else an empty text."""
     ready, _, _ = select.select([stream], [], [], seconds)
     return stream.readline().strip() if ready else ""
+
+
+def _end_of(log: IO[str]) -> str:
+    """The last lines of what a client said."""
+    log.seek(0)
+    return " | ".join(["", *log.read().strip().splitlines()[-_LAST_LINES:]])
 
 
 def _end(process: subprocess.Popen[str]) -> None:
