@@ -2,7 +2,7 @@
 
 Frames of 10 ms at 16 kHz in real time, 40 % of it speech, against a scripted
 service in another process.  --peers: the clients of others on the same feed.
-Exit status: 0 done, 1 a run gave no figures, 2 wrong usage.
+Exit status: 0 done, 1 a run gave no figures, 2 wrong usage or no recordings.
 """
 
 from __future__ import annotations
@@ -133,13 +133,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 tables.append(table)
                 show(table.head())
                 run_all(table, list(group), options, Path(name), show)
-        except (RunError, FileNotFoundError) as error:
+        except FileNotFoundError as error:
             print(error, file=sys.stderr)
-            return 1
+            return 2
     keep(part, tables)
     if options.write:
         write(part, "\n".join(text), tables)
-    return 0
+    return int(any(table.failures for table in tables))
 
 
 def run_all(
@@ -153,13 +153,17 @@ def run_all(
     that changes its speed does so for all."""
     for calls in options.calls:
         plan = make_plan(calls, options.seconds, folder, options.speech)
-        rounds = [
-            [subject.run(plan, folder) for subject in subjects]
-            for _ in range(options.rounds)
-        ]
-        for k, subject in enumerate(subjects):
-            found = middle([each[k] for each in rounds])
-            table.cells[calls, subject.path] = found
+        rounds: dict[str, list[Figures]] = {s.path: [] for s in subjects}
+        for _, subject in itertools.product(range(options.rounds), subjects):
+            if (calls, subject.path) in table.failures:
+                continue
+            try:
+                rounds[subject.path].append(subject.run(plan, folder))
+            except RunError as error:
+                table.failures[calls, subject.path] = str(error)
+        for path, found in rounds.items():
+            if (calls, path) not in table.failures:
+                table.cells[calls, path] = middle(found)
         show(table.lines(calls))
 
 

@@ -33,25 +33,27 @@ OnResult = Callable[[str, bool], None]
 
 
 class Packer:
-    """Frames in, messages' base64 out."""
+    """Frames in, the base64 of messages out."""
 
     def __init__(self) -> None:
         import soxr  # type: ignore[import-untyped]
 
         self._resampler = soxr.ResampleStream(RATE, WIRE_RATE, 1, "int16")
         self._packet = bytearray()
+        self._queue: asyncio.Queue[str] = asyncio.Queue()
+        #: The next message's audio.
+        self.next = self._queue.get
 
-    def push(self, frame: bytes) -> str | None:
-        """Take 10 ms; a whole message's audio, if there is one."""
+    def push(self, frame: bytes) -> None:
+        """Take 10 ms."""
         import numpy as np
 
         samples = np.frombuffer(frame, "<i2")
         self._packet += self._resampler.resample_chunk(samples).tobytes()
-        if len(self._packet) < _PACKET:
-            return None
-        audio = base64.b64encode(self._packet[:_PACKET]).decode()
-        del self._packet[:_PACKET]
-        return audio
+        if len(self._packet) >= _PACKET:
+            audio = base64.b64encode(self._packet[:_PACKET]).decode()
+            del self._packet[:_PACKET]
+            self._queue.put_nowait(audio)
 
 
 class Texts:
@@ -77,7 +79,6 @@ class Floor:
         self._url = url.replace("http", "ws", 1) + "/realtime"
         self._texts = Texts(on_result)
         self._packer = Packer()
-        self._queue: asyncio.Queue[str] = asyncio.Queue()
 
     async def start(self) -> None:
         from websockets.asyncio.client import connect
@@ -91,9 +92,7 @@ class Floor:
         self._tasks = [asyncio.create_task(job) for job in jobs]
 
     async def push(self, frame: bytes) -> None:
-        audio = self._packer.push(frame)
-        if audio is not None:
-            self._queue.put_nowait(audio)
+        self._packer.push(frame)
 
     async def _read(self) -> None:
         async for message in self._socket:
@@ -103,6 +102,6 @@ class Floor:
 
     async def _write(self) -> None:
         while True:
-            audio = await self._queue.get()
+            audio = await self._packer.next()
             event = {"type": "input_audio_buffer.append", "audio": audio}
             await self._socket.send(json.dumps(event))

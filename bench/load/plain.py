@@ -51,14 +51,11 @@ class OpenAI(Nobody):
         self._connection = await manager.enter()
         session: Any = SESSION
         await self._connection.session.update(session=session)
-        self._queue: asyncio.Queue[str] = asyncio.Queue()
         jobs = (self._read(), self._write())
         self._tasks = [asyncio.create_task(job) for job in jobs]
 
     async def push(self, frame: bytes) -> None:
-        audio = self._packer.push(frame)
-        if audio is not None:
-            self._queue.put_nowait(audio)
+        self._packer.push(frame)
 
     async def _read(self) -> None:
         async for event in self._connection:
@@ -67,7 +64,7 @@ class OpenAI(Nobody):
 
     async def _write(self) -> None:
         while True:
-            audio = await self._queue.get()
+            audio = await self._packer.next()
             await self._connection.input_audio_buffer.append(audio=audio)
 
 

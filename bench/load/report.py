@@ -47,6 +47,8 @@ class Table:
     def __init__(self, host: str) -> None:
         self.host = host
         self.cells: dict[Cell, Figures] = {}
+        #: Who gave no figures, and why.
+        self.failures: dict[Cell, str] = {}
 
     def _cpu(self, calls: int, path: str) -> float | None:
         """None where that was not measured, or is not to be trusted."""
@@ -84,7 +86,13 @@ class Table:
 
     def lines(self, calls: int) -> list[str]:
         """Those with so many calls."""
-        return [self._line(cell) for cell in self.cells if cell[0] == calls]
+        found = [self._line(cell) for cell in self.cells if cell[0] == calls]
+        failed = [
+            f"{calls:>5} {path:<15}no figures: {why}"
+            for (count, path), why in self.failures.items()
+            if count == calls
+        ]
+        return found + failed
 
     def _line(self, cell: Cell) -> str:
         calls, path = cell
