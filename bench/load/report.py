@@ -113,8 +113,8 @@ class Table:
         )
         return (
             f"{head}{found.cpu:>6.2f}{numbers}"
-            f"  {found.held!s:<20}{found.to_wire!s:<21}"
-            f"{found.to_result!s:<20}{found.to_commit!s:<21}"
+            f"  {found.held!s:<19} {found.to_wire!s:<20} "
+            f"{found.to_result!s:<19} {found.to_commit!s:<20} "
             f"{found.messages:>5.1f}"
         )
 
