@@ -57,7 +57,7 @@ class Figures:
     comes of it; ``to_commit``: from the end of speech to the commit;
     ``messages``: with audio, per second and call; ``words``, ``results``:
     events with a text, and what came out for them (several at once may come as
-    one); ``service_cpu``: of the service, in cores.
+    one); ``cores``, ``service_cores``: CPU of the process and of the service.
     """
 
     cpu: float
@@ -71,7 +71,8 @@ class Figures:
     messages: float
     words: int
     results: int
-    service_cpu: float
+    cores: float
+    service_cores: float
 
     @property
     def overloaded(self) -> bool:
@@ -122,7 +123,8 @@ def figures(
         messages=messages / call_seconds,
         words=len(words),
         results=len(to_result),
-        service_cpu=heard["cpu_s"] / notes["wall_s"],
+        cores=notes["cpu_s"] / notes["wall_s"],
+        service_cores=heard["cpu_s"] / notes["wall_s"],
     )
 
 

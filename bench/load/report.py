@@ -100,9 +100,9 @@ class Table:
         head = f"{calls:>5} {path:<15}"
         if found.overloaded:
             return (
-                f"{head}overload: frames go in {found.late_ms:.0f} ms late"
-                f" (median of the last quarter); {found.results} results of"
-                f" {found.words} events; no figures"
+                f"{head}overload: {found.cores:.2f} cores used, frames go in"
+                f" {found.late_ms:.0f} ms late (median of the last quarter),"
+                f" {found.results} results of {found.words} events; no figures"
             )
         numbers = (
             _number(self.above(cell, "feed"), 7)

@@ -79,7 +79,8 @@ def test_shares_of_calls_and_seconds(plan):
     found = run(plan)
     assert found.cpu == pytest.approx(100)
     assert found.messages == pytest.approx(25)
-    assert found.service_cpu == pytest.approx(0.1)
+    assert found.cores == pytest.approx(0.2)
+    assert found.service_cores == pytest.approx(0.1)
 
 
 def test_who_does_not_keep_up_is_overloaded(plan):
