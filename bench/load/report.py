@@ -198,9 +198,13 @@ def _curves(caption: str, table: Table) -> Path:
         axis.set_xscale("log")
         counts = sorted({calls for calls, _ in table.cells})
         axis.set_xticks(counts, [str(calls) for calls in counts])
-        axis.minorticks_off()
+        axis.xaxis.minorticks_off()
         axis.margins(y=0.1)
-        axis.set_ylim(bottom=0)
+        if axis is axes.flat[0]:
+            # One call alone is a multiple of the others' share.
+            axis.set_yscale("log")
+        else:
+            axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
     axes.flat[0].legend()
     return _saved(figure, f"{table.host} host\n{caption}", table.host)
@@ -231,11 +235,18 @@ def _bars(caption: str, tables: list[Table]) -> Path:
         axis.bar_label(bars, fmt="%.1f")
         axis.set_title(title, fontsize=10)
         axis.invert_yaxis()
-    return _saved(figure, caption, "peers")
+    missing = [
+        f"{path}, {calls} calls"
+        for table in tables
+        for (calls, path), found in table.cells.items()
+        if found.overloaded
+    ]
+    more = f"\noverloaded, not shown: {'; '.join(missing)}" if missing else ""
+    return _saved(figure, caption + more, "peers")
 
 
 def _saved(figure: Any, caption: str, name: str) -> Path:
-    lines = [fill(line, 150) for line in caption.splitlines()]
+    lines = [fill(line, 190) for line in caption.splitlines()]
     figure.text(0.01, 0.01, "\n".join(lines), fontsize=8, va="bottom")
     figure.tight_layout(rect=(0, 0.09, 1, 1))
     path = DOCUMENT.with_name(f"performance-{name}.png")
