@@ -57,7 +57,8 @@ class Figures:
     comes of it; ``to_commit``: from the end of speech to the commit;
     ``messages``: with audio, per second and call; ``words``, ``results``:
     events with a text, and what came out for them (several at once may come as
-    one); ``cores``, ``service_cores``: CPU of the process and of the service.
+    one); ``lost``: finals that never came out; ``cores``, ``service_cores``:
+    CPU of the process and of the service.
     """
 
     cpu: float
@@ -71,6 +72,7 @@ class Figures:
     messages: float
     words: int
     results: int
+    lost: int
     cores: float
     service_cores: float
 
@@ -105,6 +107,8 @@ def figures(
         to_commit += _to_commit(frames, plan.said(call), session["commits"])
         for at, word, final in session["words"]:
             words[call, word, final] = at
+    finals = {cell for cell in words if cell[2]}
+    lost = finals - {(call, word, f) for call, _, word, f in notes["results"]}
     to_result = [
         (at - sent) / 1000
         for call, at, word, final in notes["results"]
@@ -123,6 +127,7 @@ def figures(
         messages=messages / call_seconds,
         words=len(words),
         results=len(to_result),
+        lost=len(lost),
         cores=notes["cpu_s"] / notes["wall_s"],
         service_cores=heard["cpu_s"] / notes["wall_s"],
     )

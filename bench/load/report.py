@@ -32,7 +32,7 @@ _PACKAGES = (
 _BASES = ("feed", "floor")
 _COLUMNS = (
     f"{'calls':>5} {'path':<15}{'CPU':>6}{'- feed':>7}{'- floor':>8}"
-    f"{'/ floor':>8}{'MB':>6}{'MB/call':>8}  {'loop held':<20}"
+    f"{'/ floor':>8}{'MB':>6}{'MB/call':>8}  {'loop held (own)':<26}"
     f"{'frame to wire':<21}{'event to result':<20}{'end to commit':<21}"
     f"{'msg/s':>5}"
 )
@@ -104,6 +104,7 @@ class Table:
                 f" {found.late_ms:.0f} ms late (median of the last quarter),"
                 f" {found.results} results of {found.words} events; no figures"
             )
+        held = f"{found.held} ({found.busy.worst:.1f})"
         numbers = (
             _number(self.above(cell, "feed"), 7)
             + _number(self.above(cell, "floor"), 8)
@@ -113,9 +114,10 @@ class Table:
         )
         return (
             f"{head}{found.cpu:>6.2f}{numbers}"
-            f"  {found.held!s:<19} {found.to_wire!s:<20} "
+            f"  {held:<25} {found.to_wire!s:<20} "
             f"{found.to_result!s:<19} {found.to_commit!s:<20} "
             f"{found.messages:>5.1f}"
+            + (f"  {found.lost} finals lost" if found.lost else "")
         )
 
 

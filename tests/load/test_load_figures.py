@@ -37,7 +37,10 @@ def run(plan: Plan, *, late_ms: int = 0, commit_ms: int = 1400):
         "pushed": [(at + late_ms) * 1000 for at in due],
         "held": [0, 1000, 2000],
         "busy": [0, 0, 1000],
-        "results": [(0, (BEGIN_MS + 907) * 1000, 2, 0)],
+        "results": [
+            (0, (BEGIN_MS + 907) * 1000, 2, 0),
+            (0, (BEGIN_MS + 1007) * 1000, 2, 1),
+        ],
     }
     sessions = [
         {
@@ -49,6 +52,7 @@ def run(plan: Plan, *, late_ms: int = 0, commit_ms: int = 1400):
             "words": [
                 ((BEGIN_MS + 900) * 1000, 1, 0),
                 ((BEGIN_MS + 900) * 1000, 2, 0),
+                ((BEGIN_MS + 1000) * 1000, 2, 1),
             ],
         }
         for call in (0, 1)
@@ -66,7 +70,11 @@ def test_audio_is_matched_by_its_position(plan):
 def test_events_are_matched_with_what_comes_of_them(plan):
     found = run(plan)
     assert found.to_result == Spread(7, 7, 7)
-    assert (found.results, found.words) == (1, 4)
+    assert (found.results, found.words) == (2, 6)
+
+
+def test_a_final_that_never_comes_is_lost(plan):
+    assert run(plan).lost == 1
 
 
 def test_a_commit_is_matched_with_the_end_of_speech(plan):

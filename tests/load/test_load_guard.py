@@ -54,6 +54,7 @@ def test_the_default_path_is_measured(found):
     default = found[CALLS, "default"]
     assert default.results > 0.5 * default.words > CALLS
     assert default.messages > 0
+    assert default.lost == 0
 
 
 def test_cpu_of_the_default_path(found):
