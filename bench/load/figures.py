@@ -107,7 +107,9 @@ def figures(
         to_commit += _to_commit(frames, plan.said(call), session["commits"])
         for at, word, final in session["words"]:
             words[call, word, final] = at
-    finals = {cell for cell in words if cell[2]}
+    # A turn that the end of the feed ended may have its final after the run.
+    until = notes["pushed"][-1] + _LAST_MS * 1000
+    finals = {cell for cell, at in words.items() if cell[2] and at <= until}
     lost = finals - {(call, word, f) for call, _, word, f in notes["results"]}
     to_result = [
         (at - sent) / 1000
