@@ -1,7 +1,7 @@
 """The default path stays near the floor: CPU, the loop, memory.
 
-Each bound is a ratio to the floor of the same run, and is above what is
-promised (docs/performance.md) by what a busy machine adds.
+Each bound is a comparison with the floor of the same run, and leaves room for
+what a busy machine adds (docs/performance.md).
 """
 
 from __future__ import annotations
