@@ -12,6 +12,7 @@ SOURCES := .
 # installs nothing.
 DEMO_READY := $(VENV)/.demo-ready
 DEV_READY := $(VENV)/.dev-ready
+BENCH_READY := $(VENV)/.bench-ready
 LOWEST := build/lowest
 LOWEST_READY := $(LOWEST)/.ready
 
@@ -43,6 +44,12 @@ help:
 	@echo '              options: RUNS=300 of them, drawn by SEED=1'
 	@echo 'make mutate   are small breaks of realtime/ noticed by tests/core?'
 	@echo '              options: COUNT=100 of them, drawn by SEED=1'
+	@echo 'make bench    what many calls in one process cost, on the stand-in and,'
+	@echo '              where it is importable, on TEN; options: CALLS="1 20"'
+	@echo '              DURATION=20 seconds a run, ROUNDS=2, SPEECH=DIR with'
+	@echo '              other recordings, WRITE=1 writes docs/performance.md'
+	@echo 'make bench-peers  the same for clients of others, in environments of'
+	@echo '              their own under build/; the same options'
 	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
 	@echo 'make clean    remove .venv and caches'
 
@@ -50,7 +57,7 @@ help:
 # quotes in file names need no care. Nor do dollar signs: each value is taken
 # as it was given, before make can expand it.
 OPTIONS := AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
-	COUNT RUNS SEED
+	COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE
 $(foreach name,$(OPTIONS),$(eval override $(name) := $$(value $(name))))
 export $(OPTIONS)
 option = $(if $($(1)),--$(2) "$$$(1)")
@@ -126,6 +133,22 @@ mutate: $(DEV_READY)
 		$(call option,COUNT,count) \
 		$(call option,SEED,seed)
 
+# CALLS is a list.
+load = $(PY) -m bench.load \
+	$(if $(CALLS),--calls $$CALLS) \
+	$(call option,DURATION,seconds) \
+	$(call option,ROUNDS,rounds) \
+	$(call option,SPEECH,speech) \
+	$(if $(WRITE),--write)
+
+.PHONY: bench
+bench: $(BENCH_READY)
+	@$(load)
+
+.PHONY: bench-peers
+bench-peers: $(BENCH_READY)
+	@$(load) --peers
+
 .PHONY: sample
 sample:
 	samples/make_sample.sh
@@ -161,6 +184,11 @@ $(DEV_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $(PY
 	@echo 'installing what the tests need'
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ $(DEMO_READY)
+
+$(BENCH_READY): requirements.txt bench/requirements.txt | $(PY)
+	@echo 'installing what the measurements need'
+	@$(PIP) -r bench/requirements.txt
+	@touch $@
 
 # Each requirement is written as NAME>=LOWEST,<NEXT.
 $(LOWEST_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $(PY)
