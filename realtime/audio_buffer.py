@@ -7,7 +7,7 @@ the call.
 from __future__ import annotations
 
 import sys
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
@@ -38,10 +38,10 @@ class AudioBuffer:
     after the newest, ``watermark`` the position up to which everything is
     delivered.  ``start`` is beyond the watermark only where the bound made
     old audio give way.  ``marks`` are the positions at which a commit of ours
-    belongs, in order; they are repeated in every replay.  ``detected`` are
-    the stretches [onset, end] in which a local detector heard speech, from
-    ``heard_from`` on; None where there is no such detector.  Where none
-    listened the level of the audio must do.
+    belongs, in order, also in a replay; at ``cuts`` only where a turn is too
+    long.  ``detected`` are the stretches [onset, end] in which a local
+    detector heard speech, from ``heard_from`` on; None where there is none,
+    and where none listened the level of the audio must do.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class AudioBuffer:
         self.end = 0
         self.watermark = 0
         self.marks: list[int] = []
+        self.cuts: set[int] = set()
         self.detected: list[list[int]] | None = None
         self.heard_from = 0
         #: The loud part of what gave way although a session has it.
@@ -124,6 +125,7 @@ class AudioBuffer:
         self.watermark = min(position, self.end)
         self._release(self.watermark)
         del self.marks[: bisect_right(self.marks, self.watermark)]
+        self.cuts.intersection_update(self.marks)
         while self.detected and self.detected[0][1] <= self.watermark:
             del self.detected[0]
 
@@ -134,11 +136,15 @@ class AudioBuffer:
             del self._data[: count * self._sample_bytes]
             self.start += count
 
-    def mark(self, position: int) -> None:
-        """A commit belongs at ``position``."""
-        index = bisect_right(self.marks, position)
-        if index == 0 or self.marks[index - 1] != position:
-            self.marks.insert(index, position)
+    def mark(self, position: int, *, cut: bool = False) -> None:
+        """A commit belongs at ``position``; a ``cut`` where it would not."""
+        is_new = position not in self.marks
+        if is_new:
+            insort(self.marks, position)
+        if not cut:
+            self.cuts.discard(position)
+        elif is_new:
+            self.cuts.add(position)
 
     def unmark(self, position: int) -> None:
         """No commit belongs at the mark ``position`` after all."""
@@ -164,9 +170,7 @@ class AudioBuffer:
         return _joined(loud, found)
 
     def _loud(self, start: int, stop: int) -> Span | None:
-        gone = None
-        if self._loud_gone is not None:
-            gone = _overlap(self._loud_gone, start, stop)
+        gone = _overlap(self._loud_gone, start, stop)
         kept = None
         start = max(start, self.start)
         if stop > start:
@@ -178,9 +182,7 @@ class AudioBuffer:
     def sound(self, start: int, stop: int) -> Sound | None:
         """What stands out from the background of a stretch; of what gave way,
         what was loud."""
-        gone = None
-        if self._loud_gone is not None:
-            gone = _overlap(self._loud_gone, start, stop)
+        gone = _overlap(self._loud_gone, start, stop)
         start = max(start, self.start)
         found = self._find_sound(self.read(start, stop))
         # What is gone cannot be looked at, and counts as much as can be.
@@ -279,7 +281,9 @@ class AudioBuffer:
         return (inside[0][0], inside[-1][1]) if inside else None
 
 
-def _overlap(span: Span, start: int, stop: int) -> Span | None:
+def _overlap(span: Span | None, start: int, stop: int) -> Span | None:
+    if span is None:
+        return None
     first, last = max(span[0], start), min(span[1], stop)
     return (first, last) if first < last else None
 

@@ -19,7 +19,6 @@ class TurnBound:
         self._max_turn = limits.max_turn_ms * rate // 1000
         self._cut_after = self._max_turn * 4 // 5
         self._pause = _PAUSE_MS * rate // 1000
-        self._marks: set[int] = set()
 
     def has_made(self, mark: int) -> bool:
         """Is this the place where a turn of the server's became too long?
@@ -27,7 +26,7 @@ class TurnBound:
         The server may have ended that turn long ago: what it says comes
         later than what a replay sends.  So such a commit waits for a PONG.
         """
-        return mark in self._marks
+        return mark in self._buffer.cuts
 
     def is_long(self, begin: int, mark: int) -> bool:
         """Is a turn so long that it may be cut?"""
@@ -59,11 +58,8 @@ class TurnBound:
         commits = session.turns.commits
         if commits and commits[-1].end > start:
             return True
-        if session.turns.by_client:
-            if not buffer.has_speech(start, session.sent):
-                return False
-        else:
-            self._marks = {at for at in self._marks if at > buffer.watermark}
-            self._marks.add(session.sent)
-        buffer.mark(session.sent)
+        by_client = session.turns.by_client
+        if by_client and not buffer.has_speech(start, session.sent):
+            return False
+        buffer.mark(session.sent, cut=not by_client)
         return True

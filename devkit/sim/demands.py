@@ -402,8 +402,11 @@ class Demands:
         )
 
     def turn(self, pieces: list[Piece]) -> None:
-        """Words that are one turn: none goes on over a gap."""
+        """Words that are one turn: none goes on over a gap, but where a slow
+        server reads ahead of what it looks at."""
         call = self._call
+        if call.server.reads_ahead:
+            return
         begin = call.start_of(pieces[0].word) + pieces[0].start
         stop = call.start_of(pieces[-1].word) + pieces[-1].stop
         for at in reversed(self._gaps):

@@ -661,3 +661,17 @@ def test_a_loss_waits_as_long_as_the_service_asked():
     retries.heed(4.0, now=100.0)
     assert 4.0 <= retries.after_loss(now=100.0) <= 5.0
     assert 0.0 <= retries.after_loss(now=110.0) <= 0.5
+
+
+def test_a_mark_of_ours_where_a_long_turn_may_be_cut_is_ours():
+    for order in ((True, False), (False, True)):
+        buffer = AudioBuffer(1, ms(1000), find_speech)
+        buffer.append(word_audio(1) * 2, 0)
+        for cut in order:
+            buffer.mark(60, cut=cut)
+        assert buffer.marks == [60]
+        assert buffer.cuts == set()
+    buffer.mark(90, cut=True)
+    assert buffer.cuts == {90}
+    buffer.advance(100)
+    assert buffer.cuts == set()
