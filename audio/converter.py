@@ -41,8 +41,8 @@ class FrameConverter:
     `default_channels` hold for frames that leave them 0, as TEN frames may.
     `g711_input`: companding of 8-bit frames; the wire's own if not given,
     else µ-law. `batch_ms`: convert not before so much has come, because a
-    conversion costs almost the same whatever its length (docs/performance.md). Raises
-    ValueError that names the argument.
+    conversion costs almost the same whatever its length. Raises ValueError that
+    names the argument.
     """
 
     def __init__(
