@@ -10,8 +10,8 @@ from itertools import accumulate
 from .calls import Outcome
 from .plan import PROFILE, Outage, Plan
 
-#: After an outage attempts are looked at for so long: the longest delay of the
-#: back-off and of a Retry-After, and a margin.
+#: After an outage attempts are looked at for so long at most: the longest delay
+#: of the back-off and of a Retry-After, and a margin.
 _AFTER_S = 60.0
 _SHOWN = 10
 
@@ -55,9 +55,12 @@ def attempts_of(outcomes: Sequence[Outcome]) -> list[float]:
     return sorted(a.at for o in outcomes for a in o.attempts)
 
 
-def recovery(outage: Outage, outcomes: Sequence[Outcome]) -> Recovery:
+def recovery(
+    plan: Plan, outage: Outage, outcomes: Sequence[Outcome]
+) -> Recovery:
     """How the calls of a day came through one of its outages."""
     start, end = outage.start, outage.end
+    later = [o.start for o in plan.outages if o.start > end]
     calls = [o for o in outcomes if o.start < start < o.end]
     waiting = [o for o in outcomes if o.start < end < o.end]
     if end == start:
@@ -79,7 +82,7 @@ def recovery(outage: Outage, outcomes: Sequence[Outcome]) -> Recovery:
         len(back),
         len(between(start, start + 1)),
         most_in_a_second(between(start + 1, end)),
-        most_in_a_second(between(end, end + _AFTER_S)),
+        most_in_a_second(between(end, min([end + _AFTER_S, *later]))),
         max(back, default=0.0),
     )
 
@@ -130,7 +133,7 @@ def _outages(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
         "   all back",
     ]
     for outage in plan.outages:
-        seen = recovery(outage, outcomes)
+        seen = recovery(plan, outage, outcomes)
         at, seconds = round(outage.start), outage.end - outage.start
         clock = f"{at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}"
         name = f"{clock} {outage.trouble.name.lower()} {seconds:.0f} s"
