@@ -20,7 +20,7 @@ PROFILE = (
     *(65, 65, 75, 80, 75, 65, 50, 40, 30, 20, 14, 9),
 )
 #: Of the logarithm of a call's length.
-_SIGMA = 1.0
+_SIGMA = 1.2
 _SHORTEST_S, _LONGEST_S = 5.0, 7_200.0
 #: An outage begins up to so much later than the plan says.
 _LATER_S = 600.0

@@ -13,6 +13,8 @@ from .plan import PROFILE, Outage, Plan
 #: After an outage attempts are looked at for so long at most: the longest delay
 #: of the back-off and of a Retry-After, and a margin.
 _AFTER_S = 60.0
+#: The back-off of those who were there from its beginning has grown by then.
+_GROWN_S = 10.0
 _SHOWN = 10
 
 
@@ -22,9 +24,9 @@ class Recovery:
 
     ``calls``: that lived when it began, ``waiting``: when it ended, ``back``:
     of those, who had a connection again.  Attempts: ``at_once`` within its
-    first second, ``during`` and ``after`` the most in any one second later in
-    it and after its end.  ``all_back_s``: from its end until the last of
-    ``back`` was taken.
+    first second, ``during`` and ``after`` the most in any one second of it
+    from its tenth on, and after its end.  ``all_back_s``: from its end until
+    the last of ``back`` was taken.
     """
 
     calls: int
@@ -81,7 +83,7 @@ def recovery(
         len(waiting),
         len(back),
         len(between(start, start + 1)),
-        most_in_a_second(between(start + 1, end)),
+        most_in_a_second(between(start + _GROWN_S, end)),
         most_in_a_second(between(end, min([end + _AFTER_S, *later]))),
         max(back, default=0.0),
     )
@@ -129,7 +131,7 @@ def _hours(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
 def _outages(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
     lines = [
         "attempts in a second, and against the calls that live",
-        "outage                    calls    first s       later        back"
+        "outage                    calls    first s  after 10 s        back"
         "   all back",
     ]
     for outage in plan.outages:
