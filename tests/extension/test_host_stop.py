@@ -30,7 +30,7 @@ class CallerAddon(Addon):
         ten_env.on_create_instance_done(Caller(name), context)
 """
 #: All extensions of a graph stop at the same time.  Who wants the last words
-#: goes on until the other one, too, has stopped: then comes its last metric.
+#: goes on until they, or the report of what is lost, have come.
 CALLER = """
 import asyncio
 import json
@@ -42,7 +42,7 @@ RATE = 16000
 
 class Caller(AsyncExtension):
     async def on_init(self, ten_env):
-        self._stopping, self._over = False, asyncio.Event()
+        self._over = asyncio.Event()
 
     async def on_start(self, ten_env):
         words = json.loads((await ten_env.get_property_to_json("words"))[0])
@@ -56,14 +56,15 @@ class Caller(AsyncExtension):
 
     async def on_data(self, ten_env, data):
         content = json.loads(data.get_property_to_json("")[0])
-        if data.get_name() == "metrics":
-            if self._stopping and "actual_send" in content["metrics"]:
-                self._over.set()
+        if data.get_name() == "error":
+            print("error", content["vendor_info"]["code"], flush=True)
         elif content["final"]:
             print("final", content["text"], flush=True)
+        else:
+            return
+        self._over.set()
 
     async def on_stop(self, ten_env):
-        self._stopping = True
         await asyncio.wait_for(self._over.wait(), 60)
 """
 
@@ -101,7 +102,7 @@ def _app(directory: Path, url: str, **limits: int) -> Path:
     frames = {"name": "pcm_frame", "dest": [{"extension": "asr"}]}
     back = [
         {"name": name, "dest": [{"extension": "caller"}]}
-        for name in ("asr_result", "metrics")
+        for name in ("asr_result", "error")
     ]
     connections = [
         {"extension": "caller", "audio_frame": [frames]},
@@ -122,7 +123,7 @@ def _node(name: str, addon: str, properties: Any) -> dict[str, Any]:
 def _stop_while_speaking(
     directory: Path, **limits: int
 ) -> tuple[list[str], int]:
-    """The finals after SIGTERM in an open turn, and the exit status."""
+    """What came after SIGTERM in an open turn, and the exit status."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with ServerThread(engine="script") as server:
         app = _app(directory / "calls", server.url, **limits)
@@ -141,8 +142,9 @@ def _stop_while_speaking(
             )
             process.send_signal(signal.SIGTERM)
             out, _ = process.communicate(timeout=120)
-    finals = [text for text in out.splitlines() if text.startswith("final ")]
-    return finals, process.returncode
+    kinds = ("final ", "error ")
+    came = [text for text in out.splitlines() if text.startswith(kinds)]
+    return came, process.returncode
 
 
 def test_sigterm_delivers_what_was_said(tmp_path: Path) -> None:
@@ -151,5 +153,6 @@ def test_sigterm_delivers_what_was_said(tmp_path: Path) -> None:
     assert _stop_while_speaking(tmp_path) == ([f"final {text}"], 0)
 
 
-def test_without_a_bound_to_wait_nothing_is_waited_for(tmp_path: Path) -> None:
-    assert _stop_while_speaking(tmp_path, stop_timeout_ms=0) == ([], 0)
+def test_what_is_not_waited_for_is_reported(tmp_path: Path) -> None:
+    came = _stop_while_speaking(tmp_path, stop_timeout_ms=0)
+    assert came == (["error audio_dropped"], 0)
