@@ -18,7 +18,7 @@ from devkit.sim.server import Faults, SimServer
 from devkit.sim.state import Violation
 from devkit.sim.words import WORD_SAMPLES, ms
 
-from .plan import Outage, Plan, Trouble
+from .plan import Plan, Trouble
 
 #: A call hears so much at once.  So many calls a day need coarse steps; how
 #: fine frames are has no part in when it connects.
@@ -110,9 +110,9 @@ class Caller:
         )
         self._call.piece_ms = _STEP_MS
         self._call.keep_results = False
-        #: Where the call's clock is ahead of the day's.
+        #: By how much the clock of the call is ahead of the day.
         self._ahead = self._call.now - start
-        self._ahead_of = [o for o in plan.outages if o.start > start]
+        self._coming = [o for o in plan.outages if o.start > start]
 
     @property
     def now(self) -> float:
@@ -174,13 +174,13 @@ class Caller:
 
     def _left(self) -> float:
         """Seconds until the next outage begins, a day if there is none."""
-        if not self._ahead_of:
+        if not self._coming:
             return 86_400.0
-        return max(0.0, self._ahead_of[0].start - self.now)
+        return max(0.0, self._coming[0].start - self.now)
 
     def _strike(self) -> None:
         """It begins: for every call in the same moment."""
-        outage: Outage = self._ahead_of.pop(0)
+        outage = self._coming.pop(0)
         if outage.trouble is Trouble.DOWN:
             self._call.drop(1006, "reset")
         elif outage.trouble is Trouble.HUNG:
