@@ -50,6 +50,8 @@ help:
 	@echo '              other recordings, WRITE=1 writes docs/performance.md'
 	@echo 'make bench-peers  the same for clients of others, in environments of'
 	@echo '              their own under build/; the same options'
+	@echo 'make day      a simulated day of calls, with outages; options:'
+	@echo '              CALLS=10000 of them, drawn by SEED=1'
 	@echo 'make sample   speak samples/call.txt again (needs flite and sox)'
 	@echo 'make clean    remove .venv and caches'
 
@@ -148,6 +150,12 @@ bench: $(BENCH_READY)
 .PHONY: bench-peers
 bench-peers: $(BENCH_READY)
 	@$(load) --peers
+
+.PHONY: day
+day: $(DEV_READY)
+	@$(PY) -m bench.day \
+		$(call option,CALLS,calls) \
+		$(call option,SEED,seed)
 
 .PHONY: sample
 sample:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -67,7 +67,8 @@ class Call(CallState):
     Every step is watched: `state.Violation` is raised where a promise is
     broken.  ``connect_s``: the longest time that a connection takes;
     ``kinds``: the faults that it may have (`troubles.KINDS`), of which one
-    alone is judged more strictly.
+    alone is judged more strictly.  ``door``: asked at each attempt that reaches
+    the service, with the time: why is it refused, if it is?
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Call(CallState):
         connect_s: float = 0.0,
         wall_error_s: float = 0.0,
         kinds: frozenset[str] = frozenset({"old"}),
+        door: Callable[[float], Fault | None] | None = None,
     ) -> None:
         limits = limits or Limits(packet_ms=100, replay_packet_ms=1000)
         settings = SessionSettings(
@@ -101,6 +103,7 @@ class Call(CallState):
         self.wall_error_s = wall_error_s
         self.piece_ms = _PIECE_MS
         self.reachable = True
+        self.door = door
         self.detector: SimDetector | None = None
         self.next_owner: str | None = None
         self.attempts: list[float] = []
@@ -437,6 +440,9 @@ class Call(CallState):
     def _refusal(self) -> Fault | None:
         """Why an attempt fails now."""
         core = self.core
+        if self.door is not None and (fault := self.door(self.now)):
+            self.faults_done += 1
+            return fault
         if not self.reachable:
             self.faults_done += 1
             return Fault("retry", "refused", "no")
