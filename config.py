@@ -305,7 +305,8 @@ class OpenAIASRConfig(_Section):
         """Audio to send before an onset where silence is not sent, in ms."""
         chosen = self.turn_detection
         if self.turn_owner == "local" and chosen.silence == "skip":
-            return chosen.prefix_padding_ms
+            # The other half is not needed: its silence would be billed.
+            return chosen.prefix_padding_ms // 2
         return None
 
     @property

@@ -158,6 +158,11 @@ class OpenAIASRClient:
         if self.core.audio(data):
             self._driver.wake_wires()
 
+    def listened(self, quiet: bool, known_to: int | None) -> None:
+        """What a local detector makes of the audio so far."""
+        if self.core.listened(quiet, known_to):
+            self._driver.wake_wires()
+
     def speech_ended(self, end: int, boundary: int) -> None:
         """A local detector's speech ended at sample ``end``; its turn is over
         at ``boundary``."""
@@ -213,7 +218,8 @@ class OpenAIASRClient:
         self._driver.obey()
 
     def counters(self) -> dict[str, int]:
-        """What reconnects and early finals have cost so far in this call."""
+        """What reconnects and early finals have cost so far in this call, and
+        how much of its audio was in turns, or was not sent."""
         core = self.core
         rate = core.settings.rate
         late_finals, late_final_words = core.late_finals
@@ -221,6 +227,8 @@ class OpenAIASRClient:
             "reconnects": core.sessions.reconnects,
             "replayed_ms": core.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
+            "billed_ms": core.billed * 1000 // rate,
+            "saved_ms": core.saved * 1000 // rate,
             "late_finals": late_finals,
             "late_final_words": late_final_words,
         }

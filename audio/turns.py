@@ -64,11 +64,13 @@ class TurnEnded:
     `audio_end_ms` means. `end_of_speech_sample`: where the last speech ended.
     `cut`: the turn was too long; then `end_of_speech_sample` is the quiet place
     of the cut, 50 to 370 ms before `at_sample`, and later audio is the next
-    turn's."""
+    turn's. `end_sample`: where its audio ends: there; else `at_sample` or, with
+    a tail, so much after its speech."""
 
     at_sample: int
     end_of_speech_sample: int
     cut: bool
+    end_sample: int
 
 
 Event = TurnStarted | TurnEnded
@@ -117,7 +119,8 @@ class TurnDetector:
     `rate`: a multiple of 8000 up to 48000. `threshold`: probability 0 to 1
     above which a window is speech; higher is stricter. `prefix_padding_ms`,
     `silence_duration_ms`: as in server_vad. `max_turn_ms`: longest turn,
-    0 for no bound. `min_speech_ms`: shorter sounds are no turn.
+    0 for no bound. `min_speech_ms`: shorter sounds are no turn. `tail_ms`: of
+    the silence that ends a turn so much is in it; None: all.
     Raises ValueError naming the argument.
     """
 
@@ -130,6 +133,7 @@ class TurnDetector:
         silence_duration_ms: int = 500,
         max_turn_ms: int = 30000,
         min_speech_ms: int = 128,
+        tail_ms: int | None = None,
     ) -> None:
         if not 0 < threshold < 1:
             raise ValueError(f"threshold: {threshold} is not between 0 and 1")
@@ -138,6 +142,7 @@ class TurnDetector:
             ("silence_duration_ms", silence_duration_ms, WINDOW_MS),
             ("min_speech_ms", min_speech_ms, 0),
             ("max_turn_ms", max_turn_ms or 2000, 2000),
+            ("tail_ms", tail_ms or 0, 0),
         ):
             if value < least:
                 raise ValueError(f"{field}: {value} is less than {least}")
@@ -152,6 +157,7 @@ class TurnDetector:
         self._silence = silence_duration_ms * rate // 1000
         self._min_speech = min_speech_ms * rate // 1000
         self._max_turn = max_turn_ms * rate // 1000
+        self._tail = None if tail_ms is None else tail_ms * rate // 1000
         self._cut_search = min(
             _CUT_SEARCH_MS * rate // 1000, self._max_turn // 2
         )
@@ -183,6 +189,21 @@ class TurnDetector:
         """True in a turn, and in what may yet become one."""
         return self._speech > 0
 
+    @property
+    def quiet(self) -> bool:
+        """True while nothing stands out that was not found to be no speech."""
+        return bool(self._quiet) and not (self._speech or self._asked)
+
+    @property
+    def known_to(self) -> int | None:
+        """Up to here audio is the open turn's; what follows is silence that
+        may be that behind it. None: no turn is open, or it has all."""
+        return self._with_tail() if self.turn_open else None
+
+    def _with_tail(self) -> int | None:
+        """Where the last speech ends, and its tail; None: all is in it."""
+        return None if self._tail is None else self._last_speech + self._tail
+
     def speech_since(self, sample: int) -> int | None:
         """Where speech was heard that ended after position `sample`, or None.
         Also counts sounds still too short for a turn: who must decide now
@@ -198,9 +219,28 @@ class TurnDetector:
         """End an open turn here and now, if there is one; what follows belongs
         to the next."""
         was_open = self.turn_open
+        end = self._end_of_turn(self.position)
+        if was_open and end < self.position and self._sounds_from(end):
+            # It may be the beginning of a word.
+            end = self.position
         self._close(self.position)
-        ended = TurnEnded(self.position, self._last_speech, False)
+        ended = TurnEnded(self.position, self._last_speech, False, end)
         return ended if was_open else None
+
+    def _end_of_turn(self, at_sample: int) -> int:
+        end = self._with_tail()
+        return at_sample if end is None else min(end, at_sample)
+
+    def _sounds_from(self, sample: int) -> bool:
+        """Does anything stand out after position `sample`?"""
+        past = list(self._past)
+        background = _ONSET_DB + max(
+            min((window.level for window in past), default=0.0), self._floor_db
+        )
+        levels = [w.levels.max() for w in past if w.end > sample]
+        if len(self._left):
+            levels.append(levels_db(self._left, 1)[0])
+        return max(levels, default=0.0) >= background
 
     def push(self, samples: Int16Array) -> None:
         """Take int16 `samples` (1-D)."""
@@ -280,8 +320,9 @@ class TurnDetector:
                 self._level_sum += window.level
                 self._level_count += 1
             if silent >= self._silence:
-                self._close(window.end)
-                return [TurnEnded(window.end, self._last_speech, False)]
+                end = self._end_of_turn(window.end)
+                self._close(end)
+                return [TurnEnded(window.end, self._last_speech, False, end)]
             return self._cut(window)
         if self._speech >= self._min_speech and not silent:
             return [self._started(window.end)]
@@ -336,7 +377,7 @@ class TurnDetector:
         oldest = recent[0].end - self._size
         place = oldest + (2 * lowest + _QUIET_PARTS) * self._part // 2
         self._close(place)
-        events: list[Event] = [TurnEnded(window.end, place, True)]
+        events: list[Event] = [TurnEnded(window.end, place, True, place)]
         if any(
             w.score >= self._release and w.end - self._size >= place
             for w in recent

@@ -48,7 +48,8 @@ from .turns.at_once import ScoringAtOnce
 from .turns.scenes import VOICES, Scene, groups, spoken
 
 _SAMPLE = Path(__file__).parents[1] / "samples" / "call.wav"
-_PADDING_MS = 300
+#: With `skip`, before the onset and behind the speech.
+_BEFORE_MS, _TAIL_MS = 150, 100
 _GROUPS = (
     "level -20 dBFS",
     "level -40 dBFS",
@@ -150,7 +151,7 @@ async def _speak(scene: Scene, skip: bool) -> Heard:
         find_speech=loud_span_finder("pcm16", settings.rate),
         rng=random.Random(1),
     )
-    core.detect_locally(True, _PADDING_MS if skip else None)
+    core.detect_locally(True, _BEFORE_MS if skip else None)
     core.start(0.0)
     core.exchange.next_attempt(0.0)
     link = core.exchange.opened(0.0, 0.0)
@@ -162,12 +163,16 @@ async def _speak(scene: Scene, skip: bool) -> Heard:
     client: Any = SimpleNamespace(
         core=core,
         send_audio=core.audio,
+        listened=core.listened,
         speech_ended=core.speech_ended,
         tell=_raise,
     )
     converter = FrameConverter("pcm16", scene.rate)
     intake = Intake(converter, "pcm16", client, ScoringAtOnce())
-    intake.listen(TurnDetector(settings.rate, max_turn_ms=30_000))
+    tail = _TAIL_MS if skip else None
+    intake.listen(
+        TurnDetector(settings.rate, max_turn_ms=30_000, tail_ms=tail)
+    )
     size = scene.rate // 100
     for count, start in enumerate(range(0, len(scene.samples), size)):
         frame = scene.samples[start : start + size]

@@ -21,6 +21,11 @@ from .hearing import Hearing
 from .scoring import SCORING, Scoring
 
 
+#: With `silence: skip`, of the silence behind a turn so much is sent, in ms:
+#: the model may take a soft ending for silence.
+_TAIL_MS = 100
+
+
 class MissingDetector(Exception):
     """The local detector's model cannot be loaded."""
 
@@ -50,6 +55,7 @@ async def make_detector(config: OpenAIASRConfig) -> TurnDetector | None:
         prefix_padding_ms=chosen.prefix_padding_ms,
         silence_duration_ms=max(chosen.silence_duration_ms, 100),
         max_turn_ms=config.limits.max_turn_ms,
+        tail_ms=None if config.skip_before_ms is None else _TAIL_MS,
     )
 
 
@@ -90,6 +96,7 @@ class Intake:
             )
         self._start = start
         self._sent_to = self._ended_at = 0
+        self._client.listened(False, None)
 
     def hear(self, wire: bytes) -> None:
         """Take what the converter made of a frame."""
@@ -177,11 +184,12 @@ class Intake:
     def _send(self) -> None:
         """Send what is decided, with the events in it."""
         assert self._hearing is not None
+        detector = self._hearing.detector
         while self._heard:
             wire, end = self._heard[0]
-            undecided = self._hearing.detector.undecided
+            undecided = detector.undecided
             if undecided is not None and undecided <= end:
-                return
+                break
             self._heard.popleft()
             self._sent_to = end
             self._client.send_audio(wire)
@@ -190,6 +198,10 @@ class Intake:
                 if isinstance(event, TurnEnded):
                     self._ended_at = event.at_sample
                 self._tell(event)
+        known_to = detector.known_to
+        if known_to is not None:
+            known_to += self._start
+        self._client.listened(detector.quiet, known_to)
 
     def _end_turn(self) -> None:
         if self._hearing is None:
@@ -206,6 +218,8 @@ class Intake:
             start = self._start
             self._client.core.speech_started(start + onset)
             self._client.speech_ended(start + end, start + end)
+        # What waits for more audio goes out: there may be none.
+        self._client.listened(False, None)
 
     def _tell(self, event: Event) -> None:
         """Tell the client, in positions of the call."""
@@ -213,7 +227,6 @@ class Intake:
         if isinstance(event, TurnStarted):
             self._client.core.speech_started(start + event.onset_sample)
             return
-        end = start + event.end_of_speech_sample
         self._client.speech_ended(
-            end, end if event.cut else start + event.at_sample
+            start + event.end_of_speech_sample, start + event.end_sample
         )

@@ -8,13 +8,13 @@ from .limits import Limits
 from .link import Link
 from .session import MIN_COMMIT_MS, Session
 from .settings import SessionSettings
+from .silence_skip import SilenceSkip
 from .turn_bound import TurnBound
 
 #: Audio kept before a moment at which no speech is known yet, in ms.
 LEAD_IN_MS = 1000
-#: Where silence is not sent, this much more than the padding is sent before
-#: an onset, in ms: the detector may have found it late.
-SKIP_MARGIN_MS = 200
+#: Where it is known when speech begins, in ms: that may be found late.
+ONSET_MARGIN_MS = 200
 #: A local detector looks for the place to cut in the last part of a turn,
 #: and reports it at most so late, in ms.
 CUT_SEARCH_MS = 4500
@@ -22,7 +22,13 @@ CUT_LAG_MS = 450
 
 
 class Feed:
-    """Draws messages from the buffer for one session after the other."""
+    """Draws messages from the buffer for one session after the other.
+
+    ``skip``: what is left out.  ``quiet``: by the word of a local detector
+    nothing stands out just now, so live audio may wait for more of it.
+    ``known_to``: the same detector does not know yet what the open turn has of
+    the audio from this position on; None: it has all.
+    """
 
     def __init__(
         self,
@@ -39,14 +45,19 @@ class Feed:
         self._packet = samples(limits.packet_ms)
         # What is resampled comes in blocks of about a packet.
         self._enough = self._packet * 3 // 4
+        self._enough_quiet = max(
+            samples(limits.quiet_packet_ms) - self._packet // 4, self._enough
+        )
         self._replay_packet = samples(limits.replay_packet_ms)
         self._min_commit = samples(MIN_COMMIT_MS)
         self._bound = TurnBound(buffer, limits, settings.rate)
         self._cut_search = samples(limits.max_turn_ms - CUT_SEARCH_MS)
         self._cut_lag = samples(CUT_LAG_MS)
         self._least_lead_in = samples(LEAD_IN_MS)
-        self._margin = samples(SKIP_MARGIN_MS)
-        self._skip_before: int | None = None
+        self._margin = samples(ONSET_MARGIN_MS)
+        self.skip = SilenceSkip(buffer)
+        self.quiet = False
+        self.known_to: int | None = None
         #: The furthest position that any session was sent.
         self.sent_to = 0
         self.configure(settings)
@@ -59,28 +70,17 @@ class Feed:
     @property
     def lead_in(self) -> int:
         """Audio that is kept before a moment without speech, in samples."""
-        skipped = self._skip_before
-        local = 0 if skipped is None else skipped - self._margin
-        return self._least_lead_in + self._padding + local
+        return self._least_lead_in + self._padding + (self.skip.before or 0)
 
     @property
     def least_lead_in(self) -> int:
         """The same where it is known when the speech begins."""
         return self._padding + self._margin
 
-    def skip_silence(self, padding: int | None) -> None:
-        """Send only local speech and ``padding`` samples before; None: all."""
-        self._skip_before = None if padding is None else padding + self._margin
-
     def skip_quiet(self, link: Link, position: int) -> None:
         """No turn begins before ``position``; so it need not be sent."""
-        session = link.session
-        if self._buffer.next_mark(link.marked_to) is None and self._may_skip(
-            session
-        ):
-            speech = self._buffer.next_speech(session.sent)
-            if speech is None and position > session.sent:
-                session.begin_at(min(position, self._buffer.end))
+        if self._buffer.next_mark(link.marked_to) is None:
+            self.skip.pass_quiet(link.session, position)
 
     def discard_silence(self, session: Session) -> None:
         """Begin a turn anew where nothing was said since the last one.
@@ -97,34 +97,11 @@ class Feed:
             if not session.turns.pending:
                 self._buffer.advance(begin)
 
-    def _may_skip(self, session: Session) -> bool:
-        """What was begun to be sent is sent up to its commit."""
-        return self._skip_before is not None and (
-            session.sent <= session.turns.boundary
-        )
-
-    def _skip(self, session: Session, mark: int | None) -> bool:
-        """Go on to the next speech or mark; False if there is neither."""
-        if not self._may_skip(session):
-            return True
-        assert self._skip_before is not None
-        speech = self._buffer.next_speech(session.sent)
-        if speech is None and mark is None:
-            return False
-        places = [] if mark is None else [mark]
-        if speech is not None:
-            places.append(speech - self._skip_before)
-        if min(places) > session.sent:
-            session.begin_at(min(*places, self._buffer.end))
-        return True
-
     def has_packet(self, link: Link) -> bool:
         """Is there enough audio, and may it be sent now?"""
         if link.is_full or self._caution.holds(link):
             return False
-        if self._may_skip(link.session) and (
-            self._buffer.next_speech(link.session.sent) is None
-        ):
+        if self.skip.waits(link.session):
             return False
         waiting = self._sendable(link) - link.session.sent
         return not self._is_little(link, waiting) and link.hold is None
@@ -139,7 +116,7 @@ class Feed:
             stop = self._caution.stop(link)
             if mark is not None and stop is not None and mark > stop:
                 mark = None
-            if not self._skip(session, mark):
+            if not self.skip.go_on(session, mark):
                 return None
             limit = self._sendable(link) if mark is None else mark
             waiting = limit - session.sent
@@ -162,14 +139,16 @@ class Feed:
     def _sendable(self, link: Link) -> int:
         """Up to where audio may go out when no commit is known yet."""
         end = self._buffer.end_before_cut(self._cut_search, self._cut_lag)
-        stop = self._caution.stop(link)
-        sent = link.session.sent
-        return max(end if stop is None else min(end, stop), sent)
+        for stop in (self.known_to, self._caution.stop(link)):
+            end = end if stop is None else min(end, stop)
+        return max(end, link.session.sent)
 
     def _is_little(self, link: Link, waiting: int) -> bool:
         """Is it too early to send so many samples, of a turn without end?"""
         if not self._caution.careful:
-            return waiting < self._enough
+            return waiting < (
+                self._enough_quiet if self.quiet else self._enough
+            )
         # Where a local detector will tell its end, that is waited for.
         told = self._client_turns and self._buffer.detected is not None
         return told or self._caution.is_little(link, waiting)

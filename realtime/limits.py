@@ -30,6 +30,8 @@ class Limits:
     #: Audio in one message, live and when catching up.
     packet_ms: int = 40
     replay_packet_ms: int = 200
+    #: And while a local detector hears that nobody speaks.
+    quiet_packet_ms: int = 200
     #: How long the server may take to notice speech that it has received.
     settle_ms: int = 300
     #: A detector that lives on for so long without a word heard silence.

@@ -37,6 +37,7 @@ class ResultQueue:
     def __init__(self, buffer: AudioBuffer, settings: SessionSettings) -> None:
         self.results: deque[Result] = deque()
         self.dropped = 0
+        self.billed = 0
         self.late_finals = 0
         self.late_final_words = 0
         self._buffer = buffer
@@ -73,6 +74,7 @@ class ResultQueue:
 
     def final(self, turn: Turn) -> None:
         """Report the last word of a settled turn."""
+        self.billed += max((turn.end or turn.begin) - turn.begin, 0)
         if self._is_noise_tail(turn):
             # There is nothing that a later word could differ from.
             turn.said = None

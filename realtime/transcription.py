@@ -166,6 +166,16 @@ class Transcription:
         return self._queue.late_finals, self._queue.late_final_words
 
     @property
+    def billed(self) -> int:
+        """Samples in the turns that got their last word."""
+        return self._queue.billed
+
+    @property
+    def saved(self) -> int:
+        """Samples that were left out as silence."""
+        return self._feed.skip.saved
+
+    @property
     def replayed(self) -> int:
         """Samples that were sent more than once."""
         return self._replay.replayed
@@ -210,10 +220,22 @@ class Transcription:
         self._buffer.listen(on)
         if spoken and self.settings.turn_owner == "client":
             self.commit()
-        padding = None
+        before = None
         if on and skip_before_ms is not None:
-            padding = self._queue.samples(skip_before_ms)
-        self._feed.skip_silence(padding)
+            before = self._queue.samples(skip_before_ms)
+        self._feed.skip.before = before
+
+    def listened(self, quiet: bool, known_to: int | None) -> bool:
+        """What the local detector makes of the audio so far; True when there
+        is something to send now.
+
+        ``quiet``: nothing stands out, so audio may wait for more of it.
+        ``known_to``: where a turn is open, from where on its silence may be
+        that behind it; None: no matter.
+        """
+        feed, link = self._feed, self.active
+        feed.quiet, feed.known_to = quiet, known_to
+        return not quiet and link is not None and feed.has_packet(link)
 
     def speech_started(self, onset: int) -> None:
         """The local detector heard speech from position ``onset`` on."""

@@ -277,8 +277,12 @@ class Call(CallState):
         local = owner in ("local", "local_skip")
         if self.detector is not None:
             self.detector.finalize()
-        self.core.detect_locally(local, 300 if owner == "local_skip" else None)
-        self.detector = SimDetector(self.core, self.limits) if local else None
+        skip = owner == "local_skip"
+        self.core.detect_locally(local, 150 if skip else None)
+        self.core.listened(False, None)
+        self.detector = None
+        if local:
+            self.detector = SimDetector(self.core, self.limits, skip)
         self._note_commit()
 
     def _note_commit(self) -> None:

@@ -10,6 +10,8 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
 from .words import RATE, SILENCE, ms, without_noise
 
 _SILENCE_MS = 500
+#: Of that, with `silence: skip`, so much is sent.
+_TAIL_MS = 100
 #: An endless turn is cut so much in the past, in ms (audio.turns).
 _CUT_BACK_MS = (60, 360)
 
@@ -18,8 +20,11 @@ class SimDetector:
     """Hears speech exactly, but only after it: events come with the audio
     that made sure, as those of the real one."""
 
-    def __init__(self, core: Transcription, limits: Limits) -> None:
+    def __init__(
+        self, core: Transcription, limits: Limits, skip: bool = False
+    ) -> None:
         self._core = core
+        self._skip = skip
         self._max_turn = ms(limits.max_turn_ms)
         # It hears what comes from now on.
         self._position = self._boundary = core.received
@@ -33,6 +38,7 @@ class SimDetector:
         """Take audio that the core has already got."""
         start = self._position
         self._position += len(audio)
+        is_silent = not audio.strip(SILENCE)
         audio = without_noise(audio)
         self._recent = (self._recent + audio)[-ms(400) :]
         at = 0
@@ -51,6 +57,10 @@ class SimDetector:
             self._last_speech = start + at
         if self._open and self._left() < ms(1000):
             self._cut()
+        known_to = None
+        if self._open and self._skip:
+            known_to = self._last_speech + ms(_TAIL_MS)
+        self._core.listened(is_silent and not self._open, known_to)
         if self._position // RATE > self._second:
             self._second = self._position // RATE
             if not self._open:
@@ -61,6 +71,7 @@ class SimDetector:
         if self._open:
             self._end(self._position)
         self._boundary = self._position
+        self._core.listened(False, None)
 
     def _begin(self, onset: int) -> None:
         self._open = True
@@ -68,6 +79,8 @@ class SimDetector:
         self._core.speech_started(self._onset)
 
     def _end(self, boundary: int) -> None:
+        if self._skip:
+            boundary = min(boundary, self._last_speech + ms(_TAIL_MS))
         self._open = False
         self._boundary = boundary
         self._core.speech_ended(self._last_speech, boundary)

@@ -65,6 +65,9 @@ class Client:
     def speech_ended(self, end, boundary):
         self._tell("ended", end, boundary)
 
+    def listened(self, quiet, known_to):
+        self.quiet, self.known_to = quiet, known_to
+
     def tell(self, error):
         self.errors.append(error)
         self.news.set()

@@ -12,7 +12,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 
 from devkit.sim.call import Call
 from devkit.sim.server import Faults, SimServer
-from devkit.sim.words import ms
+from devkit.sim.words import WORD_SAMPLES, ms
 
 
 def make_call(owner: str, seed: int = 1, faults: Faults | None = None) -> Call:
@@ -40,10 +40,10 @@ def test_only_speech_and_what_surrounds_it_is_sent():
         assert [len(turn.text.split()) for turn in finals] == [4, 6]
         call.finish()
         call.check()
-    # 0.3 + 0.5 s of speech; 0.5 s before and 0.5 s after each.
     assert sent["local"] > 45_000
-    assert sent["local_skip"] < 3_500
-    assert sent["local_skip"] > 2_000
+    # Speech, 150 ms before each turn, and 100 ms behind it.
+    speech = 10 * WORD_SAMPLES + (3 + 5) * ms(60)
+    assert sent["local_skip"] == speech * 1000 // ms(1000) + 2 * 250
 
 
 def test_a_finalize_in_silence_is_answered_and_sends_nothing():
