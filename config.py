@@ -305,8 +305,8 @@ class OpenAIASRConfig(_Section):
         """Audio to send before an onset where silence is not sent, in ms."""
         chosen = self.turn_detection
         if self.turn_owner == "local" and chosen.silence == "skip":
-            # The other half is not needed: its silence would be billed.
-            return chosen.prefix_padding_ms // 2
+            # What is sent is billed, and here the onset is known.
+            return chosen.prefix_padding_ms // 3
         return None
 
     @property

@@ -31,14 +31,19 @@ _PARTS = 4  # levels per window: one per 8 ms
 # Windows of silence that are kept for the model: when the gate opens, it
 # hears them first, because a soft onset comes before the loud vowel.
 _PRE_ROLL = 6
-# Windows remembered: of the search for the onset, and of a candidate.
-_LOOKBACK = 18
+# Windows remembered: of the search for the onset, and of a candidate. More
+# where what comes before a turn is not sent.
+_LOOKBACK, _FAR_LOOKBACK = 18, 32
 _CANDIDATE_GAP = 2  # silent windows after which a candidate is forgotten
 # How far before the first speech window the onset is searched (304 ms), how
 # far above the background it stands, and the silence it may have (stops).
-_ONSET_PARTS = 38
+# Further (768 ms) where what comes before is not sent: the model may take a
+# first syllable for none.
+_ONSET_PARTS, _FAR_ONSET_PARTS = 38, 96
 _ONSET_DB = 6.0
-_ONSET_GAP = 6
+_ONSET_GAP, _FAR_ONSET_GAP = 6, 16
+# Speech stands so far above its background where soft sounds do stand out.
+_CLEAR_DB = 46.0
 # The cut of an endless turn: means over 104 ms are compared, over so much of
 # the past, which bounds how old a cut can be, in the last part of the turn.
 _QUIET_PARTS = 13
@@ -157,7 +162,13 @@ class TurnDetector:
         self._silence = silence_duration_ms * rate // 1000
         self._min_speech = min_speech_ms * rate // 1000
         self._max_turn = max_turn_ms * rate // 1000
-        self._tail = None if tail_ms is None else tail_ms * rate // 1000
+        self._tail: int | None = None
+        lookback = _LOOKBACK
+        self._reach, self._gap = _ONSET_PARTS, _ONSET_GAP
+        if tail_ms is not None:
+            self._tail = tail_ms * rate // 1000
+            lookback = _FAR_LOOKBACK
+            self._reach, self._gap = _FAR_ONSET_PARTS, _FAR_ONSET_GAP
         self._cut_search = min(
             _CUT_SEARCH_MS * rate // 1000, self._max_turn // 2
         )
@@ -171,7 +182,7 @@ class TurnDetector:
         self._quiet: deque[Window] = deque()
         self._asked: deque[Window] = deque()
         self._to_ask: list[Window] = []
-        self._past: deque[Window] = deque(maxlen=_LOOKBACK)
+        self._past: deque[Window] = deque(maxlen=lookback)
         # The model missed a window, so what it remembers is void.
         self._missed = True
         self._floor_db = self._gate.floor_db  # of the last window looked at
@@ -337,10 +348,21 @@ class TurnDetector:
 
     def _started(self, at_sample: int) -> TurnStarted:
         onset = max(self._onset(), self._boundary)
-        self._start = max(onset - self._padding, self._boundary)
+        start = onset - self._padding
+        if self._tail is not None and self._is_noisy():
+            # It may hide a soft beginning.
+            start = min(start, self._first_speech - _ONSET_PARTS * self._part)
+        self._start = max(start, self._boundary)
         self.turn_open = True
         self._level_sum, self._level_count = 0.0, 0
         return TurnStarted(at_sample, onset, self._start)
+
+    def _is_noisy(self) -> bool:
+        """Is the background so loud that soft sounds do not stand out?"""
+        loudest = max(window.level for window in self._past)
+        before = [w.level for w in self._past if w.end <= self._first_speech]
+        background = max(min(before, default=0.0), self._floor_db)
+        return loudest < background + _CLEAR_DB
 
     def _onset(self) -> int:
         """Go back from the first speech window to where the sound rose: the
@@ -351,10 +373,10 @@ class TurnDetector:
             return self._first_speech
         quietest = min(w.level for w in before)
         background = max(quietest, self._floor_db) + _ONSET_DB
-        parts = np.concatenate([w.levels for w in before])[-_ONSET_PARTS:]
+        parts = np.concatenate([w.levels for w in before])[-self._reach :]
         # How far back it was loud; what comes before a long gap is not of it.
         loud = 1 + np.flatnonzero(parts[::-1] >= background)
-        near = np.diff(loud, prepend=0) <= _ONSET_GAP + 1
+        near = np.diff(loud, prepend=0) <= self._gap + 1
         loud = loud[np.logical_and.accumulate(near)]
         return self._first_speech - int(loud.max(initial=0)) * self._part
 

@@ -3,8 +3,10 @@
 Speaks recordings through the local detector and the core to a simulated
 service, once with ``send`` and once with ``skip``.  Prints the audio sent,
 the audio in the turns (which is what is billed), and the speech that was
-in no turn.  --print-table: Markdown, for the docs.  Exit status: 0 done,
-2 wrong usage or the recordings are missing.
+in no turn.  --print-table: Markdown, for the docs.  --speech DIR: instead
+of the table, recordings in there (mono .wav, an utterance each) and what a turn
+has more than its speech: --count of them, drawn by --seed.  Exit status: 0
+done, 2 wrong usage or the recordings are missing.
 """
 
 from __future__ import annotations
@@ -47,9 +49,11 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
 from .turns.at_once import ScoringAtOnce
 from .turns.scenes import VOICES, Scene, groups, spoken
 
+#: A pause in a recording that may end a turn.
+_PAUSE_MS = 480
 _SAMPLE = Path(__file__).parents[1] / "samples" / "call.wav"
 #: With `skip`, before the onset and behind the speech.
-_BEFORE_MS, _TAIL_MS = 150, 100
+_BEFORE_MS, _TAIL_MS = 100, 100
 _GROUPS = (
     "level -20 dBFS",
     "level -40 dBFS",
@@ -78,11 +82,13 @@ class Heard:
     """What the service got, in samples of the wire."""
 
     sent: int = 0
+    commits: int = 0
     committed: int = 0
     pending: list[tuple[int, int]] = field(default_factory=list)
     turns: list[tuple[int, int]] = field(default_factory=list)
 
     def commit(self) -> None:
+        self.commits += 1
         self.committed += sum(stop - start for start, stop in self.pending)
         self.turns += self.pending
         self.pending = []
@@ -169,10 +175,8 @@ async def _speak(scene: Scene, skip: bool) -> Heard:
     )
     converter = FrameConverter("pcm16", scene.rate)
     intake = Intake(converter, "pcm16", client, ScoringAtOnce())
-    tail = _TAIL_MS if skip else None
-    intake.listen(
-        TurnDetector(settings.rate, max_turn_ms=30_000, tail_ms=tail)
-    )
+    chosen = {"tail_ms": _TAIL_MS, "prefix_padding_ms": _BEFORE_MS}
+    intake.listen(TurnDetector(settings.rate, **(chosen if skip else {})))
     size = scene.rate // 100
     for count, start in enumerate(range(0, len(scene.samples), size)):
         frame = scene.samples[start : start + size]
@@ -216,6 +220,82 @@ def _long_pauses() -> list[Scene]:
     ]
 
 
+def recorded(folder: Path, count: int, seed: int) -> Scene:
+    """Recordings with a second or two between them, over hiss 45 dB below.
+    Speech is what is within 30 dB of the loudest 10 ms of its recording, and
+    pauses in between that end no turn."""
+    rng = np.random.default_rng(seed)
+    paths = sorted(folder.rglob("*.wav"))
+    pieces, turns, at, rate = [], [], 0.0, 0
+    for index in rng.permutation(len(paths)):
+        samples, its_rate = soundfile.read(paths[index])
+        rate = rate or its_rate
+        length_s = len(samples) / its_rate
+        if samples.ndim > 1 or its_rate != rate or not 0.8 < length_s < 5:
+            continue
+        if not _has_pauses(samples, rate):
+            continue
+        samples *= 0.07 / np.sqrt(np.mean(samples**2))
+        pause = np.zeros(int(rng.uniform(1.0, 2.0) * rate))
+        at += len(pause) * 1000 / rate
+        turns += [(at + a, at + b) for a, b in _spoken_in(samples, rate)]
+        pieces += [pause, samples]
+        at += length_s * 1000
+        if len(pieces) == 2 * count:
+            break
+    if len(pieces) < 2 * count:
+        raise ValueError(f"{folder}: less than {count} recordings")
+    signal = np.concatenate([*pieces, np.zeros(2 * rate)])
+    signal += rng.standard_normal(len(signal)) * 0.07 * 10 ** (-45 / 20)
+    scaled = (np.clip(signal, -1, 1) * 32767).astype(np.int16)
+    return Scene(f"{count} recordings", scaled, rate, turns)
+
+
+def _levels(samples: Any, rate: int) -> Any:
+    """The power of each 10 ms."""
+    block = rate // 100
+    blocks = samples[: len(samples) // block * block].reshape(-1, block)
+    return np.mean(blocks**2, axis=1)
+
+
+def _has_pauses(samples: Any, rate: int) -> bool:
+    """Is it no steady noise?"""
+    levels = _levels(samples, rate)
+    return bool(np.quantile(levels, 0.1) < levels.max() / 100)
+
+
+def _spoken_in(samples: Any, rate: int) -> list[tuple[float, float]]:
+    """From and to in ms."""
+    levels = _levels(samples, rate)
+    loud = np.flatnonzero(levels >= levels.max() / 1000) * 10.0
+    spans: list[tuple[float, float]] = []
+    for at in loud.tolist():
+        if spans and at - spans[-1][1] < _PAUSE_MS:
+            spans[-1] = spans[-1][0], at + 10
+        else:
+            spans.append((at, at + 10))
+    return spans
+
+
+def print_recorded(folder: Path, count: int, seed: int) -> None:
+    """What a turn of these costs, in both modes."""
+    scene = recorded(folder, count, seed)
+    speech = sum(stop - start for start, stop in scene.turns)
+    print(
+        f"{count} recordings, {len(scene.turns)} turns, {speech / 1000:.1f} s"
+    )
+    for name, skip in (("send", False), ("skip", True)):
+        heard = speak(scene, skip=skip)
+        billed = heard.committed / 24
+        more = (billed - speech) / len(scene.turns)
+        missed = missed_ms(scene, heard)
+        print(
+            f"{name}: {billed / 1000:.1f} s in {heard.commits} turns, {more:.0f}"
+            f" ms a turn more than speech; missed {missed:.0f} ms"
+            f" ({missed / speech:.2%})"
+        )
+
+
 def row(title: str, scenes: Iterable[Scene]) -> list[str]:
     """One line of the table."""
     total = 0.0
@@ -241,7 +321,11 @@ def row(title: str, scenes: Iterable[Scene]) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.skip_silence")
     parser.add_argument("--print-table", action="store_true")
-    table = parser.parse_args().print_table
+    parser.add_argument("--speech", type=Path, metavar="DIR")
+    parser.add_argument("--count", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    table = given.print_table
     made = groups()
     rows: list[tuple[str, Callable[[], list[Scene]]]] = [
         ("samples/call.wav", lambda: [sample_scene()]),
@@ -249,6 +333,9 @@ def main() -> int:
         ("pauses 10 s", _long_pauses),
     ]
     try:
+        if given.speech is not None:
+            print_recorded(given.speech, given.count, given.seed)
+            return 0
         if table:
             print(f"| {' | '.join(_COLUMNS)} |")
             print("|" + "---|" * len(_COLUMNS))

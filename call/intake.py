@@ -49,13 +49,16 @@ async def make_detector(config: OpenAIASRConfig) -> TurnDetector | None:
             ' Alpine Linux), or choose "none" or a model with server turn'
             " detection"
         ) from None
+    before = config.skip_before_ms
     return TurnDetector(
         config.session_settings().rate,
         threshold=min(max(chosen.threshold, 0.01), 0.99),
-        prefix_padding_ms=chosen.prefix_padding_ms,
+        prefix_padding_ms=chosen.prefix_padding_ms
+        if before is None
+        else before,
         silence_duration_ms=max(chosen.silence_duration_ms, 100),
         max_turn_ms=config.limits.max_turn_ms,
-        tail_ms=None if config.skip_before_ms is None else _TAIL_MS,
+        tail_ms=None if before is None else _TAIL_MS,
     )
 
 
@@ -225,7 +228,9 @@ class Intake:
         """Tell the client, in positions of the call."""
         start = self._start
         if isinstance(event, TurnStarted):
-            self._client.core.speech_started(start + event.onset_sample)
+            self._client.core.speech_started(
+                start + event.onset_sample, start + event.start_sample
+            )
             return
         self._client.speech_ended(
             start + event.end_of_speech_sample, start + event.end_sample

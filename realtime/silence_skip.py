@@ -18,6 +18,15 @@ class SilenceSkip:
         self.before: int | None = None
         self.saved = 0
         self._saved_to = 0
+        #: Where turns begin, by the onset of their speech.
+        self._starts: dict[int, int] = {}
+
+    def begins(self, onset: int, start: int) -> None:
+        """What belongs to the speech from ``onset`` on begins at ``start``, if
+        not later."""
+        kept = self._buffer.watermark
+        self._starts = {k: v for k, v in self._starts.items() if k >= kept}
+        self._starts[onset] = start
 
     def waits(self, session: Session) -> bool:
         """Is there no speech to send, as far as is known?"""
@@ -41,7 +50,8 @@ class SilenceSkip:
             return False
         places = [] if mark is None else [mark]
         if speech is not None:
-            places.append(speech - self.before)
+            start = self._starts.get(speech, speech)
+            places.append(min(start, speech - self.before))
         self._go_to(session, min(places))
         return True
 

@@ -237,9 +237,12 @@ class Transcription:
         feed.quiet, feed.known_to = quiet, known_to
         return not quiet and link is not None and feed.has_packet(link)
 
-    def speech_started(self, onset: int) -> None:
-        """The local detector heard speech from position ``onset`` on."""
+    def speech_started(self, onset: int, start: int | None = None) -> None:
+        """The local detector heard speech from position ``onset`` on; a soft
+        beginning of it, perhaps, from ``start`` on."""
         self._buffer.speech_started(onset)
+        if start is not None:
+            self._feed.skip.begins(onset, start)
 
     def speech_ended(self, end: int, boundary: int) -> None:
         """That speech ended at ``end``: a turn is over at ``boundary``."""

@@ -278,7 +278,7 @@ class Call(CallState):
         if self.detector is not None:
             self.detector.finalize()
         skip = owner == "local_skip"
-        self.core.detect_locally(local, 150 if skip else None)
+        self.core.detect_locally(local, 100 if skip else None)
         self.core.listened(False, None)
         self.detector = None
         if local:

@@ -59,7 +59,7 @@ class Client:
     def send_audio(self, data):
         self.audio += data
 
-    def speech_started(self, onset):
+    def speech_started(self, onset, start=None):
         self._tell("started", onset)
 
     def speech_ended(self, end, boundary):

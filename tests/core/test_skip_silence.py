@@ -41,9 +41,9 @@ def test_only_speech_and_what_surrounds_it_is_sent():
         call.finish()
         call.check()
     assert sent["local"] > 45_000
-    # Speech, 150 ms before each turn, and 100 ms behind it.
+    # Speech, 100 ms before each turn and 100 ms behind it.
     speech = 10 * WORD_SAMPLES + (3 + 5) * ms(60)
-    assert sent["local_skip"] == speech * 1000 // ms(1000) + 2 * 250
+    assert sent["local_skip"] == speech * 1000 // ms(1000) + 2 * 200
 
 
 def test_a_finalize_in_silence_is_answered_and_sends_nothing():
