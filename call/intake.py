@@ -20,7 +20,6 @@ from ..openai_asr_client import OpenAIASRClient
 from .hearing import Hearing
 from .scoring import SCORING, Scoring
 
-
 #: With `silence: skip`, of the silence behind a turn so much is sent, in ms:
 #: the model may take a soft ending for silence.
 _TAIL_MS = 100
