@@ -222,15 +222,14 @@ class OpenAIASRClient:
         how much of its audio was in turns, or was not sent."""
         core = self.core
         rate = core.settings.rate
-        late_finals, late_final_words = core.late_finals
         return {
             "reconnects": core.sessions.reconnects,
             "replayed_ms": core.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
-            "billed_ms": core.billed * 1000 // rate,
-            "saved_ms": core.saved * 1000 // rate,
-            "late_finals": late_finals,
-            "late_final_words": late_final_words,
+            "billed_ms": core.queue.billed * 1000 // rate,
+            "saved_ms": core.feed.skip.saved * 1000 // rate,
+            "late_finals": core.queue.late_finals,
+            "late_final_words": core.queue.late_final_words,
         }
 
     @property

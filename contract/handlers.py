@@ -236,7 +236,9 @@ class AsrHandlers(AsrListener):
                 LOG_CATEGORY_KEY_POINT,
             )
         await self._errors.drops.rest()
-        if call.counters["reconnects"]:
+        counters = call.counters
+        self._dump.note("counters", {"counters": counters})
+        if counters["reconnects"] or counters["saved_ms"]:
             await self._send_counters()
 
     async def _send_counters(self) -> None:

@@ -34,6 +34,7 @@ The whole call:
 
 ``audio_buffer``   the audio that is not delivered yet, and the watermark
 ``turn_bound``     where a turn ends that nobody ends
+``silence_skip``   what of the audio is not sent
 ``feed``           what is sent to the active session
 ``result_queue``   from turns to results with true times
 ``backoff``        when to try again

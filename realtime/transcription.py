@@ -46,8 +46,8 @@ _PAUSE_MS = 300
 class Transcription:
     """The state of one call, put together from its parts.
 
-    ``exchange``: the service's side.  ``sessions`` and ``progress`` are there
-    to be looked at.
+    ``exchange``: the service's side.  ``sessions``, ``progress``, ``queue`` and
+    ``feed`` are there to be looked at.
     """
 
     def __init__(
@@ -67,21 +67,21 @@ class Transcription:
             settings.sample_bytes, limit, find_speech, find_sound
         )
         caution = Caution(self._buffer, limits, settings.rate)
-        self._feed = Feed(self._buffer, settings, limits, caution)
-        self._queue = ResultQueue(self._buffer, settings)
+        self.feed = Feed(self._buffer, settings, limits, caution)
+        self.queue = ResultQueue(self._buffer, settings)
         self._finalizes = FinalizeQueue(limits.finalize_timeout_ms)
         self.sessions = Sessions(limits, protocol, rng)
         self._quiet = Quiet(
             self._buffer,
-            self._feed,
-            self._queue,
+            self.feed,
+            self.queue,
             self.sessions,
             settings.rate,
         )
         self._replay = Replay(
             self._buffer,
-            self._feed,
-            self._queue,
+            self.feed,
+            self.queue,
             self.sessions,
             self._finalizes,
             caution,
@@ -90,7 +90,7 @@ class Transcription:
         )
         self.progress = Progress(
             self._buffer,
-            self._queue,
+            self.queue,
             self.sessions,
             self._replay,
             self._quiet,
@@ -102,14 +102,14 @@ class Transcription:
             settings,
             address,
             self.sessions,
-            self._feed,
-            self._queue,
+            self.feed,
+            self.queue,
             self.progress,
         )
         self.exchange = Exchange(
             self.sessions,
-            self._feed,
-            self._queue,
+            self.feed,
+            self.queue,
             self.progress,
             self._replay,
             self._quiet,
@@ -122,7 +122,7 @@ class Transcription:
     @property
     def results(self) -> deque[Result]:
         """What to tell the user, oldest first; the reader pops."""
-        return self._queue.results
+        return self.queue.results
 
     @property
     def settings(self) -> SessionSettings:
@@ -157,23 +157,12 @@ class Transcription:
     @property
     def dropped(self) -> int:
         """Samples reported as dropped."""
-        return self._queue.dropped
+        return self.queue.dropped
 
     @property
     def late_finals(self) -> tuple[int, int]:
-        """How many early finals differed from the server's last word, and in
-        how many words."""
-        return self._queue.late_finals, self._queue.late_final_words
-
-    @property
-    def billed(self) -> int:
-        """Samples in the turns that got their last word."""
-        return self._queue.billed
-
-    @property
-    def saved(self) -> int:
-        """Samples that were left out as silence."""
-        return self._feed.skip.saved
+        """Early finals that differed from the last word, in how many words."""
+        return self.queue.late_finals, self.queue.late_final_words
 
     @property
     def replayed(self) -> int:
@@ -183,7 +172,7 @@ class Transcription:
     @property
     def speaking(self) -> bool:
         """Was something said just now, by its sound?"""
-        pause = self._queue.samples(_PAUSE_MS)
+        pause = self.queue.samples(_PAUSE_MS)
         return self._buffer.has_speech(self.received - pause, self.received)
 
     # -- from the user ----------------------------------------------------
@@ -196,7 +185,7 @@ class Transcription:
         sent = self.watermark if link is None else link.session.sent
         if self._buffer.append(data, sent):
             self.progress.lost_to_bound(sent)
-        return link is not None and self._feed.has_packet(link)
+        return link is not None and self.feed.has_packet(link)
 
     def commit(self) -> None:
         """End a turn at the audio received so far."""
@@ -215,34 +204,27 @@ class Transcription:
         """
         # What was said so far belongs to whoever listened until now: its turn
         # ends here, if it is ours to end.
-        least = self._queue.samples(MIN_COMMIT_MS)
+        least = self.queue.samples(MIN_COMMIT_MS)
         spoken = self._buffer.has_unmarked_speech(least)
         self._buffer.listen(on)
         if spoken and self.settings.turn_owner == "client":
             self.commit()
-        before = None
-        if on and skip_before_ms is not None:
-            before = self._queue.samples(skip_before_ms)
-        self._feed.skip.before = before
+        before = skip_before_ms if on else None
+        self.feed.skip.before = before and self.queue.samples(before)
 
     def listened(self, quiet: bool, known_to: int | None) -> bool:
-        """What the local detector makes of the audio so far; True when there
-        is something to send now.
-
-        ``quiet``: nothing stands out, so audio may wait for more of it.
-        ``known_to``: where a turn is open, from where on its silence may be
-        that behind it; None: no matter.
-        """
-        feed, link = self._feed, self.active
+        """The local detector's view of the audio so far, as ``feed`` keeps it;
+        True when there is something to send now."""
+        feed, link = self.feed, self.active
         feed.quiet, feed.known_to = quiet, known_to
         return not quiet and link is not None and feed.has_packet(link)
 
     def speech_started(self, onset: int, start: int | None = None) -> None:
-        """The local detector heard speech from position ``onset`` on; a soft
-        beginning of it, perhaps, from ``start`` on."""
+        """The local detector heard speech that begins at ``onset``, and that
+        may begin softly at ``start``."""
         self._buffer.speech_started(onset)
         if start is not None:
-            self._feed.skip.begins(onset, start)
+            self.feed.skip.begins(onset, start)
 
     def speech_ended(self, end: int, boundary: int) -> None:
         """That speech ended at ``end``: a turn is over at ``boundary``."""

@@ -182,7 +182,7 @@ class Watch:
             return
         session = link.session
         demand(
-            session.stuck or not core._feed.has_packet(link),
+            session.stuck or not core.feed.has_packet(link),
             "a packet waits that could go out",
         )
 

@@ -20,6 +20,8 @@ COUNTERS = {
     "reconnects",
     "replayed_ms",
     "dropped_ms",
+    "billed_ms",
+    "saved_ms",
     "late_finals",
     "late_final_words",
 }
