@@ -246,6 +246,23 @@ async def test_what_waits_may_be_speech():
     assert line.intake.quiet_to == sent // 2
 
 
+async def test_the_client_is_told_whether_anything_stands_out():
+    line = Line()
+    line.hear(bytes(100 * FRAME))
+    assert line.client.quiet
+    # Before it is known whether that is speech.
+    line.hear(CALL[110 * FRAME : 130 * FRAME])
+    assert line.scoring.asked
+    assert not line.client.quiet
+    line.scoring.answer_all()
+    line.intake.finalize()
+    line.hear(bytes(200 * FRAME))
+    line.scoring.answer_all()
+    assert line.client.quiet
+    line.intake.finalize()
+    assert not line.client.quiet
+
+
 async def test_a_finalize_waits_for_its_scores_and_keeps_its_place():
     line, order = Line(), []
     middle = 130 * FRAME

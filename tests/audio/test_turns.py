@@ -426,3 +426,78 @@ def test_wrong_settings_are_named(arguments, field):
 def test_wrong_samples_are_named():
     with pytest.raises(TypeError, match="samples: int16"):
         DetectorAtOnce(RATE).hear(np.zeros(10))
+
+
+# -- where silence is not sent ------------------------------------------------
+
+
+def tailed(**options):
+    return DetectorAtOnce(RATE, tail_ms=100, **options)
+
+
+def test_a_turn_has_so_much_of_the_silence_behind_it(call):
+    sound, places = call
+    events = tailed().hear(sound)
+    ends = [e for e in events if isinstance(e, TurnEnded)]
+    assert len(ends) == len(places)
+    for ended in ends:
+        assert ended.end_sample == ended.end_of_speech_sample + 100 * MS
+    for ended in DetectorAtOnce(RATE).hear(sound):
+        if isinstance(ended, TurnEnded):
+            assert ended.end_sample == ended.at_sample
+
+
+def test_up_to_where_a_turn_is_known_to_go(call):
+    sound, _ = call
+    detector, shown = tailed(), []
+    for at in range(0, len(sound), 10 * MS):
+        events = detector.hear(sound[at : at + 10 * MS])
+        known_to = detector.known_to
+        assert (known_to is None) is not detector.turn_open
+        for event in events:
+            if isinstance(event, TurnEnded):
+                # No more than that was to be sent.
+                assert event.end_sample == shown[-1]
+        shown.append(known_to)
+    assert {known is None for known in shown} == {True, False}
+
+
+def test_it_is_quiet_where_nothing_stands_out():
+    begin = 4000 * MS
+    sound = recorded(silence(4000), speech(2), silence(1500), hiss_db=-80)
+    detector, quiet = DetectorAtOnce(RATE), []
+    for at in range(0, len(sound), 10 * MS):
+        detector.hear(sound[at : at + 10 * MS])
+        if detector.quiet:
+            quiet.append(at + 10 * MS)
+            assert not detector.speaking
+    end = begin + len(speech(2))
+    assert max(at for at in quiet if at < end) < begin + 64 * MS
+    assert [at for at in quiet if begin - 32 * MS <= at < begin]
+    assert min(at for at in quiet if at > end) > end + 400 * MS
+    assert quiet[-1] == len(sound)
+
+
+@pytest.mark.parametrize("sound_ms", [0, 60])
+def test_a_finalize_takes_a_sound_that_may_be_a_beginning(sound_ms):
+    hiss = noise("white", RATE, 5)[: sound_ms * MS] * 0.003
+    before = [silence(1000), speech(2), silence(300)]
+    sound = recorded(*before, hiss, silence(15))
+    detector = tailed()
+    detector.hear(sound)
+    assert detector.turn_open
+    ended = detector.finalize()
+    if sound_ms:
+        assert ended.end_sample == len(sound)
+    else:
+        assert ended.end_sample == ended.end_of_speech_sample + 100 * MS
+
+
+def test_a_soft_beginning_may_hide_in_noise():
+    pieces = [silence(1000), speech(2), silence(1000)]
+    leads = []
+    for hiss_db in (-80.0, -40.0):
+        sound = recorded(*pieces, hiss_db=hiss_db)
+        [started, _] = tailed(prefix_padding_ms=100).hear(sound)
+        leads.append(started.onset_sample - started.start_sample)
+    assert leads[0] == 100 * MS < leads[1]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
+import numpy as np
 from asr_call import Call, properties, run_call, spoken, text_of
 
+from devkit.matrix.known_speech import KnownSpeechEngine, call_audio
 from devkit.server import Faults, ServerThread
 
 TURNS = [[1, 2], [3, 4], [5, 6]]
@@ -142,3 +145,29 @@ def test_usage_that_no_message_can_carry_is_left_out():
     assert vendor(call, "usage") == [
         {"type": "tokens", "input_token_details": {"audio_tokens": 5}}
     ]
+
+
+def test_audio_that_was_billed_and_saved_is_told_at_the_end(tmp_path):
+    sound = call_audio(16000)
+
+    async def script(call: Call) -> None:
+        await call.send(np.concatenate((np.zeros(4 * 16000, np.int16), sound)))
+        await call.until_finalized("end")
+
+    dump = tmp_path / "call.pcm"
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+        config = properties(
+            server.url,
+            input_audio_transcription={"model": "gpt-live-transcribe"},
+            turn_detection={"type": "local", "silence": "skip"},
+            dump=True,
+            dump_path=str(dump),
+        )
+        call = run_call(config, script)
+    assert len(call.texts) == 2
+    lines = dump.with_suffix(".jsonl").read_text("utf-8").splitlines()
+    logged = [json.loads(line) for line in lines]
+    [counts] = [e["counters"] for e in logged if e["kind"] == "counters"]
+    assert counts["reconnects"] == 0
+    assert counts["saved_ms"] > 3000
+    assert 2000 < counts["billed_ms"] < len(sound) // 16

@@ -105,6 +105,112 @@ def test_what_the_detector_passed_over_is_let_go():
     assert core.core.watermark == ms(300)
 
 
+def test_quiet_audio_waits_for_more_of_it_until_something_stands_out():
+    core = ScriptedCore(packet_ms=40)
+    core.session()
+    core.sent = []
+    assert not core.core.listened(True, None)
+    piece = SILENCE * ms(40)
+    for expected in [False] * 4 + [True]:
+        assert core.core.audio(piece) is expected
+        core.look()
+    assert core.types == [APPEND]
+    assert len(audio_of(core)) == ms(200)
+    assert not core.core.audio(piece)
+    assert core.core.listened(False, None)
+    core.look()
+    assert len(audio_of(core)) == ms(240)
+    # And from then on as before.
+    assert core.core.audio(piece)
+
+
+@pytest.mark.parametrize("what", ["finalize", "commit"])
+def test_a_wish_for_text_waits_for_no_more_audio(what):
+    core = ScriptedCore(packet_ms=40)
+    core.session()
+    core.sent = []
+    core.core.listened(True, None)
+    core.hear(WORD * 4)
+    assert core.sent == []
+    if what == "finalize":
+        core.core.finalize("f", core.now)
+    else:
+        core.core.commit()
+    core.look()
+    assert core.types == [APPEND, COMMIT]
+    assert len(audio_of(core)) == ms(120)
+
+
+def in_a_turn(core: ScriptedCore) -> None:
+    """Two seconds of silence, 300 ms of speech, then silence for 400 ms."""
+    core.hear(SILENCE * ms(2000))
+    core.core.speech_started(ms(2000))
+    core.core.listened(False, ms(2100))
+    core.hear(WORD * 10)
+    core.core.listened(False, ms(2400))
+    core.hear(SILENCE * ms(400))
+
+
+def test_silence_that_may_be_the_end_is_held_back():
+    core = listening(skip_before_ms=100)
+    in_a_turn(core)
+    begin = SILENCE * ms(100) + WORD * 10
+    assert audio_of(core) == begin + SILENCE * ms(100)
+    # It was none: what was held is sent late, but whole.
+    core.hear(WORD * 10)
+    assert core.core.listened(False, ms(3100))
+    core.look()
+    assert audio_of(core) == begin + SILENCE * ms(400) + WORD * 10
+    core.hear(SILENCE * ms(500))
+    core.core.speech_ended(ms(3000), ms(3100))
+    core.look()
+    assert commits_at(core) == [100 + 300 + 400 + 300 + 100]
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one two")
+    [final] = core.of(Final)
+    assert (final.turn.start_ms, final.turn.duration_ms) == (2000, 1000)
+    assert core.core.queue.billed == ms(1200)
+    assert core.core.feed.skip.saved == ms(1900)
+
+
+def test_a_finalize_commits_what_there_is_of_a_turn():
+    core = listening(skip_before_ms=100)
+    in_a_turn(core)
+    core.core.speech_ended(ms(2300), ms(2400))
+    core.core.finalize("f", core.now)
+    core.look()
+    assert commits_at(core) == [500]
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    assert [end.timed_out for end in core.of(FinalizeEnd)] == [False]
+    # What it had no part of is behind us.
+    assert core.core.feed.skip.saved == ms(1900 + 300)
+
+
+def test_a_replay_leaves_out_the_same():
+    core = listening(skip_before_ms=100)
+    in_a_turn(core)
+    core.core.speech_ended(ms(2300), ms(2400))
+    core.look()
+    sent, saved = audio_of(core), core.core.feed.skip.saved
+    assert saved == ms(1900)
+    core.core.exchange.closed(core.link, 1006, "reset", core.now)
+    core.wait(1)
+    core.session()
+    core.look()
+    assert audio_of(core) == sent
+    assert commits_at(core) == [500]
+    assert core.core.feed.skip.saved == saved
+
+
+def test_a_soft_beginning_is_sent_where_there_may_be_one():
+    core = listening(skip_before_ms=100)
+    core.hear(SILENCE * ms(2000))
+    core.core.speech_started(ms(2000), ms(1700))
+    core.hear(WORD * 10)
+    assert audio_of(core) == SILENCE * ms(300) + WORD * 10
+
+
 def test_nothing_is_passed_over_while_a_commit_is_open():
     core = listening()
     core.core.speech_started(0)
