@@ -480,7 +480,7 @@ def test_it_is_quiet_where_nothing_stands_out():
 
 @pytest.mark.parametrize("sound_ms", [0, 60])
 def test_a_finalize_takes_a_sound_that_may_be_a_beginning(sound_ms):
-    hiss = noise("white", RATE, 5)[: sound_ms * MS] * 0.003
+    hiss = noise("white", RATE, 5)[: sound_ms * MS] * 0.001
     before = [silence(1000), speech(2), silence(300)]
     sound = recorded(*before, hiss, silence(15))
     detector = tailed()
