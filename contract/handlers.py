@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
@@ -52,6 +52,9 @@ class AsrHandlers(AsrListener):
     _finalizes_open: int = 0
     #: The language of the interims of a turn that has no final yet.
     _shown_language: str = ""
+    #: What all results of a turn say about it, and what it was made of.
+    _facts: Mapping[str, str] = field(default_factory=dict)
+    _facts_of: tuple[str, str, int] = ("", "", -1)
 
     # -- what the client tells --------------------------------------------
 
@@ -74,7 +77,7 @@ class AsrHandlers(AsrListener):
 
     @override
     async def on_asr_delta(self, turn: TurnResult) -> None:
-        if self._language_is_open(turn):
+        if not self._shown_language and self._language_is_open(turn):
             # It would be tagged otherwise than the final, which comes as soon
             # as all is said with such a model.
             return
@@ -256,10 +259,30 @@ class AsrHandlers(AsrListener):
             language=self._language(turn),
             # A null would make the runtime drop the whole message.
             words=[],
-            metadata={"asr_info": self._redactor.value(_asr_info(turn))},
+            metadata={"asr_info": self._asr_info(turn)},
         )
         await self._base.send_asr_result(result)
-        self._dump.note("result", {"result": result.model_dump()})
+        if self._dump.dumper is not None:
+            self._dump.note("result", {"result": result.model_dump()})
+
+    def _asr_info(self, turn: TurnResult) -> dict[str, Any]:
+        known = turn.model, turn.item_id, self._redactor.lessons
+        if known != self._facts_of:
+            # Looked through for secrets once a turn, unless there are more.
+            facts = {
+                "vendor": VENDOR,
+                "model": turn.model,
+                "item_id": turn.item_id,
+            }
+            self._facts = self._redactor.value(facts)
+            self._facts_of = known
+        info: dict[str, Any] = dict(self._facts)
+        certainty = confidence(turn.logprobs)
+        if certainty is not None:
+            info |= self._redactor.value({"confidence": certainty})
+        if turn.early:
+            info["early"] = True
+        return info
 
     def _language(self, turn: TurnResult) -> str:
         """All results of a turn have the language of its first one."""
@@ -288,17 +311,3 @@ async def call_newer_base(base: object, name: str, **details: Any) -> None:
     method: Callable[..., Awaitable[None]] | None = getattr(base, name, None)
     if callable(method):
         await method(**details)
-
-
-def _asr_info(turn: TurnResult) -> dict[str, Any]:
-    info: dict[str, Any] = {
-        "vendor": VENDOR,
-        "model": turn.model,
-        "item_id": turn.item_id,
-    }
-    certainty = confidence(turn.logprobs)
-    if certainty is not None:
-        info["confidence"] = certainty
-    if turn.early:
-        info["early"] = True
-    return info

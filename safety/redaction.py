@@ -71,6 +71,9 @@ class Redactor:
     """Replaces secrets with ``***``; safe to use from several threads."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
+        #: Grows with what is known: what was looked through before that may
+        #: hold a secret.
+        self.lessons = 0
         self._secrets: set[str] = set()
         self._heard: dict[str, _Pieces] = {}
         self._heard_count = 0
@@ -84,6 +87,7 @@ class Redactor:
         new = {s for s in secrets if len(s) >= _SHORTEST} - self._secrets
         self._secrets |= new
         _add(self._pieces, map(_pieces, new))
+        self.lessons += 1
 
     def overhear(self, message: bytes | str) -> None:
         """Learn the ephemeral secrets in a message of the server."""
@@ -110,6 +114,7 @@ class Redactor:
             del self._heard[next(iter(self._heard))]
         self._heard_pieces = {}
         _add(self._heard_pieces, self._heard.values())
+        self.lessons += 1
 
     def text(self, text: str) -> str:
         """``text`` without secrets, nor anything that looks like a key."""
@@ -117,6 +122,9 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """``text`` without the secrets that are known: for what people said."""
+        if len(text) < _SHORTEST:
+            # No escape means more than it has characters.
+            return text
         hidden = [span for view in views(text) for span in self._hidden(view)]
         if not hidden:
             return text
