@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
@@ -52,9 +53,6 @@ class AsrHandlers(AsrListener):
     _finalizes_open: int = 0
     #: The language of the interims of a turn that has no final yet.
     _shown_language: str = ""
-    #: What all results of a turn say about it, and what it was made of.
-    _facts: Mapping[str, str] = field(default_factory=dict)
-    _facts_of: tuple[str, str, int] = ("", "", -1)
 
     # -- what the client tells --------------------------------------------
 
@@ -96,7 +94,10 @@ class AsrHandlers(AsrListener):
             self._shown_language = ""
         else:
             self._end_without_text()
-        await self._send_usage(turn.usage)
+        if turn.usage:
+            # What others have said at the same moment comes first.
+            await asyncio.sleep(0)
+            await self._send_usage(turn.usage)
 
     async def _send_usage(self, usage: Mapping[str, Any]) -> None:
         if usage:
@@ -259,30 +260,11 @@ class AsrHandlers(AsrListener):
             language=self._language(turn),
             # A null would make the runtime drop the whole message.
             words=[],
-            metadata={"asr_info": self._asr_info(turn)},
+            metadata={"asr_info": self._redactor.value(_asr_info(turn))},
         )
         await self._base.send_asr_result(result)
         if self._dump.dumper is not None:
             self._dump.note("result", {"result": result.model_dump()})
-
-    def _asr_info(self, turn: TurnResult) -> dict[str, Any]:
-        known = turn.model, turn.item_id, self._redactor.lessons
-        if known != self._facts_of:
-            # Looked through for secrets once a turn, unless there are more.
-            facts = {
-                "vendor": VENDOR,
-                "model": turn.model,
-                "item_id": turn.item_id,
-            }
-            self._facts = self._redactor.value(facts)
-            self._facts_of = known
-        info: dict[str, Any] = dict(self._facts)
-        certainty = confidence(turn.logprobs)
-        if certainty is not None:
-            info |= self._redactor.value({"confidence": certainty})
-        if turn.early:
-            info["early"] = True
-        return info
 
     def _language(self, turn: TurnResult) -> str:
         """All results of a turn have the language of its first one."""
@@ -311,3 +293,17 @@ async def call_newer_base(base: object, name: str, **details: Any) -> None:
     method: Callable[..., Awaitable[None]] | None = getattr(base, name, None)
     if callable(method):
         await method(**details)
+
+
+def _asr_info(turn: TurnResult) -> dict[str, Any]:
+    info: dict[str, Any] = {
+        "vendor": VENDOR,
+        "model": turn.model,
+        "item_id": turn.item_id,
+    }
+    certainty = confidence(turn.logprobs)
+    if certainty is not None:
+        info["confidence"] = certainty
+    if turn.early:
+        info["early"] = True
+    return info
