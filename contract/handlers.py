@@ -260,11 +260,25 @@ class AsrHandlers(AsrListener):
             language=self._language(turn),
             # A null would make the runtime drop the whole message.
             words=[],
-            metadata={"asr_info": self._redactor.value(_asr_info(turn))},
+            metadata={"asr_info": self._asr_info(turn)},
         )
         await self._base.send_asr_result(result)
         if self._dump.dumper is not None:
             self._dump.note("result", {"result": result.model_dump()})
+
+    def _asr_info(self, turn: TurnResult) -> dict[str, Any]:
+        redactor = self._redactor
+        info: dict[str, Any] = {
+            "vendor": VENDOR,
+            "model": redactor.text(turn.model),
+            "item_id": redactor.identifier(turn.item_id),
+        }
+        certainty = confidence(turn.logprobs)
+        if certainty is not None:
+            info["confidence"] = redactor.value(certainty)
+        if turn.early:
+            info["early"] = True
+        return info
 
     def _language(self, turn: TurnResult) -> str:
         """All results of a turn have the language of its first one."""
@@ -293,17 +307,3 @@ async def call_newer_base(base: object, name: str, **details: Any) -> None:
     method: Callable[..., Awaitable[None]] | None = getattr(base, name, None)
     if callable(method):
         await method(**details)
-
-
-def _asr_info(turn: TurnResult) -> dict[str, Any]:
-    info: dict[str, Any] = {
-        "vendor": VENDOR,
-        "model": turn.model,
-        "item_id": turn.item_id,
-    }
-    certainty = confidence(turn.logprobs)
-    if certainty is not None:
-        info["confidence"] = certainty
-    if turn.early:
-        info["early"] = True
-    return info
