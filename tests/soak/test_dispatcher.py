@@ -110,3 +110,19 @@ async def test_one_that_fails_is_told_and_the_rest_follows():
     made.hand_over()
     assert listener.heard == ["two", "internal"]
     await made.finish(5)
+
+
+async def test_a_listener_that_hangs_is_cancelled_at_the_end():
+    class Hanging(Listener):
+        async def on_asr_delta(self, turn: TurnResult) -> None:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                self.heard.append("cancelled")
+                raise
+
+    listener = Hanging()
+    made = dispatcher(deque([interim("one")]), listener)
+    made.hand_over()
+    await made.finish(0.01)
+    assert listener.heard == ["cancelled"]
