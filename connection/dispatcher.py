@@ -127,7 +127,7 @@ class Dispatcher:
             self._task.cancel()
 
     async def _run(self) -> None:
-        while self._more_to_come or self._results:
+        while self._more_to_come or self._results or self._begun:
             try:
                 await self._results_ready.wait()
                 self._results_ready.clear()
