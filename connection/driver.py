@@ -63,7 +63,7 @@ class Driver:
         self._timer: asyncio.TimerHandle | None = None
         #: From a message until `obey` after it; and was an interim handed over
         #: in between?
-        self._obeys_soon = False
+        self._soon: asyncio.Handle | None = None
         self._gave_interim = False
 
     def start(self) -> None:
@@ -145,6 +145,9 @@ class Driver:
 
     def obey(self) -> None:
         """After any input to the core: do what it asks for."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         try:
             self._do_what_it_asks()
         except Exception as error:
@@ -168,19 +171,15 @@ class Driver:
         has come; so do further interims, which give way to the last one.
         """
         self.exchange.receive(link, message, at)
-        if not self._obeys_soon:
-            self._obeys_soon, self._gave_interim = True, False
-            asyncio.get_running_loop().call_soon(self._obey_after_message)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self.obey)
+            self._gave_interim = False
         results = self._core.results
         if results:
             is_interim = isinstance(results[-1], Interim)
             if not (is_interim and self._gave_interim):
                 self._gave_interim = is_interim
                 self._dispatcher.hand_over()
-
-    def _obey_after_message(self) -> None:
-        self._obeys_soon = False
-        self.obey()
 
     def schedule(self) -> None:
         """Have results handed over, and `tick` called when it is due."""
