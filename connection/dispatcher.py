@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from asyncio.tasks import _enter_task, _leave_task
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from typing import Any
 
 from typing_extensions import assert_never
 
@@ -53,6 +55,9 @@ class Dispatcher:
         self._results_ready = asyncio.Event()
         self._more_to_come = True
         self._task: asyncio.Task[None] | None = None
+        self._is_at_it = False
+        #: What `hand_over` left to the task.
+        self._begun: _Begun | None = None
 
     def start(self) -> None:
         """Begin to hand over, in a task of its own, until `finish`."""
@@ -66,6 +71,28 @@ class Dispatcher:
     def wake(self) -> None:
         """There may be results."""
         self._results_ready.set()
+
+    def hand_over(self) -> None:
+        """Hand over what there is here and now; for a task of the same loop.
+
+        It counts as the work of the dispatcher's own task, which goes on where
+        the listener waits for something.
+        """
+        task, caller = self._task, asyncio.current_task()
+        if task is None or task.done() or self._is_at_it:
+            return
+        loop = asyncio.get_running_loop()
+        assert caller is not None
+        _leave_task(loop, caller)
+        _enter_task(loop, task)
+        try:
+            begun = _Begun(self._deliver_all())
+        finally:
+            _leave_task(loop, task)
+            _enter_task(loop, caller)
+        if not begun.over:
+            self._begun = begun
+            self.wake()
 
     def fault_of(
         self, error: BaseException, where: str = "internal error"
@@ -100,10 +127,13 @@ class Dispatcher:
             self._task.cancel()
 
     async def _run(self) -> None:
-        while self._more_to_come or self._results:
+        while self._more_to_come or self._results or self._begun:
             try:
                 await self._results_ready.wait()
                 self._results_ready.clear()
+                begun, self._begun = self._begun, None
+                if begun is not None:
+                    await begun
                 await self._deliver_all()
             except Exception as error:
                 self.tell(error)
@@ -111,14 +141,18 @@ class Dispatcher:
 
     async def _deliver_all(self) -> None:
         results = self._results
-        while results:
-            result = results.popleft()
-            try:
-                await self._deliver(result)
-            except Exception as error:
-                fault = self.fault_of(error, "listener failed")
-                if not isinstance(result, InternalFault):
-                    results.append(InternalFault(fault))
+        self._is_at_it = True
+        try:
+            while results:
+                result = results.popleft()
+                try:
+                    await self._deliver(result)
+                except Exception as error:
+                    fault = self.fault_of(error, "listener failed")
+                    if not isinstance(result, InternalFault):
+                        results.append(InternalFault(fault))
+        finally:
+            self._is_at_it = False
 
     async def _deliver(self, result: Result) -> None:
         listener = self._listener
@@ -145,3 +179,37 @@ class Dispatcher:
                 await listener.on_asr_client_error(result)
             case _:
                 assert_never(result)
+
+
+class _Begun:
+    """A coroutine that was run up to where it waits first; who awaits this
+    runs the rest.  ``over``: there is none."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        self.over = False
+        self._coroutine = coroutine
+        self._waits_for: Any = None
+        self._error: BaseException | None = None
+        try:
+            self._waits_for = coroutine.send(None)
+        except StopIteration:
+            self.over = True
+        except BaseException as error:
+            # Such as a `CancelledError`, which is none of the caller's.
+            self._error = error
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        if self._error is not None:
+            raise self._error
+        step, waits_for = self._coroutine.send, self._waits_for
+        while True:
+            try:
+                answer = yield waits_for
+            except BaseException as error:
+                step, answer = self._coroutine.throw, error
+            else:
+                step = self._coroutine.send
+            try:
+                waits_for = step(answer)
+            except StopIteration:
+                return

@@ -12,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 
 from ..realtime.faults import NO_CLOSE_FRAME, Fault
 from ..realtime.link import Link
+from ..realtime.results import Interim
 from ..realtime.transcription import Transcription
 from .dialer import CLOSE_S, Connection, Dialer
 from .dispatcher import AFTER_FAULT_S, Dispatcher
@@ -60,6 +61,10 @@ class Driver:
         #: Whatever runs for this call, but the dispatcher.
         self.tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
+        #: From a message until `obey` after it; and was an interim handed over
+        #: in between?
+        self._soon: asyncio.Handle | None = None
+        self._gave_interim = False
 
     def start(self) -> None:
         """Begin to connect."""
@@ -140,6 +145,9 @@ class Driver:
 
     def obey(self) -> None:
         """After any input to the core: do what it asks for."""
+        if self._soon is not None:
+            self._soon.cancel()
+            self._soon = None
         try:
             self._do_what_it_asks()
         except Exception as error:
@@ -151,8 +159,27 @@ class Driver:
                 settings = attempt.address
                 assert isinstance(settings, ClientSettings)
                 self.spawn(self._connect(settings))
-            self.wake_wires()
+            for wire in self.wires:
+                wire.feed()
         self.schedule()
+
+    def receive(self, link: Link, message: bytes, at: float) -> None:
+        """Take a message of the service; raises what the core raises at it.
+
+        What it says to the user is handed over here and now.  What else
+        follows from it, such as timers, waits until every call has read what
+        has come; so do further interims, which give way to the last one.
+        """
+        self.exchange.receive(link, message, at)
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self.obey)
+            self._gave_interim = False
+        results = self._core.results
+        if results:
+            is_interim = isinstance(results[-1], Interim)
+            if not (is_interim and self._gave_interim):
+                self._gave_interim = is_interim
+                self._dispatcher.hand_over()
 
     def schedule(self) -> None:
         """Have results handed over, and `tick` called when it is due."""
@@ -232,6 +259,9 @@ class Wire:
         self._driver = driver
         self._woken = asyncio.Event()
         self._hanging_up = False
+        #: Does the writer wait, and what is it to send first?
+        self._is_idle = False
+        self._first: bytes | None = None
 
     async def serve(self) -> tuple[int, str]:
         """Carry messages until the connection ends; its code and reason.
@@ -248,14 +278,21 @@ class Wire:
         return code, reason
 
     def wake(self) -> None:
-        """The core may have something to send, or want the connection
-        closed."""
+        """The core has something to send."""
+        self._woken.set()
+
+    def feed(self) -> None:
+        """The core may have something to send, or want the connection closed;
+        where it has nothing the writer is not woken."""
         if self.link.must_close and not self._hanging_up:
             self._hanging_up = True
             # Before the next attempt, which does not wait for the CLOSE.
             self._judge()
             self._driver.spawn(self.hang_up())
-        self._woken.set()
+        if self._is_idle and not self._woken.is_set():
+            self._first = self._driver.exchange.next_message(self.link, now())
+            if self._first is not None or self.link.wants_ping:
+                self._woken.set()
 
     def _judge(self) -> None:
         """Where no session came of it another address may do better."""
@@ -281,8 +318,7 @@ class Wire:
                 self._driver.trace.message("received", self.number, message)
                 if message.count(b"[") + message.count(b"{") > _MOST_LISTS:
                     message = _NO_EVENT
-                self._driver.exchange.receive(self.link, message, begin)
-                self._driver.obey()
+                self._driver.receive(self.link, message, begin)
                 busy_s += now() - begin
                 if busy_s > _READS_FOR_S:
                     # In a flood `recv` does not wait, and the loop is shared.
@@ -295,7 +331,9 @@ class Wire:
         link = self.link
         with contextlib.suppress(ConnectionClosed):
             while True:
-                message = self._driver.exchange.next_message(link, now())
+                message, self._first = self._first, None
+                if message is None:
+                    message = self._driver.exchange.next_message(link, now())
                 if message is None or link.wants_ping:
                     self._driver.schedule()
                 if message is not None:
@@ -306,7 +344,9 @@ class Wire:
                     pong = await self.socket.ping()
                     self._driver.spawn(self._await_pong(pong))
                 elif message is None:
+                    self._is_idle = True
                     await self._woken.wait()
+                    self._is_idle = False
                     self._woken.clear()
 
     async def _await_pong(self, pong: Awaitable[float]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ class AsrHandlers(AsrListener):
 
     @override
     async def on_asr_delta(self, turn: TurnResult) -> None:
-        if self._language_is_open(turn):
+        if not self._shown_language and self._language_is_open(turn):
             # It would be tagged otherwise than the final, which comes as soon
             # as all is said with such a model.
             return
@@ -93,7 +94,10 @@ class AsrHandlers(AsrListener):
             self._shown_language = ""
         else:
             self._end_without_text()
-        await self._send_usage(turn.usage)
+        if turn.usage:
+            # What others have said at the same moment comes first.
+            await asyncio.sleep(0)
+            await self._send_usage(turn.usage)
 
     async def _send_usage(self, usage: Mapping[str, Any]) -> None:
         if usage:
@@ -258,10 +262,25 @@ class AsrHandlers(AsrListener):
             language=self._language(turn),
             # A null would make the runtime drop the whole message.
             words=[],
-            metadata={"asr_info": self._redactor.value(_asr_info(turn))},
+            metadata={"asr_info": self._asr_info(turn)},
         )
         await self._base.send_asr_result(result)
-        self._dump.note("result", {"result": result.model_dump()})
+        if self._dump.dumper is not None:
+            self._dump.note("result", {"result": result.model_dump()})
+
+    def _asr_info(self, turn: TurnResult) -> dict[str, Any]:
+        redactor = self._redactor
+        info: dict[str, Any] = {
+            "vendor": VENDOR,
+            "model": redactor.text(turn.model),
+            "item_id": redactor.identifier(turn.item_id),
+        }
+        certainty = confidence(turn.logprobs)
+        if certainty is not None:
+            info["confidence"] = redactor.value(certainty)
+        if turn.early:
+            info["early"] = True
+        return info
 
     def _language(self, turn: TurnResult) -> str:
         """All results of a turn have the language of its first one."""
@@ -290,17 +309,3 @@ async def call_newer_base(base: object, name: str, **details: Any) -> None:
     method: Callable[..., Awaitable[None]] | None = getattr(base, name, None)
     if callable(method):
         await method(**details)
-
-
-def _asr_info(turn: TurnResult) -> dict[str, Any]:
-    info: dict[str, Any] = {
-        "vendor": VENDOR,
-        "model": turn.model,
-        "item_id": turn.item_id,
-    }
-    certainty = confidence(turn.logprobs)
-    if certainty is not None:
-        info["confidence"] = certainty
-    if turn.early:
-        info["early"] = True
-    return info

@@ -35,6 +35,9 @@ _PUBLIC = "\n".join((*MODEL_NAMES, "transcription", "application/json"))
 #: characters) are not looked at: a flood must not cost memory or time.
 _MOST_HEARD, _MOST_KEPT = 200, 8
 _LONGEST_HEARD, _LONGEST_MESSAGE = 256, 65_536
+#: Names, ids and words come again and again: so many are remembered, with what
+#: is shown of them, and none that is longer (in characters).
+_MOST_SEEN, _LONGEST_SEEN = 256, 64
 
 #: A word of English, where a scheme of authentication has its secret.
 _WORD = r"(?!(?-i:[A-Z]?[a-z]{1,20}|[A-Z]{2,20})[^\w+/=~-]*(?:\s|$))"
@@ -77,6 +80,8 @@ class Redactor:
         #: By length: lower-case pieces whose occurrence is a secret's.
         self._pieces: _Pieces = {}
         self._heard_pieces: _Pieces = {}
+        #: What `identifier` made of short texts, by what is known now.
+        self._seen: dict[str, str] = {}
         self.learn(secrets)
 
     def learn(self, secrets: Iterable[str]) -> None:
@@ -84,6 +89,7 @@ class Redactor:
         new = {s for s in secrets if len(s) >= _SHORTEST} - self._secrets
         self._secrets |= new
         _add(self._pieces, map(_pieces, new))
+        self._seen = {}
 
     def overhear(self, message: bytes | str) -> None:
         """Learn the ephemeral secrets in a message of the server."""
@@ -110,6 +116,7 @@ class Redactor:
             del self._heard[next(iter(self._heard))]
         self._heard_pieces = {}
         _add(self._heard_pieces, self._heard.values())
+        self._seen = {}
 
     def text(self, text: str) -> str:
         """``text`` without secrets, nor anything that looks like a key."""
@@ -117,6 +124,9 @@ class Redactor:
 
     def known(self, text: str) -> str:
         """``text`` without the secrets that are known: for what people said."""
+        if len(text) < _SHORTEST:
+            # No escape means more than it has characters.
+            return text
         hidden = [span for view in views(text) for span in self._hidden(view)]
         if not hidden:
             return text
@@ -142,7 +152,16 @@ class Redactor:
 
     def identifier(self, text: str) -> str:
         """`text` for an id, which may consist of hexadecimal digits."""
-        return _KEYS.sub(_masked, self.known(text))
+        # Another thread may learn meanwhile, and begin another one.
+        seen = self._seen
+        shown = seen.get(text)
+        if shown is None:
+            shown = _KEYS.sub(_masked, self.known(text))
+            if len(text) <= _LONGEST_SEEN:
+                if len(seen) >= _MOST_SEEN:
+                    seen.clear()
+                seen[text] = shown
+        return shown
 
     def value(self, value: Any, name: str = "", said: bool = False) -> Any:
         """A value as JSON has it, without secrets, names of fields included.

@@ -387,6 +387,16 @@ def test_the_latest_secret_of_a_server_is_hidden():
     assert redactor.text("session.created") == "session.created"
 
 
+def test_what_was_shown_before_is_hidden_once_it_is_known():
+    redactor = Redactor()
+    fields = {"item_id": "item-of-a-secret", "model": "a-model-of-theirs"}
+    assert redactor.value(fields) == fields
+    redactor.learn(["item-of-a-secret"])
+    assert redactor.value(fields) == {**fields, "item_id": "***"}
+    redactor.overhear(b'{"client_secret": {"value": "a-model-of-theirs"}}')
+    assert redactor.value(fields) == {"item_id": "***", "model": "***"}
+
+
 def test_secrets_are_hidden_while_others_are_learned():
     redactor = Redactor(["first-secret"])
     redactor.learn(["second-secret", "short"])
