@@ -73,7 +73,8 @@ class IncomingFrames:
             known = json.dumps(base.metadata or {})
             frame.set_property_from_json("metadata", known)
             return
-        if metadata.pop("asr_info", None) is not None:
+        if "asr_info" in metadata:
+            del metadata["asr_info"]
             # It would replace the result's own, or make TEN refuse it.
             frame.set_property_from_json("metadata", json.dumps(metadata))
         else:

@@ -201,6 +201,20 @@ async def test_odd_metadata_does_not_cost_the_frame(metadata):
     assert extension.audio_frames_queue.qsize() == 1
 
 
+@pytest.mark.parametrize("info", ["null", "5", '"x"', "[]", '{"model": 1}'])
+async def test_a_frame_brings_no_facts_of_a_result(info):
+    """They would take the place of the result's own, or cost it."""
+    extension = OpenAIASRExtension("asr")
+    frame = AudioFrame.create("pcm_frame")
+    frame.alloc_buf(320)
+    text = f'{{"asr_info": {info}, "note": "a"}}'
+    frame.set_property_from_json("metadata", text)
+    await extension.on_audio_frame(None, frame)
+    text, error = frame.get_property_to_json("metadata")
+    assert error is None
+    assert json.loads(text) == {"note": "a"}
+
+
 DATA = [
     ("asr_finalize", "{}"),
     ("asr_finalize", '{"finalize_id": 7}'),
