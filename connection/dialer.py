@@ -85,6 +85,7 @@ class Connection(ClientConnection):
     in them.  ``attempt``: how it came about."""
 
     _answered = 0
+    _broken = False
     _idle = 0
     _idle_since = 0.0
 
@@ -128,6 +129,11 @@ class Connection(ClientConnection):
                 self.transport.abort()
                 return
         super().data_received(data)
+        if self.protocol.parser_exc is not None and not self._broken:
+            # Else it is read, and what it says thrown away, until the peer
+            # ends it.
+            self._broken = True
+            self.loop.call_later(CLOSE_S, self.transport.abort)
 
     def _final(self, data: bytes) -> bytes:
         """Without answers of the class 1xx, of which `websockets` takes the

@@ -13,6 +13,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 )
 from test_client_stop import HANG_S, Calling, nothing_left
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.utils import accept_key
 
 from devkit.guard import hang_guard
 
@@ -164,6 +165,47 @@ async def test_a_flood_of_frames_with_nothing_in_them_costs_the_connection(
         await call.until(lambda: connections > 1)
         await call.stop()
     assert losses[0] == "the server broke the rules of WebSocket"
+
+
+@pytest.mark.parametrize(
+    "piece", [b"\x89\x00" * 50_000, b'\x81\x0d{"type":"\xff\xfe"}']
+)
+async def test_a_peer_that_broke_the_rules_is_not_read_on(piece):
+    """However long it sends, and however late it would be missed."""
+    ended = 0
+
+    async def handle(reader: Reader, writer: Writer) -> None:
+        nonlocal ended
+        request = await reader.readuntil(b"\r\n\r\n")
+        key = request.lower().split(b"sec-websocket-key: ")[1].split(b"\r")[0]
+        place = request.lower().index(key)
+        accept = accept_key(request[place : place + len(key)].decode())
+        writer.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+            b"Connection: Upgrade\r\nSec-WebSocket-Accept: "
+            + accept.encode()
+            + b"\r\n\r\n"
+        )
+        try:
+            while True:
+                writer.write(piece)
+                await writer.drain()
+        except ConnectionError:
+            ended += 1
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with nothing_left(), server:
+        port = server.sockets[0].getsockname()[1]
+        call = Calling(
+            f"ws://127.0.0.1:{port}/v1",
+            pong_timeout_ms=600_000,
+            session_timeout_ms=600_000,
+        )
+        await call.client.start()
+        await call.until(lambda: ended > 2)
+        await call.stop()
 
 
 async def test_a_flood_of_messages_leaves_the_loop_to_others():
