@@ -4,8 +4,7 @@ expects, and how sure the service is."""
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from ..service.languages import names_language_of, parse_tag, service_code
 
@@ -19,8 +18,6 @@ _REGIONS = (
 )
 _TAGS = {tag[:2]: tag for tag in _REGIONS.split()}
 _TAGS |= {"cmn": "zh-CN", "yue": "zh-HK"}
-#: Probabilities below this are 0; integers beyond it are no floats.
-_IMPOSSIBLE = -1e6
 
 
 def language_tag(text: str) -> str:
@@ -54,20 +51,9 @@ def result_tag(
     return language_tag(next(iter(configured), DEFAULT_TAG))
 
 
-def confidence(logprobs: Sequence[Mapping[str, Any]]) -> float | None:
-    """The geometric mean of the tokens' probabilities, from 0 to 1.
-
-    ``logprobs`` are the entries ``{token, logprob}`` that the service sends
-    where ``include`` asks for them; None where there are none.
-    """
-    values = []
-    for entry in logprobs:
-        value = entry.get("logprob")
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            continue
-        value = min(max(value, _IMPOSSIBLE), 0)
-        if not math.isnan(value):
-            values.append(float(value))
-    if not values:
+def confidence(logprobs: Sequence[float]) -> float | None:
+    """The geometric mean of the tokens' probabilities, from 0 to 1; None where
+    none are known.  ``logprobs`` are their logarithms."""
+    if not logprobs:
         return None
-    return round(math.exp(math.fsum(values) / len(values)), 4)
+    return round(math.exp(math.fsum(logprobs) / len(logprobs)), 4)

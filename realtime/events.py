@@ -8,6 +8,7 @@ nothing here raises on odd content.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -28,9 +29,10 @@ _WORD = re.compile(r"[\w.:/\[\]-]+", re.ASCII)
 #: RFC 5646, 4.4.1: no tag in use needs more; some write ``en_US``.
 MAX_LANGUAGE = 35
 _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
-#: Tokens of a turn whose probability is kept, and the length of one.
+#: Tokens of a turn whose probability is kept.
 MAX_TOKENS = 10_000
-_MAX_TOKEN = 100
+#: Probabilities below this are 0; integers beyond it are no floats.
+_LEAST_LOGPROB = -1e6
 #: ``usage``: entries of one object, levels of objects.
 _MAX_COUNTS = 32
 _COUNT_LEVELS = 3
@@ -82,15 +84,16 @@ class ServerEvent:
             return []
         return [entry for entry in value if isinstance(entry, dict)]
 
-    def logprobs(self) -> list[Mapping[str, Any]]:
-        """The tokens and their logarithmic probabilities."""
-        found: list[Mapping[str, Any]] = []
+    def logprobs(self) -> list[float]:
+        """The logarithmic probabilities of the tokens, 0 and less."""
+        found = []
         for entry in self.objects("logprobs")[:MAX_TOKENS]:
-            value, token = entry.get("logprob"), entry.get("token")
+            value = entry.get("logprob")
             if isinstance(value, (int, float)) and not isinstance(value, bool):
-                text = token if isinstance(token, str) else ""
-                kept = {"token": text[:_MAX_TOKEN], "logprob": value}
-                found.append(kept)
+                # Some integers are too large for a float.
+                value = float(min(max(value, _LEAST_LOGPROB), 0))
+                if not math.isnan(value):
+                    found.append(value)
         return found
 
     def counts(self, name: str) -> Mapping[str, Any]:

@@ -31,8 +31,9 @@ class TurnResult:
     ``text`` is the whole text of the turn, not the last piece.  ``model``
     wrote it.  ``languages``
     are the codes that the server reported, ``hints`` those that it was told
-    to expect.  ``usage`` and ``logprobs`` are as
-    the server sent them.  ``early``: it is for good because the time was up.
+    to expect.  ``usage`` is as the server sent it; ``logprobs`` are the
+    logarithmic probabilities of the tokens, where ``include`` asked for them.
+    ``early``: it is for good because the time was up.
     """
 
     item_id: str
@@ -43,7 +44,7 @@ class TurnResult:
     languages: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
-    logprobs: Sequence[Mapping[str, Any]] = ()
+    logprobs: Sequence[float] = ()
     early: bool = False
 
 

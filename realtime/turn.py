@@ -74,7 +74,7 @@ class Turn:
     failed_at: float = 0.0
     languages: tuple[str, ...] = ()
     usage: Mapping[str, Any] = field(default_factory=dict)
-    logprobs: list[Mapping[str, Any]] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
     start: int | None = None
     said: str | None = None
     _machine: Machine[TurnState] = field(

@@ -337,7 +337,7 @@ def test_what_only_a_result_needs_is_not_kept():
     core.wait(BOUND)
     core.transcribed("delta", "a", delta=" two", logprobs=[token])
     [final] = core.of(Final)
-    assert final.turn.logprobs == [token]
+    assert final.turn.logprobs == [token["logprob"]]
     turn = core.link.session.turns.finished["a"]
     assert turn is not None
     assert turn.logprobs == []
