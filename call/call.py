@@ -205,6 +205,8 @@ class Call:
             await tls_context(config.ca_file)
         listens_anew = config.turn_detection_changed(old)
         detector = await make_detector(config) if listens_anew else None
+        # What was said before is heard by what held then.
+        await self._intake.settled()
         change = asyncio.ensure_future(
             self._client.change(client_settings(config), within_s)
         )
