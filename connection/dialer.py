@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
-from websockets.exceptions import ProtocolError
+from websockets.exceptions import InvalidMessage, ProtocolError
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
@@ -109,6 +109,14 @@ class Connection(ClientConnection):
             if self._idle > _MOST_IDLE:
                 raise ProtocolError("too many frames with nothing in them")
         self._take_frame(frame)
+
+    async def handshake(self, *headers: Any, **more: Any) -> None:
+        try:
+            await super().handshake(*headers, **more)
+        except AssertionError as error:
+            # By its own word `websockets` has not begun to close; but a peer
+            # that spoke before the request went out has broken it already.
+            raise InvalidMessage("no HTTP response was received") from error
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.attempt.step = Step.HTTP

@@ -218,6 +218,14 @@ class Demands:
             return any(silent_s)
         return is_no_speech(silent_s)
 
+    def is_rest(self, word: int, samples: int) -> bool:
+        """Is so much of a word that was cut no reason to doubt a session that
+        is silent about it?  The sound counts ten times its length."""
+        ears = [connection.ears for connection in self._call.connections]
+        silent = any(e.silent_for(word, self._call.now) for e in ears)
+        silent = silent or any(self._troubles.silent_about[word])
+        return silent and 10 * samples < ms(150)
+
     def _check_told(self, connection: SimConnection, at: float) -> None:
         since = connection.ears.numb_at or 0.0
         heard = connection.ears.numb_words or connection.ears.words

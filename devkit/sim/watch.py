@@ -448,7 +448,11 @@ class Watch:
         """A word of which so much was accepted is held no more."""
         let_go = False
         if self._hole(word, start, accepted):
-            let_go = self.demands.excused(word)
+            known = self._cover.get(word, [])
+            missing = accepted - sum(p.stop - p.start for p in known)
+            let_go = self.demands.excused(word) or (
+                bool(known) and self.demands.is_rest(word, missing)
+            )
             self.demands.let_go += let_go
         demand(
             let_go or not self._hole(word, start, accepted),

@@ -80,7 +80,7 @@ def test_mono_of_another_layout_drops_the_odd_byte(server, before, after):
     )
 
 
-@pytest.mark.parametrize("layout", [0, 7, -1])
+@pytest.mark.parametrize("layout", [0, 7, 2**32 - 1])
 def test_an_unknown_layout_is_told_once_and_taken_for_interleaved(
     server, layout
 ):
