@@ -370,8 +370,8 @@ def test_all_that_a_final_tells():
     assert turn.usage == {"tokens": 3}
     assert turn.languages == ("de", *["en"] * 6)
     assert turn.hints == ("de", "en")
-    assert turn.logprobs == [token, token]
-    assert core.of(Interim)[-1].turn.logprobs == [token, token]
+    assert turn.logprobs == [-0.5, -0.5]
+    assert core.of(Interim)[-1].turn.logprobs == [-0.5, -0.5]
 
 
 def test_the_logprobs_of_a_turn_are_bounded():
@@ -397,7 +397,7 @@ def test_tokens_of_the_last_word_replace_those_before():
     core.transcribed("delta", "a", delta="o", logprobs=[early])
     core.transcribed("completed", "a", transcript="", logprobs=[last])
     [final] = core.of(Final)
-    assert (final.turn.text, final.turn.logprobs) == ("", [last])
+    assert (final.turn.text, final.turn.logprobs) == ("", [-0.25])
 
 
 def test_a_turn_that_fails_for_a_lasting_reason_is_sent_again_once():

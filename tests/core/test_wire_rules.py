@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 
 import pytest
 from hypothesis import given
@@ -123,17 +124,16 @@ def test_objects_are_objects():
 
 
 def test_tokens_with_their_probability():
-    entries = [
+    entries: list[object] = [
         {"token": "a" * 101, "logprob": -0.5, "bytes": [1]},
         {"token": 7, "logprob": -1},
         {"token": "b", "logprob": True},
         {"token": "c", "logprob": "x"},
         "d",
     ]
-    assert ServerEvent({"logprobs": entries}).logprobs() == [
-        {"token": "a" * 100, "logprob": -0.5},
-        {"token": "", "logprob": -1},
-    ]
+    entries += [{"logprob": value} for value in (10**400, -(10**400), math.nan)]
+    found = ServerEvent({"logprobs": entries}).logprobs()
+    assert found == [-0.5, -1.0, 0.0, -1e6]
     many = [{"token": "a", "logprob": 0}] * (MAX_TOKENS + 1)
     assert len(ServerEvent({"logprobs": many}).logprobs()) == MAX_TOKENS
 

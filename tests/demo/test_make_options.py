@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,8 +13,12 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-#: Instead of Python and of the demo.
-PROGRAM = f"""#!{sys.executable}
+#: Instead of Python and of the demo.  For the shell it is a program of two
+#: lines, since the path of an interpreter after ``#!`` may have no blanks.
+PROGRAM = f"""#!/bin/sh
+''':'
+exec {shlex.quote(sys.executable)} "$0" "$@"
+'''
 import json, os, sys
 names = ("AUDIO", "NO_COLOR")
 found = {{name: os.environ[name] for name in names if name in os.environ}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -108,7 +109,7 @@ def test_start_takes_the_runtime_of_a_standalone_install(
     python.write_text(
         "#!/bin/sh\n"
         'cd / && echo "$@" && exec '
-        f"{sys.executable} -c '\n"
+        f"{shlex.quote(sys.executable)} -c '\n"
         "import importlib.util as u\n"
         'for name in ("ten_runtime", "ten_ai_base"):\n'
         '    print(getattr(u.find_spec(name), "origin", None))\'\n'
