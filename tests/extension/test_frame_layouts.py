@@ -80,13 +80,16 @@ def test_mono_of_another_layout_drops_the_odd_byte(server, before, after):
     )
 
 
-@pytest.mark.parametrize("layout", [0, 7, 2**32 - 1])
+@pytest.mark.parametrize("layout", [0, 7, -1])
 def test_an_unknown_layout_is_told_once_and_taken_for_interleaved(
     server, layout
 ):
     pieces = [(frame, 2, layout) for frame in stereo(apart=False)]
     [told] = heard(server, pieces, ALL)
-    assert told.startswith(f"audio frame: data_fmt {layout} is neither 1 ")
+    # TEN reads it back as a number without a sign.
+    shown = told.partition(" is neither 1 ")[0]
+    assert shown.startswith("audio frame: data_fmt ")
+    assert int(shown.rpartition(" ")[2]) % 2**32 == layout % 2**32
 
 
 def test_a_refused_frame_is_told_with_place_and_length(server):
