@@ -24,10 +24,7 @@ CUT_LAG_MS = 450
 class Feed:
     """Draws messages from the buffer for one session after the other.
 
-    ``skip``: what is left out.  ``quiet``: by the word of a local detector
-    nothing stands out just now, so live audio may wait for more of it.
-    ``known_to``: the same detector does not know yet what the open turn has of
-    the audio from this position on; None: it has all.
+    ``skip``: what is left out.
     """
 
     def __init__(
@@ -56,8 +53,8 @@ class Feed:
         self._least_lead_in = samples(LEAD_IN_MS)
         self._margin = samples(ONSET_MARGIN_MS)
         self.skip = SilenceSkip(buffer)
-        self.quiet = False
-        self.known_to: int | None = None
+        self._is_quiet = False
+        self._known_to: int | None = None
         #: The furthest position that any session was sent.
         self.sent_to = 0
         self.configure(settings)
@@ -76,6 +73,15 @@ class Feed:
     def least_lead_in(self) -> int:
         """The same where it is known when the speech begins."""
         return self._padding + self._margin
+
+    def listened(self, quiet: bool, known_to: int | None) -> None:
+        """A local detector's word.
+
+        ``quiet``: nothing stands out just now, so live audio may wait for more
+        of it.  ``known_to``: it does not know yet what the open turn has of the
+        audio from this position on; None: it has all.
+        """
+        self._is_quiet, self._known_to = quiet, known_to
 
     def skip_quiet(self, link: Link, position: int) -> None:
         """No turn begins before ``position``; so it need not be sent."""
@@ -139,16 +145,15 @@ class Feed:
     def _sendable(self, link: Link) -> int:
         """Up to where audio may go out when no commit is known yet."""
         end = self._buffer.end_before_cut(self._cut_search, self._cut_lag)
-        for stop in (self.known_to, self._caution.stop(link)):
+        for stop in (self._known_to, self._caution.stop(link)):
             end = end if stop is None else min(end, stop)
         return max(end, link.session.sent)
 
     def _is_little(self, link: Link, waiting: int) -> bool:
         """Is it too early to send so many samples, of a turn without end?"""
         if not self._caution.careful:
-            return waiting < (
-                self._enough_quiet if self.quiet else self._enough
-            )
+            is_quiet = self._is_quiet
+            return waiting < (self._enough_quiet if is_quiet else self._enough)
         # Where a local detector will tell its end, that is waited for.
         told = self._client_turns and self._buffer.detected is not None
         return told or self._caution.is_little(link, waiting)

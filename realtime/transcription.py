@@ -213,10 +213,10 @@ class Transcription:
         self.feed.skip.before = before and self.queue.samples(before)
 
     def listened(self, quiet: bool, known_to: int | None) -> bool:
-        """The local detector's view of the audio so far, as ``feed`` keeps it;
-        True when there is something to send now."""
+        """The local detector's view of the audio so far, as `Feed.listened`
+        has it; True when there is something to send now."""
         feed, link = self.feed, self.active
-        feed.quiet, feed.known_to = quiet, known_to
+        feed.listened(quiet, known_to)
         return not quiet and link is not None and feed.has_packet(link)
 
     def speech_started(self, onset: int, start: int | None = None) -> None:
@@ -279,10 +279,8 @@ class Transcription:
         is still held is reported."""
         if self.sessions.stopped:
             return
-        progress, by_client = (
-            self.progress,
-            self.settings.turn_owner == "client",
-        )
+        progress = self.progress
+        by_client = self.settings.turn_owner == "client"
         if by_client:
             # What no commit was asked for is undelivered as well, and what is
             # too short for one.
