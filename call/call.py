@@ -15,7 +15,7 @@ from ..audio.converter import FrameConverter
 from ..audio.speech import loud_span_finder, sound_finder
 from ..audio.turns import TurnDetector
 from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
-from ..connection.dialer import tls_context
+from ..connection.cas import tls_context
 from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..config import ConfigError, OpenAIASRConfig
-from ..connection.dialer import BadCaFile
+from ..connection.cas import BadCaFile
 from ..connection.driver import now
 from ..connection.faults import kind_of
 from ..properties.updates import Command, ConfigUpdates, Version

@@ -28,7 +28,8 @@ from ..realtime.faults import (
     retry_after_s,
 )
 from .attempt import DialFailed, Step
-from .dialer import BadCaFile, NotThisMachine
+from .cas import BadCaFile
+from .dialer import NotThisMachine
 from .proxies import BadProxy, Proxy
 
 

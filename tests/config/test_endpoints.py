@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from live import KEY, port_of, tls_front, try_to_connect
 from ten_packages.extension.openai_asr_python.call.call import Call
 from ten_packages.extension.openai_asr_python.config import ConfigError
-from ten_packages.extension.openai_asr_python.connection import dialer
-from ten_packages.extension.openai_asr_python.connection.dialer import (
+from ten_packages.extension.openai_asr_python.connection import cas
+from ten_packages.extension.openai_asr_python.connection.cas import (
     BadCaFile,
     tls_context,
 )
@@ -454,13 +454,13 @@ async def test_a_ca_file_is_not_read_in_the_loop(
     pem = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(pem)
     threads: list[int] = []
-    create = dialer._tls_context
+    create = cas._tls_context
 
     def spy(ca_file: str) -> ssl.SSLContext:
         threads.append(threading.get_ident())
         return create(ca_file)
 
-    monkeypatch.setattr(dialer, "_tls_context", spy)
+    monkeypatch.setattr(cas, "_tls_context", spy)
     await try_to_connect(base_url="wss://127.0.0.1:9/v1", ca_file=str(pem))
     # Looked at first, then used.
     assert len(threads) == 2
@@ -537,8 +537,8 @@ async def test_a_variable_that_names_no_file_is_named(tmp_path, monkeypatch):
         f'SSL_CERT_FILE: "{pipe}" cannot be read: is a named pipe, not a file'
     )
     hung = threading.Event()
-    monkeypatch.setattr(dialer, "_tls_context", lambda _: hung.wait(20))
-    monkeypatch.setattr(dialer, "_READ_S", 0.01)
+    monkeypatch.setattr(cas, "_tls_context", lambda _: hung.wait(20))
+    monkeypatch.setattr(cas, "_READ_S", 0.01)
     with pytest.raises(BadCaFile, match=r"^what SSL_CERT_FILE or SSL_CERT_DIR"):
         await tls_context("")
     hung.set()
@@ -575,10 +575,10 @@ async def test_a_ca_file_that_is_gone_when_it_is_needed_is_fatal(
 async def test_a_ca_file_that_never_ends_is_given_up(monkeypatch):
     # A hung network drive, say.
     goes_on = threading.Event()
-    monkeypatch.setattr(dialer, "_tls_context", lambda _: goes_on.wait(20))
-    monkeypatch.setattr(dialer, "_READ_S", 0.01)
-    with pytest.raises(dialer.BadCaFile, match="cannot be read within"):
-        await dialer.tls_context("/far/away.pem")
+    monkeypatch.setattr(cas, "_tls_context", lambda _: goes_on.wait(20))
+    monkeypatch.setattr(cas, "_READ_S", 0.01)
+    with pytest.raises(cas.BadCaFile, match="cannot be read within"):
+        await cas.tls_context("/far/away.pem")
     goes_on.set()
 
 
@@ -586,7 +586,7 @@ async def test_a_ca_file_that_never_ends_is_given_up(monkeypatch):
 def hung_files(monkeypatch):
     """Files in /far cannot be read to the end until the test is over."""
     goes_on = threading.Event()
-    read = dialer._tls_context
+    read = cas._tls_context
 
     def hangs(ca_file: str) -> ssl.SSLContext:
         if ca_file.startswith("/far/"):
@@ -594,8 +594,8 @@ def hung_files(monkeypatch):
             return read("")
         return read(ca_file)
 
-    monkeypatch.setattr(dialer, "_tls_context", hangs)
-    monkeypatch.setattr(dialer, "_READ_S", 0.05)
+    monkeypatch.setattr(cas, "_tls_context", hangs)
+    monkeypatch.setattr(cas, "_READ_S", 0.05)
     yield
     goes_on.set()
 
@@ -609,7 +609,7 @@ async def test_ca_files_that_never_end_take_a_bounded_number_of_threads(
         return names.count("openai_asr ca_file")
 
     async def refusal(name: str) -> str:
-        with pytest.raises(dialer.BadCaFile) as caught:
+        with pytest.raises(cas.BadCaFile) as caught:
             await tls_context(f"/far/{name}")
         return str(caught.value)
 
@@ -622,7 +622,7 @@ async def test_ca_files_that_never_end_take_a_bounded_number_of_threads(
     assert reading() == 8
     assert "too many others" in told[-1]
     # Other calls have the system's CAs all the same.
-    monkeypatch.setattr(dialer, "_READ_S", 5)
+    monkeypatch.setattr(cas, "_READ_S", 5)
     assert await tls_context("")
     # Names are looked up by the threads of the loop.
     loop = asyncio.get_running_loop()
@@ -635,14 +635,14 @@ async def test_those_who_want_the_same_file_wait_for_one_read(
     pem = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(pem)
     reads: list[str] = []
-    read = dialer._tls_context
+    read = cas._tls_context
 
     def slow(ca_file: str) -> ssl.SSLContext:
         reads.append(ca_file)
         time.sleep(0.2)
         return read(ca_file)
 
-    monkeypatch.setattr(dialer, "_tls_context", slow)
+    monkeypatch.setattr(cas, "_tls_context", slow)
     gone, *found = [
         asyncio.ensure_future(tls_context(str(pem))) for _ in range(4)
     ]
@@ -661,12 +661,12 @@ def test_a_ca_file_that_never_ends_does_not_keep_the_process():
         import asyncio, time
         from devkit.bootstrap import ensure_ten
         ensure_ten()
-        from ten_packages.extension.openai_asr_python.connection import dialer
-        dialer._tls_context = lambda _: time.sleep(3600)
-        dialer._READ_S = 0.1
+        from ten_packages.extension.openai_asr_python.connection import cas
+        cas._tls_context = lambda _: time.sleep(3600)
+        cas._READ_S = 0.1
         try:
-            asyncio.run(dialer.tls_context("/far/away.pem"))
-        except dialer.BadCaFile:
+            asyncio.run(cas.tls_context("/far/away.pem"))
+        except cas.BadCaFile:
             print("refused")
     """
     done = subprocess.run(
