@@ -76,23 +76,27 @@ class Floor:
     """One call."""
 
     def __init__(self, url: str, on_result: OnResult) -> None:
-        self._url = url.replace("http", "ws", 1) + "/realtime"
+        self._url = url
         self._texts = Texts(on_result)
         self._packer = Packer()
 
     async def start(self) -> None:
-        from websockets.asyncio.client import connect
-
-        self._socket = await connect(
-            self._url + "?intent=transcription", compression=None, proxy=None
-        )
-        update = {"type": "session.update", "session": SESSION}
-        await self._socket.send(json.dumps(update))
+        await self._open()
         jobs = (self._read(), self._write())
         self._tasks = [asyncio.create_task(job) for job in jobs]
 
     async def push(self, frame: bytes) -> None:
         self._packer.push(frame)
+
+    async def _open(self) -> None:
+        from websockets.asyncio.client import connect
+
+        url = self._url.replace("http", "ws", 1)
+        self._socket = await connect(
+            f"{url}/realtime?intent=transcription", compression=None, proxy=None
+        )
+        update = {"type": "session.update", "session": SESSION}
+        await self._socket.send(json.dumps(update))
 
     async def _read(self) -> None:
         async for message in self._socket:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .feed import Feed
-from .floor import SESSION, Floor, OnResult, Packer, Texts
+from .floor import SESSION, Floor, OnResult
 from .plan import RATE, Plan
 
 _KEY = "sk-local"
@@ -37,13 +37,12 @@ class Nobody:
         """Take 10 ms."""
 
 
-class OpenAI(Nobody):
-    """The realtime client of the openai package, and soxr."""
+class OpenAI(Floor):
+    """The realtime client of the openai package in place of websockets."""
 
-    async def start(self) -> None:
+    async def _open(self) -> None:
         from openai import AsyncOpenAI
 
-        self._packer, self._texts = Packer(), Texts(self._on_result)
         client = AsyncOpenAI(api_key=_KEY, base_url=self._url)
         manager = client.realtime.connect(
             extra_query={"intent": "transcription"}
@@ -51,11 +50,6 @@ class OpenAI(Nobody):
         self._connection = await manager.enter()
         session: Any = SESSION
         await self._connection.session.update(session=session)
-        jobs = (self._read(), self._write())
-        self._tasks = [asyncio.create_task(job) for job in jobs]
-
-    async def push(self, frame: bytes) -> None:
-        self._packer.push(frame)
 
     async def _read(self) -> None:
         async for event in self._connection:

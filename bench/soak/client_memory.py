@@ -18,10 +18,10 @@ import numpy as np
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.realtime.results import TurnResult
 
+from bench.load.feed import rss_mb
 from devkit.script_audio import encode_words, word_ids
 
 from .memory import held_size
-from .sockets import rss_mb
 from .speech import ServerProcess, free_port
 from .stream import RATE, Listener, client_for
 

@@ -12,21 +12,15 @@ import argparse
 import asyncio
 import logging
 import os
-import resource
 import sys
 import time
 from multiprocessing import get_context
-from pathlib import Path
+
+from bench.load.feed import rss_mb
 
 from .schedule import SCHEDULED
 from .stream import Count, Stream
 from .ten_stream import TenStream
-
-
-def rss_mb() -> float:
-    """Memory of this process now, in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1e6
 
 
 def run_stream(
