@@ -14,6 +14,7 @@ from ten_packages.extension.openai_asr_python.realtime.faults import (
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
 from devkit.sim.call import Call
+from devkit.sim.random_call import Tally, tally_of
 from devkit.sim.server import Faults, SimServer
 from devkit.sim.state import Violation
 from devkit.sim.words import WORD_SAMPLES, ms
@@ -48,18 +49,11 @@ class Attempt:
 
 @dataclass
 class Outcome:
-    """A call that is over.
-
-    ``delivered``, ``reported``: words of which all or a part is; ``complaint``:
-    the promise that was broken, or "".
-    """
+    """A call that is over; ``complaint``: the promise it broke, or ""."""
 
     start: float
     end: float = 0.0
-    words: int = 0
-    delivered: int = 0
-    reported: int = 0
-    replayed_s: float = 0.0
+    tally: Tally = field(default_factory=Tally)
     attempts: list[Attempt] = field(default_factory=list)
     complaint: str = ""
 
@@ -127,7 +121,8 @@ class Caller:
             self._call.check()
         except Violation as violation:
             self.outcome.complaint = str(violation)
-        self._sum_up()
+        self.outcome.end = self.now
+        self.outcome.tally = tally_of(self._call)
 
     def _talk(self) -> Iterator[float]:
         over_at = self.outcome.start + self._length
@@ -195,14 +190,6 @@ class Caller:
         fault = self._service.refusal(at)
         self.outcome.attempts.append(Attempt(at, fault is None))
         return fault
-
-    def _sum_up(self) -> None:
-        call, outcome = self._call, self.outcome
-        outcome.end = self.now
-        outcome.words = len(call.spoken)
-        outcome.delivered = call.watch.delivered
-        outcome.reported = call.watch.reported
-        outcome.replayed_s = call.core.replayed / ms(1000)
 
 
 def run_calls(plan: Plan, numbers: Iterable[int]) -> list[Outcome]:

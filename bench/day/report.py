@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from devkit.sim.random_call import Tally
+
 from .calls import Outcome
 from .plan import PROFILE, Outage, Plan
 
@@ -89,6 +91,14 @@ def recovery(
     )
 
 
+def tally_of_all(outcomes: Sequence[Outcome]) -> Tally:
+    """What became of the words of these calls."""
+    total = Tally()
+    for outcome in outcomes:
+        total.add(outcome.tally)
+    return total
+
+
 def broken(outcomes: Sequence[Outcome]) -> list[str]:
     """The promises that were broken, one for each call."""
     return [o.complaint for o in outcomes if o.complaint]
@@ -118,12 +128,11 @@ def _hours(plan: Plan, outcomes: Sequence[Outcome]) -> list[str]:
             if o.start < high and o.end > low
         ]
         tried = times[bisect_left(times, low) : bisect_left(times, high)]
+        tally = tally_of_all(begun)
         lines.append(
             f"{hour:4}  {len(begun):5}  {most_at_once(living):7}"
             f"  {len(tried):8}  {most_in_a_second(tried):6}"
-            f"  {sum(o.words for o in begun):7}"
-            f"  {sum(o.delivered for o in begun):9}"
-            f"  {sum(o.reported for o in begun):8}"
+            f"  {tally.words:7}  {tally.delivered:9}  {tally.reported:8}"
         )
     return lines
 
@@ -156,6 +165,7 @@ def _share(count: int, calls: int) -> str:
 def _sums(outcomes: Sequence[Outcome]) -> list[str]:
     times = attempts_of(outcomes)
     taken = sum(a.accepted for o in outcomes for a in o.attempts)
+    tally = tally_of_all(outcomes)
     complaints = broken(outcomes)
     lost = sum(text.startswith("lost") for text in complaints)
     doubled = sum("doubled" in text for text in complaints)
@@ -166,10 +176,8 @@ def _sums(outcomes: Sequence[Outcome]) -> list[str]:
         f" {sum(o.end - o.start > 3600 for o in outcomes)}",
         f"attempts {len(times)}  taken {taken}  most in a second"
         f" {most_in_a_second(times)}  sent again"
-        f" {sum(o.replayed_s for o in outcomes):.0f} s",
-        f"words {sum(o.words for o in outcomes)}"
-        f"  delivered {sum(o.delivered for o in outcomes)}"
-        f"  reported {sum(o.reported for o in outcomes)}"
-        f"  lost {lost}  doubled {doubled}"
+        f" {tally.replayed_s:.0f} s",
+        f"words {tally.words}  delivered {tally.delivered}"
+        f"  reported {tally.reported}  lost {lost}  doubled {doubled}"
         f"  other broken promises {len(complaints) - lost - doubled}",
     ]

@@ -8,6 +8,7 @@ from bench.day import __main__ as command
 from bench.day.calls import Outcome
 from bench.day.plan import Outage, Plan, Trouble
 from bench.day.report import most_in_a_second, recovery
+from devkit.sim.random_call import Tally
 
 DOWN = Outage(Trouble.DOWN, 100.0, 130.0)
 LIMITED = Outage(Trouble.LIMITED, 160.0, 175.0, 20)
@@ -30,10 +31,12 @@ def day() -> list[Outcome]:
 
 def test_no_word_of_a_day_is_lost_or_doubled(day: list[Outcome]) -> None:
     assert [o.complaint for o in day if o.complaint] == []
-    assert sum(o.words for o in day) > 3000
-    assert all(o.delivered + o.reported >= o.words for o in day)
+    tallies = [o.tally for o in day]
+    assert sum(t.words for t in tallies) > 3000
+    assert all(t.delivered + t.reported >= t.words for t in tallies)
+    delivered = sum(t.delivered for t in tallies)
     # Only who hung up before it was over has words that are reported.
-    assert sum(o.reported for o in day) < sum(o.delivered for o in day) / 10
+    assert sum(t.reported for t in tallies) < delivered / 10
 
 
 @pytest.mark.parametrize("outage", [DOWN, LIMITED])
@@ -84,7 +87,8 @@ def test_a_broken_promise_is_the_exit_status(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    outcome = Outcome(10.0, 20.0, words=1, delivered=1, complaint=complaint)
+    tally = Tally(words=1, delivered=1)
+    outcome = Outcome(10.0, 20.0, tally, complaint=complaint)
     monkeypatch.setattr(command, "run_day", lambda *_: [outcome])
     assert command.main(["--calls", "1"]) == status
     out = capsys.readouterr().out
