@@ -35,12 +35,16 @@ class HearingState(Enum):
 
     SCORED = "the model's"
     UNSCORED = "the energy gate's; the model failed, or does not answer"
+    PROBED = "the energy gate's; the model is asked whether it is there"
     OVER = "the energy gate's; nobody is asked any more"
 
 
 HEARING_MOVES: Mapping[HearingState, frozenset[HearingState]] = {
     HearingState.SCORED: frozenset({HearingState.UNSCORED, HearingState.OVER}),
-    HearingState.UNSCORED: frozenset({HearingState.SCORED, HearingState.OVER}),
+    HearingState.UNSCORED: frozenset({HearingState.PROBED, HearingState.OVER}),
+    HearingState.PROBED: frozenset(
+        {HearingState.SCORED, HearingState.UNSCORED, HearingState.OVER}
+    ),
     HearingState.OVER: frozenset({HearingState.OVER}),
 }
 
@@ -63,8 +67,6 @@ class Hearing:
         self._machine = Machine(HearingState.SCORED, HEARING_MOVES)
         #: Windows without an answer yet, and when they were asked about.
         self._asked: deque[tuple[Window, float]] = deque()
-        #: The model is asked to find out whether it is there.
-        self._probing = False
         self._timer: asyncio.TimerHandle | None = None
         self._looks = 0
 
@@ -87,7 +89,9 @@ class Hearing:
                     self._look_later()
                 self._stream.ask(windows)
                 return
-            self._probe(windows[-1])
+            if self._machine.state is HearingState.UNSCORED:
+                self._machine.to(HearingState.PROBED)
+                self._stream.ask([windows[-1]])
             for window in windows:
                 self._take(float(window.stands_out))
 
@@ -98,18 +102,14 @@ class Hearing:
         except Exception as error:
             self._tell(error)
 
-    def _probe(self, window: Window) -> None:
-        if self._machine.state is HearingState.UNSCORED and not self._probing:
-            self._probing = True
-            self._stream.ask([window])
-
     def _on_answer(self, answer: Answer) -> None:
-        if self._probing:
-            self._probing = False
-            if not isinstance(answer, Exception):
-                # What it heard for that was out of order.
-                self._stream.cancel()
-                self._machine.to(HearingState.SCORED)
+        if self._machine.state is HearingState.PROBED:
+            if isinstance(answer, Exception):
+                self._machine.to(HearingState.UNSCORED)
+                return
+            # What it heard for that was out of order.
+            self._stream.cancel()
+            self._machine.to(HearingState.SCORED)
         elif isinstance(answer, Exception):
             self._tell(answer)
             self._do_without(HearingState.UNSCORED)

@@ -27,6 +27,8 @@ from .reports import ErrorMessages
 #: has handed all over; each look lets every other task run once.
 _DRAIN_LOOKS = 1000
 _LAYOUTS = tuple(AudioFrameDataFmt)
+#: The channels stand one after the other.
+_PLANAR = AudioFrameDataFmt.NON_INTERLEAVE
 
 
 @dataclass(eq=False, repr=False)
@@ -56,7 +58,8 @@ class IncomingFrames:
         dumper = self._dump.dumper
         if data and dumper is not None:
             # Here nothing has been dropped or put into another order yet.
-            dumper.frame(data, *_form(frame), _is_planar(frame))
+            planar = frame.get_data_fmt() == _PLANAR
+            dumper.frame(data, *_form(frame), planar)
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
             self._lose(frame)
@@ -105,7 +108,7 @@ class IncomingFrames:
             )
         start_ms = self._slot.audio.position_ms(call.received_ms)
         try:
-            added_ms = call.push(data, *_form(frame), not _is_planar(frame))
+            added_ms = call.push(data, *_form(frame), layout != _PLANAR)
         except ValueError as error:
             self._complain(
                 f"audio frame refused: {error};"
@@ -205,11 +208,6 @@ class IncomingFrames:
             size = len(frame.get_buf())
             ms = Fraction(size * 1000, rate * channels * width)
             self._slot.audio.lose(ms)
-
-
-def _is_planar(frame: AudioFrame) -> bool:
-    """Do the channels stand one after the other?"""
-    return bool(frame.get_data_fmt() == AudioFrameDataFmt.NON_INTERLEAVE)
 
 
 def _form(frame: AudioFrame) -> tuple[int, int, int]:
