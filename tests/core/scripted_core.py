@@ -106,6 +106,14 @@ class ScriptedCore:
         kind = "input_audio_buffer.speech_stopped"
         self.say({"type": kind, "item_id": item, "audio_end_ms": at_ms})
 
+    def turn(
+        self, item: str, start_ms: int, end_ms: int, previous: str | None = None
+    ) -> None:
+        """The server found a turn, of which the text follows."""
+        self.started(item, start_ms)
+        self.stopped(item, end_ms)
+        self.committed(item, previous)
+
     def transcribed(self, kind: str, item: str, **fields: Any) -> None:
         self.say({"type": TRANSCRIPTION + kind, "item_id": item, **fields})
 

@@ -134,9 +134,7 @@ def test_a_turn_of_the_servers_is_waited_for_as_well():
         core.core.exchange.pong(core.link, core.now)
         if seconds == 1:
             core.look()
-    core.started("a", 0)
-    core.stopped("a", 1700)
-    core.committed("a", None)
+    core.turn("a", 0, 1700)
     core.answers_pings = True
     core.wait(5)
     assert len(core.audio) == ms(2000)
@@ -219,9 +217,7 @@ def test_what_follows_the_servers_turn_waits_for_its_final(pause_ms: int):
     core = dying_of_the_second(pause_ms)
     silence = ms(min(pause_ms, 800))
     assert core.audio == FIRST + SILENCE * silence
-    core.started("a", 0)
-    core.stopped("a", 1700)
-    core.committed("a", None)
+    core.turn("a", 0, 1700)
     core.wait(5)
     assert len(core.audio) == len(FIRST) + silence
     core.transcribed("completed", "a", transcript="one")
@@ -232,9 +228,7 @@ def test_what_follows_the_servers_turn_waits_for_its_final(pause_ms: int):
 
 def test_only_the_turn_that_ends_sessions_is_given_up():
     core = dying_of_the_second(660)
-    core.started("a", 0)
-    core.stopped("a", 1700)
-    core.committed("a", None)
+    core.turn("a", 0, 1700)
     core.transcribed("completed", "a", transcript="one")
     for _ in range(5):
         core.wait(1)

@@ -121,9 +121,7 @@ def test_an_event_ends_the_suspicion():
 
 def test_sound_that_it_began_to_speak_of_is_kept():
     core = call()
-    core.started("a", 700)
-    core.stopped("a", 1800)
-    core.committed("a", None)
+    core.turn("a", 700, 1800)
     core.quiet(14)
     assert core.core.watermark == 0
     core.transcribed("completed", "a", transcript="one")
@@ -133,24 +131,18 @@ def test_sound_that_it_began_to_speak_of_is_kept():
 
 def test_what_two_sessions_were_silent_about_is_kept_for_a_turn_before():
     core = call()
-    core.started("a", 700)
-    core.stopped("a", 1800)
-    core.committed("a", None)
+    core.turn("a", 700, 1800)
     core.quiet(1)
     core.live(WORD)
     core.quiet(11)
     assert core.troubles == ["no_turn"]
     core.session()
-    core.started("a", 700)
-    core.stopped("a", 1800)
-    core.committed("a", None)
+    core.turn("a", 700, 1800)
     core.transcribed("completed", "a", transcript="one")
     # The other word is still waited for.
     core.quiet(9)
     assert core.core.watermark == ms(1800)
-    core.started("b", 2400)
-    core.stopped("b", 3200)
-    core.committed("b", "a")
+    core.turn("b", 2400, 3200, "a")
     core.transcribed("completed", "b", transcript="two")
     assert core.finals == ["one", "two"]
     assert core.troubles == ["no_turn"]
@@ -164,9 +156,7 @@ def test_too_little_sound_is_let_go_only_behind_what_is_delivered():
     before = core.core.watermark
     sent_ms = len(core.audio) * 1000 // ms(1000)
     core.live(WORD)
-    core.started("a", sent_ms)
-    core.stopped("a", sent_ms + 800)
-    core.committed("a", None)
+    core.turn("a", sent_ms, sent_ms + 800)
     core.quiet(0.5)
     core.live(WORD)
     core.quiet(13)
@@ -277,9 +267,7 @@ def test_a_turn_that_does_not_end_is_sent_to_another_session():
     assert core.troubles == ["no_turn_end"]
     core.session()
     assert WORD in core.audio
-    core.started("b", 700)
-    core.stopped("b", 1800)
-    core.committed("b", None)
+    core.turn("b", 700, 1800)
     core.transcribed("completed", "b", transcript="one")
     core.quiet(20)
     assert core.finals == ["one"]
@@ -351,9 +339,7 @@ def test_a_turn_without_text_is_told_and_sent_again_once():
     assert core.troubles == ["no_result"]
     core.session()
     assert WORD in core.audio
-    core.started("b", 700)
-    core.stopped("b", 1800)
-    core.committed("b", None)
+    core.turn("b", 700, 1800)
     core.quiet(16)
     assert core.troubles == ["no_result"] * 2
     assert core.finals == []
@@ -365,9 +351,7 @@ def test_sound_behind_a_turn_without_text_makes_no_storm():
     sound behind it."""
 
     def end_turn() -> None:
-        core.started("a", 700)
-        core.stopped("a", 1800)
-        core.committed("a", None)
+        core.turn("a", 700, 1800)
 
     core = call()
     end_turn()
