@@ -33,9 +33,8 @@ class FrameConverter:
     """Converts the frames of one stream; format changes lose nothing.
 
     A frame may end in the middle of a sample, whose bytes wait for the next
-    one; where that has another format they are lost (`take_cut_bytes`).  What
-    planar frames lose by themselves (`Planes`) is counted apart
-    (`take_uneven_bytes`).
+    one; where that has another format they are lost (`take_lost_bytes`), as is
+    what planar frames lose by themselves (`Planes`).
 
     `wire`: format of the bytes returned. `default_rate` (Hz) and
     `default_channels` hold for frames that leave them 0, as TEN frames may.
@@ -124,17 +123,15 @@ class FrameConverter:
             return early
         return early + self._drained()
 
-    def take_cut_bytes(self) -> int:
-        """How many bytes of a sample were lost since the last look."""
-        count, self._cut_bytes = self._cut_bytes, 0
-        return count
-
-    def take_uneven_bytes(self) -> int:
-        """How many bytes of planar frames were lost since the last look."""
-        count, self._uneven_bytes = self._uneven_bytes, 0
+    def take_lost_bytes(self) -> tuple[int, int]:
+        """How many bytes were lost since the last look: of samples whose rest
+        never came, as the format changed; and of planar frames, those that no
+        channel had."""
         if self._planes is not None:
-            count += self._planes.take_lost()
-        return count
+            self._uneven_bytes += self._planes.take_lost()
+        lost = self._cut_bytes, self._uneven_bytes
+        self._cut_bytes = self._uneven_bytes = 0
+        return lost
 
     def flush(self) -> bytes:
         """Return, as wire bytes, what this and the resampler hold back."""

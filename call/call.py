@@ -168,10 +168,8 @@ class Call:
             self._client.tell(error)
 
     def take_lost_bytes(self) -> tuple[int, int]:
-        """Bytes of a sample whose rest never came, for the format changed;
-        and those that no channel of a planar frame had."""
-        converter = self._converter
-        return converter.take_cut_bytes(), converter.take_uneven_bytes()
+        """As `FrameConverter.take_lost_bytes` counts them."""
+        return self._converter.take_lost_bytes()
 
     def finalize(self, token: object) -> None:
         """Deliver everything received so far, then answer with ``token``."""
