@@ -334,6 +334,20 @@ async def test_a_model_that_is_back_is_used_again():
     assert line.client.errors == [bad]
 
 
+async def test_a_model_that_fails_again_is_told_once_and_asked_again():
+    line, bad = Line(), RuntimeError("no score")
+    line.hear(CALL)
+    while line.scoring.answer(problem=bad):
+        pass
+    line.hear(CALL)
+    assert bytes(line.client.audio) == CALL * 2
+    assert len(line.scoring.asked) == 1
+    line.scoring.answer_all()
+    line.hear(CALL)
+    assert line.client.audio != CALL * 3
+    assert line.client.errors == [bad]
+
+
 @pytest.fixture
 def impatient(monkeypatch):
     monkeypatch.setattr(hearing, "_LOOK_S", 0.01)

@@ -112,11 +112,18 @@ async def test_one_that_fails_is_told_and_the_rest_follows():
     await made.finish(5)
 
 
-async def test_a_listener_that_hangs_is_cancelled_at_the_end():
+async def turn_by_turn() -> None:
+    """As long as an end that nobody heeds may take."""
+    for _ in range(100_000):
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("work", [turn_by_turn, lambda: asyncio.Event().wait()])
+async def test_a_listener_that_hangs_is_cancelled_at_the_end(work):
     class Hanging(Listener):
         async def on_asr_delta(self, turn: TurnResult) -> None:
             try:
-                await asyncio.Event().wait()
+                await work()
             except asyncio.CancelledError:
                 self.heard.append("cancelled")
                 raise
