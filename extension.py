@@ -234,7 +234,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         self, ten_env: AsyncTenEnv, audio_frame: AudioFrame
     ) -> None:
         async with self._errors.guard("on_audio_frame"):
-            if self._frames.inspect(audio_frame):
+            if not self._frames.receive(audio_frame):
                 await super().on_audio_frame(ten_env, audio_frame)
                 self._frames.evict()
 

@@ -1,9 +1,11 @@
-"""TEN's audio frames, on their way through its base class to the call.
+"""TEN's audio frames, on their way to the call.
 
-The base puts each frame into a queue, and those that come before there is a
-connection into a buffer.  It empties the queue whenever the loop gets round
-to it and the buffer with the next frame, and counts neither; all that is made
-good for here.
+The base class puts each frame into a queue, from where a task of its own gives
+it to the call: a switch of tasks for each 10 ms of each call.  So while a call
+runs and nothing waits there, a frame goes to the call at once.  Those that come
+before wait in the queue, and where there is no connection yet in a buffer.  The
+base empties the queue whenever the loop gets round to it and the buffer with
+the next frame, and counts neither; all that is made good for here.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from fractions import Fraction
 from ten_ai_base.asr import AsyncASRBaseExtension
 from ten_runtime import AudioFrame, AudioFrameDataFmt
 
+from ..call.call import Call
 from ..call.slot import CallSlot, SlotState
 from ..connection.driver import now
 from ..realtime.faults import Fault
@@ -43,10 +46,11 @@ class IncomingFrames:
     _layout_told: bool = False
     _known_metadata: str = ""
 
-    # -- before the base has it -------------------------------------------
+    # -- as they come ------------------------------------------------------
 
-    def inspect(self, frame: AudioFrame) -> bool:
-        """Look at a frame that came; False: it is none for the base."""
+    def receive(self, frame: AudioFrame) -> bool:
+        """Look at a frame that came, and give it to the call; False: the base
+        shall have it first."""
         text, error = frame.get_property_to_json("metadata")
         if error is None and text and text != self._known_metadata:
             self._read_metadata(frame, text)
@@ -54,16 +58,27 @@ class IncomingFrames:
             data = frame.get_buf()
         except Exception:
             self._complain("audio frame refused: it has no buffer")
-            return False
+            return True
         dumper = self._dump.dumper
         if data and dumper is not None:
             # Here nothing has been dropped or put into another order yet.
             planar = frame.get_data_fmt() == _PLANAR
             dumper.frame(data, *_form(frame), planar)
+        call, base = self._slot.call, self._base
+        if (
+            data
+            and call is not None
+            and call.running
+            and base.audio_frames_queue.empty()
+            and base.buffered_frames.empty()
+        ):
+            if self._push(call, frame, data):
+                self._note_first()
+            return True
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
             self._lose(frame)
-        return True
+        return False
 
     def _read_metadata(self, frame: AudioFrame, text: str) -> None:
         try:
@@ -82,49 +97,60 @@ class IncomingFrames:
             frame.set_property_from_json("metadata", json.dumps(metadata))
         else:
             self._known_metadata = text
-        if metadata and not (base.metadata and base.is_connected()):
-            # The base looks at it when it hands the frame over; what is sent
-            # before shall carry the session's id as well.
+        # As the base does when it hands a frame over; before there is a
+        # connection what is sent shall carry the session's id as well.
+        if metadata or base.is_connected():
             base.metadata = metadata
-            session_id = metadata.get("session_id")
-            if isinstance(session_id, str):
-                base.session_id = session_id
+        session_id = metadata.get("session_id")
+        if isinstance(session_id, str):
+            base.session_id = session_id
 
     # -- to the call ------------------------------------------------------
 
     def take(self, frame: AudioFrame) -> bool:
-        """Give a frame to the call; False where that cannot use it."""
+        """Give the call a frame that the base had; False where it cannot use
+        it."""
         if self._slot.refused:
             self._lose(frame)
         call = self._slot.call
         if call is None or not call.running:
             return False
-        data, layout = frame.get_buf(), frame.get_data_fmt()
+        return self._push(call, frame, frame.get_buf())
+
+    def _note_first(self) -> None:
+        """The base does so with what it hands over."""
+        if self._base.first_audio_time is None:
+            self._base.first_audio_time = now()
+
+    def _push(self, call: Call, frame: AudioFrame, data: bytearray) -> bool:
+        layout = frame.get_data_fmt()
         if layout not in _LAYOUTS and not self._layout_told:
             self._layout_told = True
             self._tell(
                 f"audio frame: data_fmt {layout} is neither 1 (interleaved)"
                 " nor 2 (planar); such frames are taken for interleaved"
             )
-        start_ms = self._slot.audio.position_ms(call.received_ms)
+        start_ms = call.received_ms
         try:
             added_ms = call.push(data, *_form(frame), layout != _PLANAR)
         except ValueError as error:
             self._complain(
-                f"audio frame refused: {error};"
-                f" {len(data)} bytes at {start_ms} ms are lost"
+                f"audio frame refused: {error}; {len(data)} bytes at"
+                f" {self._slot.audio.position_ms(start_ms)} ms are lost"
             )
             return False
         cut, uneven = call.take_lost_bytes()
         if cut:
             self._complain(
                 "audio frame: the format changed in the middle of a sample,"
-                f" {cut} byte(s) of it are lost at {start_ms} ms"
+                f" {cut} byte(s) of it are lost at"
+                f" {self._slot.audio.position_ms(start_ms)} ms"
             )
         if uneven:
             self._complain(
                 "audio frame: its channels are not equally long,"
-                f" {uneven} byte(s) are lost at {start_ms} ms"
+                f" {uneven} byte(s) are lost at"
+                f" {self._slot.audio.position_ms(start_ms)} ms"
             )
         self._base.audio_timeline.add_user_audio(added_ms)
         return True
@@ -161,8 +187,8 @@ class IncomingFrames:
         """Give the call what came before it ran: speech that ended by then
         must not wait for another frame."""
         for frame in self._buffered():
-            if self.take(frame) and self._base.first_audio_time is None:
-                self._base.first_audio_time = now()
+            if self.take(frame):
+                self._note_first()
 
     def write_off(self) -> None:
         """Count what no call will take as lost."""

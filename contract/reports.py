@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -157,15 +157,13 @@ class ErrorMessages:
             vendor=VENDOR, code=shown(fault.code), message=shown(fault.message)
         )
 
-    @contextlib.asynccontextmanager
-    async def guard(self, where: str) -> AsyncIterator[None]:
-        """Whatever is raised in here ends here, and is told."""
-        try:
-            yield
-        except asyncio.CancelledError:
-            self._log.warn(f"{where} was cancelled")
-        except Exception as error:
-            await self.internal(where, error)
+    def guard(self, where: str) -> Guard:
+        """``async with`` it: whatever is raised in there is told."""
+        return Guard(self, where)
+
+    def cancelled(self, where: str) -> None:
+        """Somebody cancelled a callback of ours."""
+        self._log.warn(f"{where} was cancelled")
 
     async def internal(self, where: str, error: Exception) -> None:
         """Tell about an exception: its kind and its place, not its text."""
@@ -176,6 +174,32 @@ class ErrorMessages:
         except Exception as another:
             # Perhaps it is telling that fails.
             self._log.error(f"report failed: {place_of(another)}")
+
+
+@dataclass(eq=False, repr=False, slots=True)
+class Guard:
+    """Around what TEN calls; a class, since a frame of 10 ms passes one, and
+    a generator costs several times as much."""
+
+    _errors: ErrorMessages
+    _where: str
+
+    async def __aenter__(self) -> None:
+        pass
+
+    async def __aexit__(
+        self,
+        kind: object,
+        error: BaseException | None,
+        trace: object,
+    ) -> bool:
+        if isinstance(error, asyncio.CancelledError):
+            self._errors.cancelled(self._where)
+            return True
+        if isinstance(error, Exception):
+            await self._errors.internal(self._where, error)
+            return True
+        return False
 
 
 def severity(fault: Fault) -> int:

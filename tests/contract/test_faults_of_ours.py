@@ -51,8 +51,8 @@ def internal(call: Call) -> list[str]:
 @pytest.mark.parametrize(
     ("owner", "name", "where"),
     [
-        (IncomingFrames, "take", "send_audio: "),
-        (IncomingFrames, "evict", "on_audio_frame: "),
+        (IncomingFrames, "_push", "on_audio_frame: "),
+        (IncomingFrames, "receive", "on_audio_frame: "),
         (Parts, "finalize", "on_data: "),
         (AsrHandlers, "_send_counters", ""),
         (AsrHandlers, "on_asr_delta", ""),
@@ -83,7 +83,7 @@ def test_a_fault_is_a_message_and_the_call_goes_on(
 def test_a_fault_that_stays_is_told_ever_more_rarely(server, monkeypatch):
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))
-        failing(monkeypatch, IncomingFrames, "take", 20)
+        failing(monkeypatch, IncomingFrames, "receive", 20)
         for _ in range(20):
             await call.send(np.zeros(160, np.int16))
         await say_and_finalize(call)

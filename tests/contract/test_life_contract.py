@@ -377,3 +377,40 @@ def test_a_dump_goes_to_the_file_of_the_configuration_that_revived_the_call(
     assert call.texts == text_of([1, 2])
     assert second.stat().st_size == audio.nbytes
     assert first.stat().st_size == 0
+
+
+async def test_a_frame_overtakes_none_that_the_base_has():
+    pushed: list[int] = []
+
+    class StandInCall:
+        running, fatal, config, received_ms = True, None, None, 0
+
+        def push(self, data: bytes, *_: object) -> int:
+            pushed.append(data[0])
+            return 10
+
+        def take_lost_bytes(self) -> tuple[int, int]:
+            return 0, 0
+
+    def frame(number: int) -> AudioFrame:
+        made = AudioFrame.create("pcm_frame")
+        made.alloc_buf(320)
+        buf = made.lock_buf()
+        buf[0] = number
+        made.unlock_buf(buf)
+        return made
+
+    extension = OpenAIASRExtension("asr")
+    extension._slot.call = StandInCall()
+    extension.audio_frames_queue.put_nowait(frame(1))
+    await extension.on_audio_frame(None, frame(2))
+    assert pushed == []
+    await extension._frames.drain()
+    assert pushed == [1, 2]
+    # Nothing waits: no other task has to run.
+    await extension.on_audio_frame(None, frame(3))
+    assert pushed == [1, 2, 3]
+    extension.buffered_frames.put_nowait(frame(4))
+    await extension.on_audio_frame(None, frame(5))
+    await extension._frames.drain()
+    assert pushed == [1, 2, 3, 4, 5]
