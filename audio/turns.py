@@ -16,6 +16,7 @@ same order.  What it decides does not depend on when they come.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from dataclasses import dataclass
@@ -285,13 +286,39 @@ class TurnDetector:
         return events
 
     @property
-    def undecided(self) -> int | None:
-        """All is decided that the audio before this position decides: the end
-        of the first window that is not; None: nothing waits for a score."""
+    def waits(self) -> bool:
+        """Is there a window without its score?"""
+        return bool(self._asked or self._arrived)
+
+    @property
+    def scored_to(self) -> int:
+        """The audio before this position is looked through."""
         for windows in (self._asked, self._arrived):
             if windows:
-                return windows[0].due
+                return windows[0].end - self._size
+        return self.position
+
+    @property
+    def undecided(self) -> int | None:
+        """No event comes with the audio before this position, whatever the
+        scores that are missing will be; None: nor with all audio so far."""
+        windows = itertools.chain(self._asked, self._arrived)
+        for number, window in enumerate(windows, 1):
+            if self._may_decide(window, number):
+                return window.due
         return None
+
+    def _may_decide(self, window: Window, missing: int) -> bool:
+        """May its score lead to an event, where that many scores are missing,
+        its own with them?"""
+        if self._tail is not None:
+            # What may be silence waits for each score.
+            return True
+        if not self.turn_open:
+            return self._speech + missing * self._size >= self._min_speech
+        if window.end - self._last_speech >= self._silence:
+            return True
+        return self._max_turn > 0 and self._late(window) >= 0
 
     def _look(self) -> None:
         """Look at what arrived: is the model to be asked?"""
@@ -380,10 +407,13 @@ class TurnDetector:
         loud = loud[np.logical_and.accumulate(near)]
         return self._first_speech - int(loud.max(initial=0)) * self._part
 
+    def _late(self, window: Window) -> int:
+        """For how long a place for a cut is looked for, at its end."""
+        return window.end - self._start - (self._max_turn - self._cut_search)
+
     def _cut(self, window: Window) -> list[Event]:
         """Cut a turn that is about to become too long, if here is good."""
-        length = window.end - self._start
-        late = length - (self._max_turn - self._cut_search)
+        late = self._late(window)
         if not self._max_turn or late < 0:
             return []
         recent = list(self._past)[-_CUT_WINDOWS:]
@@ -393,7 +423,7 @@ class TurnDetector:
         lowest = int(np.argmin(means))
         depth = _CUT_DEPTH_DB * (1 - late / self._cut_search)
         loudness = self._level_sum / max(self._level_count, 1)
-        overdue = length + self._size > self._max_turn
+        overdue = late + self._size > self._cut_search
         if 10 * np.log10(means[lowest]) > loudness - depth and not overdue:
             return []
         oldest = recent[0].end - self._size

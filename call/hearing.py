@@ -75,12 +75,22 @@ class Hearing:
         self.detector.push(samples)
         self._ask()
 
+    @property
+    def waits(self) -> bool:
+        """Are there scores to come of what was heard so far?"""
+        return self.detector.waits
+
+    def hurry(self) -> None:
+        """Somebody waits for them."""
+        self._stream.hurry(0.0)
+
     def close(self) -> None:
         """Nothing waits any more."""
         self._do_without(HearingState.OVER)
 
     def _ask(self) -> None:
-        """Have scored what needs it."""
+        """Have scored what needs it.  Where that may end or begin a turn audio
+        waits for it."""
         while windows := self.detector.take_windows():
             if self._machine.state is HearingState.SCORED:
                 at = now()
@@ -88,12 +98,14 @@ class Hearing:
                 if self._timer is None:
                     self._look_later()
                 self._stream.ask(windows)
-                return
+                break
             if self._machine.state is HearingState.UNSCORED:
                 self._machine.to(HearingState.PROBED)
                 self._stream.ask([windows[-1]])
             for window in windows:
                 self._take(float(window.stands_out))
+        if self._asked and self.detector.undecided is not None:
+            self._stream.hurry()
 
     def _take(self, score: float) -> None:
         """Have it decided.  Whatever is wrong with that costs no other."""

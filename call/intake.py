@@ -135,7 +135,7 @@ class Intake:
         """Is somebody speaking just now, or may be?  None: nobody listens."""
         if self._hearing is None:
             return None
-        return bool(self._heard) or self._hearing.detector.speaking
+        return self._hearing.waits or self._hearing.detector.speaking
 
     @property
     def quiet_to(self) -> int | None:
@@ -143,7 +143,7 @@ class Intake:
         hearing = self._hearing
         if hearing is None or hearing.detector.turn_open or self._events:
             return None
-        return self._start + self._sent_to
+        return self._start + min(self._sent_to, hearing.detector.scored_to)
 
     # -- as the scores come -----------------------------------------------
 
@@ -154,14 +154,15 @@ class Intake:
             return
         self._going_on = True
         try:
-            while self._inbox and (
-                isinstance(self._inbox[0], bytes) or not self._heard
-            ):
-                item = self._inbox.popleft()
+            while self._inbox:
+                item = self._inbox[0]
                 if isinstance(item, bytes):
-                    self._hear(item)
+                    self._hear(self._inbox.popleft())
+                elif self._hearing is not None and self._hearing.waits:
+                    self._hearing.hurry()
+                    break
                 else:
-                    item()
+                    self._inbox.popleft()()
         finally:
             self._going_on = False
 

@@ -1,8 +1,11 @@
 """One speech model for all calls of the process, in a thread of its own.
 
 What is due is scored together, one window of each stream at a time, so a
-stream with much to score keeps nobody waiting.  A loop is woken once for each
-batch.  While the model runs it does not hold the interpreter.
+stream with much to score keeps nobody waiting.  While the model runs it does
+not hold the interpreter.  A thread that wakes up takes the interpreter from the
+loop, which costs both of them more than the model takes for a window: so it is
+woken once for what a loop has gathered for some ms, and the loop once for each
+batch.
 """
 
 from __future__ import annotations
@@ -12,19 +15,19 @@ import atexit
 import itertools
 import queue
 import threading
-import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from weakref import WeakKeyDictionary
 
 from ..audio.model import SpeechModel, StreamMemory
 from ..audio.turns import Window
 
-#: Who asks first waits for others, so often so many seconds, unless enough are
-#: there: to wake up for one window costs as much as several more.
-_GATHER_S, _GATHER_TIMES = 0.004, 2
-_ENOUGH = 6
+#: Who asks first waits for others of its loop, so many seconds; less where
+#: somebody is in a hurry; and no longer when enough are there.
+_GATHER_S, _HURRY_S = 0.1, 0.008
+_ENOUGH = 32
 #: Windows in a batch at most, which bounds what a batch takes.
 _MOST = 32
 #: At exit a batch under way is waited for, in seconds.
@@ -50,8 +53,13 @@ class ScoreStream:
 
     def ask(self, windows: Sequence[Window]) -> None:
         """Have these scored; returns at once."""
-        for window in windows:
-            self._scoring.put(_Ask(self, self.memory, window))
+        self._scoring.put(
+            self.loop, [_Ask(self, self.memory, window) for window in windows]
+        )
+
+    def hurry(self, within_s: float = _HURRY_S) -> None:
+        """What was asked must not wait any longer than that."""
+        self._scoring.hurry(self.loop, within_s)
 
     def cancel(self) -> None:
         """No answer follows to what was asked, and the model shall forget what
@@ -72,6 +80,14 @@ class _Ask:
         return self.memory is self.stream.memory
 
 
+class _Gathered:
+    """What a loop has asked, and the thread was not told of yet."""
+
+    def __init__(self) -> None:
+        self.asks: list[_Ask] = []
+        self.timer: asyncio.TimerHandle | None = None
+
+
 class Scoring:
     """``load`` makes the model, in the thread, when the first call wants it."""
 
@@ -80,8 +96,11 @@ class Scoring:
         self._lock = threading.Lock()
         self._loaded: Future[None] | None = None
         self._thread: threading.Thread | None = None
+        self._gathered: WeakKeyDictionary[
+            asyncio.AbstractEventLoop, _Gathered
+        ] = WeakKeyDictionary()
         #: None: the end.
-        self._asks: queue.SimpleQueue[_Ask | None] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[list[_Ask] | None] = queue.SimpleQueue()
 
     async def ready(self) -> None:
         """Wait until the model is loaded; raises what loading it raised, and
@@ -94,8 +113,38 @@ class Scoring:
         """For a stream of the running loop."""
         return ScoreStream(memory, on_answer, self)
 
-    def put(self, ask: _Ask) -> None:
-        self._asks.put(ask)
+    def put(self, loop: asyncio.AbstractEventLoop, asks: list[_Ask]) -> None:
+        """Have these scored, with what ``loop``, which runs, asks next."""
+        gathered = self._gathered.get(loop)
+        if gathered is None:
+            gathered = self._gathered[loop] = _Gathered()
+        gathered.asks += asks
+        if len(gathered.asks) >= _ENOUGH:
+            self._pass_on(gathered)
+        else:
+            self.hurry(loop, _GATHER_S)
+
+    def hurry(self, loop: asyncio.AbstractEventLoop, within_s: float) -> None:
+        """Have what ``loop`` asked passed on in time."""
+        gathered = self._gathered.get(loop)
+        if gathered is None or not gathered.asks:
+            return
+        if not within_s:
+            self._pass_on(gathered)
+            return
+        due, timer = loop.time() + within_s, gathered.timer
+        if timer is not None:
+            if timer.when() <= due:
+                return
+            timer.cancel()
+        gathered.timer = loop.call_at(due, self._pass_on, gathered)
+
+    def _pass_on(self, gathered: _Gathered) -> None:
+        if gathered.timer is not None:
+            gathered.timer.cancel()
+            gathered.timer = None
+        asks, gathered.asks = gathered.asks, []
+        self._asked.put(asks)
         if self._thread is None or not self._thread.is_alive():
             self._running()
 
@@ -125,7 +174,7 @@ class Scoring:
 
     def close(self) -> None:
         """End the thread."""
-        self._asks.put(None)
+        self._asked.put(None)
         if self._thread is not None:
             self._thread.join(_LAST_BATCH_S)
 
@@ -144,22 +193,13 @@ class Scoring:
 
     def _gather(self, backlog: dict[ScoreStream, deque[_Ask]]) -> bool:
         """Take what is due, and wait if there is nothing; False: the end."""
-        if not backlog:
-            first = self._asks.get()
-            if first is None:
+        while not backlog or not self._asked.empty():
+            asks = self._asked.get()
+            if asks is None:
                 return False
-            backlog[first.stream].append(first)
-            for _ in range(_GATHER_TIMES):
-                if self._asks.qsize() < _ENOUGH:
-                    time.sleep(_GATHER_S)
-        while True:
-            try:
-                ask = self._asks.get_nowait()
-            except queue.Empty:
-                return True
-            if ask is None:
-                return False
-            backlog[ask.stream].append(ask)
+            for ask in asks:
+                backlog[ask.stream].append(ask)
+        return True
 
 
 def _next_batch(backlog: dict[ScoreStream, deque[_Ask]]) -> list[_Ask]:

@@ -4,7 +4,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +47,11 @@ class Stream:
     def _on_answer(self, answer):
         self.answers.append(answer)
         self._news.set()
+
+    def ask(self, windows):
+        """Have these scored, at once."""
+        self.stream.ask(windows)
+        self.stream.hurry(0.0)
 
     async def until(self, count):
         while len(self.answers) < count:
@@ -97,7 +101,7 @@ async def test_streams_of_a_loop_get_their_own_scores_in_order(rate):
     asked = [windows(rate, seed) for seed in range(5)]
     for number in range(20):
         for stream, each in zip(streams, asked, strict=True):
-            stream.stream.ask(each[number : number + 1])
+            stream.ask(each[number : number + 1])
     for stream, each in zip(streams, asked, strict=True):
         expected = score(StreamMemory(rate), each)
         assert await stream.until(20) == pytest.approx(expected, abs=1e-4)
@@ -117,7 +121,7 @@ def test_loops_in_several_threads_share_one_model():
     async def call(number):
         await scoring.ready()
         stream = Stream(scoring)
-        stream.stream.ask([window(number * 100 + k) for k in range(50)])
+        stream.ask([window(number * 100 + k) for k in range(50)])
         found[number] = await stream.until(50)
 
     threads = [
@@ -136,9 +140,9 @@ def test_loops_in_several_threads_share_one_model():
 async def test_who_asks_much_keeps_nobody_waiting(scored):
     scoring, model = scored
     much, little = Stream(scoring), Stream(scoring)
-    much.stream.ask([window(k) for k in range(100)])
+    much.ask([window(k) for k in range(100)])
     await asyncio.to_thread(model.begun.acquire)
-    little.stream.ask([window(7)])
+    little.ask([window(7)])
     model.free.set()
     assert await little.until(1) == [7]
     await much.until(100)
@@ -150,11 +154,11 @@ async def test_who_asks_much_keeps_nobody_waiting(scored):
 async def test_batches_are_bounded_and_wake_the_loop_once(scored, monkeypatch):
     scoring, model = scored
     first = Stream(scoring)
-    first.stream.ask([window(1)])
+    first.ask([window(1)])
     await asyncio.to_thread(model.begun.acquire)
     streams = [Stream(scoring) for _ in range(70)]
     for number, stream in enumerate(streams):
-        stream.stream.ask([window(number)])
+        stream.ask([window(number)])
     loop, woken = asyncio.get_running_loop(), []
     real = loop.call_soon_threadsafe
 
@@ -170,29 +174,58 @@ async def test_batches_are_bounded_and_wake_the_loop_once(scored, monkeypatch):
     assert len(woken) == 4
 
 
-async def test_who_asks_first_waits_for_others(scored, monkeypatch):
+async def test_who_asks_first_waits_for_others(scored):
     scoring, model = scored
     model.free.set()
-    asked = threading.Event()
-    # In the place of those few ms.
-    monkeypatch.setattr(time, "sleep", lambda _: asked.wait(20))
     streams = [Stream(scoring) for _ in range(3)]
     for stream in streams:
         stream.stream.ask([window(1)])
-    asked.set()
+        await asyncio.sleep(0)
+    streams[1].stream.hurry()
     for stream in streams:
         await stream.until(1)
     assert [len(batch) for batch in model.batches] == [3]
+
+
+async def test_who_is_in_a_hurry_does_not_wait_for_others(scored, monkeypatch):
+    # The others would come too late.
+    monkeypatch.setattr(f"{Scoring.__module__}._GATHER_S", 1e6)
+    scoring, model = scored
+    model.free.set()
+    patient, hurried = Stream(scoring), Stream(scoring)
+    patient.stream.ask([window(1)])
+    hurried.stream.ask([window(2)])
+    hurried.stream.hurry()
+    hurried.stream.hurry(1e6)
+    assert await hurried.until(1) == [2]
+    assert await patient.until(1) == [1]
+    # There is nothing left to hurry for.
+    patient.stream.hurry(0.0)
+    patient.ask([window(3)])
+    assert await patient.until(2) == [1, 3]
+    assert [len(batch) for batch in model.batches] == [2, 1]
+
+
+async def test_enough_wait_for_no_others(scored, monkeypatch):
+    monkeypatch.setattr(f"{Scoring.__module__}._GATHER_S", 1e6)
+    scoring, model = scored
+    model.free.set()
+    streams = [Stream(scoring) for _ in range(32)]
+    for stream in streams:
+        stream.stream.ask([window(1)])
+    for stream in streams:
+        await stream.until(1)
+    assert [len(batch) for batch in model.batches] == [32]
 
 
 async def test_who_is_at_fault_is_told_and_no_other(scored):
     scoring, model = scored
     model.problem = RuntimeError("a bad window")
     streams = [Stream(scoring) for _ in range(3)]
-    streams[0].stream.ask([window(1)])
+    streams[0].ask([window(1)])
     await asyncio.to_thread(model.begun.acquire)
     for value, stream in zip((5, 13, 6), streams, strict=True):
-        stream.stream.ask([window(value), window(8)])
+        stream.ask([window(value), window(8)])
     model.free.set()
     assert await streams[0].until(3) == [1, 5, 8]
     assert await streams[1].until(2) == [model.problem, 8]
@@ -202,11 +235,11 @@ async def test_who_is_at_fault_is_told_and_no_other(scored):
 async def test_nothing_follows_to_what_was_cancelled(scored):
     scoring, model = scored
     one, other = Stream(scoring), Stream(scoring)
-    one.stream.ask([window(1), window(2)])
+    one.ask([window(1), window(2)])
     await asyncio.to_thread(model.begun.acquire)
     one.stream.cancel()
-    other.stream.ask([window(3)])
-    one.stream.ask([window(4)])
+    other.ask([window(3)])
+    one.ask([window(4)])
     model.free.set()
     assert await other.until(1) == [3]
     assert await one.until(1) == [4]
@@ -223,13 +256,13 @@ async def test_a_thread_that_dies_is_begun_anew(scored):
     try:
         model.problem = SystemExit(1)
         one = Stream(scoring)
-        one.stream.ask([window(13)])
+        one.ask([window(13)])
         thread = scoring._thread
         await asyncio.to_thread(thread.join, 20)
     finally:
         threading.excepthook = hook
     assert not thread.is_alive()
-    one.stream.ask([window(5)])
+    one.ask([window(5)])
     assert await one.until(1) == [5]
 
 
@@ -281,14 +314,14 @@ async def test_a_loop_that_is_closed_is_in_nobodys_way(scored):
 
     def other():
         async def ask():
-            Stream(scoring).stream.ask([window(1)])
+            Stream(scoring).ask([window(1)])
 
         asyncio.run(ask())
 
     await asyncio.to_thread(other)
     await asyncio.to_thread(model.begun.acquire)
     one = Stream(scoring)
-    one.stream.ask([window(2)])
+    one.ask([window(2)])
     model.free.set()
     assert await one.until(1) == [2]
 

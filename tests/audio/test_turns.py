@@ -150,15 +150,51 @@ def test_soft_windows_are_decided_with_the_loud_one_behind_them():
     # The gate stays open for eight windows.
     first = detector.take_windows()
     assert [window.end // 512 for window in first] == list(range(1, 10))
-    assert detector.undecided == 512
+    # It takes four windows of speech to begin a turn.
+    assert detector.undecided == 4 * 512
     for _ in first:
         assert detector.scored(0.0) == []
     second = detector.take_windows()
     assert [window.end // 512 for window in second] == list(range(10, 15))
-    for _ in second:
-        assert detector.undecided == 14 * 512
+    for missing in range(len(second), 0, -1):
+        assert detector.undecided == (14 * 512 if missing >= 4 else None)
+        assert detector.waits
+        assert detector.scored_to == (14 - missing) * 512
         detector.scored(0.0)
+    assert not detector.waits
+    assert detector.scored_to == 14 * 512
+
+
+def test_what_is_undecided_waits_for_the_first_event_that_may_come():
+    tone = (3000 * np.sin(np.arange(512 * 60) / 3)).astype(np.int16)
+    detector = TurnDetector(RATE, max_turn_ms=0)
+
+    def push(windows):
+        detector.push(tone[: 512 * windows])
+        return len(detector.take_windows())
+
+    def scored(count, score):
+        return [e for _ in range(count) for e in detector.scored(score)]
+
+    assert push(3) == 3
     assert detector.undecided is None
+    assert scored(2, 1.0) == []
+    # With the one that is missing and one more there are four.
+    assert push(1) == 1
+    assert detector.undecided == 4 * 512
+    assert len(scored(2, 1.0)) == 1
+    # 500 ms of silence end it: the 16th window of silence does.
+    assert push(15) == 15
+    assert detector.undecided is None
+    assert scored(3, 0.0) == []
+    assert push(1) == 1
+    assert detector.undecided == 20 * 512
+    # Speech in between puts it off.
+    assert scored(1, 1.0) == []
+    assert detector.undecided is None
+    with_tail = TurnDetector(RATE, tail_ms=100)
+    with_tail.push(tone[:512])
+    assert with_tail.undecided == 512
 
 
 def test_what_the_model_heard_before_leaves_no_trace(call):
