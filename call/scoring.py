@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import itertools
 import queue
 import threading
@@ -23,6 +24,7 @@ from weakref import WeakKeyDictionary
 
 from ..audio.model import SpeechModel, StreamMemory
 from ..audio.turns import Window
+from ..connection.alarm import Alarm
 
 #: Who asks first waits for others of its loop, so many seconds; less where
 #: somebody is in a hurry; and no longer when enough are there.
@@ -81,11 +83,11 @@ class _Ask:
 
 
 class _Gathered:
-    """What a loop has asked, and the thread was not told of yet."""
+    """What a loop has asked, until ``pass_on`` tells the thread of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, pass_on: Callable[[_Gathered], None]) -> None:
         self.asks: list[_Ask] = []
-        self.timer: asyncio.TimerHandle | None = None
+        self.alarm = Alarm(functools.partial(pass_on, self))
 
 
 class Scoring:
@@ -117,7 +119,7 @@ class Scoring:
         """Have these scored, with what ``loop``, which runs, asks next."""
         gathered = self._gathered.get(loop)
         if gathered is None:
-            gathered = self._gathered[loop] = _Gathered()
+            gathered = self._gathered[loop] = _Gathered(self._pass_on)
         gathered.asks += asks
         if len(gathered.asks) >= _ENOUGH:
             self._pass_on(gathered)
@@ -129,20 +131,13 @@ class Scoring:
         gathered = self._gathered.get(loop)
         if gathered is None or not gathered.asks:
             return
-        if not within_s:
+        if within_s:
+            gathered.alarm.ring_by(loop.time() + within_s)
+        else:
             self._pass_on(gathered)
-            return
-        due, timer = loop.time() + within_s, gathered.timer
-        if timer is not None:
-            if timer.when() <= due:
-                return
-            timer.cancel()
-        gathered.timer = loop.call_at(due, self._pass_on, gathered)
 
     def _pass_on(self, gathered: _Gathered) -> None:
-        if gathered.timer is not None:
-            gathered.timer.cancel()
-            gathered.timer = None
+        gathered.alarm.cancel()
         asks, gathered.asks = gathered.asks, []
         self._asked.put(asks)
         if self._thread is None or not self._thread.is_alive():

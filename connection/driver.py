@@ -14,6 +14,7 @@ from ..realtime.faults import NO_CLOSE_FRAME, Fault
 from ..realtime.link import Link
 from ..realtime.results import Interim
 from ..realtime.transcription import Transcription
+from .alarm import Alarm
 from .dialer import CLOSE_S, Connection, Dialer
 from .dispatcher import AFTER_FAULT_S, Dispatcher
 from .faults import fault_of_exception
@@ -60,7 +61,7 @@ class Driver:
         self.opened = 0
         #: Whatever runs for this call, but the dispatcher.
         self.tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
+        self._alarm = Alarm(self._on_alarm)
         #: From a message until `obey` after it; and was an interim handed over
         #: in between?
         self._soon: asyncio.Handle | None = None
@@ -186,16 +187,12 @@ class Driver:
         if self._core.results:
             self._dispatcher.wake()
         due = self.exchange.deadline() if self.active else None
-        timer = self._timer
-        if timer is not None and (due is None or due < timer.when()):
-            timer.cancel()
-            self._timer = timer = None
-        if timer is None and due is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(due, self._on_timer)
+        if due is None:
+            self._alarm.cancel()
+        else:
+            self._alarm.ring_by(due)
 
-    def _on_timer(self) -> None:
-        self._timer = None
+    def _on_alarm(self) -> None:
         try:
             self.exchange.tick(now())
             self._do_what_it_asks()

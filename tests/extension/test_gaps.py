@@ -120,3 +120,27 @@ async def test_each_gap_is_noticed_once_and_none_where_that_is_off():
     gap_s = 0.0
     await until_no_timer()
     assert gaps == 2
+
+
+def test_a_finalize_after_a_mute_costs_no_session(server):
+    """By then a PING is overdue; nobody asks when a timer would have rung."""
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        for number in (1, 2):
+            await call.send(audio)
+            # Longer than twice the time between two PINGs of a busy session.
+            await asyncio.sleep(1.7)
+            await asyncio.gather(*(call.finalize(f"{number}{k}") for k in "ab"))
+            await call.until_finalized(f"{number}b")
+
+    config = properties(
+        server.url,
+        turn_detection={"type": "none"},
+        gap_timeout_ms=0,
+        peer_timeout_ms=2000,
+    )
+    call = run_call(config, script)
+    assert call.texts == text_of([1, 2], [1, 2])
+    assert call.errors == []
+    assert len(server.sessions) == 1

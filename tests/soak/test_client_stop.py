@@ -86,7 +86,7 @@ class Calling:
         assert not client._driver.wires
         assert not dispatching(client)
         assert client._machine.state is ClientState.ENDED
-        assert client._driver._timer is None
+        assert client._driver._alarm.due is None
         assert timers_of(client) == []
         assert listener.ends == listener.asked
         assert listener.count.errors == []
@@ -105,7 +105,7 @@ def timers_of(client) -> list[asyncio.TimerHandle]:
         timer
         for timer in timers
         if not timer.cancelled()
-        and getattr(timer._callback, "__self__", None) is client._driver
+        and getattr(timer._callback, "__self__", None) is client._driver._alarm
     ]
 
 

@@ -25,9 +25,26 @@ LEFTOVER_GRACE_S = 0.5
 EXPECTED_LEFTOVER = "ten_ai_base:"
 
 
+class _Loop(asyncio.SelectorEventLoop):
+    """asyncio's, with a trait of uvloop that extensions have to bear: what
+    `call_at` returns for a time that has come, or will within half a
+    millisecond, is no `TimerHandle`, and does not know `when`."""
+
+    def call_at(  # type: ignore[override]  # its type says TimerHandle
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        **more: Any,
+    ) -> asyncio.Handle:
+        if when - self.time() < 0.0005:
+            return self.call_soon(callback, *args, **more)
+        return super().call_at(when, callback, *args, **more)
+
+
 def _new_loop() -> asyncio.AbstractEventLoop:
     if importlib.util.find_spec("uvloop") is None:
-        return asyncio.new_event_loop()
+        return _Loop()
     loop = importlib.import_module("uvloop").new_event_loop()
     assert isinstance(loop, asyncio.AbstractEventLoop)
     return loop
