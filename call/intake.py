@@ -156,13 +156,16 @@ class Intake:
         try:
             while self._inbox:
                 item = self._inbox[0]
+                hearing = self._hearing
                 if isinstance(item, bytes):
-                    self._hear(self._inbox.popleft())
-                elif self._hearing is not None and self._hearing.waits:
-                    self._hearing.hurry()
+                    self._inbox.popleft()
+                    self._hear(item)
+                elif hearing is not None and hearing.waits:
+                    hearing.hurry()
                     break
                 else:
-                    self._inbox.popleft()()
+                    self._inbox.popleft()
+                    item()
         finally:
             self._going_on = False
 

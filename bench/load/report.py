@@ -155,8 +155,13 @@ def write(part: str, text: str, tables: list[Table]) -> None:
         f"![{table.host}: {_PARTS[part]}]({image.name})\n"
         for table, image in zip(tables, images, strict=False)
     )
+    write_text(part, text, f"\n{shown}")
+
+
+def write_text(part: str, text: str, behind: str = "") -> None:
+    """Put what was printed into the docs, and what is to stand behind it."""
     marks = f"<!-- {part} -->", f"<!-- end of {part} -->"
-    block = f"```\n{text}\n```\n\n{shown}"
+    block = f"```\n{text}\n```\n{behind}"
     document = with_part(DOCUMENT.read_text(), *marks, block)
     DOCUMENT.write_text(document)
 
