@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from devkit.bootstrap import runtime_is_importable
+
 from .plan import Plan
 from .report import machine, write_text
 from .runs import RunError, measure
@@ -19,7 +21,6 @@ from .speech import make_plan
 
 _PATHS = ("feed", "floor", "default", "server")
 _CLOCKS = ("default", "server")
-_STANDIN = {"DEVKIT_RUNTIME": "standin"}
 
 
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -29,6 +30,8 @@ def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--calls", type=int, default=20)
     parser.add_argument("--seconds", type=int, default=8)
+    hosts = ["standin"] + ["ten"] * runtime_is_importable()
+    parser.add_argument("--host", choices=hosts, default=hosts[0])
     parser.add_argument(
         "--write", action="store_true", help="into docs/performance.md"
     )
@@ -52,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder = Path(name)
         plan = make_plan(options.calls, options.seconds, folder)
         try:
-            found = of_paths(plan, folder)
+            found = of_paths(options.host, plan, folder)
         except RunError as error:
             print(error, file=sys.stderr)
             return 1
@@ -62,14 +65,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def of_paths(plan: Plan, folder: Path) -> list[str]:
+def of_paths(host: str, plan: Plan, folder: Path) -> list[str]:
     """The table; raises `RunError`."""
     calls, total = len(plan.starts), {}
     stages: dict[str, dict[str, tuple[float, float]]] = {}
     for path in _PATHS:
         module = "profiled" if path in _CLOCKS else "on_ten"
         command = [sys.executable, "-m", f"bench.load.{module}"]
-        notes, _ = measure(command, path, plan, folder, _STANDIN)
+        notes, _ = measure(
+            command, path, plan, folder, {"DEVKIT_RUNTIME": host}
+        )
         per = notes["wall_s"] * calls
         total[path] = notes["cpu_s"] / per * 1000
         stages[path] = {
