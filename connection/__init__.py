@@ -3,7 +3,7 @@
 In this order: ``interface`` (what the client is given), ``proxies``,
 ``eyeballs`` (the first address that answers), ``attempt`` (how far one has
 come), ``cas`` (whom to trust), ``dialer`` (opens connections), ``faults`` (what
-an exception means), ``dispatcher`` (hands results to the listener), ``driver``
-(does what the core asks for).  Whether and when to connect is decided in
-`realtime`.
+an exception means), ``alarm`` (a timer that knows when it is due),
+``dispatcher`` (hands results to the listener), ``driver`` (does what the core
+asks for).  Whether and when to connect is decided in `realtime`.
 """

@@ -16,4 +16,6 @@ another one; the clock of all is the machine's monotonic one.
 ``runs``     starts the processes of a measurement
 ``figures``  what their notes mean
 ``report``   tables, plots, and docs/performance.md
+``profile``  what each stage of a call takes (a command of its own)
+``profiled`` the calls of ``on_ten`` with a clock around each stage
 """
