@@ -28,7 +28,7 @@ from ..connection.alarm import Alarm
 
 #: Who asks first waits for others of its loop, so many seconds; less where
 #: somebody is in a hurry; and no longer when enough are there.
-_GATHER_S, _HURRY_S = 0.13, 0.008
+_GATHER_S, _HURRY_S = 0.13, 0.005
 _ENOUGH = 32
 #: Windows in a batch at most, which bounds what a batch takes.
 _MOST = 32

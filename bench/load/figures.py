@@ -52,11 +52,11 @@ class Figures:
     ``cpu``: ms of the process per second and call; ``memory_mb``: of the
     process at the end; ``late_ms``: how late the frames of the last quarter
     went in (median); ``held``: the loop, by a tick each 5 ms; ``busy``: that,
-    but by this process alone; ``to_wire``: from a frame that goes in to its
-    message at the service; ``to_result``: from an event of the service to what
-    comes of it; ``to_commit``: from the end of speech to the commit;
-    ``messages``: with audio, per second and call; ``words``, ``results``:
-    events with a text, and what came out for them (several at once may come as
+    but by this process alone; ``to_wire``: from a frame with speech that goes
+    in to its message at the service; ``to_result``: from an event of the
+    service to what comes of it; ``to_commit``: from the end of speech to the
+    commit; ``messages``: with audio, per second and call; ``words``,
+    ``results``: events with a text, and what came out for them (several at once may come as
     one); ``lost``: finals that never came out; ``cores``, ``service_cores``:
     CPU of the process and of the service.
     """
@@ -102,9 +102,10 @@ def figures(
         if session is None:
             continue
         frames = pushed[:, call % groups]
-        to_wire.append(_to_wire(frames, session["appends"]))
+        said = plan.said(call)
+        to_wire.append(_to_wire(frames, said, session["appends"]))
         messages += len(session["appends"])
-        to_commit += _to_commit(frames, plan.said(call), session["commits"])
+        to_commit += _to_commit(frames, said, session["commits"])
         for at, word, final in session["words"]:
             words[call, word, final] = at
     # A turn that the end of the feed ended may have its final after the run.
@@ -135,15 +136,23 @@ def figures(
     )
 
 
-def _to_wire(frames: Times, appends: Sequence[tuple[int, int]]) -> Times:
-    """For each frame, until the message came that has its last sample."""
+def _to_wire(
+    frames: Times,
+    said: Sequence[tuple[int, int]],
+    appends: Sequence[tuple[int, int]],
+) -> Times:
+    """For each frame with speech, until the message came that has its last
+    sample."""
     if not appends:
         return np.array([])
     at, size = np.array(appends, float).T
     frames = frames[: -_LAST_MS // FRAME_MS]
+    spoken = np.zeros(len(frames), bool)
+    for start, end in said:
+        spoken[start // FRAME_MS : -(-end // FRAME_MS)] = True
     ends = _FRAME_ON_WIRE * np.arange(1, len(frames) + 1)
     which = np.searchsorted(size, ends)
-    there = which < len(at)
+    there = spoken & (which < len(at))
     delays: Times = at[which[there]] / 1000 - frames[there]
     return delays
 

@@ -33,7 +33,7 @@ _BASES = ("feed", "floor")
 _COLUMNS = (
     f"{'calls':>5} {'path':<15}{'CPU':>6}{'- feed':>7}{'- floor':>8}"
     f"{'/ floor':>8}{'MB':>6}{'MB/call':>8}  {'loop held (own)':<26}"
-    f"{'frame to wire':<21}{'event to result':<20}{'end to commit':<21}"
+    f"{'speech to wire':<21}{'event to result':<20}{'end to commit':<21}"
     f"{'msg/s':>5}"
 )
 
@@ -182,7 +182,7 @@ _CURVES: list[tuple[str, Callable[[Figures], float]]] = [
     ("loop held, ms: p99", lambda f: f.held.p99),
     ("loop held, ms: worst", lambda f: f.held.worst),
     ("event to result, ms: p99", lambda f: f.to_result.p99),
-    ("frame to wire, ms: p99", lambda f: f.to_wire.p99),
+    ("speech to wire, ms: p99", lambda f: f.to_wire.p99),
 ]
 
 
