@@ -56,9 +56,9 @@ class Figures:
     in to its message at the service; ``to_result``: from an event of the
     service to what comes of it; ``to_commit``: from the end of speech to the
     commit; ``messages``: with audio, per second and call; ``words``,
-    ``results``: events with a text, and what came out for them (several at once may come as
-    one); ``lost``: finals that never came out; ``cores``, ``service_cores``:
-    CPU of the process and of the service.
+    ``results``: events with a text, and what came out for them (several at once
+    may come as one); ``lost``: finals that never came out; ``cores``,
+    ``service_cores``: CPU of the process and of the service.
     """
 
     cpu: float
