@@ -135,25 +135,26 @@ class IncomingFrames:
             added_ms = call.push(data, *_form(frame), layout != _PLANAR)
         except ValueError as error:
             self._complain(
-                f"audio frame refused: {error}; {len(data)} bytes at"
-                f" {self._slot.audio.position_ms(start_ms)} ms are lost"
+                f"audio frame refused: {error};"
+                f" {len(data)} bytes {self._place(start_ms)} are lost"
             )
             return False
         cut, uneven = call.take_lost_bytes()
         if cut:
             self._complain(
                 "audio frame: the format changed in the middle of a sample,"
-                f" {cut} byte(s) of it are lost at"
-                f" {self._slot.audio.position_ms(start_ms)} ms"
+                f" {cut} byte(s) of it are lost {self._place(start_ms)}"
             )
         if uneven:
             self._complain(
                 "audio frame: its channels are not equally long,"
-                f" {uneven} byte(s) are lost at"
-                f" {self._slot.audio.position_ms(start_ms)} ms"
+                f" {uneven} byte(s) are lost {self._place(start_ms)}"
             )
         self._base.audio_timeline.add_user_audio(added_ms)
         return True
+
+    def _place(self, in_call_ms: int) -> str:
+        return f"at {self._slot.audio.position_ms(in_call_ms)} ms"
 
     def _complain(self, text: str) -> None:
         # One bad frame is rarely alone: report the 1st, 10th, 100th …
