@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import functools
 import itertools
 import queue
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from weakref import WeakKeyDictionary
+from dataclasses import dataclass
 
 from ..audio.model import SpeechModel, StreamMemory
 from ..audio.turns import Window
@@ -48,20 +46,17 @@ class ScoreStream:
 
     memory: StreamMemory
     on_answer: Callable[[Answer], None]
-    _scoring: Scoring
-    loop: asyncio.AbstractEventLoop = field(
-        default_factory=asyncio.get_running_loop
-    )
+    gathering: Gathering
 
     def ask(self, windows: Sequence[Window]) -> None:
         """Have these scored; returns at once."""
-        self._scoring.put(
-            self.loop, [_Ask(self, self.memory, window) for window in windows]
+        self.gathering.add(
+            [_Ask(self, self.memory, window) for window in windows]
         )
 
     def hurry(self, within_s: float = _HURRY_S) -> None:
         """What was asked must not wait any longer than that."""
-        self._scoring.hurry(self.loop, within_s)
+        self.gathering.hurry(within_s)
 
     def cancel(self) -> None:
         """No answer follows to what was asked, and the model shall forget what
@@ -82,12 +77,37 @@ class _Ask:
         return self.memory is self.stream.memory
 
 
-class _Gathered:
-    """What a loop has asked, until ``pass_on`` tells the thread of it."""
+class Gathering:
+    """What the streams of ``loop`` ask, until ``pass_on`` is given it."""
 
-    def __init__(self, pass_on: Callable[[_Gathered], None]) -> None:
-        self.asks: list[_Ask] = []
-        self.alarm = Alarm(functools.partial(pass_on, self))
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        pass_on: Callable[[list[_Ask]], None],
+    ) -> None:
+        self.loop = loop
+        self._pass_on = pass_on
+        self._asks: list[_Ask] = []
+        self._alarm = Alarm(self._end)
+
+    def add(self, asks: list[_Ask]) -> None:
+        """These wait for more."""
+        self._asks += asks
+        self.hurry(0.0 if len(self._asks) >= _ENOUGH else _GATHER_S)
+
+    def hurry(self, within_s: float) -> None:
+        """What there is does not wait any longer than that."""
+        if not self._asks:
+            return
+        if within_s:
+            self._alarm.ring_by(self.loop.time() + within_s)
+        else:
+            self._end()
+
+    def _end(self) -> None:
+        self._alarm.cancel()
+        asks, self._asks = self._asks, []
+        self._pass_on(asks)
 
 
 class Scoring:
@@ -98,9 +118,7 @@ class Scoring:
         self._lock = threading.Lock()
         self._loaded: Future[None] | None = None
         self._thread: threading.Thread | None = None
-        self._gathered: WeakKeyDictionary[
-            asyncio.AbstractEventLoop, _Gathered
-        ] = WeakKeyDictionary()
+        self._gatherings: dict[asyncio.AbstractEventLoop, Gathering] = {}
         #: None: the end.
         self._asked: queue.SimpleQueue[list[_Ask] | None] = queue.SimpleQueue()
 
@@ -113,32 +131,18 @@ class Scoring:
         self, memory: StreamMemory, on_answer: Callable[[Answer], None]
     ) -> ScoreStream:
         """For a stream of the running loop."""
-        return ScoreStream(memory, on_answer, self)
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            for other in list(self._gatherings):
+                if other.is_closed():
+                    del self._gatherings[other]
+            gathering = self._gatherings.get(loop)
+            if gathering is None:
+                gathering = Gathering(loop, self._put)
+                self._gatherings[loop] = gathering
+        return ScoreStream(memory, on_answer, gathering)
 
-    def put(self, loop: asyncio.AbstractEventLoop, asks: list[_Ask]) -> None:
-        """Have these scored, with what ``loop``, which runs, asks next."""
-        gathered = self._gathered.get(loop)
-        if gathered is None:
-            gathered = self._gathered[loop] = _Gathered(self._pass_on)
-        gathered.asks += asks
-        if len(gathered.asks) >= _ENOUGH:
-            self._pass_on(gathered)
-        else:
-            self.hurry(loop, _GATHER_S)
-
-    def hurry(self, loop: asyncio.AbstractEventLoop, within_s: float) -> None:
-        """Have what ``loop`` asked passed on in time."""
-        gathered = self._gathered.get(loop)
-        if gathered is None or not gathered.asks:
-            return
-        if within_s:
-            gathered.alarm.ring_by(loop.time() + within_s)
-        else:
-            self._pass_on(gathered)
-
-    def _pass_on(self, gathered: _Gathered) -> None:
-        gathered.alarm.cancel()
-        asks, gathered.asks = gathered.asks, []
+    def _put(self, asks: list[_Ask]) -> None:
         self._asked.put(asks)
         if self._thread is None or not self._thread.is_alive():
             self._running()
@@ -223,7 +227,7 @@ def _hand_over(answered: list[_Ask]) -> None:
     """Each loop is woken once."""
     loops: dict[asyncio.AbstractEventLoop, list[_Ask]] = defaultdict(list)
     for ask in answered:
-        loops[ask.stream.loop].append(ask)
+        loops[ask.stream.gathering.loop].append(ask)
     for loop, asks in loops.items():
         try:
             loop.call_soon_threadsafe(_take_answers, asks)

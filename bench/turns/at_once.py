@@ -18,6 +18,7 @@ from ten_packages.extension.openai_asr_python.audio.turns import (
 )
 from ten_packages.extension.openai_asr_python.call.scoring import (
     Answer,
+    Gathering,
     ScoreStream,
     Scoring,
 )
@@ -55,7 +56,8 @@ class ScoringAtOnce(Scoring):
     def stream(
         self, memory: StreamMemory, on_answer: Callable[[Answer], None]
     ) -> ScoreStream:
-        return _StreamAtOnce(memory, on_answer, self)
+        nothing = Gathering(asyncio.get_running_loop(), lambda _: None)
+        return _StreamAtOnce(memory, on_answer, nothing)
 
 
 class _StreamAtOnce(ScoreStream):

@@ -83,6 +83,9 @@ class Held(Scoring):
     def stream(self, memory, on_answer):
         return HeldStream(memory, on_answer, self)
 
+    def hurry(self, within_s):
+        """They are told when."""
+
     def answer(self, count=1, problem=None):
         """True if somebody was answered."""
         answered = False
@@ -103,7 +106,7 @@ class Held(Scoring):
 
 class HeldStream(ScoreStream):
     def ask(self, windows):
-        self._scoring.asked += [(self, self.memory, each) for each in windows]
+        self.gathering.asked += [(self, self.memory, each) for each in windows]
 
 
 class Line:
