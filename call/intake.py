@@ -23,6 +23,8 @@ from .scoring import SCORING, Scoring
 #: With `silence: skip`, of the silence behind a turn so much is sent, in ms:
 #: the model may take a soft ending for silence.
 _TAIL_MS = 100
+#: In a second: frames have 10 ms, and sound is looked for in blocks as long.
+_STEPS = 100
 
 
 class MissingDetector(Exception):
@@ -82,6 +84,9 @@ class Intake:
     _events: list[Event] = field(default_factory=list)
     _sent_to: int = 0
     _ended_at: int = 0
+
+    def __post_init__(self) -> None:
+        self._step = self._converter.wire_rate // _STEPS
 
     def listen(self, detector: TurnDetector | None) -> None:
         """Let this detector hear what comes from now on; None: no one.  A
@@ -143,7 +148,9 @@ class Intake:
         hearing = self._hearing
         if hearing is None or hearing.detector.turn_open or self._events:
             return None
-        return self._start + min(self._sent_to, hearing.detector.scored_to)
+        sure_to = self._start + min(self._sent_to, hearing.detector.scored_to)
+        # As audio comes: by the same steps, whenever the scores came.
+        return sure_to - sure_to % self._step
 
     # -- as the scores come -----------------------------------------------
 
