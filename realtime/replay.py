@@ -6,16 +6,18 @@ import random
 
 from .audio_buffer import AudioBuffer
 from .caution import Caution
-from .faults import Fault, passes, wish_s
+from .faults import Fault, fault_of_turn, passes, wish_s
 from .feed import Feed
 from .finalizes import FinalizeQueue
 from .limits import Limits
 from .link import Link
-from .resend import Resend
+from .resend import Resend, Wish
 from .result_queue import ResultQueue
 from .results import ServerProblem
 from .session import Session
 from .sessions import Sessions
+from .settings import SessionSettings
+from .suspicion import SILENT_S
 from .turn import Turn
 
 #: So many replays in a row without progress and the server's chain of items
@@ -70,7 +72,7 @@ class Replay:
             buffer.advance(buffer.start)
         link.begin_at(self._first_position())
         self._repeat_marks()
-        self._caution.hold(self._wishes(now))
+        self._hold(now)
         replayed = max(self._feed.sent_to - buffer.watermark, 0)
         self._barren = replayed > 0
         self.replayed += replayed
@@ -86,13 +88,13 @@ class Replay:
             return buffer.watermark
         return max(buffer.watermark, first - self._feed.least_lead_in)
 
-    def _wishes(self, now: float) -> list[tuple[int, float]]:
+    def _hold(self, now: float) -> None:
         """What a turn was refused for is no better in another session; but the
         buffer's bound does not wait."""
-        buffer = self._buffer
-        if buffer.nearly_full:
-            return []
-        return self._resend.wishes(buffer.watermark, now)
+        wishes: list[Wish] = []
+        if not self._buffer.nearly_full:
+            wishes = self._resend.wishes(self._buffer.watermark, now)
+        self._caution.hold([(wish.turn.begin, wish.at) for wish in wishes])
 
     def _repeat_marks(self) -> None:
         for position in self._finalizes.positions:
@@ -121,17 +123,22 @@ class Replay:
         """Did a turn fail that is to be sent again?"""
         return self._resend.waits
 
-    def times(self) -> list[float]:
+    def times(self, link: Link) -> list[float]:
         """When something of this becomes due."""
-        return self._resend.times()
+        times = self._resend.times()
+        if not times and self._unsent(link) is not None:
+            times.append(link.looked_at + SILENT_S)
+        return times
 
-    def heard(self, turn: Turn) -> None:
+    def heard(self, session: Session, turn: Turn) -> None:
         """The service said something about a turn: perhaps when to try
         again."""
         wish = 0.0 if turn.failure is None else wish_s(turn.failure)
         if wish:
             wish *= self._rng.uniform(1.0, 1.1)
-            self._resend.wish(turn, turn.failed_at + wish)
+            before = [t.begin for t in session.turns if t.begin < turn.begin]
+            after = max(before, default=-1)
+            self._resend.wish(Wish(turn, turn.failed_at + wish, after))
 
     def turn_failed(self, turn: Turn, now: float) -> bool:
         """The first undelivered turn failed; will it be sent again?"""
@@ -141,7 +148,7 @@ class Replay:
             return False
         wishes = self._resend.wishes(buffer.watermark, now)
         not_before = max(
-            (at for position, at in wishes if position <= turn.begin),
+            (wish.at for wish in wishes if wish.turn.begin <= turn.begin),
             default=now,
         )
         return self._resend.plan(now, not_before, not passes(failure))
@@ -159,7 +166,10 @@ class Replay:
         """Send what failed again, if its time has come.  A pause is the time
         for the same session; where none comes, another one gets it."""
         resend, link = self._resend, self._sessions.active
-        if link is None or not resend.is_due(now):
+        if link is None:
+            return
+        self._look_at_unsent(link, now)
+        if not resend.is_due(now):
             return
         failed = link.session.turns.head()
         if failed is None or failed.failure is None:
@@ -170,10 +180,45 @@ class Replay:
             self.replayed += self._feed.sent_to - self._buffer.watermark
             link.rewind(self._first_position())
             self._repeat_marks()
-            self._caution.hold(self._wishes(now))
+            self._hold(now)
         elif resend.hurries(now):
             resend.sent()
             self.again(now)
+
+    def _unsent(self, link: Link) -> Wish | None:
+        """What waits to be sent, where nothing else is awaited."""
+        wish, session = self._resend.first_wish, link.session
+        if wish is None or session.turns.pending or session.sent <= wish.after:
+            return None
+        return wish
+
+    def _look_at_unsent(self, link: Link, now: float) -> None:
+        """The first undelivered turn may be one that waits to be sent: from
+        now on that blocks what follows, so it is as if it failed just now."""
+        watermark = self._buffer.watermark
+        self._resend.wishes(watermark, now)
+        wish = self._unsent(link)
+        # A detector may not find the turn before again.
+        if wish is None or not (
+            watermark > wish.after or now >= link.looked_at + SILENT_S
+        ):
+            return
+        turn = wish.turn
+        if not self.turn_failed(turn, now):
+            assert turn.failure is not None
+            fault = fault_of_turn(turn.failure)
+            self._give_up(turn.settings, wish.end, fault)
+            link.begin_at(wish.end)
+            self._hold(now)
+
+    def _give_up(
+        self, settings: SessionSettings, end: int, fault: Fault
+    ) -> None:
+        """Report what is held before ``end``, and go on behind it."""
+        turn = Turn("", self._buffer.watermark, settings, end)
+        self._queue.failed(turn, fault)
+        self._resend.over()
+        self._buffer.advance(end)
 
     def _is_pause(self, session: Session) -> bool:
         """Is nothing on its way that could be taken for what comes next?"""
@@ -215,13 +260,10 @@ class Replay:
 
     def _pass_over(self, session: Session, sent: int) -> None:
         """Report the first undelivered turn, and go on behind it."""
-        buffer = self._buffer
         end = self._end_of_first(session, sent)
-        turn = Turn("", buffer.watermark, session.settings, end)
         text = "each session ends while it transcribes this turn"
-        self._queue.failed(turn, Fault("report", "turn_ends_sessions", text))
-        self._resend.over()
-        buffer.advance(end)
+        fault = Fault("report", "turn_ends_sessions", text)
+        self._give_up(session.settings, end, fault)
 
     def _end_of_first(self, session: Session, sent: int) -> int:
         """Where the first undelivered turn ends, as far as is known."""
