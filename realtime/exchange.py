@@ -154,7 +154,7 @@ class Exchange:
         self._look_at_handshake(link, now)
         if turn is not None and link is self._sessions.active:
             self._quiet.heard(turn, now)
-            self._replay.heard(session, turn)
+            self._replay.heard(turn)
             if event.type == "input_audio_buffer.committed":
                 self._queue.tell(TurnCommitted(turn.item_id))
             if turn.said is not None:

@@ -17,7 +17,6 @@ from .results import ServerProblem
 from .session import Session
 from .sessions import Sessions
 from .settings import SessionSettings
-from .suspicion import SILENT_S
 from .turn import Turn
 
 #: So many replays in a row without progress and the server's chain of items
@@ -26,6 +25,9 @@ TRUST = 5
 MOST_TRUST = 20
 #: Where a turn is passed over, what follows without such a pause goes, too.
 _PAUSE_MS = 120
+#: After it had the time to look at all there is, a server has so long to say
+#: that a turn is over, in s.
+_SAY_S = 1.0
 
 
 class Replay:
@@ -125,20 +127,19 @@ class Replay:
 
     def times(self, link: Link) -> list[float]:
         """When something of this becomes due."""
-        times = self._resend.times()
-        if not times and self._unsent(link) is not None:
-            times.append(link.looked_at + SILENT_S)
-        return times
+        wish = self._resend.first_wish
+        if self.waits or wish is None:
+            return self._resend.times()
+        looks = self._is_next(link, wish) or self._is_all_sent(link, wish)
+        return [link.looked_at + _SAY_S] if looks else []
 
-    def heard(self, session: Session, turn: Turn) -> None:
+    def heard(self, turn: Turn) -> None:
         """The service said something about a turn: perhaps when to try
         again."""
         wish = 0.0 if turn.failure is None else wish_s(turn.failure)
         if wish:
             wish *= self._rng.uniform(1.0, 1.1)
-            before = [t.begin for t in session.turns if t.begin < turn.begin]
-            after = max(before, default=-1)
-            self._resend.wish(Wish(turn, turn.failed_at + wish, after))
+            self._resend.wish(Wish(turn, turn.failed_at + wish))
 
     def turn_failed(self, turn: Turn, now: float) -> bool:
         """The first undelivered turn failed; will it be sent again?"""
@@ -185,26 +186,33 @@ class Replay:
             resend.sent()
             self.again(now)
 
-    def _unsent(self, link: Link) -> Wish | None:
-        """What waits to be sent, where nothing else is awaited."""
-        wish, session = self._resend.first_wish, link.session
-        if wish is None or session.turns.pending or session.sent <= wish.after:
-            return None
-        return wish
+    def _is_all_sent(self, link: Link, wish: Wish) -> bool:
+        """Did everything go out up to where a turn waits for its time?"""
+        begin, session = wish.turn.begin, link.session
+        return (
+            link.marked_to < begin
+            and session.sent <= begin
+            and begin not in self._buffer.marks
+            and not self._feed.has_packet(link)
+        )
+
+    def _is_next(self, link: Link, wish: Wish) -> bool:
+        """Is everything before it delivered, or known to be no turn?"""
+        reached = max(link.marked_to, self._buffer.watermark)
+        return reached >= wish.turn.begin and not link.session.turns.pending
 
     def _look_at_unsent(self, link: Link, now: float) -> None:
         """The first undelivered turn may be one that waits to be sent: from
         now on that blocks what follows, so it is as if it failed just now."""
-        watermark = self._buffer.watermark
-        self._resend.wishes(watermark, now)
-        wish = self._unsent(link)
-        # A detector may not find the turn before again.
-        if wish is None or not (
-            watermark > wish.after or now >= link.looked_at + SILENT_S
-        ):
+        self._resend.wishes(self._buffer.watermark, now)
+        wish = self._resend.first_wish
+        if wish is None:
             return
         turn = wish.turn
-        if not self.turn_failed(turn, now):
+        if self._is_all_sent(link, wish) and now >= link.looked_at + _SAY_S:
+            # What comes before it may still be open, for want of silence.
+            self._buffer.mark(turn.begin)
+        if self._is_next(link, wish) and not self.turn_failed(turn, now):
             assert turn.failure is not None
             fault = fault_of_turn(turn.failure)
             self._give_up(turn.settings, wish.end, fault)

@@ -20,12 +20,10 @@ _MOST_WISHES = 256
 
 
 class Wish(NamedTuple):
-    """When a turn that failed may be sent, in s; ``after``: where the turn
-    before it begins, in samples, or -1 where that is delivered."""
+    """When a turn that failed may be sent, in s."""
 
     turn: Turn
     at: float
-    after: int
 
     @property
     def end(self) -> int:

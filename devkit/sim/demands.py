@@ -56,6 +56,8 @@ _FOR_NOISE = 8
 #: From when a turn first failed until it must not block others any more: two
 #: times the turn's bound, and the longest wait that is named.
 _BLOCKS_S = 40.0
+#: Where the longest wait is as long as may be, and no pause comes after it.
+_BLOCKS_LONG_S = 50.0
 #: What tells the user of no trouble.
 _NO_ERRORS = (
     AudioDropped,
@@ -156,9 +158,11 @@ class Demands:
                 self._blocks, self._blocks_from = front, call.now
             failure = failing.first.get(front)
             since = max(failure.asked if failure else 0, self._blocks_from)
+            long = self._alone == "failing_long"
+            bound = _BLOCKS_LONG_S if long else _BLOCKS_S
             demand(
-                failure is None or call.stopped or call.now < since + _BLOCKS_S,
-                f"w{front} failed {_BLOCKS_S:.0f} s ago and blocks the others",
+                failure is None or call.stopped or call.now < since + bound,
+                f"w{front} failed {bound:.0f} s ago and blocks the others",
             )
         while self._closed_numb:
             connection, at = self._closed_numb.popleft()
@@ -331,7 +335,7 @@ class Demands:
             demand(word in failing.first, f"given up {place}: w{word} is well")
             tried = failing.last[word].at - failing.first[word].asked
             demand(
-                tried >= half,
+                tried >= half or failing.longest[word] >= 2 * half,
                 f"given up {place}: failed for {tried:.1f} s only",
             )
 
