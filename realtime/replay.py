@@ -14,7 +14,7 @@ from .link import Link
 from .resend import Resend, Wish
 from .result_queue import ResultQueue
 from .results import ServerProblem
-from .session import Session
+from .session import MIN_COMMIT_MS, Session
 from .sessions import Sessions
 from .settings import SessionSettings
 from .turn import Turn
@@ -198,8 +198,14 @@ class Replay:
 
     def _is_next(self, link: Link, wish: Wish) -> bool:
         """Is everything before it delivered, or known to be no turn?"""
-        reached = max(link.marked_to, self._buffer.watermark)
-        return reached >= wish.turn.begin and not link.session.turns.pending
+        begin, turns = wish.turn.begin, link.session.turns
+        if max(link.marked_to, self._buffer.watermark) < begin:
+            return False
+        first = turns.head()
+        if len(turns) == 1 and first is turns.uncommitted_turn():
+            # Where speech was cut, it has begun again already.
+            return begin - first.begin < self._queue.samples(MIN_COMMIT_MS)
+        return not turns.pending
 
     def _look_at_unsent(self, link: Link, now: float) -> None:
         """The first undelivered turn may be one that waits to be sent: from
@@ -216,7 +222,10 @@ class Replay:
             assert turn.failure is not None
             fault = fault_of_turn(turn.failure)
             self._give_up(turn.settings, wish.end, fault)
-            link.begin_at(wish.end)
+            if link.session.turns.pending:
+                self.again(now)
+                return
+            link.rewind(wish.end)
             self._hold(now)
 
     def _give_up(

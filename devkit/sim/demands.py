@@ -318,6 +318,9 @@ class Demands:
         if not words:
             return
         place = f"w{words[0]} to w{words[-1]} ({start_ms} ms, {duration_ms} ms)"
+        if self._alone == "failing_long":
+            # What is too short for a commit goes with the turn behind it.
+            words = [w for w in words if call.start_of(w) >= start + ms(100)]
         if self._alone.startswith("failing"):
             self._check_failed(words, place)
         elif self._alone in DEATHS:
