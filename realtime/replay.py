@@ -202,7 +202,7 @@ class Replay:
         if max(link.marked_to, self._buffer.watermark) < begin:
             return False
         first = turns.head()
-        if len(turns) == 1 and first is turns.uncommitted_turn():
+        if first and len(turns) == 1 and first is turns.uncommitted_turn():
             # Where speech was cut, it has begun again already.
             return begin - first.begin < self._queue.samples(MIN_COMMIT_MS)
         return not turns.pending

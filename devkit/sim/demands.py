@@ -84,6 +84,8 @@ class Demands:
         self._barren_from = self._barren_to = 0
         self._same = 0
         self._blocks, self._blocks_from = 0, 0.0
+        #: When a turn was delivered or given up last.
+        self._turn_at = 0.0
         self._not_before = 0.0
         self._sessions = 0
         self._lost = 0
@@ -114,6 +116,8 @@ class Demands:
             self._suspected += result.fault.code == "no_turn"
         elif isinstance(result, SessionReady):
             self._sessions += 1
+        if isinstance(result, (Final, TurnFailed)):
+            self._turn_at = self._call.now
         if isinstance(result, TurnFailed):
             self._errors.append(self._call.now)
         if isinstance(result, TurnFailed) or (
@@ -158,8 +162,10 @@ class Demands:
                 self._blocks, self._blocks_from = front, call.now
             failure = failing.first.get(front)
             since = max(failure.asked if failure else 0, self._blocks_from)
-            long = self._alone == "failing_long"
-            bound = _BLOCKS_LONG_S if long else _BLOCKS_S
+            bound = _BLOCKS_S
+            if self._alone == "failing_long":
+                # A word may be in two turns that block, one after the other.
+                bound, since = _BLOCKS_LONG_S, max(since, self._turn_at)
             demand(
                 failure is None or call.stopped or call.now < since + bound,
                 f"w{front} failed {bound:.0f} s ago and blocks the others",
