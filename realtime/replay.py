@@ -6,18 +6,19 @@ import random
 
 from .audio_buffer import AudioBuffer
 from .caution import Caution
-from .faults import Fault, fault_of_turn, passes, wish_s
+from .faults import Fault, fault_of_turn, passes
 from .feed import Feed
 from .finalizes import FinalizeQueue
 from .limits import Limits
 from .link import Link
-from .resend import Resend, Wish
+from .resend import Resend
 from .result_queue import ResultQueue
 from .results import ServerProblem
-from .session import MIN_COMMIT_MS, Session
+from .session import Session
 from .sessions import Sessions
 from .settings import SessionSettings
 from .turn import Turn
+from .wishes import Wishes
 
 #: So many replays in a row without progress and the server's chain of items
 #: is not what it seems; more where it mostly was.
@@ -25,9 +26,6 @@ TRUST = 5
 MOST_TRUST = 20
 #: Where a turn is passed over, what follows without such a pause goes, too.
 _PAUSE_MS = 120
-#: After it had the time to look at all there is, a server has so long to say
-#: that a turn is over, in s.
-_SAY_S = 1.0
 
 
 class Replay:
@@ -54,7 +52,7 @@ class Replay:
         self._sessions = sessions
         self._finalizes = finalizes
         self._caution = caution
-        self._rng = rng
+        self._wishes = Wishes(buffer, feed, rng)
         self._resend = Resend(limits.turn_timeout_ms / 1000, rng)
         #: Is the active session fed again, and has it delivered nothing?
         self._barren = False
@@ -93,10 +91,8 @@ class Replay:
     def _hold(self, now: float) -> None:
         """What a turn was refused for is no better in another session; but the
         buffer's bound does not wait."""
-        wishes: list[Wish] = []
-        if not self._buffer.nearly_full:
-            wishes = self._resend.wishes(self._buffer.watermark, now)
-        self._caution.hold([(wish.turn.begin, wish.at) for wish in wishes])
+        full = self._buffer.nearly_full
+        self._caution.hold([] if full else self._wishes.holds(now))
 
     def _repeat_marks(self) -> None:
         for position in self._finalizes.positions:
@@ -127,19 +123,11 @@ class Replay:
 
     def times(self, link: Link) -> list[float]:
         """When something of this becomes due."""
-        wish = self._resend.first_wish
-        if self.waits or wish is None:
-            return self._resend.times()
-        looks = self._is_next(link, wish) or self._is_all_sent(link, wish)
-        return [link.looked_at + _SAY_S] if looks else []
+        return self._resend.times() if self.waits else self._wishes.times(link)
 
     def heard(self, turn: Turn) -> None:
-        """The service said something about a turn: perhaps when to try
-        again."""
-        wish = 0.0 if turn.failure is None else wish_s(turn.failure)
-        if wish:
-            wish *= self._rng.uniform(1.0, 1.1)
-            self._resend.wish(Wish(turn, turn.failed_at + wish))
+        """The service said something about a turn."""
+        self._wishes.heard(turn)
 
     def turn_failed(self, turn: Turn, now: float) -> bool:
         """The first undelivered turn failed; will it be sent again?"""
@@ -147,11 +135,7 @@ class Replay:
         assert failure is not None
         if not buffer.complete or buffer.nearly_full:
             return False
-        wishes = self._resend.wishes(buffer.watermark, now)
-        not_before = max(
-            (wish.at for wish in wishes if wish.turn.begin <= turn.begin),
-            default=now,
-        )
+        not_before = self._wishes.not_before(turn, now)
         return self._resend.plan(now, not_before, not passes(failure))
 
     def no_answer(self, now: float) -> bool:
@@ -186,47 +170,20 @@ class Replay:
             resend.sent()
             self.again(now)
 
-    def _is_all_sent(self, link: Link, wish: Wish) -> bool:
-        """Did everything go out up to where a turn waits for its time?"""
-        begin, session = wish.turn.begin, link.session
-        return (
-            link.marked_to < begin
-            and session.sent <= begin
-            and begin not in self._buffer.marks
-            and not self._feed.has_packet(link)
-        )
-
-    def _is_next(self, link: Link, wish: Wish) -> bool:
-        """Is everything before it delivered, or known to be no turn?"""
-        begin, turns = wish.turn.begin, link.session.turns
-        if max(link.marked_to, self._buffer.watermark) < begin:
-            return False
-        first = turns.head()
-        if first and len(turns) == 1 and first is turns.uncommitted_turn():
-            # Where speech was cut, it has begun again already.
-            return begin - first.begin < self._queue.samples(MIN_COMMIT_MS)
-        return not turns.pending
-
     def _look_at_unsent(self, link: Link, now: float) -> None:
         """The first undelivered turn may be one that waits to be sent: from
         now on that blocks what follows, so it is as if it failed just now."""
-        self._resend.wishes(self._buffer.watermark, now)
-        wish = self._resend.first_wish
-        if wish is None:
+        wish = self._wishes.next(link, now)
+        if wish is None or self.turn_failed(wish.turn, now):
             return
-        turn = wish.turn
-        if self._is_all_sent(link, wish) and now >= link.looked_at + _SAY_S:
-            # What comes before it may still be open, for want of silence.
-            self._buffer.mark(turn.begin)
-        if self._is_next(link, wish) and not self.turn_failed(turn, now):
-            assert turn.failure is not None
-            fault = fault_of_turn(turn.failure)
-            self._give_up(turn.settings, wish.end, fault)
-            if link.session.turns.pending:
-                self.again(now)
-                return
-            link.rewind(wish.end)
-            self._hold(now)
+        assert wish.turn.failure is not None
+        fault = fault_of_turn(wish.turn.failure)
+        self._give_up(wish.turn.settings, wish.end, fault)
+        if link.session.turns.pending:
+            self.again(now)
+            return
+        link.rewind(wish.end)
+        self._hold(now)
 
     def _give_up(
         self, settings: SessionSettings, end: int, fault: Fault

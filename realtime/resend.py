@@ -3,32 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from enum import Enum
-from typing import NamedTuple
 
 from .backoff import Backoff
 from .change import PATIENCE_S
 from .states import Machine
-from .turn import Turn
 
 #: Nothing that failed is sent again sooner, in seconds.
 _LEAST_S = 0.5
-#: So many wishes of the service are remembered; a call has no more turns that
-#: failed and are not delivered.
-_MOST_WISHES = 256
-
-
-class Wish(NamedTuple):
-    """When a turn that failed may be sent, in s."""
-
-    turn: Turn
-    at: float
-
-    @property
-    def end(self) -> int:
-        """Where that turn ends."""
-        return self.turn.begin if self.turn.end is None else self.turn.end
 
 
 class ResendState(Enum):
@@ -62,23 +44,6 @@ class Resend:
         self._until = 0.0
         self._backoff = Backoff(rng)
         self._machine = Machine(ResendState.NONE, RESEND_MOVES)
-        self._wishes: deque[Wish] = deque(maxlen=_MOST_WISHES)
-
-    def wish(self, wish: Wish) -> None:
-        """The service asked to be sent that turn no sooner."""
-        self._wishes.append(wish)
-
-    def wishes(self, watermark: int, now: float) -> list[Wish]:
-        """What nothing shall be sent of before a time."""
-        for wish in list(self._wishes):
-            if wish.end <= watermark or wish.at <= now:
-                self._wishes.remove(wish)
-        return list(self._wishes)
-
-    @property
-    def first_wish(self) -> Wish | None:
-        """That of the turn that comes first."""
-        return min(self._wishes, key=lambda w: w.turn.begin, default=None)
 
     @property
     def waits(self) -> bool:
