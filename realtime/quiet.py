@@ -92,17 +92,13 @@ class Quiet:
         due_at = min(self.times(link), default=now + 1)
         if link is not self._sessions.active or now < due_at:
             return None
-        stalled = suspicion.stalls(link, now)
-        if stalled is not None:
-            turn, end = stalled
+        turn = suspicion.stalls(link, now)
+        if turn is not None:
             if suspicion.leaves(turn, session.sent, now):
                 text = "the server began a turn and does not end it"
                 return Fault("retry", "no_turn_end", text)
             if not session.turns.commits:
-                # All that this session has is one turn; another one, if this
-                # is frozen as well, is asked for the first of it.
-                ended = end <= link.marked_to
-                self._buffer.mark(session.sent if ended else end)
+                self._buffer.mark(session.sent)
         pending = session.turns.pending
         if now < min(suspicion.times(pending), default=now + 1):
             return None

@@ -144,8 +144,21 @@ class Replay:
             return False
         text = "the server sent no result for a turn; it is sent again"
         self._queue.tell(ServerProblem(Fault("report", "no_result", text)))
+        if (link := self._sessions.active) is not None:
+            self._mark_first(link.session)
         self.again(now)
         return True
+
+    def _mark_first(self, session: Session) -> None:
+        """A turn that the server began and only we ended may be more than one;
+        the next session is asked for the first of it alone."""
+        turns = session.turns
+        if turns.by_client or not turns.commits:
+            return
+        if turns.head() is turns.open_turn():
+            end = self._end_of_first(session, session.sent)
+            tail = self._queue.samples(_PAUSE_MS)
+            self._buffer.mark(min(end + tail, session.sent))
 
     def pursue(self, now: float) -> None:
         """Send what failed again, if its time has come.  A pause is the time

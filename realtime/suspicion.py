@@ -215,23 +215,24 @@ class Suspicion:
             return []
         return [max(link.heard_at + SILENT_S, self._look_again_at)]
 
-    def stalls(self, link: Link, now: float) -> tuple[Turn, int] | None:
+    def stalls(self, link: Link, now: float) -> Turn | None:
         """A turn that began, and has not ended long after a pause that must
-        have ended it; with the end of that."""
+        have ended it."""
         session = link.session
         turn = session.turns.open_turn()
         if turn is None or now < min(self.looks_at(link), default=now + 1):
             return None
-        longest_ms = turn.settings.longest_pause_ms + _MARGIN_MS
-        longest = longest_ms * self._rate // 1000
-        pause = self._buffer.first_pause(turn.begin, session.sent, longest)
+        longest = turn.settings.longest_pause_ms + _MARGIN_MS
+        pause = self._buffer.first_pause(
+            turn.begin, session.sent, longest * self._rate // 1000
+        )
         due = math.inf
         if pause is not None:
             due = max(link.looked_since(pause), link.heard_at) + SILENT_S
-        if pause is None or now < due:
+        if now < due:
             self._look_again_at = now + _LOOK_S
             return None
-        return turn, pause + longest
+        return turn
 
     def leaves(self, turn: Turn, sent: int, now: float) -> bool:
         """Shall another session hear it?  Not once more: then a commit of ours
