@@ -8,6 +8,7 @@ an ``update_configs`` revives a node that had none or whose call was given up.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping
 from enum import Enum
 from fractions import Fraction
@@ -50,6 +51,8 @@ class NodeAudio:
         #: What came before it, or behind a call that was given up, and is in
         #: no report yet.
         self._lost_ms = Fraction(0)
+        #: What is in a report of those.
+        self.reported_ms = 0
 
     def position_ms(self, in_call_ms: int) -> int:
         """Where a position of the present call lies."""
@@ -64,6 +67,7 @@ class NodeAudio:
         The present call begins behind it."""
         start_ms, lost_ms = self._begin_ms, int(self._lost_ms)
         self._lost_ms -= lost_ms
+        self.reported_ms += lost_ms
         self._begin_ms += lost_ms
         return start_ms, lost_ms
 
@@ -82,6 +86,8 @@ class CallSlot:
         self.call: Call | None = None
         self._machine = Machine(SlotState.INERT, SLOT_MOVES)
         self._outcome: asyncio.Future[str] | None = None
+        #: Of calls that were given up.
+        self._counted: Counter[str] = Counter()
 
     @property
     def state(self) -> SlotState:
@@ -111,10 +117,20 @@ class CallSlot:
         """Did the core give the call up?  Also where it did so at the end."""
         return self.call is not None and self.call.fatal is not None
 
+    @property
+    def counters(self) -> dict[str, int]:
+        """Those of all the node's calls, and what was dropped between them."""
+        counted = self._counted.copy()
+        counted.update(dropped_ms=self.audio.reported_ms)
+        if self.call is not None:
+            counted.update(self.call.counters)
+        return dict(counted)
+
     def put(self, call: Call) -> None:
         """Let ``call`` take the place of one that does not run."""
         if self.state is SlotState.GAVE_UP and self.call is not None:
             self.audio.skip_call(self.call)
+            self._counted.update(self.call.counters)
         self._machine.to(SlotState.IDLE)
         self.call = call
 

@@ -240,7 +240,7 @@ class AsrHandlers(AsrListener):
                 LOG_CATEGORY_KEY_POINT,
             )
         await self._errors.drops.rest()
-        counters = call.counters
+        counters = self._slot.counters
         self._dump.note("counters", {"counters": counters})
         if counters["reconnects"] or counters["saved_ms"]:
             await self._send_counters()
@@ -248,8 +248,7 @@ class AsrHandlers(AsrListener):
     async def _send_counters(self) -> None:
         """What reconnects and early finals have cost so far, in the whole
         call."""
-        if self._slot.call is not None:
-            await self._base.send_vendor_metrics(self._slot.call.counters)
+        await self._base.send_vendor_metrics(self._slot.counters)
 
     # -- results ----------------------------------------------------------
 

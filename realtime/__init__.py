@@ -46,6 +46,7 @@ The whole call:
 ``first_turn``     where a turn of the server's ends, by level
 ``caution``        less at once, after sessions that ended barren
 ``resend``         when a turn that failed is sent again
+``wishes``         the times that the service named for such turns
 ``replay``         what is sent again
 ``early_finals``   when a turn's text so far becomes its final
 ``progress``       what is delivered, or given up

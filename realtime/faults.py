@@ -197,6 +197,12 @@ def fault_of_error(info: ErrorInfo) -> Fault:
     return Fault(verdict, info.code or info.type or "error", describe(info))
 
 
+def fault_of_turn(info: ErrorInfo) -> Fault:
+    """Why a turn is given up that the service failed to transcribe."""
+    text = f"transcription failed: {describe(info)}"
+    return Fault("report", fault_of_error(info).code, text)
+
+
 def fault_of_start(info: ErrorInfo) -> Fault:
     """An ``error`` event in place of a session; the socket stays open."""
     rule = _rule_for_error(info)

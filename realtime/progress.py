@@ -9,8 +9,7 @@ from __future__ import annotations
 from .audio_buffer import AudioBuffer
 from .caution import Caution
 from .early_finals import EarlyFinals
-from .errors import describe
-from .faults import Fault, fault_of_error
+from .faults import Fault, fault_of_turn
 from .finalizes import FinalizeQueue
 from .handshake import NOT_CONFIRMED
 from .limits import Limits
@@ -104,9 +103,7 @@ class Progress:
             elif self._replay.turn_failed(turn, now):
                 break
             else:
-                code = fault_of_error(turn.failure).code
-                text = f"transcription failed: {describe(turn.failure)}"
-                self._fail(session, turn, Fault("report", code, text), now)
+                self._fail(session, turn, fault_of_turn(turn.failure), now)
         if link is not None and link.session.items.chain.broken:
             self._replay.chain_broke(link.session, now)
         for end in self._finalizes.answers(self.covers, now):
@@ -147,7 +144,7 @@ class Progress:
             *self._answer_times(link.session),
             *self._early.times(link.session),
             *self._quiet.times(link),
-            *self._replay.times(),
+            *self._replay.times(link),
         ]
 
     def _answer_times(self, session: Session) -> list[float]:

@@ -6,7 +6,7 @@ import random
 
 from .audio_buffer import AudioBuffer
 from .caution import Caution
-from .faults import Fault, passes, wish_s
+from .faults import Fault, fault_of_turn, passes
 from .feed import Feed
 from .finalizes import FinalizeQueue
 from .limits import Limits
@@ -16,7 +16,9 @@ from .result_queue import ResultQueue
 from .results import ServerProblem
 from .session import Session
 from .sessions import Sessions
+from .settings import SessionSettings
 from .turn import Turn
+from .wishes import Wishes
 
 #: So many replays in a row without progress and the server's chain of items
 #: is not what it seems; more where it mostly was.
@@ -50,7 +52,7 @@ class Replay:
         self._sessions = sessions
         self._finalizes = finalizes
         self._caution = caution
-        self._rng = rng
+        self._wishes = Wishes(buffer, feed, rng)
         self._resend = Resend(limits.turn_timeout_ms / 1000, rng)
         #: Is the active session fed again, and has it delivered nothing?
         self._barren = False
@@ -70,7 +72,7 @@ class Replay:
             buffer.advance(buffer.start)
         link.begin_at(self._first_position())
         self._repeat_marks()
-        self._caution.hold(self._wishes(now))
+        self._hold(now)
         replayed = max(self._feed.sent_to - buffer.watermark, 0)
         self._barren = replayed > 0
         self.replayed += replayed
@@ -86,13 +88,11 @@ class Replay:
             return buffer.watermark
         return max(buffer.watermark, first - self._feed.least_lead_in)
 
-    def _wishes(self, now: float) -> list[tuple[int, float]]:
+    def _hold(self, now: float) -> None:
         """What a turn was refused for is no better in another session; but the
         buffer's bound does not wait."""
-        buffer = self._buffer
-        if buffer.nearly_full:
-            return []
-        return self._resend.wishes(buffer.watermark, now)
+        full = self._buffer.nearly_full
+        self._caution.hold([] if full else self._wishes.holds(now))
 
     def _repeat_marks(self) -> None:
         for position in self._finalizes.positions:
@@ -121,17 +121,13 @@ class Replay:
         """Did a turn fail that is to be sent again?"""
         return self._resend.waits
 
-    def times(self) -> list[float]:
+    def times(self, link: Link) -> list[float]:
         """When something of this becomes due."""
-        return self._resend.times()
+        return self._resend.times() if self.waits else self._wishes.times(link)
 
     def heard(self, turn: Turn) -> None:
-        """The service said something about a turn: perhaps when to try
-        again."""
-        wish = 0.0 if turn.failure is None else wish_s(turn.failure)
-        if wish:
-            wish *= self._rng.uniform(1.0, 1.1)
-            self._resend.wish(turn, turn.failed_at + wish)
+        """The service said something about a turn."""
+        self._wishes.heard(turn)
 
     def turn_failed(self, turn: Turn, now: float) -> bool:
         """The first undelivered turn failed; will it be sent again?"""
@@ -139,11 +135,7 @@ class Replay:
         assert failure is not None
         if not buffer.complete or buffer.nearly_full:
             return False
-        wishes = self._resend.wishes(buffer.watermark, now)
-        not_before = max(
-            (at for position, at in wishes if position <= turn.begin),
-            default=now,
-        )
+        not_before = self._wishes.not_before(turn, now)
         return self._resend.plan(now, not_before, not passes(failure))
 
     def no_answer(self, now: float) -> bool:
@@ -152,14 +144,30 @@ class Replay:
             return False
         text = "the server sent no result for a turn; it is sent again"
         self._queue.tell(ServerProblem(Fault("report", "no_result", text)))
+        if (link := self._sessions.active) is not None:
+            self._mark_first(link.session)
         self.again(now)
         return True
+
+    def _mark_first(self, session: Session) -> None:
+        """A turn that the server began and only we ended may be more than one;
+        the next session is asked for the first of it alone."""
+        turns = session.turns
+        if turns.by_client or not turns.commits:
+            return
+        if turns.head() is turns.open_turn():
+            end = self._end_of_first(session, session.sent)
+            tail = self._queue.samples(_PAUSE_MS)
+            self._buffer.mark(min(end + tail, session.sent))
 
     def pursue(self, now: float) -> None:
         """Send what failed again, if its time has come.  A pause is the time
         for the same session; where none comes, another one gets it."""
         resend, link = self._resend, self._sessions.active
-        if link is None or not resend.is_due(now):
+        if link is None:
+            return
+        self._look_at_unsent(link, now)
+        if not resend.is_due(now):
             return
         failed = link.session.turns.head()
         if failed is None or failed.failure is None:
@@ -170,10 +178,34 @@ class Replay:
             self.replayed += self._feed.sent_to - self._buffer.watermark
             link.rewind(self._first_position())
             self._repeat_marks()
-            self._caution.hold(self._wishes(now))
+            self._hold(now)
         elif resend.hurries(now):
             resend.sent()
             self.again(now)
+
+    def _look_at_unsent(self, link: Link, now: float) -> None:
+        """The first undelivered turn may be one that waits to be sent: from
+        now on that blocks what follows, so it is as if it failed just now."""
+        wish = self._wishes.next(link, now)
+        if wish is None or self.turn_failed(wish.turn, now):
+            return
+        assert wish.turn.failure is not None
+        fault = fault_of_turn(wish.turn.failure)
+        self._give_up(wish.turn.settings, wish.end, fault)
+        if link.session.turns.pending:
+            self.again(now)
+            return
+        link.rewind(wish.end)
+        self._hold(now)
+
+    def _give_up(
+        self, settings: SessionSettings, end: int, fault: Fault
+    ) -> None:
+        """Report what is held before ``end``, and go on behind it."""
+        turn = Turn("", self._buffer.watermark, settings, end)
+        self._queue.failed(turn, fault)
+        self._resend.over()
+        self._buffer.advance(end)
 
     def _is_pause(self, session: Session) -> bool:
         """Is nothing on its way that could be taken for what comes next?"""
@@ -215,13 +247,10 @@ class Replay:
 
     def _pass_over(self, session: Session, sent: int) -> None:
         """Report the first undelivered turn, and go on behind it."""
-        buffer = self._buffer
         end = self._end_of_first(session, sent)
-        turn = Turn("", buffer.watermark, session.settings, end)
         text = "each session ends while it transcribes this turn"
-        self._queue.failed(turn, Fault("report", "turn_ends_sessions", text))
-        self._resend.over()
-        buffer.advance(end)
+        fault = Fault("report", "turn_ends_sessions", text)
+        self._give_up(session.settings, end, fault)
 
     def _end_of_first(self, session: Session, sent: int) -> int:
         """Where the first undelivered turn ends, as far as is known."""

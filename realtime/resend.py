@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections import deque
 from enum import Enum
 
 from .backoff import Backoff
 from .change import PATIENCE_S
 from .states import Machine
-from .turn import Turn
 
 #: Nothing that failed is sent again sooner, in seconds.
 _LEAST_S = 0.5
-#: So many wishes of the service are remembered; a call has no more turns that
-#: failed and are not delivered.
-_MOST_WISHES = 256
 
 
 class ResendState(Enum):
@@ -49,20 +44,6 @@ class Resend:
         self._until = 0.0
         self._backoff = Backoff(rng)
         self._machine = Machine(ResendState.NONE, RESEND_MOVES)
-        #: Begin and end of a turn, and when it may be sent.
-        self._wishes: deque[tuple[int, int, float]]
-        self._wishes = deque(maxlen=_MOST_WISHES)
-
-    def wish(self, turn: Turn, at: float) -> None:
-        """The service asked to be sent that turn no sooner."""
-        self._wishes.append((turn.begin, turn.end or turn.begin, at))
-
-    def wishes(self, watermark: int, now: float) -> list[tuple[int, float]]:
-        """From where on nothing shall be sent before a time."""
-        for wish in list(self._wishes):
-            if wish[1] <= watermark or wish[2] <= now:
-                self._wishes.remove(wish)
-        return [(begin, at) for begin, _, at in self._wishes]
 
     @property
     def waits(self) -> bool:

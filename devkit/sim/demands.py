@@ -56,6 +56,8 @@ _FOR_NOISE = 8
 #: From when a turn first failed until it must not block others any more: two
 #: times the turn's bound, and the longest wait that is named.
 _BLOCKS_S = 40.0
+#: Where the longest wait is as long as may be, and no pause comes after it.
+_BLOCKS_LONG_S = 50.0
 #: What tells the user of no trouble.
 _NO_ERRORS = (
     AudioDropped,
@@ -82,6 +84,8 @@ class Demands:
         self._barren_from = self._barren_to = 0
         self._same = 0
         self._blocks, self._blocks_from = 0, 0.0
+        #: When a turn was delivered or given up last.
+        self._turn_at = 0.0
         self._not_before = 0.0
         self._sessions = 0
         self._lost = 0
@@ -112,6 +116,8 @@ class Demands:
             self._suspected += result.fault.code == "no_turn"
         elif isinstance(result, SessionReady):
             self._sessions += 1
+        if isinstance(result, (Final, TurnFailed)):
+            self._turn_at = self._call.now
         if isinstance(result, TurnFailed):
             self._errors.append(self._call.now)
         if isinstance(result, TurnFailed) or (
@@ -156,9 +162,13 @@ class Demands:
                 self._blocks, self._blocks_from = front, call.now
             failure = failing.first.get(front)
             since = max(failure.asked if failure else 0, self._blocks_from)
+            bound = _BLOCKS_S
+            if self._alone == "failing_long":
+                # A word may be in two turns that block, one after the other.
+                bound, since = _BLOCKS_LONG_S, max(since, self._turn_at)
             demand(
-                failure is None or call.stopped or call.now < since + _BLOCKS_S,
-                f"w{front} failed {_BLOCKS_S:.0f} s ago and blocks the others",
+                failure is None or call.stopped or call.now < since + bound,
+                f"w{front} failed {bound:.0f} s ago and blocks the others",
             )
         while self._closed_numb:
             connection, at = self._closed_numb.popleft()
@@ -314,6 +324,9 @@ class Demands:
         if not words:
             return
         place = f"w{words[0]} to w{words[-1]} ({start_ms} ms, {duration_ms} ms)"
+        if self._alone == "failing_long":
+            # What is too short for a commit goes with the turn behind it.
+            words = [w for w in words if call.start_of(w) >= start + ms(100)]
         if self._alone.startswith("failing"):
             self._check_failed(words, place)
         elif self._alone in DEATHS:
@@ -331,7 +344,7 @@ class Demands:
             demand(word in failing.first, f"given up {place}: w{word} is well")
             tried = failing.last[word].at - failing.first[word].asked
             demand(
-                tried >= half,
+                tried >= half or failing.longest[word] >= 2 * half,
                 f"given up {place}: failed for {tried:.1f} s only",
             )
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Collection, Iterable
 
 from .call import GAP_S, Call
-from .troubles import FREEZES, KINDS, Troubles
+from .troubles import FAILING, FREEZES, KINDS, Troubles
 from .words import WORD_SAMPLES
 
 ALL = frozenset(KINDS)
@@ -59,7 +59,6 @@ def troubles_of(seed: int, kinds: Collection[str]) -> Troubles:
     if "death_by_speed" in kinds:
         least = dice.choice((6.0, 7.5))
         troubles.burst_s = (least, least)
-    troubles.failing.timed = "failing_timed" in kinds
     return troubles
 
 
@@ -97,8 +96,8 @@ class Schedule:
         if "death_by_word" in self._kinds and dice.random() < 0.12:
             first = len(call.spoken) + 1
             troubles.poison.add(first + dice.randrange(self._words))
-        if self._kinds & {"failing_timed", "failing_untimed"}:
-            self._fail()
+        if fails := sorted(self._kinds & set(FAILING)):
+            self._fail(fails)
         if "death_by_speed" in self._kinds and dice.random() < 0.15:
             # There is something to catch up with.
             call.refuse(503, dice.choice(("4", "15")))
@@ -131,14 +130,15 @@ class Schedule:
             call.server.troubles.came["stop"] += not call.stopped
             call.stop()
 
-    def _fail(self) -> None:
+    def _fail(self, kinds: list[str]) -> None:
         call, dice = self._call, self._dice
         failing, came = call.server.troubles.failing, call.server.troubles.came
-        if {"failing_timed", "failing_untimed"} <= self._kinds:
-            failing.timed = dice.random() < 0.5
         if dice.random() > 0.25:
             return
-        came["failing_timed" if failing.timed else "failing_untimed"] += 1
+        kind = kinds[0] if len(kinds) == 1 else dice.choice(kinds)
+        failing.timed = kind != "failing_untimed"
+        failing.long = kind == "failing_long"
+        came[kind] += 1
         how = dice.random()
         if how < 0.4:
             failing.until = call.now + dice.uniform(0.5, 14)

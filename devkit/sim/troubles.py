@@ -24,6 +24,7 @@ KINDS = {
     "gap": "the caller sends nothing for a while",
     "failing_timed": "turns fail, with a time to try again",
     "failing_untimed": "turns fail, without a time to try again",
+    "failing_long": "the same, some with a time that is too long to wait for",
     "refused_timed": "connections are refused, with Retry-After",
     "death_by_audio": "a session dies after so much audio",
     "death_by_messages": "a session dies after so many messages",
@@ -33,12 +34,15 @@ KINDS = {
     "steady_sound": "music and steady noise, which are no speech",
     "stop": "the call is over at any moment",
 }
+FAILING = tuple(kind for kind in KINDS if kind.startswith("failing"))
 FREEZES = tuple(kind for kind in KINDS if kind.startswith("frozen"))
 DEATHS = tuple(kind for kind in KINDS if kind.startswith("death"))
 _GROUP = re.compile(rb"\x01([\x20-\x5f]{4})[\xa0-\xc7]")
 #: A session notices a word within the first of these, its trip included; one
 #: that was silent for the second knows nothing of it.
 _SILENT_S = (0.5, 8.0)
+#: Times that are too long for some turns, or for all, in s, and how often.
+_LONG_S, _LONG = (20.0, 28.0, 45.0, 80.0, 3600.0), 0.4
 #: Errors of .failed that pass, without a time.
 _PASSING: tuple[dict[str, Any], ...] = (
     {
@@ -82,19 +86,21 @@ class Failing:
 
     ``until``: all do, so long; ``once``: so many, each at its first try;
     ``row``: so many tries of any.  ``timed``: the message says when to try
-    again, and is right.  ``first``, ``last``: the first and the last failure
-    of each word, or piece of one, that the client was told.
+    again, and is right; ``long``: that may be a long time.  ``first``,
+    ``last``: the first and the last failure of each word, or piece of one, that
+    the client was told; ``longest``: the longest time in s that was named.
     """
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
-        self.timed = False
+        self.timed = self.long = False
         self.until = 0.0
         self.once = 0
         self.row = 0
         self.turns = 0
         self.first: dict[int, Failure] = {}
         self.last: dict[int, Failure] = {}
+        self.longest: dict[int, float] = {}
         self._last_of: dict[Piece, Failure] = {}
         self._seen: set[Piece] = set()
         self._tries: deque[tuple[Piece, float]] = deque(maxlen=64)
@@ -122,6 +128,8 @@ class Failing:
         else:
             return None
         self._seen.update(pieces)
+        if self.long and self._rng.random() < _LONG:
+            wait = self._rng.choice(_LONG_S)
         error = dict(self._rng.choice(_PASSING))
         not_before = at
         if self.timed:
@@ -141,8 +149,11 @@ class Failing:
         """The client got it."""
         self.turns += failure.pieces[0] not in self._last_of
         for piece in failure.pieces:
-            self.first.setdefault(piece.word, failure)
-            self.last[piece.word] = self._last_of[piece] = failure
+            word = piece.word
+            self.first.setdefault(word, failure)
+            wait = failure.not_before - failure.at
+            self.longest[word] = max(self.longest.get(word, 0.0), wait)
+            self.last[word] = self._last_of[piece] = failure
 
     def _look_at_pause(self, first: Piece, now: float) -> None:
         last = self._last_of.get(first)

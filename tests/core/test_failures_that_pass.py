@@ -15,7 +15,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 )
 
 #: 300 ms of sound each.
-ONE, TWO = word_audio(1) * 10, word_audio(2) * 10
+ONE, TWO, THREE = (word_audio(word) * 10 for word in (1, 2, 3))
 #: How a turn of ours is sent again: what was sent since the last commit is
 #: discarded first; 300 ms go out in two messages.
 AGAIN = [CLEAR, APPEND, APPEND, COMMIT]
@@ -224,9 +224,9 @@ def len_ms(core: ScriptedCore) -> int:
 # -- turns behind it ---------------------------------------------------
 
 
-def two(error: dict[str, str]) -> ScriptedCore:
+def two(error: dict[str, str], **limits: int) -> ScriptedCore:
     """Two turns of ours, of which the second one failed."""
-    core = client()
+    core = client(**limits)
     core.hear(TWO, commit=True)
     core.committed("b", "a")
     fail(core, "b", error)
@@ -278,6 +278,115 @@ def test_it_holds_in_the_next_session_as_well():
     core.session()
     core.wait(0.1)
     sent_in_order(core)
+
+
+@pytest.mark.parametrize("time", ["80s", "1h"])
+def test_a_time_that_is_too_long_is_not_waited_for_by_the_turns_behind(
+    time: str,
+):
+    core = two(wish(time))
+    fail(core, "a")
+    core.wait(1)
+    core.hear(THREE, commit=True)
+    core.committed("c", None)
+    assert core.audio == ONE
+    assert core.troubles == []
+    done(core, "c", "one")
+    # It is told as soon as all before it is delivered; what follows goes out.
+    assert core.troubles == ["rate_limit_exceeded"]
+    (given_up,) = core.of(TurnFailed)
+    assert (given_up.start_ms, given_up.duration_ms) == (300, 300)
+    assert core.audio == ONE + THREE
+    core.committed("d", "c")
+    done(core, "d", "three")
+    assert core.finals == ["one", "three"]
+    assert core.core.sessions.reconnects == 0
+
+
+def test_nor_in_the_next_session():
+    core = two(wish("80s"))
+    core.hear(THREE, commit=True)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    core.wait(1)
+    core.session()
+    core.committed("c", None)
+    done(core, "c", "one")
+    assert core.of(TurnFailed) != []
+    core.committed("d", "c")
+    done(core, "d", "three")
+    assert core.finals == ["one", "three"]
+
+
+def test_the_bound_begins_when_a_turn_is_the_first_one():
+    core = two(wish("25s"))
+    fail(core, "a")
+    core.wait(1)
+    core.committed("c", None)
+    core.wait(3)
+    done(core, "c", "one")
+    core.wait(27)
+    assert core.audio == ONE + TWO
+    # It was waited for, so it must not ask for as much again.
+    core.committed("d", "c")
+    fail(core, "d", wish("25s"))
+    assert core.troubles == ["rate_limit_exceeded"]
+
+
+def test_a_turn_that_waits_gives_way_to_a_buffer_that_is_nearly_full():
+    core = two(wish("25s"), max_buffer_ms=4000)
+    fail(core, "a")
+    core.wait(1)
+    core.committed("c", None)
+    done(core, "c", "one")
+    core.hear(THREE * 11)
+    core.wait(3)
+    assert core.troubles == ["rate_limit_exceeded"]
+    assert core.of(AudioDropped) == []
+
+
+@pytest.mark.parametrize("noise_ms", [0, 300])
+def test_a_later_turn_of_the_servers_does_not_block_it_either(noise_ms: int):
+    core = server()
+    # Something stands out between both that its detector takes for no speech.
+    noise = (word_audio(9) * 10)[: ms(noise_ms)]
+    core.live(SILENCE * ms(200) + noise + SILENCE * ms(500))
+    begin_ms = 1100 + len_ms(core)
+    core.live(TWO + SILENCE * ms(800))
+    turn(core, "b", begin_ms, "a")
+    fail(core, "b", wish("80s"))
+    again_ms = 1100 + len_ms(core)
+    core.sent = []
+    fail(core, "a")
+    core.wait(1)
+    core.live(THREE + SILENCE * ms(800))
+    turn(core, "c", again_ms, "b")
+    assert core.troubles == []
+    done(core, "c", "one")
+    core.quiet(2)
+    assert core.troubles == ["rate_limit_exceeded"]
+    assert ONE in core.audio
+    assert TWO not in core.audio
+    assert THREE in core.audio
+
+
+def test_nor_where_the_turn_before_is_not_found_again():
+    core = server()
+    begin_ms = 1100 + len_ms(core)
+    core.live(SILENCE * ms(200) + TWO + SILENCE * ms(800))
+    turn(core, "b", begin_ms, "a")
+    fail(core, "b", wish("1h"))
+    fail(core, "a")
+    core.wait(1)
+    core.sent = []
+    core.live(THREE + SILENCE * ms(800))
+    for _ in range(2):
+        core.wait(15)
+        if core.core.active is None:
+            core.session()
+    assert THREE in core.audio
+    # What was said before is in the report, or was sent twice for nothing.
+    assert core.of(TurnFailed) != []
+    assert core.core.watermark >= ms(begin_ms)
 
 
 def test_a_later_turn_waits_for_its_place():

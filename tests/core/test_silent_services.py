@@ -16,6 +16,7 @@ from ten_packages.extension.openai_asr_python.audio.speech import sound_finder
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     FinalizeEnd,
+    TurnFailed,
 )
 
 #: 300 ms of sound, and three seconds of it.
@@ -288,6 +289,25 @@ def test_the_second_time_a_commit_ends_it():
     assert core.finals == ["one"]
     assert core.types.count(COMMIT) == 1
     assert core.troubles == ["no_turn_end"]
+
+
+def test_three_sessions_that_freeze_cost_the_first_sentence_only():
+    """They do so when somebody begins to speak; the fourth one works."""
+    another = word_audio(3) * 10
+    core = frozen_in_a_turn()
+    core.live(another)
+    core.quiet(1)
+    for item in ("b", "c"):
+        core.session()
+        core.started(item, 700)
+        # A commit ends it, and that has no answer.
+        core.wait(30)
+    assert core.troubles == ["no_turn_end", "no_result", "no_result"]
+    (failed,) = core.of(TurnFailed)
+    assert failed.start_ms + failed.duration_ms < 3000
+    core.session()
+    assert another in core.audio
+    assert core.of(AudioDropped) == []
 
 
 def test_a_turn_that_is_not_ended_by_a_commit_either_is_one_false_alarm():

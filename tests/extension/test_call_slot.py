@@ -25,7 +25,12 @@ class StubCall(SimpleNamespace):
 
     def __init__(self, **fields: Any) -> None:
         super().__init__(
-            fatal=None, running=False, received_ms=0, taken_ms=0, **fields
+            fatal=None,
+            running=False,
+            received_ms=0,
+            taken_ms=0,
+            counters={},
+            **fields,
         )
 
     async def start(self) -> None:

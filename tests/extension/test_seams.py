@@ -252,6 +252,51 @@ def test_times_count_what_came_while_the_call_was_dead(server):
     assert "full" not in told["message"]
 
 
+def test_all_audio_that_was_reported_as_dropped_is_counted(server, tmp_path):
+    """In two calls of a node that were given up, and behind each of them."""
+    audio, _ = spoken([[1, 2]])
+
+    async def fail(call: Call, fatal: int) -> None:
+        server.refuse(http_status=401)
+        server.drop_connections()
+        await call.until(
+            lambda: [e["code"] for e in call.errors].count(-1000) == fatal
+        )
+        # Nobody hears it.
+        await call.send(audio)
+        server.refuse(False)
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        server.drop_connections()
+        await call.until(lambda: len(call.metric("connect_delay")) == 2)
+        await call.send(audio[:16000])
+        await fail(call, 1)
+        assert await update(call, api_key=GOOD) == (0, "applied", "new session")
+        await call.send(audio)
+        await call.until_finalized("a")
+        server.drop_connections()
+        await call.until(lambda: len(call.metric("connect_delay")) == 4)
+        await fail(call, 2)
+
+    # The last ones come when the tester may be gone.
+    dump = tmp_path / "call.pcm"
+    config = properties(server.url, dump=True, dump_path=str(dump))
+    run_call(config, script)
+    lines = dump.with_suffix(".jsonl").read_text("utf-8").splitlines()
+    logged = [json.loads(line) for line in lines]
+    reported = [
+        int(ms)
+        for entry in logged
+        if entry["kind"] == "error"
+        for ms in re.findall(r"dropped: (\d+) ms", entry["message"])
+    ]
+    counts = [e["counters"] for e in logged if e["kind"] == "counters"]
+    assert sum(reported) > 2 * len(audio) // 16
+    assert abs(counts[-1]["dropped_ms"] - sum(reported)) <= 2
+    assert counts[-1]["reconnects"] == 2
+
+
 def test_what_waited_for_a_whole_packet_as_the_call_was_given_up_is_reported():
     """90 ms came before the key was refused; a part was still here."""
     faults = Faults(slow_handshake="always", slow_handshake_ms=300)
