@@ -19,6 +19,9 @@ class ServerHabits:
     never did so and yet took audio.  ``answers_in_s``: how long it took to
     confirm after it was given up waiting for, or 0.
 
+    ``commit_in_s``: the longest that a commit of ours waited for its item.
+    ``misses``: one was found to wait in vain, and none was answered since.
+
     ``unknown_events``: how many of its events were of no known kind or named
     no known item.
     """
@@ -30,5 +33,7 @@ class ServerHabits:
     confirms: bool = False
     consents: bool = False
     answers_in_s: float = 0.0
+    commit_in_s: float = 0.0
+    misses: bool = False
     told_unconfirmed: bool = False
     unknown_events: int = 0

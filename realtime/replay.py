@@ -184,6 +184,16 @@ class Replay:
             return False
         return self._buffer.sound(turns.boundary, session.sent) is None
 
+    def check_commits(self, link: Link, now: float) -> None:
+        """A commit is not answered: the service swallowed it, or its notice was
+        lost, and all the answers are a turn off."""
+        until = link.answer_until()
+        if until is not None and now >= until:
+            self._sessions.habits.misses = True
+            text = "the server did not answer a commit; it is sent again"
+            self._queue.tell(ServerProblem(Fault("report", "no_result", text)))
+            link.session.items.break_off()
+
     def chain_broke(self, session: Session, now: float) -> None:
         """A notice was lost: replay once the turns that can be trusted are
         delivered."""

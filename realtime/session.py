@@ -89,7 +89,6 @@ class Session:
         self._machine = Machine(SessionState.OPENING, SESSION_MOVES)
         self._wall_offset = wall - now
         self._asked_for = settings
-        self._commit_count = 0
 
     # -- state ------------------------------------------------------------
 
@@ -116,6 +115,12 @@ class Session:
     def stuck(self) -> bool:
         """Must no audio go out, whatever there is?"""
         return self.items.chain.broken or self.state is SessionState.UPDATING
+
+    @property
+    def commits_wait(self) -> bool:
+        """Is it open whose answer was whose?  More commits would be answered
+        as well, and nobody could tell."""
+        return self.turns.by_client and self.items.chain.is_counting
 
     def end(self) -> None:
         """Nothing that it says counts any more."""
@@ -164,8 +169,7 @@ class Session:
 
     def commit(self, now: float) -> bytes:
         """The message that ends a turn at what was sent so far."""
-        self._commit_count += 1
-        event_id = f"evt_commit_{self._commit_count}"
+        event_id = f"evt_commit_{self.turns.commits_sent + 1}"
         self.turns.commit(event_id, now)
         return commit_event(event_id)
 

@@ -38,7 +38,8 @@ class Commit:
 class TurnList:
     """The turns of one session, and our open commits.
 
-    ``boundary`` is the end of the last turn.  ``settings`` are those that the
+    ``boundary`` is the end of the last turn.  ``commits_sent``: how many there
+    were in all.  ``settings`` are those that the
     server works by.  ``by_id`` and ``finished``: the items that have no last
     word yet, and those that are delivered or given up; these with their turn
     where its final was early.
@@ -47,6 +48,7 @@ class TurnList:
     def __init__(self, settings: SessionSettings, audio: SentAudio) -> None:
         self.settings = settings
         self.boundary = 0
+        self.commits_sent = 0
         self.commits: deque[Commit] = deque()
         self._settings_before = settings
         self._settings_from = 0
@@ -140,6 +142,7 @@ class TurnList:
     def commit(self, event_id: str, now: float) -> None:
         """A commit of what was sent so far goes out."""
         end = self._audio.end
+        self.commits_sent += 1
         self.commits.append(
             Commit(self.boundary, end, event_id, now, self.open_turn())
         )
