@@ -202,7 +202,8 @@ class Exchange:
             # The line is a likelier cause than what it was sent.
             self._broke(link, fault, now, by_audio=0.5)
         elif link is self._sessions.active:
-            self._replay.check_commits(link, now)
+            if self._replay.check_commits(link, now):
+                return
             fault = self._progress.check_answers(session, now)
             fault = fault or self._quiet.check(link, now)
             if fault is not None:

@@ -149,7 +149,8 @@ class ItemEvents:
             return
         if len(waiting) > 1:
             chain.doubt_count()
-        elif not chain.in_doubt:
+        else:
+            # None is missing, so this was its answer.
             waited = now - waiting[0].sent_at
             self.habits.commit_in_s = max(self.habits.commit_in_s, waited)
             self.habits.misses = False
@@ -234,7 +235,8 @@ class ItemEvents:
             and part in ("completed", "failed")
             and habits.announces
             and habits.chains
-            and (turn is None or not turn.committed)
+            and item_id not in turns.finished
+            and not (turn and turn.committed)
         )
 
     def _is_plausible(self, item_id: str, part: str) -> bool:

@@ -184,15 +184,18 @@ class Replay:
             return False
         return self._buffer.sound(turns.boundary, session.sent) is None
 
-    def check_commits(self, link: Link, now: float) -> None:
-        """A commit is not answered: the service swallowed it, or its notice was
-        lost, and all the answers are a turn off."""
+    def check_commits(self, link: Link, now: float) -> bool:
+        """Is there no answer to a commit?  The service swallowed it, or its
+        notice was lost, and all answers are a turn off: then all that is not
+        delivered is sent again."""
         until = link.answer_until()
-        if until is not None and now >= until:
-            self._sessions.habits.misses = True
-            text = "the server did not answer a commit; it is sent again"
-            self._queue.tell(ServerProblem(Fault("report", "no_result", text)))
-            link.session.items.break_off()
+        if until is None or now < until:
+            return False
+        self._sessions.habits.misses = True
+        text = "the server did not answer a commit; it is sent again"
+        self._queue.tell(ServerProblem(Fault("report", "no_result", text)))
+        self.again(now)
+        return True
 
     def chain_broke(self, session: Session, now: float) -> None:
         """A notice was lost: replay once the turns that can be trusted are

@@ -82,7 +82,9 @@ def test_after_a_barren_replay_the_next_turn_waits_for_the_final():
 
 def test_a_session_that_delivered_something_was_not_barren():
     core = dying(0)
-    deliver(core, "a")
+    for item, before in ("a", None), ("b", "a"), ("c", "b"):
+        core.committed(item, before)
+    core.transcribed("completed", "a", transcript="a")
     die(core)
     assert core.audio == TURNS[1] + TURNS[2]
 
