@@ -134,6 +134,7 @@ class Link:
         self._shortest_trip = min(self._shortest_trip, trip)
         self._pong_in_hold(ping, now)
         self._ask_in_time(now)
+        self.ask_about_commits(now)
 
     def tick(self, now: float) -> Fault | None:
         """Do what is due; returns why the connection is given up."""
@@ -259,9 +260,9 @@ class Link:
     def ask_about_commits(self, now: float) -> None:
         """Where it is in doubt which commit was answered, the PONG of a PING
         behind the last of them tells when no more answers come."""
-        if not self._answers_due:
-            return
-        if self._last.commits < self.session.turns.commits_sent:
+        unread = self._last.commits < self.session.turns.commits_sent
+        # Its PONG shall not wait behind more audio than another's.
+        if self._answers_due and unread and not self._pings:
             self.ask_ping(now)
 
     @property
