@@ -51,16 +51,22 @@ class ItemEvents:
         return None
 
     def on_nothing_to_commit(self, error: ErrorInfo, now: float) -> None:
-        """A detector of its own ended the turn first; or, where it has none,
-        it lost the audio: that turn has failed."""
+        """A detector of its own ended the turn first; or it lost the audio:
+        what no turn of its own has of that has failed."""
         turns = self._turns
         commit = turns.drop_commit(error.event_id)
         self._settle()
         if commit is None or not turns.by_client:
             return
-        turn = commit.turn or turns.turn(commit.event_id)
+        own, begin = turns.open_turn(), max(commit.begin, turns.ended)
+        goes_on = own is not None and own.from_server and own.begin < commit.end
+        if goes_on or begin >= commit.end:
+            return
+        turn = commit.turn
+        if turn is None or turn.from_server:
+            turn = turns.turn(commit.event_id)
         if turn is not None and not turn.committed:
-            turn.begin, turn.end = commit.begin, commit.end
+            turn.begin, turn.end = begin, commit.end
             turn.commit(now)
             turn.fail(error, now)
 
@@ -75,7 +81,7 @@ class ItemEvents:
         if start is not None:
             turn.begin = self._audio.position_of_ms(start)
         self._close_before(turn, now)
-        turn.begin = max(turn.begin, self._turns.boundary)
+        turn.begin = max(turn.begin, self._turns.ended)
         return turn
 
     def _close_before(self, turn: Turn, now: float) -> None:

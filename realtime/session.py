@@ -16,7 +16,7 @@ from .client_events import (
     session_update_event,
 )
 from .error_events import ErrorEvents
-from .errors import ErrorInfo, error_of
+from .errors import NOTHING_TO_COMMIT, ErrorInfo, error_of
 from .events import ServerEvent, clean_id
 from .habits import ServerHabits
 from .handshake import CREATED, UPDATED, Handshake
@@ -226,7 +226,7 @@ class Session:
                 self.expires_at = expires_at
 
     def _on_error(self, info: ErrorInfo, now: float) -> None:
-        if info.code == "input_audio_buffer_commit_empty":
+        if info.code == NOTHING_TO_COMMIT:
             self.items.on_nothing_to_commit(info, now)
         elif self.state is SessionState.UPDATING and info.event_id in (
             "",
