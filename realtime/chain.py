@@ -39,6 +39,8 @@ class ItemChain:
             return
         first, self._last = not self._last, item_id
         before = turns.by_id.get(previous)
+        if not first and (not previous or previous in self._habits.roots):
+            self._habits.one_by_one = True
         if previous in ("", item_id) or not self._habits.chains:
             return
         if before is not None and not before.closed:

@@ -141,7 +141,9 @@ class Feed:
                 return None
             link.mark_done(mark)
             if due:
-                return session.commit(now)
+                message = session.commit(now)
+                link.ask_about_commits(now)
+                return message
             if self._is_needless(session, mark):
                 self._buffer.unmark(mark)
 

@@ -258,8 +258,8 @@ class Link:
     # -- commits -----------------------------------------------------------
 
     def ask_about_commits(self, now: float) -> None:
-        """Where it is in doubt which commit was answered, the PONG of a PING
-        behind the last of them tells when no more answers come."""
+        """Where it is in doubt which commit was answered, or one at a time is,
+        the PONG of a PING behind the last tells when no more answers come."""
         unread = self._last.commits < self.session.turns.commits_sent
         # Its PONG shall not wait behind more audio than another's.
         if self._answers_due and unread and not self._pings:
@@ -267,9 +267,10 @@ class Link:
 
     @property
     def _answers_due(self) -> bool:
-        session = self.session
-        doubt = session.ready and session.items.chain.in_doubt
-        return doubt and session.turns.by_client and bool(session.turns.commits)
+        session, items = self.session, self.session.items
+        asked = session.turns.by_client and bool(session.turns.commits)
+        doubt = items.chain.in_doubt or items.habits.one_by_one
+        return session.ready and asked and doubt
 
     def answer_until(self) -> float | None:
         """By then every commit must be answered; None: that is not known, or

@@ -191,7 +191,8 @@ class Replay:
         until = link.answer_until()
         if until is None or now < until:
             return False
-        self._sessions.habits.misses = True
+        habits = self._sessions.habits
+        habits.misses = habits.one_by_one = True
         text = "the server did not answer a commit; it is sent again"
         self._queue.tell(ServerProblem(Fault("report", "no_result", text)))
         self.again(now)

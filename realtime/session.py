@@ -118,9 +118,11 @@ class Session:
 
     @property
     def commits_wait(self) -> bool:
-        """Is it open whose answer was whose?  More commits would be answered
-        as well, and nobody could tell."""
-        return self.turns.by_client and self.items.chain.is_counting
+        """Must an answer come before another commit goes out, so that it is
+        known whose it is?"""
+        items, turns = self.items, self.turns
+        answer = items.habits.one_by_one and bool(turns.commits)
+        return turns.by_client and (answer or items.chain.is_counting)
 
     def end(self) -> None:
         """Nothing that it says counts any more."""
