@@ -169,6 +169,8 @@ class ItemEvents:
         """A notice was lost, or a commit of ours swallowed: only what was
         never in doubt is believed."""
         if self.chain.break_off():
+            # Where they are many, it could go on like that.
+            self.habits.one_by_one = True
             self._turns.drop_all()
 
     # -- texts --------------------------------------------------------------
