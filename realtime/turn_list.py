@@ -41,8 +41,8 @@ class TurnList:
     ``boundary`` is the end of the last turn, also of one that a commit asks
     for; ``ended`` that of the last one which the server told.
     ``commits_sent``: how many there were in all.  ``settings`` are those that
-    the server works by.  ``by_id`` and ``finished``: the items that have no last
-    word yet, and those that are delivered or given up; these with their turn
+    the server works by.  ``by_id`` and ``finished``: the items that have no
+    last word yet, and those that are delivered or given up; these with their turn
     where its final was early.
     """
 
