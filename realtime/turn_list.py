@@ -42,8 +42,8 @@ class TurnList:
     for; ``ended`` that of the last one which the server told.
     ``commits_sent``: how many there were in all.  ``settings`` are those that
     the server works by.  ``by_id`` and ``finished``: the items that have no
-    last word yet, and those that are delivered or given up; these with their turn
-    where its final was early.
+    last word yet, and those that are delivered or given up; these with their
+    turn where its final was early.
     """
 
     def __init__(self, settings: SessionSettings, audio: SentAudio) -> None:
