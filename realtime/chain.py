@@ -19,8 +19,9 @@ class ItemChain:
 
     A server may have names of its own for what precedes the first item, or
     any.  So an unknown one is a lost item only where the chain of this session
-    held before; else it is in doubt.  ``broken``: a notice was lost, so that
-    only the turns known so far can be trusted.
+    held before; else it is in doubt.  So is which commit of ours an item
+    answers, while more of them wait than this one.  ``broken``: a notice was
+    lost, so that only the turns known so far can be trusted.
     """
 
     def __init__(self, habits: ServerHabits) -> None:
@@ -29,6 +30,7 @@ class ItemChain:
         self._last = ""
         self._held = False
         self._doubted = ""
+        self._uncounted = False
         self._unannounced: deque[str] = deque(maxlen=_UNANNOUNCED)
 
     def check(self, item_id: str, previous: str, turns: TurnList) -> None:
@@ -37,6 +39,8 @@ class ItemChain:
             return
         first, self._last = not self._last, item_id
         before = turns.by_id.get(previous)
+        if not first and (not previous or previous in self._habits.roots):
+            self._habits.one_by_one = True
         if previous in ("", item_id) or not self._habits.chains:
             return
         if before is not None and not before.closed:
@@ -53,28 +57,44 @@ class ItemChain:
 
     @property
     def in_doubt(self) -> bool:
-        """Was what an item named as the one before an item as well?
+        """May an item be that of a later commit than it is taken for?
 
-        Then each commit is taken for answered by the item of the next one,
-        and one always has no answer.  So once there is none left it was not,
-        and until then nothing may be delivered.
+        Where the one before it was an item as well, or where several commits
+        waited for their items when it came.  If a notice was lost, or a commit
+        swallowed, each commit is taken for answered by the item of the next
+        one, and one always has no answer.  So once there is none left all is
+        right, and until then nothing may be delivered.
         """
-        return bool(self._doubted)
+        return bool(self._doubted) or self._uncounted
+
+    @property
+    def is_counting(self) -> bool:
+        """Is it settled soonest where no more commits are sent?"""
+        return self._uncounted and not self._doubted
+
+    def doubt_count(self) -> None:
+        """An item came while several commits waited for theirs."""
+        self._uncounted = True
+
+    def break_off(self) -> bool:
+        """A notice was lost; True where one in doubt may be the wrong one's,
+        so that none can be trusted."""
+        doubted = self.in_doubt
+        self.broken, self._doubted, self._uncounted = True, "", False
+        return doubted
 
     def settle_doubt(self) -> None:
         """Every commit is answered: what was named is no item."""
+        self._uncounted = False
         if self._doubted:
             if len(self._habits.roots) < _MAX_ROOTS:
                 self._habits.roots.add(self._doubted)
             self._doubted = ""
 
     def is_proved_item(self, item_id: str) -> bool:
-        """A word about an item came; True if it is the one in doubt, whose
-        notice was lost then."""
-        if not item_id or item_id != self._doubted:
-            return False
-        self.broken = True
-        return True
+        """A word about an item came: is it the one in doubt, whose notice was
+        lost then?"""
+        return bool(item_id) and item_id == self._doubted
 
     def was_unannounced(self, item_id: str) -> None:
         """A word about an item came that nobody knows."""

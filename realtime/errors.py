@@ -12,6 +12,8 @@ from typing import Any
 from .events import clean_id, clean_word
 from .shown import one_line
 
+#: The code of a commit that the service found no audio for.
+NOTHING_TO_COMMIT = "input_audio_buffer_commit_empty"
 _MAX_MESSAGE = 500
 
 

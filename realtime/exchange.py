@@ -149,6 +149,7 @@ class Exchange:
             self._sessions.habits.unknown_events += 1
             return
         turn = session.receive(event, now)
+        link.ask_about_commits(now)
         if turn is not None and not session.turns.by_client:
             link.looked_to(max(turn.begin, session.turns.boundary), now)
         self._look_at_handshake(link, now)
@@ -201,6 +202,8 @@ class Exchange:
             # The line is a likelier cause than what it was sent.
             self._broke(link, fault, now, by_audio=0.5)
         elif link is self._sessions.active:
+            if self._replay.check_commits(link, now):
+                return
             fault = self._progress.check_answers(session, now)
             fault = fault or self._quiet.check(link, now)
             if fault is not None:

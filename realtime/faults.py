@@ -15,6 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import Literal
 
 from .errors import (
+    NOTHING_TO_COMMIT,
     ErrorInfo,
     clean_message,
     describe,
@@ -62,7 +63,7 @@ RULES: tuple[Rule, ...] = (
     Rule("code", "session_expired", "at_once", "the session's hour is over"),
     Rule(
         "code",
-        "input_audio_buffer_commit_empty",
+        NOTHING_TO_COMMIT,
         "ignore",
         "the server ended the turn first",
     ),

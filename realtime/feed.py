@@ -107,7 +107,7 @@ class Feed:
         """Is there enough audio, and may it be sent now?"""
         if link.is_full or self._caution.holds(link):
             return False
-        if self.skip.waits(link.session):
+        if self.skip.waits(link.session) or self._is_barred(link):
             return False
         waiting = self._sendable(link) - link.session.sent
         return not self._is_little(link, waiting) and link.hold is None
@@ -136,9 +136,14 @@ class Feed:
                 return None
             if self._server_may_notice(link, mark, now):
                 return None
+            due = self._commit_is_due(session, mark)
+            if due and session.commits_wait:
+                return None
             link.mark_done(mark)
-            if self._commit_is_due(session, mark):
-                return session.commit(now)
+            if due:
+                message = session.commit(now)
+                link.ask_about_commits(now)
+                return message
             if self._is_needless(session, mark):
                 self._buffer.unmark(mark)
 
@@ -183,6 +188,13 @@ class Feed:
         soon = self._bound.soon(session)
         # Then a pause is looked for after each packet.
         return size if soon is None else min(size, max(soon, self._packet))
+
+    def _is_barred(self, link: Link) -> bool:
+        """Is there a mark that no commit may be sent for yet?"""
+        if not link.session.commits_wait:
+            return False
+        mark = self._buffer.next_mark(link.marked_to)
+        return mark is not None and mark <= link.session.sent
 
     def _commit_is_due(self, session: Session, mark: int) -> bool:
         if not self._client_turns:

@@ -19,6 +19,11 @@ class ServerHabits:
     never did so and yet took audio.  ``answers_in_s``: how long it took to
     confirm after it was given up waiting for, or 0.
 
+    ``commit_in_s``: the longest that a commit of ours waited for its item.
+    ``one_by_one``: its items name none before them, or a commit was not
+    answered: so each commit waits for the answer to the one before.
+    ``misses``: one was found to wait in vain, and none was answered since.
+
     ``unknown_events``: how many of its events were of no known kind or named
     no known item.
     """
@@ -30,5 +35,8 @@ class ServerHabits:
     confirms: bool = False
     consents: bool = False
     answers_in_s: float = 0.0
+    commit_in_s: float = 0.0
+    one_by_one: bool = False
+    misses: bool = False
     told_unconfirmed: bool = False
     unknown_events: int = 0

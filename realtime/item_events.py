@@ -32,7 +32,7 @@ class ItemEvents:
         self.chain = ItemChain(habits)
         self._turns = turns
         self._audio = audio
-        self._habits = habits
+        self.habits = habits
 
     def receive(self, event: ServerEvent, now: float) -> Turn | None:
         """Take an event about what the server hears; returns the turn that it
@@ -47,19 +47,26 @@ class ItemEvents:
         if kind.startswith(_TRANSCRIPTION):
             part = kind[len(_TRANSCRIPTION) :]
             return self._on_transcription(part, event, now)
-        self._habits.unknown_events += 1
+        self.habits.unknown_events += 1
         return None
 
     def on_nothing_to_commit(self, error: ErrorInfo, now: float) -> None:
-        """A detector of its own ended the turn first; or, where it has none,
-        it lost the audio: that turn has failed."""
+        """A detector of its own ended the turn first; or it lost the audio:
+        what no turn of its own has of that has failed."""
         turns = self._turns
         commit = turns.drop_commit(error.event_id)
+        self._settle()
         if commit is None or not turns.by_client:
             return
-        turn = commit.turn or turns.turn(commit.event_id)
+        own, begin = turns.open_turn(), max(commit.begin, turns.ended)
+        goes_on = own is not None and own.from_server and own.begin < commit.end
+        if goes_on or begin >= commit.end:
+            return
+        turn = commit.turn
+        if turn is None or turn.from_server:
+            turn = turns.turn(commit.event_id)
         if turn is not None and not turn.committed:
-            turn.begin, turn.end = commit.begin, commit.end
+            turn.begin, turn.end = begin, commit.end
             turn.commit(now)
             turn.fail(error, now)
 
@@ -74,7 +81,7 @@ class ItemEvents:
         if start is not None:
             turn.begin = self._audio.position_of_ms(start)
         self._close_before(turn, now)
-        turn.begin = max(turn.begin, self._turns.boundary)
+        turn.begin = max(turn.begin, self._turns.ended)
         return turn
 
     def _close_before(self, turn: Turn, now: float) -> None:
@@ -106,10 +113,11 @@ class ItemEvents:
         item_id = event.identity("item_id")
         if not item_id:
             item_id = clean_id(event.object("item").get("id"))
-        self._habits.announces = True
+        self.habits.announces = True
         previous = event.identity("previous_item_id")
         self.chain.check(item_id, previous, self._turns)
         if self.chain.broken:
+            self.break_off()
             return None
         self._turns.announced(item_id, previous)
         if not self._turns.by_client:
@@ -132,12 +140,38 @@ class ItemEvents:
             return None
         turn.commit(now)
         if turn.end is None:
-            turns.end_by_commit(turn)
-        if not turns.commits:
-            self.chain.settle_doubt()
+            self._answer(turn, now)
+        self._settle()
         if turns.by_client:
             turns.sort_out_early_text(turn)
         return turn
+
+    def _answer(self, turn: Turn, now: float) -> None:
+        """An item whose end nobody told: a commit of ours ended it."""
+        turns, chain = self._turns, self.chain
+        waiting = list(turns.commits)
+        turns.end_by_commit(turn)
+        if not (turns.by_client and turn.by_commit):
+            return
+        if len(waiting) > 1:
+            chain.doubt_count()
+        else:
+            # None is missing, so this was its answer.
+            waited = now - waiting[0].sent_at
+            self.habits.commit_in_s = max(self.habits.commit_in_s, waited)
+            self.habits.misses = False
+
+    def _settle(self) -> None:
+        if not self._turns.commits:
+            self.chain.settle_doubt()
+
+    def break_off(self) -> None:
+        """A notice was lost, or a commit of ours swallowed: only what was
+        never in doubt is believed."""
+        if self.chain.break_off():
+            # Where they are many, it could go on like that.
+            self.habits.one_by_one = True
+            self._turns.drop_all()
 
     # -- texts --------------------------------------------------------------
 
@@ -148,11 +182,11 @@ class ItemEvents:
         early = self._turns.finished.get(item_id)
         if early is not None:
             return self._on_late(early, part, event, now)
-        if self.chain.is_proved_item(item_id):
-            self._turns.drop_all()
+        if self.chain.is_proved_item(item_id) or self._is_proof(item_id, part):
+            self.break_off()
         if not self._is_plausible(item_id, part):
             self.chain.was_unannounced(item_id)
-            self._habits.unknown_events += 1
+            self.habits.unknown_events += 1
             return None
         turn = self._turns.turn(item_id)
         if turn is None or turn.decided:
@@ -198,6 +232,21 @@ class ItemEvents:
         commit = self._turns.commit_of(turn)
         return None if commit is None else commit.sent_at
 
+    def _is_proof(self, item_id: str, part: str) -> bool:
+        """Is this the last word about an item whose notice was lost?  So it is
+        where items are announced, and a commit of ours waits for one."""
+        turns, habits = self._turns, self.habits
+        turn = turns.by_id.get(item_id)
+        return (
+            turns.by_client
+            and bool(item_id and turns.commits)
+            and part in ("completed", "failed")
+            and habits.announces
+            and habits.chains
+            and item_id not in turns.finished
+            and not (turn and turn.committed)
+        )
+
     def _is_plausible(self, item_id: str, part: str) -> bool:
         """Does a transcription event name an item that it may name?
 
@@ -211,8 +260,8 @@ class ItemEvents:
         if self.chain.broken:
             return turn is not None and turn.committed
         if not turns.by_client:
-            first = not turns and not self._habits.announces
+            first = not turns and not self.habits.announces
             return turn is not None or first
         if part == "delta" or (turn is not None and turn.committed):
             return True
-        return len(turns.commits) == 1 and not self._habits.announces
+        return len(turns.commits) == 1 and not self.habits.announces

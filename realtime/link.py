@@ -25,13 +25,14 @@ class _Ping:
     """A PING: when it was asked for, and what it covers.
 
     ``position`` in the call, ``audio`` in samples sent on this connection;
-    silence that is skipped moves only the position.  ``lag_s``: how long the
-    server may yet be busy with that audio.
+    silence that is skipped moves only the position.  ``commits``: how many of
+    them.  ``lag_s``: how long the server may yet be busy with that audio.
     """
 
     asked_at: float
     position: int
     audio: int
+    commits: int = 0
     lag_s: float = 0.0
 
 
@@ -77,6 +78,8 @@ class Link:
         #: That on whose PONG a hold is decided.
         self._deciding: _Ping | None = None
         self._proved = 0
+        #: How many commits were read, and when it had looked at their audio.
+        self._commits_read, self._read_at = 0, now
         #: From when on the server must have had the audio up to a position.
         self._heard: deque[tuple[float, int]] = deque(maxlen=_MAX_HEARD)
         self._quiet_to: int | None = None
@@ -110,6 +113,7 @@ class Link:
         # One that has not gone out yet covers what was sent since, too.
         self._last.position = session.sent
         self._last.audio = session.audio.samples
+        self._last.commits = session.turns.commits_sent
         self._last.lag_s = max(self.looked_at - now, 0.0)
 
     def pong(self, now: float) -> None:
@@ -118,6 +122,8 @@ class Link:
             return
         ping = self._pings.popleft()
         self._proved = ping.audio
+        if ping.commits > self._commits_read:
+            self._commits_read, self._read_at = ping.commits, now + ping.lag_s
         if self.session.settings.turn_owner == "server":
             after = self._limits.quiet_after_ms / 1000
             while self._heard and ping.asked_at >= self._heard[0][0] + after:
@@ -128,6 +134,7 @@ class Link:
         self._shortest_trip = min(self._shortest_trip, trip)
         self._pong_in_hold(ping, now)
         self._ask_in_time(now)
+        self.ask_about_commits(now)
 
     def tick(self, now: float) -> Fault | None:
         """Do what is due; returns why the connection is given up."""
@@ -248,6 +255,34 @@ class Link:
         self.hold = None
         self.marked_to = mark
 
+    # -- commits -----------------------------------------------------------
+
+    def ask_about_commits(self, now: float) -> None:
+        """Where it is in doubt which commit was answered, or one at a time is,
+        the PONG of a PING behind the last tells when no more answers come."""
+        unread = self._last.commits < self.session.turns.commits_sent
+        # Its PONG shall not wait behind more audio than another's.
+        if self._answers_due and unread and not self._pings:
+            self.ask_ping(now)
+
+    @property
+    def _answers_due(self) -> bool:
+        session, items = self.session, self.session.items
+        asked = session.turns.by_client and bool(session.turns.commits)
+        doubt = items.chain.in_doubt or items.habits.one_by_one
+        return session.ready and asked and doubt
+
+    def answer_until(self) -> float | None:
+        """By then every commit must be answered; None: that is not known, or
+        there is no doubt.  A service that is slower is given time the second
+        time, up to the bound of a turn's answer."""
+        turns, habits = self.session.turns, self.session.items.habits
+        read = self._commits_read >= turns.commits_sent
+        if not (self._answers_due and read) or habits.misses:
+            return None
+        slowest = turns.commits[-1].sent_at + 2 * habits.commit_in_s
+        return max(self._read_at + self._limits.settle_ms / 1000, slowest)
+
     # -- time --------------------------------------------------------------
 
     def take_quiet(self) -> int | None:
@@ -273,4 +308,5 @@ class Link:
         times = [self._silent_at() if self._pings else self._ping_at()]
         if self.hold is not None and not self.session.stuck:
             times += self.hold.times()
-        return times
+        until = self.answer_until()
+        return times if until is None else [*times, until]

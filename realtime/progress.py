@@ -9,6 +9,7 @@ from __future__ import annotations
 from .audio_buffer import AudioBuffer
 from .caution import Caution
 from .early_finals import EarlyFinals
+from .errors import NOTHING_TO_COMMIT
 from .faults import Fault, fault_of_turn
 from .finalizes import FinalizeQueue
 from .handshake import NOT_CONFIRMED
@@ -100,6 +101,8 @@ class Progress:
                 self._pass(session, turn, now)
                 # Before the text of what was said after it.
                 self.answer_finalizes(now)
+            elif self._is_silence(turn):
+                self._pass(session, turn, now)
             elif self._replay.turn_failed(turn, now):
                 break
             else:
@@ -108,6 +111,17 @@ class Progress:
             self._replay.chain_broke(link.session, now)
         for end in self._finalizes.answers(self.covers, now):
             self._queue.tell(end)
+
+    def _is_silence(self, turn: Turn) -> bool:
+        """Had the server nothing to commit, and rightly so?"""
+        buffer, failure, end = self._buffer, turn.failure, turn.end
+        return (
+            failure is not None
+            and failure.code == NOTHING_TO_COMMIT
+            and end is not None
+            and turn.begin >= buffer.start
+            and not (turn.text or buffer.has_speech(turn.begin, end))
+        )
 
     def _pass(self, session: Session, turn: Turn, now: float) -> None:
         """``turn`` is over: move the watermark behind it."""

@@ -216,6 +216,20 @@ class Replay:
             return False
         return self._buffer.sound(turns.boundary, session.sent) is None
 
+    def check_commits(self, link: Link, now: float) -> bool:
+        """Is there no answer to a commit?  The service swallowed it, or its
+        notice was lost, and all answers are a turn off: then all that is not
+        delivered is sent again."""
+        until = link.answer_until()
+        if until is None or now < until:
+            return False
+        habits = self._sessions.habits
+        habits.misses = habits.one_by_one = True
+        text = "the server did not answer a commit; it is sent again"
+        self._queue.tell(ServerProblem(Fault("report", "no_result", text)))
+        self.again(now)
+        return True
+
     def chain_broke(self, session: Session, now: float) -> None:
         """A notice was lost: replay once the turns that can be trusted are
         delivered."""

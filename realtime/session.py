@@ -16,7 +16,7 @@ from .client_events import (
     session_update_event,
 )
 from .error_events import ErrorEvents
-from .errors import ErrorInfo, error_of
+from .errors import NOTHING_TO_COMMIT, ErrorInfo, error_of
 from .events import ServerEvent, clean_id
 from .habits import ServerHabits
 from .handshake import CREATED, UPDATED, Handshake
@@ -89,7 +89,6 @@ class Session:
         self._machine = Machine(SessionState.OPENING, SESSION_MOVES)
         self._wall_offset = wall - now
         self._asked_for = settings
-        self._commit_count = 0
 
     # -- state ------------------------------------------------------------
 
@@ -116,6 +115,14 @@ class Session:
     def stuck(self) -> bool:
         """Must no audio go out, whatever there is?"""
         return self.items.chain.broken or self.state is SessionState.UPDATING
+
+    @property
+    def commits_wait(self) -> bool:
+        """Must an answer come before another commit goes out, so that it is
+        known whose it is?"""
+        items, turns = self.items, self.turns
+        answer = items.habits.one_by_one and bool(turns.commits)
+        return turns.by_client and (answer or items.chain.is_counting)
 
     def end(self) -> None:
         """Nothing that it says counts any more."""
@@ -164,8 +171,7 @@ class Session:
 
     def commit(self, now: float) -> bytes:
         """The message that ends a turn at what was sent so far."""
-        self._commit_count += 1
-        event_id = f"evt_commit_{self._commit_count}"
+        event_id = f"evt_commit_{self.turns.commits_sent + 1}"
         self.turns.commit(event_id, now)
         return commit_event(event_id)
 
@@ -222,7 +228,7 @@ class Session:
                 self.expires_at = expires_at
 
     def _on_error(self, info: ErrorInfo, now: float) -> None:
-        if info.code == "input_audio_buffer_commit_empty":
+        if info.code == NOTHING_TO_COMMIT:
             self.items.on_nothing_to_commit(info, now)
         elif self.state is SessionState.UPDATING and info.event_id in (
             "",

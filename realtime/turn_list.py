@@ -38,15 +38,18 @@ class Commit:
 class TurnList:
     """The turns of one session, and our open commits.
 
-    ``boundary`` is the end of the last turn.  ``settings`` are those that the
-    server works by.  ``by_id`` and ``finished``: the items that have no last
-    word yet, and those that are delivered or given up; these with their turn
-    where its final was early.
+    ``boundary`` is the end of the last turn, also of one that a commit asks
+    for; ``ended`` that of the last one which the server told.
+    ``commits_sent``: how many there were in all.  ``settings`` are those that
+    the server works by.  ``by_id`` and ``finished``: the items that have no
+    last word yet, and those that are delivered or given up; these with their
+    turn where its final was early.
     """
 
     def __init__(self, settings: SessionSettings, audio: SentAudio) -> None:
         self.settings = settings
-        self.boundary = 0
+        self.boundary = self.ended = 0
+        self.commits_sent = 0
         self.commits: deque[Commit] = deque()
         self._settings_before = settings
         self._settings_from = 0
@@ -134,12 +137,15 @@ class TurnList:
         return self.settings
 
     def begin_at(self, position: int) -> None:
-        """No turn begins before ``position``."""
+        """No turn begins before ``position``, but what was committed."""
         self.boundary = position
+        if not (self.by_client and self.commits):
+            self.ended = position
 
     def commit(self, event_id: str, now: float) -> None:
         """A commit of what was sent so far goes out."""
         end = self._audio.end
+        self.commits_sent += 1
         self.commits.append(
             Commit(self.boundary, end, event_id, now, self.open_turn())
         )
@@ -165,7 +171,7 @@ class TurnList:
         for turn in list(self):
             self.finish(turn)
         self.commits.clear()
-        self.boundary = position
+        self.boundary = self.ended = position
 
     def end_early(self, turn: Turn, now: float) -> None:
         """The text so far of ``turn`` is its final."""
@@ -218,7 +224,7 @@ class TurnList:
             begin = self.boundary
             if self.by_client and self.commits and not self.open_turn():
                 # Not announced, but a commit is waiting for its item.
-                begin = self.commits[0].begin
+                begin = max(self.commits[0].begin, self.ended)
             turn = Turn(item_id, begin, self._settings_at(begin))
             self._turns[item_id] = turn
         return turn
@@ -234,7 +240,10 @@ class TurnList:
     def stop(self, turn: Turn, end: int, now: float) -> None:
         """The server's detector heard the end of ``turn``."""
         turn.speech_stopped(end, now)
-        self.boundary = max(end, turn.begin)
+        self.ended = max(end, turn.begin)
+        # Where the client ends the turns it may have moved on.
+        ours = self.boundary if self.by_client else 0
+        self.boundary = max(self.ended, ours)
 
     def end_by_commit(self, turn: Turn) -> None:
         """No speech_stopped told the end: the turn answers the oldest commit
@@ -251,11 +260,13 @@ class TurnList:
             commit = self.commits.popleft()
             turn.end, turn.by_commit = commit.end, True
             turn.ended_at = commit.sent_at
-            if self.by_client:
+            if self.by_client and not turn.from_server:
                 # The boundary moved on when the commit was sent.
-                turn.begin = min(turn.begin, commit.begin)
+                begin = min(turn.begin, commit.begin)
+                turn.begin = min(max(begin, self.ended), commit.end)
         else:
             turn.end = limit
+        self.ended = max(self.ended, turn.end)
         self.boundary = max(self.boundary, turn.end)
 
     def _end_of_open(self, turn: Turn) -> int:
@@ -275,7 +286,7 @@ class TurnList:
         """
         assert turn.end is not None
         for other in list(self):
-            if other.committed:
+            if other.committed or other.from_server:
                 continue
             self.drop(other)
             if other.begin >= turn.end:

@@ -513,8 +513,7 @@ class Call(CallState):
         self.reachable = True
         self.refusals.clear()
         self.server.faults = Faults(delay_s=0.5)
-        self.server.troubles.freezes.clear()
-        self.server.troubles.failing.stop()
+        self.server.troubles.stop()
         self.slow_down(math.inf)
         self.pause(1000)
         self.finalize()

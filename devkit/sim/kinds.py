@@ -59,6 +59,13 @@ def troubles_of(seed: int, kinds: Collection[str]) -> Troubles:
     if "death_by_speed" in kinds:
         least = dice.choice((6.0, 7.5))
         troubles.burst_s = (least, least)
+    if "chainless" in kinds:
+        troubles.root = dice.choice((None, "root"))
+        troubles.lost = dice.choice((0.1, 0.3))
+    if "swallowed" in kinds:
+        troubles.swallows = dice.choice((0.1, 0.3))
+    if "own_detector" in kinds:
+        troubles.own_lag_s = dice.choice((0.0, 0.2, 0.5))
     return troubles
 
 
@@ -98,6 +105,13 @@ class Schedule:
             troubles.poison.add(first + dice.randrange(self._words))
         if fails := sorted(self._kinds & set(FAILING)):
             self._fail(fails)
+        if "own_detector" in self._kinds:
+            how = dice.random()
+            troubles.came["own_detector"] += how < 0.3
+            if how < 0.2:
+                troubles.failing.once = dice.randint(1, 3)
+            elif how < 0.3:
+                call.drop()
         if "death_by_speed" in self._kinds and dice.random() < 0.15:
             # There is something to catch up with.
             call.refuse(503, dice.choice(("4", "15")))

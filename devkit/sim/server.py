@@ -74,6 +74,12 @@ _JUNK: tuple[str, ...] = (
 )
 
 
+#: How a detector works that nobody asked for.
+_UNCALLED: dict[str, Any] = {
+    "type": "server_vad",
+    "prefix_padding_ms": 300,
+    "silence_duration_ms": 500,
+}
 #: What a session says that has nothing to do with the audio.
 _NOT_AUDIO = ("session.created", "session.updated", "error")
 
@@ -114,6 +120,8 @@ class SimConnection:
         self._detector = ""
         self._silence = self._end_after = ms(500)
         self._padding = ms(300)
+        #: Does a detector listen that nobody asked for?
+        self._is_uncalled = False
         self.expiry: tuple[float, int, str] | None = None
         expires = 0.0
         if server.life is not None:
@@ -133,8 +141,12 @@ class SimConnection:
         if self.ears.numb_at is not None and event["type"] not in _NOT_AUDIO:
             return
         now = max(now, self.busy_until)
-        self._last = max(self._last, now + self.server.latency())
-        self._said.append((now, self._last))
+        lag_s = 0.0
+        if self._is_uncalled:
+            lag_s = self.server.troubles.own_lag_s or 0.0
+        self._last = max(self._last, now + self.server.latency() + lag_s)
+        # What answers PINGs does not wait for a detector that is late.
+        self._said.append((now, self._last - lag_s))
         self._push(self._last, json.dumps(event))
         if self.server.chance(self.server.faults.junk):
             self._push(self._last, self.server.rng.choice(_JUNK))
@@ -178,7 +190,7 @@ class SimConnection:
             start = message.index(b'"audio":"') + 9
             self._hear(base64.b64decode(message[start:-2]), now)
             return
-        event = json.loads(message)
+        event, troubles = json.loads(message), self.server.troubles
         kind = event["type"]
         if kind == "session.update":
             self._configure(event["session"], event["event_id"], now)
@@ -190,6 +202,12 @@ class SimConnection:
             if self.ears.numb_at is not None:
                 if self.ears.commit_at is None:
                     self.ears.commit_at = now
+            elif not self._detector and troubles.strikes(
+                "swallowed", troubles.swallows
+            ):
+                if troubles.rng.random() < 0.5:
+                    self._buffer.clear()
+                    self._buffer_start = self._heard
             elif len(self._buffer) < ms(100):
                 self._error(
                     now,
@@ -227,6 +245,10 @@ class SimConnection:
     def _bind(self) -> None:
         """No turn is under way: the latest settings hold."""
         detector = self._next_detector or {"type": ""}
+        uncalled = self.server.troubles.own_lag_s is not None
+        self._is_uncalled = uncalled and not self._next_detector
+        if self._is_uncalled:
+            detector = _UNCALLED
         self._detector = detector["type"]
         self._padding = ms(detector.get("prefix_padding_ms", 0))
         if self._detector == "server_vad":
@@ -324,10 +346,16 @@ class SimConnection:
             self._turn_prompt = self.prompt
         item_id = self._speaking or self.server.new_id()
         previous, self._previous = self._previous, item_id
+        troubles = self.server.troubles
+        if troubles.root != "true":
+            previous = troubles.root
         prompt, self._turn_prompt = self._turn_prompt, self.prompt
         self._speaking = ""
         self._bind()
-        if not self.server.struck_by("no_committed"):
+        lost = troubles.strikes("chainless", troubles.lost)
+        if lost:
+            self.server.happened.add("no_committed")
+        if not (lost or self.server.struck_by("no_committed")):
             for kind in (
                 "input_audio_buffer.committed",
                 "conversation.item.added",

@@ -30,6 +30,9 @@ KINDS = {
     "death_by_messages": "a session dies after so many messages",
     "death_by_speed": "a session dies of much audio in one second",
     "death_by_word": "a session dies of the sound of a word",
+    "chainless": "items that name none before them, and lost notices",
+    "swallowed": "a commit without an answer, and perhaps its audio is gone",
+    "own_detector": "a server that ends the client's turns, late, and fails",
     "silent_start": "a call begins with long silence",
     "steady_sound": "music and steady noise, which are no speech",
     "stop": "the call is over at any moment",
@@ -178,7 +181,11 @@ class Troubles:
     ``freezes``: a session's chance for each kind; ``audio_s``, ``messages``,
     ``burst_s``: the least and the most that a session lives for, and that it
     takes in a second; ``poison``: the words
-    that kill.  ``came`` counts what happened, by kind; ``silent_about``: for
+    that kill.  ``root``: what each item names as the one before it; "true" is
+    what it should.  ``lost``: the chance of a notice to be lost, ``swallows``
+    that of a commit of the client's.  ``own_lag_s``: how late the events of a
+    detector come that nobody asked for; None: there is none.
+    ``came`` counts what happened, by kind; ``silent_about``: for
     how long each session that heard a word said nothing about speech, in s.
     """
 
@@ -188,6 +195,10 @@ class Troubles:
     messages: tuple[int, int] | None = None
     burst_s: tuple[float, float] | None = None
     poison: set[int] = field(default_factory=set)
+    root: str | None = "true"
+    lost: float = 0.0
+    swallows: float = 0.0
+    own_lag_s: float | None = None
     came: Counter[str] = field(default_factory=Counter)
     deaths: deque[Death] = field(default_factory=lambda: deque(maxlen=64))
     silent_about: defaultdict[int, list[float]] = field(
@@ -197,6 +208,18 @@ class Troubles:
 
     def __post_init__(self) -> None:
         self.failing = Failing(self.rng)
+
+    def strikes(self, kind: str, chance: float) -> bool:
+        """Does a fault of this kind happen now?"""
+        happens = chance > 0 and self.rng.random() < chance
+        self.came[kind] += happens
+        return happens
+
+    def stop(self) -> None:
+        """All is well, but for what a service always does."""
+        self.freezes.clear()
+        self.failing.stop()
+        self.lost = self.swallows = 0.0
 
 
 class Doom:

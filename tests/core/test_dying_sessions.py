@@ -40,9 +40,9 @@ def dying(barren: int, silence_s: float = 0, **limits: int) -> ScriptedCore:
     return core
 
 
-def deliver(core: ScriptedCore, item: str) -> None:
+def deliver(core: ScriptedCore, item: str, before: str | None = None) -> None:
     """The turn that was sent last gets its text."""
-    core.committed(item, None)
+    core.committed(item, before)
     core.transcribed("completed", item, transcript=item)
 
 
@@ -82,7 +82,9 @@ def test_after_a_barren_replay_the_next_turn_waits_for_the_final():
 
 def test_a_session_that_delivered_something_was_not_barren():
     core = dying(0)
-    deliver(core, "a")
+    for item, before in ("a", None), ("b", "a"), ("c", "b"):
+        core.committed(item, before)
+    core.transcribed("completed", "a", transcript="a")
     die(core)
     assert core.audio == TURNS[1] + TURNS[2]
 
@@ -177,9 +179,9 @@ def test_the_silence_before_is_spared():
 
 def test_all_is_as_before_once_nothing_is_left():
     core = dying(1)
-    for item in "abc":
+    for item, before in ("a", None), ("b", "a"), ("c", "b"):
         core.wait(5)
-        deliver(core, item)
+        deliver(core, item, before)
     core.wait(1)
     core.sent = []
     core.hear(TURNS[0], commit=True)

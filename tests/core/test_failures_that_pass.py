@@ -401,9 +401,9 @@ def test_a_later_turn_waits_for_its_place():
     core.wait(1)
     assert core.audio == ONE + TWO
     core.committed("c", "b")
+    core.committed("d", "c")
     done(core, "c", "one")
     assert core.finals == ["one"]
-    core.committed("d", "c")
     done(core, "d", "two")
     assert core.finals == ["one", "two"]
 

@@ -515,6 +515,7 @@ def test_text_of_another_name_is_no_final(settings):
 
 def test_text_of_which_the_order_is_in_doubt_ends_nothing():
     core = begun(final_timeout_ms=2000)
+    core.answers_pings = False
     core.hear(WORDS, commit=True)
     core.hear(WORDS)
     core.core.finalize("f", core.now)

@@ -1,0 +1,142 @@
+"""Whose answer an item is: notices that are lost, commits that are swallowed,
+and a detector that nobody asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from scripted_core import COMMIT, ScriptedCore
+from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    Final,
+    SessionReady,
+)
+
+TURN = word_audio(1) + SILENCE * ms(970)
+EMPTY = {
+    "type": "error",
+    "error": {
+        "type": "invalid_request_error",
+        "code": "input_audio_buffer_commit_empty",
+    },
+}
+
+
+def speak(core: ScriptedCore) -> None:
+    """A turn of a second."""
+    core.live(TURN)
+    core.core.commit()
+    core.look()
+
+
+def answer(core: ScriptedCore, item: str, before: Any, text: str) -> None:
+    core.committed(item, before)
+    core.transcribed("completed", item, transcript=text)
+
+
+def begun(before: Any) -> ScriptedCore:
+    """A call with two turns, of a server that names that before each item."""
+    core = ScriptedCore()
+    core.session()
+    names = [None, "a"] if before == "true" else [before, before]
+    for item, name, text in zip("ab", names, ("w0", "w1"), strict=True):
+        speak(core)
+        answer(core, item, name, text)
+    assert core.finals == ["w0", "w1"]
+    return core
+
+
+def replayed(core: ScriptedCore, *texts: str) -> None:
+    """The next session hears what is not delivered, and answers all."""
+    assert core.link.must_close
+    core.session()
+    for number, text in enumerate(texts):
+        answer(core, f"n{number}", f"n{number - 1}" if number else None, text)
+        core.wait(0.1)
+
+
+def starts(core: ScriptedCore) -> list[int]:
+    return [final.turn.start_ms for final in core.of(Final)]
+
+
+@pytest.mark.parametrize("before", [None, "root", "true"])
+@pytest.mark.parametrize("word", ["completed", "failed"])
+def test_the_last_word_of_an_unannounced_item_proves_a_lost_notice(
+    before, word
+):
+    core = begun(before)
+    speak(core)
+    # The notice of "c" was lost.
+    core.transcribed(word, "c", transcript="w2")
+    replayed(core, "w2")
+    assert core.finals == ["w0", "w1", "w2"]
+    assert starts(core) == [0, 1000, 2000]
+
+
+@pytest.mark.parametrize("before", [None, "root", "b"])
+def test_no_later_item_is_taken_for_that_of_a_commit_without_an_answer(before):
+    """Its notice was lost and its text is late, or it was swallowed."""
+    core = begun(before if before != "b" else "true")
+    speak(core)
+    if before == "b":
+        speak(core)
+        assert core.types.count(COMMIT) == 4
+        answer(core, "d", before, "w3")
+    else:
+        # Another commit waits for the answer to this one.
+        core.live(TURN)
+    assert core.finals == ["w0", "w1"]
+    core.wait(1)
+    replayed(core, "w2", "w3")
+    assert core.finals[:3] == ["w0", "w1", "w2"]
+    assert starts(core)[2] == 2000
+
+
+def test_several_commits_that_are_answered_cost_nothing():
+    core = begun("true")
+    core.hear(TURN, commit=True)
+    core.hear(TURN, commit=True)
+    core.committed("c", "b")
+    core.wait(0.2)
+    core.committed("d", "c")
+    for item, text in ("c", "w2"), ("d", "w3"):
+        core.transcribed("completed", item, transcript=text)
+    core.wait(5)
+    assert core.finals == ["w0", "w1", "w2", "w3"]
+    assert len(core.of(SessionReady)) == 1
+    assert core.troubles == []
+
+
+def test_turns_of_a_detector_that_nobody_asked_for_keep_their_places():
+    """Its events come after commits of ours for both."""
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.hear(TURN, commit=True)
+    assert core.types.count(COMMIT) == 2
+    for number, item in enumerate("ab"):
+        core.turn(item, 1000 * number, 1000 * number + 700)
+        core.say(EMPTY)
+    core.transcribed("completed", "a", transcript="w0")
+    # And no further than what was committed for it.
+    assert ms(700) <= core.core.watermark <= ms(1000)
+    core.transcribed("completed", "b", transcript="w1")
+    core.wait(5)
+    assert core.finals == ["w0", "w1"]
+    assert starts(core) == [0, 1000]
+    assert core.troubles == []
+
+
+def test_what_that_detector_lost_is_no_silence():
+    """It says that it has nothing to commit, and has no turn of it."""
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.hear(TURN, commit=True)
+    core.say(EMPTY)
+    core.turn("b", 1000, 1700)
+    core.say(EMPTY)
+    core.transcribed("completed", "b", transcript="w1")
+    assert core.finals == []
+    assert core.core.watermark == 0
