@@ -198,11 +198,9 @@ class Replay:
         link.rewind(wish.end)
         self._hold(now)
 
-    def _give_up(
-        self, settings: SessionSettings, end: int, fault: Fault
-    ) -> None:
+    def _give_up(self, by: SessionSettings, end: int, fault: Fault) -> None:
         """Report what is held before ``end``, and go on behind it."""
-        turn = Turn("", self._buffer.watermark, settings, end)
+        turn = Turn("", self._buffer.watermark, by, end)
         self._queue.failed(turn, fault)
         self._resend.over()
         self._buffer.advance(end)

@@ -243,7 +243,7 @@ def test_the_time_named_for_a_later_turn_holds():
     assert core.sent == []
     core.wait(1)
     assert core.audio == TWO
-    core.committed("c", None)
+    core.committed("c", "b")
     done(core, "c", "two")
     assert core.finals == ["one", "two"]
 
@@ -252,7 +252,7 @@ def sent_in_order(core: ScriptedCore) -> None:
     """The first turn is sent a second after the failures, and the other one
     8 s after them, though the first has its final at once."""
     assert core.audio == ONE
-    core.committed("c", None)
+    core.committed("c", "b")
     done(core, "c", "one")
     core.wait(6.8)
     assert core.audio == ONE
@@ -288,7 +288,7 @@ def test_a_time_that_is_too_long_is_not_waited_for_by_the_turns_behind(
     fail(core, "a")
     core.wait(1)
     core.hear(THREE, commit=True)
-    core.committed("c", None)
+    core.committed("c", "b")
     assert core.audio == ONE
     assert core.troubles == []
     done(core, "c", "one")
@@ -309,7 +309,7 @@ def test_nor_in_the_next_session():
     core.core.exchange.closed(core.link, 1006, "", core.now)
     core.wait(1)
     core.session()
-    core.committed("c", None)
+    core.committed("c", "b")
     done(core, "c", "one")
     assert core.of(TurnFailed) != []
     core.committed("d", "c")
@@ -321,7 +321,7 @@ def test_the_bound_begins_when_a_turn_is_the_first_one():
     core = two(wish("25s"))
     fail(core, "a")
     core.wait(1)
-    core.committed("c", None)
+    core.committed("c", "b")
     core.wait(3)
     done(core, "c", "one")
     core.wait(27)
@@ -336,7 +336,7 @@ def test_a_turn_that_waits_gives_way_to_a_buffer_that_is_nearly_full():
     core = two(wish("25s"), max_buffer_ms=4000)
     fail(core, "a")
     core.wait(1)
-    core.committed("c", None)
+    core.committed("c", "b")
     done(core, "c", "one")
     core.hear(THREE * 11)
     core.wait(3)
