@@ -28,6 +28,7 @@ One session:
 ``error_events``   those that are no answer to anything
 ``session``        all of these together
 ``hold``           why sending waits at a commit mark
+``commit_answers`` until when commits must have been answered
 ``link``           a session's signs of life, and how much may be sent ahead
 
 The whole call:

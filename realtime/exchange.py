@@ -158,8 +158,7 @@ class Exchange:
             self._replay.heard(turn)
             if event.type == "input_audio_buffer.committed":
                 self._queue.tell(TurnCommitted(turn.item_id))
-            if turn.said is not None:
-                self._queue.late(turn)
+            self._queue.late(turn)
         self.settle(now)
 
     def _look_at_handshake(self, link: Link, now: float) -> None:
@@ -202,9 +201,7 @@ class Exchange:
             # The line is a likelier cause than what it was sent.
             self._broke(link, fault, now, by_audio=0.5)
         elif link is self._sessions.active:
-            if self._replay.check_commits(link, now):
-                return
-            fault = self._progress.check_answers(session, now)
+            fault = self._progress.check_answers(link, now)
             fault = fault or self._quiet.check(link, now)
             if fault is not None:
                 self._broke(link, fault, now)

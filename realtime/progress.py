@@ -169,9 +169,12 @@ class Progress:
             return [session.handshake.trial_since + self._turn_timeout]
         return session.turns.answer_times(self._turn_timeout)
 
-    def check_answers(self, session: Session, now: float) -> Fault | None:
+    def check_answers(self, link: Link, now: float) -> Fault | None:
         """What no answer comes to: a turn is sent again once, then reported; a
         session on trial is given up, for the reason that is returned."""
+        session = link.session
+        if self._replay.check_commits(link, now):
+            return None
         if now < min(self._answer_times(session), default=now + 1):
             return None
         if session.handshake.on_trial:

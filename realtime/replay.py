@@ -218,8 +218,7 @@ class Replay:
         """Is there no answer to a commit?  The service swallowed it, or its
         notice was lost, and all answers are a turn off: then all that is not
         delivered is sent again."""
-        until = link.answer_until()
-        if until is None or now < until:
+        if now < min(link.answers.times(), default=now + 1):
             return False
         habits = self._sessions.habits
         habits.misses = habits.one_by_one = True

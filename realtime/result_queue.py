@@ -89,9 +89,11 @@ class ResultQueue:
         self._next_turn(turn)
 
     def late(self, turn: Turn) -> None:
-        """The last word of a turn that had its final before: it is not said
-        again, but counted where it differs."""
-        said = (turn.said or "").split()
+        """If that is the last word of a turn that had its final before, it is
+        not said again, but counted where it differs."""
+        if turn.said is None:
+            return
+        said = turn.said.split()
         meant = turn.transcript.split()
         changed = None
         if said != meant:

@@ -85,10 +85,8 @@ class TurnList:
 
     def open_turn(self) -> Turn | None:
         """The turn whose audio is still growing, if there is one."""
-        for turn in reversed(self._turns.values()):
-            if not turn.closed:
-                return turn
-        return None
+        turns = reversed(self._turns.values())
+        return next((turn for turn in turns if not turn.closed), None)
 
     def uncommitted_turn(self) -> Turn | None:
         """The same, where no commit of ours is out that ends it."""
@@ -146,9 +144,8 @@ class TurnList:
         """A commit of what was sent so far goes out."""
         end = self._audio.end
         self.commits_sent += 1
-        self.commits.append(
-            Commit(self.boundary, end, event_id, now, self.open_turn())
-        )
+        commit = Commit(self.boundary, end, event_id, now, self.open_turn())
+        self.commits.append(commit)
         if self.by_client:
             self.boundary = end
 
@@ -162,8 +159,7 @@ class TurnList:
 
     def drop_open(self) -> None:
         """What no commit was sent for will get another item."""
-        turn = self.uncommitted_turn()
-        if turn is not None:
+        if (turn := self.uncommitted_turn()) is not None:
             self.drop(turn)
 
     def begin_again(self, position: int) -> None:
@@ -217,8 +213,7 @@ class TurnList:
         """The turn of an item; a new one where the id is plausible."""
         if not item_id or item_id in self._finished:
             return None
-        turn = self._turns.get(item_id)
-        if turn is None:
+        if (turn := self._turns.get(item_id)) is None:
             if len(self._turns) >= MAX_TURNS:
                 return None
             begin = self.boundary
@@ -242,8 +237,7 @@ class TurnList:
         turn.speech_stopped(end, now)
         self.ended = max(end, turn.begin)
         # Where the client ends the turns it may have moved on.
-        ours = self.boundary if self.by_client else 0
-        self.boundary = max(self.ended, ours)
+        self.boundary = max(self.ended, self.boundary if self.by_client else 0)
 
     def end_by_commit(self, turn: Turn) -> None:
         """No speech_stopped told the end: the turn answers the oldest commit

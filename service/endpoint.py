@@ -202,7 +202,10 @@ def ascii_host(host: str) -> str:
         raise ValueError(_NOT_ASCII)
     host = host.lower()
     if ":" in host:
-        ipaddress.IPv6Address(host)
+        address = ipaddress.IPv6Address(host)
+        if address.scope_id is not None and not address.is_link_local:
+            # Resolvers take some of these for names.
+            raise ValueError("a zone, of an address that has none")
         return host
     # It looks at how long the labels are.
     host.encode("idna")

@@ -128,6 +128,8 @@ def test_a_model_in_the_url_never_at_openai():
         ("wss://[v1.gw.example]", "is not a URL"),
         ("wss://[10.0.0.1]", "is not a URL"),
         ("wss://[fe80::1/v1", "is not a URL"),
+        ("wss://[::1%25localhost]/v1", "is not a URL"),
+        ("wss://[::1%2510.0.0.1]/v1", "is not a URL"),
         *(
             (f"wss://{host}/v1", "must have a host in ASCII; .* xn--")
             for host in (
