@@ -7,6 +7,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from .change import Attempt
+from .commit_answers import CommitAnswers
 from .faults import Fault
 from .hold import Hold, HoldState
 from .limits import Limits
@@ -51,8 +52,8 @@ class Link:
     messages may be ahead of what looks at their audio.
 
     ``attempt``: what it was opened for.  ``hold``: why and until when sending
-    waits at a mark.  ``must_close``: the client shall close the connection
-    now.  ``marked_to``: the last commit mark that was dealt with.
+    waits at a mark.  ``answers``: those to our commits.  ``must_close``: the
+    client shall close it now.  ``marked_to``: the last mark dealt with.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Link:
         self.session = session
         self.attempt = attempt
         self.hold: Hold | None = None
+        self.answers = CommitAnswers(session, limits)
         self.must_close = False
         self.marked_to = 0
         self._ping_wanted = False
@@ -78,8 +80,6 @@ class Link:
         #: That on whose PONG a hold is decided.
         self._deciding: _Ping | None = None
         self._proved = 0
-        #: How many commits were read, and when it had looked at their audio.
-        self._commits_read, self._read_at = 0, now
         #: From when on the server must have had the audio up to a position.
         self._heard: deque[tuple[float, int]] = deque(maxlen=_MAX_HEARD)
         self._quiet_to: int | None = None
@@ -122,8 +122,7 @@ class Link:
             return
         ping = self._pings.popleft()
         self._proved = ping.audio
-        if ping.commits > self._commits_read:
-            self._commits_read, self._read_at = ping.commits, now + ping.lag_s
+        self.answers.were_read(ping.commits, now + ping.lag_s)
         if self.session.settings.turn_owner == "server":
             after = self._limits.quiet_after_ms / 1000
             while self._heard and ping.asked_at >= self._heard[0][0] + after:
@@ -258,30 +257,11 @@ class Link:
     # -- commits -----------------------------------------------------------
 
     def ask_about_commits(self, now: float) -> None:
-        """Where it is in doubt which commit was answered, or one at a time is,
-        the PONG of a PING behind the last tells when no more answers come."""
+        """The PONG tells when no more answers to commits come."""
         unread = self._last.commits < self.session.turns.commits_sent
         # Its PONG shall not wait behind more audio than another's.
-        if self._answers_due and unread and not self._pings:
+        if self.answers.are_awaited and unread and not self._pings:
             self.ask_ping(now)
-
-    @property
-    def _answers_due(self) -> bool:
-        session, items = self.session, self.session.items
-        asked = session.turns.by_client and bool(session.turns.commits)
-        doubt = items.chain.in_doubt or items.habits.one_by_one
-        return session.ready and asked and doubt
-
-    def answer_until(self) -> float | None:
-        """By then every commit must be answered; None: that is not known, or
-        there is no doubt.  A service that is slower is given time the second
-        time, up to the bound of a turn's answer."""
-        turns, habits = self.session.turns, self.session.items.habits
-        read = self._commits_read >= turns.commits_sent
-        if not (self._answers_due and read) or habits.misses:
-            return None
-        slowest = turns.commits[-1].sent_at + 2 * habits.commit_in_s
-        return max(self._read_at + self._limits.settle_ms / 1000, slowest)
 
     # -- time --------------------------------------------------------------
 
@@ -308,5 +288,4 @@ class Link:
         times = [self._silent_at() if self._pings else self._ping_at()]
         if self.hold is not None and not self.session.stuck:
             times += self.hold.times()
-        until = self.answer_until()
-        return times if until is None else [*times, until]
+        return times + self.answers.times()

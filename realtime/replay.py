@@ -188,7 +188,7 @@ class Replay:
         """Is there no answer to a commit?  The service swallowed it, or its
         notice was lost, and all answers are a turn off: then all that is not
         delivered is sent again."""
-        until = link.answer_until()
+        until = link.answers.until()
         if until is None or now < until:
             return False
         habits = self._sessions.habits
