@@ -1,4 +1,4 @@
-"""Until when the answers to our commits must have come."""
+"""Until when our commits must be answered."""
 
 from __future__ import annotations
 
@@ -7,40 +7,40 @@ from .session import Session
 
 
 class CommitAnswers:
-    """An answer may be missing where it is in doubt which commit an item
-    answers, and where one commit at a time is sent for that reason.  Messages
-    are read in order, so the PONG of a PING behind the last commit tells when
-    no more answers come."""
+    """Of one session, where something depends on them.
 
-    def __init__(self, session: Session, limits: Limits, now: float) -> None:
+    A service answers in order: what it has to say about a commit comes soon
+    after the PONG of a PING behind it, or not at all.  ``wanted``: another
+    commit waits for them.
+    """
+
+    def __init__(self, session: Session, limits: Limits) -> None:
+        self.wanted = False
         self._session = session
         self._settle = limits.settle_ms / 1000
-        #: How many commits were read, and when their audio was looked at.
-        self._read, self._read_at = 0, now
+        #: How many were read, and when their audio had been looked at.
+        self._read, self._read_at = 0, 0.0
 
-    def read(self, commits: int, at: float) -> None:
-        """So many were read, by a PONG; by ``at`` their audio was looked at."""
+    def were_read(self, commits: int, at: float) -> None:
+        """So many commits were read, and their audio was looked at by then."""
         if commits > self._read:
             self._read, self._read_at = commits, at
 
-    def asks(self, commits: int) -> bool:
-        """Is a PING wanted, where the last one covers so many commits?"""
-        return self._due and commits < self._session.turns.commits_sent
-
     @property
-    def _due(self) -> bool:
-        session, items = self._session, self._session.items
+    def are_awaited(self) -> bool:
+        """Is it in doubt whose answer was whose, or does a commit wait?"""
+        session = self._session
         asked = session.turns.by_client and bool(session.turns.commits)
-        doubt = items.chain.in_doubt or items.habits.one_by_one
+        doubt = session.items.chain.in_doubt or self.wanted
         return session.ready and asked and doubt
 
     def times(self) -> list[float]:
-        """By then every commit must be answered; [] where that is not known,
-        or there is no doubt.  A service that is slower is given time the second
-        time, up to the bound of a turn's answer."""
+        """When the last must be there, in seconds; [] where that is not known,
+        or nothing depends on it.  A service that is slower is given time the
+        second time, up to the bound of a turn's answer."""
         turns, habits = self._session.turns, self._session.items.habits
-        read = self._read >= turns.commits_sent
-        if not (self._due and read) or habits.misses:
+        unread = self._read < turns.commits_sent
+        if unread or habits.misses or not self.are_awaited:
             return []
         slowest = turns.commits[-1].sent_at + 2 * habits.commit_in_s
         return [max(self._read_at + self._settle, slowest)]

@@ -137,13 +137,13 @@ class Feed:
             if self._server_may_notice(link, mark, now):
                 return None
             due = self._commit_is_due(session, mark)
-            if due and session.commits_wait:
+            link.answers.wanted = due and session.commits_wait
+            if link.answers.wanted:
+                link.ask_about_commits(now)
                 return None
             link.mark_done(mark)
             if due:
-                message = session.commit(now)
-                link.ask_about_commits(now)
-                return message
+                return session.commit(now)
             if self._is_needless(session, mark):
                 self._buffer.unmark(mark)
 

@@ -52,9 +52,8 @@ class Link:
     messages may be ahead of what looks at their audio.
 
     ``attempt``: what it was opened for.  ``hold``: why and until when sending
-    waits at a mark.  ``must_close``: the client shall close the connection
-    now.  ``marked_to``: the last commit mark that was dealt with.
-    ``answers``: until when those to our commits must have come.
+    waits at a mark.  ``answers``: those to our commits.  ``must_close``: the
+    client shall close it now.  ``marked_to``: the last mark dealt with.
     """
 
     def __init__(
@@ -63,6 +62,7 @@ class Link:
         self.session = session
         self.attempt = attempt
         self.hold: Hold | None = None
+        self.answers = CommitAnswers(session, limits)
         self.must_close = False
         self.marked_to = 0
         self._ping_wanted = False
@@ -80,7 +80,6 @@ class Link:
         #: That on whose PONG a hold is decided.
         self._deciding: _Ping | None = None
         self._proved = 0
-        self.answers = CommitAnswers(session, limits, now)
         #: From when on the server must have had the audio up to a position.
         self._heard: deque[tuple[float, int]] = deque(maxlen=_MAX_HEARD)
         self._quiet_to: int | None = None
@@ -123,7 +122,7 @@ class Link:
             return
         ping = self._pings.popleft()
         self._proved = ping.audio
-        self.answers.read(ping.commits, now + ping.lag_s)
+        self.answers.were_read(ping.commits, now + ping.lag_s)
         if self.session.settings.turn_owner == "server":
             after = self._limits.quiet_after_ms / 1000
             while self._heard and ping.asked_at >= self._heard[0][0] + after:
@@ -199,12 +198,6 @@ class Link:
         if not self._pings and self.ahead >= self._window // 2:
             self.ask_ping(now)
 
-    def ask_about_commits(self, now: float) -> None:
-        """Request a PING behind the last commit, if it tells something."""
-        # Its PONG shall not wait behind more audio than another's.
-        if not self._pings and self.answers.asks(self._last.commits):
-            self.ask_ping(now)
-
     # -- marks -------------------------------------------------------------
 
     def begin_at(self, position: int) -> None:
@@ -260,6 +253,15 @@ class Link:
         """``mark`` is dealt with."""
         self.hold = None
         self.marked_to = mark
+
+    # -- commits -----------------------------------------------------------
+
+    def ask_about_commits(self, now: float) -> None:
+        """The PONG tells when no more answers to commits come."""
+        unread = self._last.commits < self.session.turns.commits_sent
+        # Its PONG shall not wait behind more audio than another's.
+        if self.answers.are_awaited and unread and not self._pings:
+            self.ask_ping(now)
 
     # -- time --------------------------------------------------------------
 

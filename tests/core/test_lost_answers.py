@@ -85,7 +85,8 @@ def test_no_later_item_is_taken_for_that_of_a_commit_without_an_answer(before):
         answer(core, "d", before, "w3")
     else:
         # Another commit waits for the answer to this one.
-        core.live(TURN)
+        speak(core)
+        assert core.types.count(COMMIT) == 3
     assert core.finals == ["w0", "w1"]
     core.wait(1)
     replayed(core, "w2", "w3")
