@@ -31,7 +31,7 @@ from ten_packages.extension.openai_asr_python.audio.converter import (
 from ten_packages.extension.openai_asr_python.audio.model import SpeechModel
 from ten_packages.extension.openai_asr_python.audio.turns import TurnDetector
 from ten_packages.extension.openai_asr_python.call.intake import Intake
-from ten_packages.extension.openai_asr_python.call.scoring import Scoring
+from ten_packages.extension.openai_asr_python.call.scoring import Gathering
 from ten_packages.extension.openai_asr_python.connection.driver import Driver
 from ten_packages.extension.openai_asr_python.contract.frames import (
     IncomingFrames,
@@ -53,7 +53,7 @@ _STAGES: list[tuple[str, Any, tuple[str, ...]]] = [
     ("wire audio (soxr)", FrameConverter, ("push",)),
     ("detector", TurnDetector, ("push", "scored")),
     ("intake", Intake, ("hear", "_decided")),
-    ("scores: asked", Scoring, ("put", "hurry", "_pass_on")),
+    ("scores: asked", Gathering, ("add", "hurry")),
     ("scores: model", SpeechModel, ("score",)),
     ("core: audio", Transcription, ("audio", "listened")),
     ("core: messages, time", Exchange, ("next_message", "deadline", "tick")),
