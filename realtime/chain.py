@@ -21,7 +21,8 @@ class ItemChain:
     any.  So an unknown one is a lost item only where the chain of this session
     held before; else it is in doubt.  So is which commit of ours an item
     answers, while more of them wait than this one.  ``broken``: a notice was
-    lost, so that only the turns known so far can be trusted.
+    lost, so that only the turns known so far can be trusted.  ``doubted_at``:
+    when the last item came while more commits waited, in seconds.
     """
 
     def __init__(self, habits: ServerHabits) -> None:
@@ -31,6 +32,7 @@ class ItemChain:
         self._held = False
         self._doubted = ""
         self._uncounted = False
+        self.doubted_at = 0.0
         self._unannounced: deque[str] = deque(maxlen=_UNANNOUNCED)
 
     def check(self, item_id: str, previous: str, turns: TurnList) -> None:
@@ -72,9 +74,9 @@ class ItemChain:
         """Is it settled soonest where no more commits are sent?"""
         return self._uncounted and not self._doubted
 
-    def doubt_count(self) -> None:
+    def doubt_count(self, now: float) -> None:
         """An item came while several commits waited for theirs."""
-        self._uncounted = True
+        self._uncounted, self.doubted_at = True, now
 
     def break_off(self) -> bool:
         """A notice was lost; True where one in doubt may be the wrong one's,

@@ -38,9 +38,12 @@ class CommitAnswers:
         """When the last must be there, in seconds; [] where that is not known,
         or nothing depends on it.  A service that is slower is given time the
         second time, up to the bound of a turn's answer."""
-        turns, habits = self._session.turns, self._session.items.habits
+        turns, items = self._session.turns, self._session.items
+        habits = items.habits
         unread = self._read < turns.commits_sent
         if unread or habits.misses or not self.are_awaited:
             return []
         slowest = turns.commits[-1].sent_at + 2 * habits.commit_in_s
-        return [max(self._read_at + self._settle, slowest)]
+        # Late answers may come one after the other.
+        since = max(self._read_at, items.chain.doubted_at)
+        return [max(since + self._settle, slowest)]

@@ -154,7 +154,7 @@ class ItemEvents:
         if not (turns.by_client and turn.by_commit):
             return
         if len(waiting) > 1:
-            chain.doubt_count()
+            chain.doubt_count(now)
         else:
             # None is missing, so this was its answer.
             waited = now - waiting[0].sent_at
