@@ -76,7 +76,7 @@ def _wrong_words(outcome: Outcome) -> str:
     if words != call_words():
         return f"heard {words}"
     for text, grown in zip(outcome.texts, outcome.interims, strict=False):
-        if not all(
+        if grown and not all(
             short and long.startswith(short)
             for short, long in zip(grown, [*grown[1:], text], strict=True)
         ):

@@ -276,7 +276,7 @@ GUARDS = {
     "_begin_anew_later",
     "_cancel_others",
     "_on_task_done",
-    "_on_timer",
+    "_on_alarm",
     "_run",
     "fault_of",
     "obey",
