@@ -61,7 +61,7 @@ class Driver:
         self.opened = 0
         #: Whatever runs for this call, but the dispatcher.
         self.tasks: set[asyncio.Task[None]] = set()
-        self._alarm = Alarm(lambda: self._on_alarm())
+        self._alarm = Alarm(self._on_alarm)
         #: From a message until `obey` after it; and was an interim handed over
         #: in between?
         self._soon: asyncio.Handle | None = None
