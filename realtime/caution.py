@@ -65,12 +65,14 @@ class Caution:
 
     # -- what goes out ------------------------------------------------------
 
-    def hold(self, stops: list[tuple[int, float]]) -> None:
-        """Another session is fed, or the same once more: from each position
-        on nothing goes out before a time, in s."""
+    def anew(self) -> None:
+        """Another session is fed, or the same once more."""
         self._first_turn.anew()
-        self._stops = stops
         self._not_before = 0.0
+
+    def hold(self, stops: list[tuple[int, float]]) -> None:
+        """From each position on nothing goes out before a time, in s."""
+        self._stops = stops
 
     def times(self) -> list[float]:
         """When something may go out that waits for its time."""

@@ -1,5 +1,5 @@
-"""Where the first undelivered turn ends, for a session that is sent one turn
-after the other and finds their ends itself."""
+"""Where the first undelivered turn ends, as far as can be known: for a session
+that is sent one turn after the other, and where a turn is passed over."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import math
 
 from .audio_buffer import AudioBuffer
 from .link import Link
+from .session import Session
 
+#: Where a turn is passed over, what follows without such a pause goes, too.
+PAUSE_MS = 120
 #: Silence beyond what ends a turn, if there is so much: a detector works in
 #: steps, and does not judge loudness as we do.
 _MORE_MS, _STEP_MS = 300, 20
@@ -86,3 +89,22 @@ class FirstTurn:
             if self._buffer.stands_out(voice, stop, stop + self._step):
                 return stop
         return position + self._more
+
+
+def end_of_first(buffer: AudioBuffer, session: Session, sent: int) -> int:
+    """Where the turn ends of which a session had all before ``sent``."""
+    turns, settings = session.turns, session.settings
+    head, rate = turns.head(), settings.rate
+    if turns.by_client:
+        mark = buffer.next_mark(buffer.watermark)
+        if mark is not None:
+            return mark
+    elif head is not None and head.end is not None:
+        return head.end
+    longest = settings.longest_pause_ms * rate // 1000
+    begin = buffer.first_sound(buffer.watermark)
+    if begin is not None and longest:
+        pause = buffer.first_pause(begin, sent, longest)
+        if pause is not None:
+            return pause
+    return buffer.pause_after(sent, PAUSE_MS * rate // 1000)

@@ -9,6 +9,7 @@ from .caution import Caution
 from .faults import Fault, fault_of_turn, passes
 from .feed import Feed
 from .finalizes import FinalizeQueue
+from .first_turn import PAUSE_MS, end_of_first
 from .limits import Limits
 from .link import Link
 from .resend import Resend
@@ -24,8 +25,6 @@ from .wishes import Wishes
 #: is not what it seems; more where it mostly was.
 TRUST = 5
 MOST_TRUST = 20
-#: Where a turn is passed over, what follows without such a pause goes, too.
-_PAUSE_MS = 120
 
 
 class Replay:
@@ -65,18 +64,35 @@ class Replay:
     def begin(self, link: Link, now: float) -> int:
         """Feed a session that took over; returns how many samples another one
         had already."""
-        buffer = self._buffer
-        if not buffer.complete:
-            # Evicted while another session had it; that one is gone now.
-            self._queue.dropped_audio(buffer.watermark, buffer.start)
-            buffer.advance(buffer.start)
+        self._drop_gone()
         link.begin_at(self._first_position())
-        self._repeat_marks()
-        self._hold(now)
-        replayed = max(self._feed.sent_to - buffer.watermark, 0)
+        self._prepare(now)
+        replayed = max(self._feed.sent_to - self._buffer.watermark, 0)
         self._barren = replayed > 0
         self.replayed += replayed
         return replayed
+
+    def _begin_again(self, link: Link, now: float) -> None:
+        """Feed the active session from the watermark on once more."""
+        self._drop_gone()
+        link.rewind(self._first_position())
+        self._prepare(now)
+
+    def _drop_gone(self) -> None:
+        """What gave way while a session had it will not come from that."""
+        buffer = self._buffer
+        if not buffer.complete:
+            self._queue.dropped_audio(buffer.watermark, buffer.start)
+            buffer.advance(buffer.start)
+
+    def _prepare(self, now: float) -> None:
+        """What a session is fed from the watermark on, and what not."""
+        self._caution.anew()
+        self._hold(now)
+        for position in self._finalizes.positions:
+            # Also where the session was past its decision.
+            if position > self._buffer.watermark:
+                self._buffer.mark(position)
 
     def _first_position(self) -> int:
         """Where to begin: who is careful spares the session the silence."""
@@ -93,12 +109,6 @@ class Replay:
         buffer's bound does not wait."""
         full = self._buffer.nearly_full
         self._caution.hold([] if full else self._wishes.holds(now))
-
-    def _repeat_marks(self) -> None:
-        for position in self._finalizes.positions:
-            # Also where the session was past its decision.
-            if position > self._buffer.watermark:
-                self._buffer.mark(position)
 
     def again(self, now: float) -> None:
         """Leave the active session; another one is fed."""
@@ -136,7 +146,11 @@ class Replay:
         if not buffer.complete or buffer.nearly_full:
             return False
         not_before = self._wishes.not_before(turn, now)
-        return self._resend.plan(now, not_before, not passes(failure))
+        resend, end = self._resend, turn.end or turn.begin
+        # Another session may hear one turn where the one before heard two.
+        grew = buffer.sound(min(resend.reach, end), end) is not None
+        resend.reach = end
+        return resend.plan(now, not_before, not passes(failure), grew)
 
     def no_answer(self, now: float) -> bool:
         """The first undelivered turn has no answer; is it sent again?"""
@@ -156,8 +170,8 @@ class Replay:
         if turns.by_client or not turns.commits:
             return
         if turns.head() is turns.open_turn():
-            end = self._end_of_first(session, session.sent)
-            tail = self._queue.samples(_PAUSE_MS)
+            end = end_of_first(self._buffer, session, session.sent)
+            tail = self._queue.samples(PAUSE_MS)
             self._buffer.mark(min(end + tail, session.sent))
 
     def pursue(self, now: float) -> None:
@@ -176,9 +190,7 @@ class Replay:
         elif self._is_pause(link.session):
             resend.sent()
             self.replayed += self._feed.sent_to - self._buffer.watermark
-            link.rewind(self._first_position())
-            self._repeat_marks()
-            self._hold(now)
+            self._begin_again(link, now)
         elif resend.hurries(now):
             resend.sent()
             self.again(now)
@@ -186,6 +198,8 @@ class Replay:
     def _look_at_unsent(self, link: Link, now: float) -> None:
         """The first undelivered turn may be one that waits to be sent: from
         now on that blocks what follows, so it is as if it failed just now."""
+        if self._wishes.forget(now) or self._buffer.nearly_full:
+            self._hold(now)
         wish = self._wishes.next(link, now)
         if wish is None or self.turn_failed(wish.turn, now):
             return
@@ -195,8 +209,7 @@ class Replay:
         if link.session.turns.pending:
             self.again(now)
             return
-        link.rewind(wish.end)
-        self._hold(now)
+        self._begin_again(link, now)
 
     def _give_up(self, by: SessionSettings, end: int, fault: Fault) -> None:
         """Report what is held before ``end``, and go on behind it."""
@@ -258,24 +271,7 @@ class Replay:
 
     def _pass_over(self, session: Session, sent: int) -> None:
         """Report the first undelivered turn, and go on behind it."""
-        end = self._end_of_first(session, sent)
+        end = end_of_first(self._buffer, session, sent)
         text = "each session ends while it transcribes this turn"
         fault = Fault("report", "turn_ends_sessions", text)
         self._give_up(session.settings, end, fault)
-
-    def _end_of_first(self, session: Session, sent: int) -> int:
-        """Where the first undelivered turn ends, as far as is known."""
-        buffer, head = self._buffer, session.turns.head()
-        if session.turns.by_client:
-            mark = buffer.next_mark(buffer.watermark)
-            if mark is not None:
-                return mark
-        elif head is not None and head.end is not None:
-            return head.end
-        longest = self._queue.samples(session.settings.longest_pause_ms)
-        begin = buffer.first_sound(buffer.watermark)
-        if begin is not None and longest:
-            pause = buffer.first_pause(begin, sent, longest)
-            if pause is not None:
-                return pause
-        return buffer.pause_after(sent, self._queue.samples(_PAUSE_MS))

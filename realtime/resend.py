@@ -35,14 +35,16 @@ class Resend:
     """Plans when, and how often.  Times in s, positions in samples.
 
     A turn is sent again once in any case, and on until ``timeout_s`` after it
-    failed first.
+    failed first.  ``reach``: the end of what failed.
     """
 
     def __init__(self, timeout_s: float, rng: random.Random) -> None:
+        self.reach = 0
         self._timeout = timeout_s
         self._at = 0.0
         self._until = 0.0
         self._backoff = Backoff(rng)
+        self._grew = False
         self._machine = Machine(ResendState.NONE, RESEND_MOVES)
 
     @property
@@ -67,14 +69,21 @@ class Resend:
         """Is no pause waited for any more?"""
         return now >= self._at + PATIENCE_S
 
-    def plan(self, now: float, not_before: float, once: bool) -> bool:
-        """It failed.  ``once``: a third time it would be no better.  False: it
-        is not sent again."""
+    def plan(
+        self, now: float, not_before: float, once: bool, grew: bool = False
+    ) -> bool:
+        """It failed.  ``once``: a third time it would be no better.  ``grew``:
+        more speech belongs to it than at first.  False: it is not sent again.
+        """
         if self.waits:
             return True
-        if once and self._machine.state is ResendState.AGAIN:
+        anew = self._machine.state is ResendState.NONE
+        if grew and not (anew or self._grew):
+            # But not each time: somebody may speak on and on.
+            anew = self._grew = True
+        if once and not anew:
             return False
-        if self._machine.state is ResendState.NONE:
+        if anew:
             self._until = now + self._timeout
         self._at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
         # A long wait is worth it as long as few were waited for.
@@ -100,3 +109,4 @@ class Resend:
         """That turn is delivered, or given up."""
         self._machine.to(ResendState.NONE)
         self._backoff.reset()
+        self._grew = False

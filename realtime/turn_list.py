@@ -267,9 +267,10 @@ class TurnList:
         """Where a turn ends that the server never ended."""
         later = False
         for other in self:
-            if later:
+            # A guess may be of the same audio, under another name.
+            if later and (other.begin > turn.begin or not other.is_guess):
                 return max(other.begin, turn.begin)
-            later = other is turn
+            later = later or other is turn
         return self._audio.end
 
     def sort_out_early_text(self, turn: Turn) -> None:

@@ -55,11 +55,18 @@ class Wishes:
             wish *= self._rng.uniform(1.0, 1.1)
             self._wishes.append(Wish(turn, turn.failed_at + wish))
 
-    def holds(self, now: float) -> list[tuple[int, float]]:
-        """From where on nothing shall be sent before a time."""
+    def forget(self, now: float) -> bool:
+        """Those are over whose turn is behind us, or whose time has come; was
+        there one?"""
+        held = len(self._wishes)
         for wish in list(self._wishes):
             if wish.end <= self._buffer.watermark or wish.at <= now:
                 self._wishes.remove(wish)
+        return len(self._wishes) < held
+
+    def holds(self, now: float) -> list[tuple[int, float]]:
+        """From where on nothing shall be sent before a time."""
+        self.forget(now)
         return [(wish.turn.begin, wish.at) for wish in self._wishes]
 
     def not_before(self, turn: Turn, now: float) -> float:
@@ -74,7 +81,6 @@ class Wishes:
 
     def next(self, link: Link, now: float) -> Wish | None:
         """That of the first undelivered turn, where no session has it."""
-        self.holds(now)
         begin = self._to_be_marked(link)
         if begin is not None and now >= link.looked_at + _SAY_S:
             # What comes before it may still be open, for want of silence.

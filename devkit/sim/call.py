@@ -26,7 +26,7 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
 )
 
 from .detector import SimDetector
-from .server import Faults, SimConnection, SimServer
+from .server import Faults, SimConnection, SimServer, audio_in
 from .state import CallState, Spoken, demand
 from .watch import Watch
 from .words import (
@@ -487,8 +487,15 @@ class Call(CallState):
             if link.wants_ping:
                 link.take_ping()
                 self.pongs.append((connection.pong_at(self.now), connection))
+            counted = link.session.audio.samples
             message = self.core.exchange.next_message(link, self.now)
             busy |= message is not None
+            counted = link.session.audio.samples - counted
+            # The times of the server's turns are read by this clock.
+            demand(
+                counted == len(audio_in(message or b"")),
+                f"{counted} samples are counted that were not sent",
+            )
             # What a peer does not read lies in the buffers on the way.
             if message and not (connection.frozen or connection.deaf):
                 connection.receive(message, self.now)

@@ -84,6 +84,14 @@ _UNCALLED: dict[str, Any] = {
 _NOT_AUDIO = ("session.created", "session.updated", "error")
 
 
+def audio_in(message: bytes) -> bytes:
+    """What an append message carries; empty for others."""
+    if not message.startswith(b'{"type":"input_audio_buffer.append"'):
+        return b""
+    start = message.index(b'"audio":"') + 9
+    return base64.b64decode(message[start:-2])
+
+
 class SimConnection:
     """The server's side of one session.
 
@@ -186,9 +194,8 @@ class SimConnection:
         if kind := self.doom.message():
             self._die(kind, now)
             return
-        if message.startswith(b'{"type":"input_audio_buffer.append"'):
-            start = message.index(b'"audio":"') + 9
-            self._hear(base64.b64decode(message[start:-2]), now)
+        if audio := audio_in(message):
+            self._hear(audio, now)
             return
         event, troubles = json.loads(message), self.server.troubles
         kind = event["type"]

@@ -221,6 +221,36 @@ def len_ms(core: ScriptedCore) -> int:
     return len(core.audio) * 1000 // ms(1000)
 
 
+@pytest.mark.parametrize("error", [BUSY, {"code": "invalid_request_error"}])
+def test_what_another_session_hears_as_one_turn_is_tried_like_a_new_one(error):
+    """Where two were heard before, and only the first one had failed."""
+    core = server()
+    begin_ms = 1100 + len_ms(core)
+    core.live(TWO + SILENCE * ms(800))
+    fail(core, "a", error)
+    turn(core, "b", begin_ms, "a")
+    core.wait(6)
+    core.session()
+    core.started("c", 0)
+    core.stopped("c", 2200)
+    core.committed("c", None)
+    core.wait(9)
+    fail(core, "c", error)
+    assert core.troubles == []
+    core.sent = []
+    core.wait(3)
+    assert core.audio == ONE + SILENCE * ms(800) + TWO + SILENCE * ms(800)
+    # Nor is it tried for ever, whatever else belongs to it.
+    core.live(THREE + SILENCE * ms(800))
+    core.started("d", 2200)
+    core.stopped("d", 5500)
+    core.committed("d", "c")
+    core.wait(14)
+    fail(core, "d", error)
+    assert core.troubles != []
+    assert core.of(TurnFailed)[0].duration_ms == 2800
+
+
 # -- turns behind it ---------------------------------------------------
 
 
@@ -342,6 +372,39 @@ def test_a_turn_that_waits_gives_way_to_a_buffer_that_is_nearly_full():
     core.wait(3)
     assert core.troubles == ["rate_limit_exceeded"]
     assert core.of(AudioDropped) == []
+
+
+def test_what_waits_behind_another_turn_gives_way_to_such_a_buffer_too():
+    core = two(wish("25s"), max_buffer_ms=10_000)
+    fail(core, "a")
+    core.wait(1)
+    core.committed("c", "b")
+    core.quiet(6)
+    assert core.audio == ONE
+    core.quiet(3)
+    assert core.audio.startswith(ONE + TWO)
+    assert core.of(AudioDropped) == []
+
+
+def test_times_stay_true_where_the_bound_took_what_waits():
+    """It comes at once, before anything could be sent."""
+    core = two(wish("25s"), max_buffer_ms=10_000)
+    fail(core, "a")
+    core.wait(1)
+    core.committed("c", "b")
+    core.sent = []
+    core.hear(SILENCE * ms(12_000) + THREE, commit=True)
+    done(core, "c", "one")
+    assert core.of(AudioDropped) != []
+    core.wait(1)
+    assert core.audio.endswith(THREE)
+    # All that the session's clock counts was sent.
+    counted = core.link.session.audio.samples
+    assert counted == len(ONE) * 2 + len(TWO) + len(core.audio)
+    core.committed("d", "c")
+    done(core, "d", "three")
+    assert core.finals == ["one", "three"]
+    assert core.of(Final)[-1].turn.start_ms == 12_600
 
 
 @pytest.mark.parametrize("noise_ms", [0, 300])

@@ -129,6 +129,20 @@ def test_turns_of_a_detector_that_nobody_asked_for_keep_their_places():
     assert core.troubles == []
 
 
+def test_text_under_a_strange_name_takes_no_audio_of_an_announced_turn():
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN)
+    core.started("a", 0)
+    core.transcribed("delta", "strange", delta="hm ")
+    core.hear(b"", commit=True)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="w0")
+    core.wait(5)
+    assert core.finals == ["w0"]
+    assert core.core.watermark == ms(1000)
+
+
 def test_what_that_detector_lost_is_no_silence():
     """It says that it has nothing to commit, and has no turn of it."""
     core = ScriptedCore()
