@@ -114,7 +114,7 @@ class Session:
     @property
     def stuck(self) -> bool:
         """Must no audio go out, whatever there is?"""
-        return self.items.chain.broken or self.state is SessionState.UPDATING
+        return self.items.chain.broken or self.state is not SessionState.READY
 
     @property
     def commits_wait(self) -> bool:

@@ -601,3 +601,14 @@ def test_what_is_too_short_for_a_commit_is_reported_at_the_stop():
     core.look()
     (dropped,) = core.of(AudioDropped)
     assert (dropped.start_ms, dropped.duration_ms) == (0, 60)
+
+
+def test_nothing_is_sent_any_more_after_the_stop():
+    """What was to be sent is reported; a message of it would be empty."""
+    core = begun()
+    core.core.audio(WORDS * 10)
+    core.core.stop(core.now)
+    sent = len(core.sent)
+    core.look()
+    assert core.core.watermark == core.core.received
+    assert core.sent[sent:] == []
