@@ -28,6 +28,9 @@ _LIMIT = 8 * 1024 * 1024
 _ENTRY_COST = 200
 #: A larger message of the service is logged by its size only.
 _MESSAGE_LIMIT = 256 * 1024
+#: So much of what the service says is logged whole in a second; to log a flood
+#: would take the interpreter from the calls.
+_WHOLE_A_SECOND = 128 * 1024
 #: Makes lines of something at a time (ms), and returns its audio.
 _Work = Callable[[float], "bytes | bytearray | None"]
 #: How long `AudioDumper.stop` waits for a disk that does not answer.
@@ -60,6 +63,7 @@ class AudioDumper:
         self.path = path
         self._on_error = on_error
         self._reported = False
+        self._allowance = _Allowance()
         self._loop = asyncio.get_running_loop()
         self._closed = asyncio.Event()
         self._start = time.monotonic()
@@ -119,12 +123,24 @@ class AudioDumper:
 
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
         """Log a WebSocket message that was ``sent`` or ``received``."""
-        if len(message) > _MESSAGE_LIMIT:
-            event = {"bytes": len(message)}
+        size = len(message)
+        if kind == "received":
+            if self._allowance.begins_anew(time.monotonic()):
+                self._note_flood(connection)
+            if not self._allowance.take(size):
+                return
+        if size > _MESSAGE_LIMIT:
+            event = {"bytes": size}
             self.note(kind, {"connection": connection, "event": event})
             return
         log = self._log.message
-        self._add(len(message), lambda at: log(at, kind, connection, message))
+        self._add(size, lambda at: log(at, kind, connection, message))
+
+    def _note_flood(self, connection: int) -> None:
+        flood = self._allowance.passed_over()
+        if flood is not None:
+            fields = {"connection": connection, "event": flood}
+            self.note("received", fields)
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Log anything else; ``fields`` must not change afterwards."""
@@ -133,6 +149,7 @@ class AudioDumper:
     async def stop(self) -> None:
         """Write the rest and close the files; waits two seconds at most.  A
         disk that takes longer gets the rest while the process lives."""
+        self._note_flood(0)
         self._ending = True
         self._wake.set()
         try:
@@ -257,3 +274,36 @@ def _reason(error: Exception, audio: Path) -> str:
     text = error.strerror or str(error)
     name = os.path.basename(error.filename or "")
     return text if name in ("", audio.name) else f"{name}: {text}"
+
+
+class _Allowance:
+    """What of the service's messages is logged whole, in each second."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._left = 0
+        self._messages = self._bytes = 0
+
+    def begins_anew(self, now: float) -> bool:
+        """Is it another second?"""
+        if now < self._until:
+            return False
+        self._until, self._left = now + 1, _WHOLE_A_SECOND
+        return True
+
+    def take(self, size: int) -> bool:
+        """May a message of so many bytes be logged?  Else it is counted."""
+        if self._left > 0:
+            self._left -= size
+            return True
+        self._messages += 1
+        self._bytes += size
+        return False
+
+    def passed_over(self) -> dict[str, int] | None:
+        """What was counted since this was asked last."""
+        if not self._messages:
+            return None
+        found = {"messages": self._messages, "bytes": self._bytes}
+        self._messages = self._bytes = 0
+        return found

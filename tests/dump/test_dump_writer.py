@@ -53,6 +53,27 @@ async def test_a_burst_is_written_in_order(tmp_path):
     assert logged_bytes(lines_of(path)) == path.stat().st_size
 
 
+async def test_a_flood_of_the_service_is_counted_and_not_logged(tmp_path):
+    """To write it all would take the interpreter from the calls."""
+    path = tmp_path / "x.pcm"
+    dump = Dump(path)
+    message = '{"type":"x","delta":"' + "d" * 1000 + '"}'
+    for _ in range(5000):
+        dump.writer.message("received", 2, message)
+    dump.writer.message("sent", 2, '{"type":"mine"}')
+    await dump.writer.stop()
+    assert dump.errors == []
+    lines = lines_of(path)
+    events = [line["event"] for line in lines if line["kind"] == "received"]
+    floods = [event for event in events if "messages" in event]
+    whole = len(events) - len(floods)
+    assert 100 < whole < 4000
+    assert whole + sum(event["messages"] for event in floods) == 5000
+    missing = len(message) * (5000 - whole)
+    assert sum(event["bytes"] for event in floods) == missing
+    assert [line for line in lines if line["kind"] == "sent"] != []
+
+
 async def test_planar_frames_are_written_side_by_side(tmp_path):
     path = tmp_path / "x.pcm"
     dump = Dump(path)
