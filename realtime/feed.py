@@ -99,6 +99,7 @@ class Feed:
         if session.sent > start and silent:
             # What is said just now may not be recognised as speech yet.
             begin = max(session.sent - self._least_lead_in, start)
+            begin = max(begin, self._buffer.start)
             session.clear(begin)
             if not session.turns.pending:
                 self._buffer.advance(begin)

@@ -130,19 +130,19 @@ class ResultQueue:
         it is lost, only that is news.
         """
         watermark = self._buffer.watermark
-        self._gaps = [gap for gap in self._gaps if gap[1] > watermark]
-        for gap_start, gap_stop in self._gaps:
-            if start < gap_start:
-                self._report_dropped(start, min(stop, gap_start), cause)
+        told = [gap for gap in self._gaps if gap[1] > watermark]
+        self._gaps = told[:]
+        for gap_start, gap_stop in told:
+            self._report_dropped(start, min(stop, gap_start), cause)
             start = max(start, gap_stop)
-        if start < stop:
-            self._report_dropped(start, stop, cause)
-            self._gaps.append((start, stop))
+        self._report_dropped(start, stop, cause)
+        self._gaps.sort()
 
     def _report_dropped(self, start: int, stop: int, cause: DropCause) -> None:
         """Adjoining stretches of one cause are one report."""
         if start >= stop:
             return
+        self._gaps.append((start, stop))
         self.dropped += stop - start
         begin_ms = self.ms(start)
         last = self.results[-1] if self.results else None

@@ -86,11 +86,6 @@ class Turn:
         return self._machine.state
 
     @property
-    def is_guess(self) -> bool:
-        """The server did not say that there is such a turn."""
-        return self.state is TurnState.GUESSED
-
-    @property
     def closed(self) -> bool:
         """No more audio goes into this turn."""
         return self.state not in OPEN_STATES

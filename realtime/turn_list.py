@@ -6,7 +6,7 @@ What the server's events mean for them is decided in `item_events`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .sent_audio import SentAudio
@@ -244,7 +244,7 @@ class TurnList:
         of ours, or it comes from a server that sends no speech events."""
         # The server's times are whole ms, a commit's position is exact.
         rounding = self.settings.rate // 1000
-        limit = self._end_of_open(turn)
+        limit = _end_of_open(turn, self, self._audio.end)
         if turn.from_server:
             # Whatever answers to earlier commits there were are lost.
             begin = turn.begin + rounding
@@ -263,16 +263,6 @@ class TurnList:
         self.ended = max(self.ended, turn.end)
         self.boundary = max(self.boundary, turn.end)
 
-    def _end_of_open(self, turn: Turn) -> int:
-        """Where a turn ends that the server never ended."""
-        later = False
-        for other in self:
-            # A guess may be of the same audio, under another name.
-            if later and (other.begin > turn.begin or not other.is_guess):
-                return max(other.begin, turn.begin)
-            later = later or other is turn
-        return self._audio.end
-
     def sort_out_early_text(self, turn: Turn) -> None:
         """Text of a live model may come before the notice of its item.
 
@@ -288,3 +278,18 @@ class TurnList:
                 self._turns[other.item_id] = other
             else:
                 turn.text = turn.text or other.text
+
+
+def _end_of_open(turn: Turn, turns: Iterable[Turn], sent: int) -> int:
+    """Where a turn ends that the server never ended."""
+    later = False
+    for other in turns:
+        if later:
+            # It may be of a commit that was to end this one as well.  One
+            # without an end is a guess, perhaps of the same audio.
+            told = other.from_server or other.begin > turn.begin
+            end = other.begin if told else other.end
+            if end is not None:
+                return max(end, turn.begin)
+        later = later or other is turn
+    return sent

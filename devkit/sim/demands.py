@@ -316,7 +316,8 @@ class Demands:
         touched = [
             word
             for word in range(self._front(), len(call.spoken) + 1)
-            if call.start_of(word) < stop
+            # A report has whole ms; less of a word is its turn's noise.
+            if call.start_of(word) < stop - ms(1)
             and call.start_of(word) + WORD_SAMPLES > start
         ]
         # The rest of a word that a commit has cut belongs to the next turn.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted_core import COMMIT, ScriptedCore
+from scripted_core import COMMIT, SERVER, ScriptedCore
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Final,
@@ -141,6 +141,24 @@ def test_text_under_a_strange_name_takes_no_audio_of_an_announced_turn():
     core.wait(5)
     assert core.finals == ["w0"]
     assert core.core.watermark == ms(1000)
+
+
+def test_a_turn_whose_end_is_lost_ends_with_the_commit_behind_it():
+    """The server ended it; what our commit got is an item of the silence."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.hear(SILENCE * ms(500) + TURN)
+    core.started("a", 200)
+    # Its end and its notice were lost.
+    core.hear(SILENCE * ms(300), commit=True)
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="")
+    core.transcribed("completed", "a", transcript="w0")
+    core.wait(5)
+    assert core.finals == ["w0", ""]
+    turn = core.of(Final)[0].turn
+    assert (turn.start_ms, turn.duration_ms) == (500, 30)
+    assert core.core.watermark == ms(1800)
 
 
 def test_what_that_detector_lost_is_no_silence():
