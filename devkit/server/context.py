@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from .admission import Policy
 from .engine import Engine
 from .faults import FaultDice, Faults, When
-from .records import Journal, SessionRecord
+from .records import Journal, RequestRecord, SessionRecord
 from .rules import Rules
 
 
@@ -50,7 +50,7 @@ class ServerContext:
         when: When = getattr(self.faults, name)
         return self.dice.strikes(name, when, on_server, on_connection)
 
-    def struck(self, record: SessionRecord, name: str) -> None:
+    def struck(self, record: SessionRecord | RequestRecord, name: str) -> None:
         with self.journal.change():
             record.faults.append(name)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http
-import json
 import time
 from collections.abc import Sequence
 
@@ -16,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from .admission import SUBPROTOCOL, Request, http_status, key_ok
 from .context import ServerContext
-from .errors import INVALID_REQUEST
+from .errors import http_error
 from .outbox import reset_connection
 from .records import SessionRecord
 
@@ -101,16 +100,7 @@ def select_subprotocol(
 
 def _http_refusal(status: int, retry_after: float | None) -> Response:
     """The JSON error body that gateways and Azure send."""
-    phrase = http.HTTPStatus(status).phrase
-    names = {
-        401: (INVALID_REQUEST, "invalid_api_key"),
-        403: (INVALID_REQUEST, "forbidden"),
-        404: (INVALID_REQUEST, "not_found"),
-        429: ("rate_limit_error", "rate_limit_exceeded"),
-    }
-    kind, code = names.get(status, ("server_error", None))
-    error = {"message": phrase, "type": kind, "param": None, "code": code}
-    body = json.dumps({"error": error}).encode()
+    body = http_error(status).http_body()
     headers = Headers(
         {
             "Content-Type": "application/json",
@@ -120,4 +110,6 @@ def _http_refusal(status: int, retry_after: float | None) -> Response:
     )
     if retry_after is not None:
         headers["Retry-After"] = f"{retry_after:g}"
-    return Response(status, phrase, headers, body)
+    if status == 405:
+        headers["Allow"] = "POST"
+    return Response(status, http.HTTPStatus(status).phrase, headers, body)
