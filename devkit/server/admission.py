@@ -103,10 +103,11 @@ def http_status(request: Request, policy: Policy) -> int:
         return 405
     if request.path != (_AZURE if policy.azure else "") + _PATH:
         return 404
-    if policy.azure:
-        # Azure: `api-version` on the v1 path looks like a wrong key.
-        if "api-version" in request.query or not key_ok(request, policy):
-            return 401
+    # Azure: `api-version` on the v1 path looks like a wrong key.
+    if policy.azure and (
+        "api-version" in request.query or not key_ok(request, policy)
+    ):
+        return 401
     return 101
 
 

@@ -54,6 +54,20 @@ class ServerContext:
         with self.journal.change():
             record.faults.append(name)
 
+    def refusal_on_purpose(
+        self, record: SessionRecord | RequestRecord
+    ) -> Refusal | None:
+        """The refusal in force, or that of the fault ``refused``."""
+        if self.refusal is not None:
+            return self.refusal
+        if not self.strikes("refused", record.number):
+            return None
+        self.struck(record, "refused")
+        status = self.faults.refused_status
+        return Refusal(
+            None if status == 101 else status, self.faults.refused_error, None
+        )
+
     def within_rate(self, seconds: float) -> bool:
         """Count audio against the limit; False if it goes beyond."""
         if self.audio_limit_s is None:

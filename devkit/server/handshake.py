@@ -44,11 +44,12 @@ class Handshakes:
             self._context.struck(record, "slow_handshake")
             await asyncio.sleep(self._context.faults.slow_handshake_ms / 1000)
         await self.thawed.wait()
-        status, retry_after = self._refused_with(record), None
+        refusal = self._context.refusal_on_purpose(record)
+        status, retry_after = None, None
+        if refusal is not None:
+            status, retry_after = refusal.status, refusal.retry_after
         if status is None:
             status = http_status(request, self._context.policy)
-        elif self._context.refusal is not None:
-            retry_after = self._context.refusal.retry_after
         if status == 101:
             return None
         del self.pending[ws]
@@ -58,16 +59,6 @@ class Handshakes:
         if status == 0:
             reset_connection(ws)
         return _http_refusal(status or 503, retry_after)
-
-    def _refused_with(self, record: SessionRecord) -> int | None:
-        """HTTP status of a refusal on purpose, 0 for reset, else None."""
-        if self._context.refusal is not None:
-            return self._context.refusal.status
-        if self._context.strikes("refused", record.number):
-            self._context.struck(record, "refused")
-            status = self._context.faults.refused_status
-            return None if status == 101 else status
-        return None
 
     def _new_record(self, request: Request) -> SessionRecord:
         with self._journal.change():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import multipart  # type: ignore[import-untyped]
 
@@ -48,7 +49,8 @@ def boundary_of(content_type: str) -> str:
 async def read_form(exchange: Exchange, boundary: str) -> Form:
     """Read the request's body; raises HttpError."""
     form, files = Form(), 0
-    part, content = None, bytearray()
+    part: Any = None
+    content = bytearray()
     try:
         parser = multipart.PushMultipartParser(
             boundary, max_segment_count=_MAX_FIELDS

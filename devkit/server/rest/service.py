@@ -199,32 +199,23 @@ class FileService:
         self, record: RequestRecord, exchange: Exchange
     ) -> None:
         """The faults on connections that hold for requests, too."""
-        context, faults = self._context, self._context.faults
+        context = self._context
         if context.strikes("slow_handshake", record.number):
             context.struck(record, "slow_handshake")
-            await asyncio.sleep(faults.slow_handshake_ms / 1000)
+            await asyncio.sleep(context.faults.slow_handshake_ms / 1000)
         await self._thawed.wait()
-        given = context.refusal
-        status, code, retry_after = 101, "", None
-        if given is not None:
-            status, code = given.status, given.code
-            retry_after = given.retry_after
-        elif context.strikes("refused", record.number):
-            context.struck(record, "refused")
-            status = faults.refused_status
-            if status == 101:
-                status, code = None, faults.refused_error
-        if status == 101:
+        given = context.refusal_on_purpose(record)
+        if given is None:
             return
-        if status == 0:
+        if given.status == 0:
             exchange.reset()
             raise Gone
         headers: Headers = {}
-        if retry_after is not None:
-            headers["retry-after"] = f"{retry_after:g}"
-        if status is None:
-            raise HttpError(_STATUS[code], refusal(code), headers)
-        raise HttpError(status, http_error(status), headers)
+        if given.retry_after is not None:
+            headers["retry-after"] = f"{given.retry_after:g}"
+        if given.status is None:
+            raise HttpError(_STATUS[given.code], refusal(given.code), headers)
+        raise HttpError(given.status, http_error(given.status), headers)
 
     def _check(self, method: str, request: Request) -> None:
         policy = self._context.policy
