@@ -7,7 +7,7 @@ from typing import Any
 
 import multipart  # type: ignore[import-untyped]
 
-from ..errors import ApiError, invalid_type, missing_parameter
+from ..errors import ApiError, invalid_type, invalid_value, missing_parameter
 from .wire import Exchange, HttpError
 
 _FORM = "multipart/form-data"
@@ -71,10 +71,12 @@ async def read_form(exchange: Exchange, boundary: str) -> Form:
                     files += 1
                     form.file, form.file_name = bytes(content), part.filename
                 else:
-                    raise invalid_type(part.name, "a string", None)
+                    raise invalid_value(
+                        part.name, f"'{part.name}' cannot be a file."
+                    )
         parser.close()
     except multipart.MultipartError as error:
-        raise _malformed(str(error)) from None
+        raise _malformed(str(error.args[0])) from None
     except ApiError as error:
         raise HttpError(400, error) from None
     if files != 1:

@@ -144,7 +144,7 @@ def _chunking(given: Json, texts: dict[str, str], rules: Rules) -> Any:
     path = "chunking_strategy"
     if isinstance(strategy, str):
         try:
-            strategy = json.loads(strategy)
+            strategy = _json(strategy)
         except ValueError:
             raise unsupported_value(
                 path, strategy, ("auto", "server_vad")
@@ -157,9 +157,21 @@ def _chunking(given: Json, texts: dict[str, str], rules: Rules) -> Any:
     return checked
 
 
+def _json(text: str) -> Any:
+    """Raises ValueError, also for NaN and for what is nested too deeply."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
 def _number_or_text(text: str) -> Any:
     try:
-        value = json.loads(text)
+        value = _json(text)
     except ValueError:
         return text
     return value if isinstance(value, int | float) else text

@@ -45,12 +45,22 @@ def spoken_parts(
 ) -> list[Spoken]:
     """``detector``: a server_vad object; slow for long files."""
     prefix = rate * int(detector["prefix_padding_ms"]) // 1000
-    # At least one window, as the detector has it.
-    silence_ms = max(int(detector["silence_duration_ms"]), WINDOW_MS)
+    # At least one window, as the detector has it; at most the file.
+    silence_ms = min(
+        max(int(detector["silence_duration_ms"]), WINDOW_MS),
+        len(samples) * 1000 // rate + WINDOW_MS,
+    )
     silence = rate * silence_ms // 1000
     # Prefix and silence are taken off again, so that the times are those of
     # the speech.
-    vad = EnergyVad({**detector, "prefix_padding_ms": 0}, rate)
+    vad = EnergyVad(
+        {
+            **detector,
+            "prefix_padding_ms": 0,
+            "silence_duration_ms": silence_ms,
+        },
+        rate,
+    )
     gain = _gain(samples, rate) if loudness else 1.0
     parts: list[Spoken] = []
     start = before = 0

@@ -85,7 +85,8 @@ class FileService:
         def begin(
             reader: asyncio.StreamReader, writer: asyncio.StreamWriter
         ) -> None:
-            exchange = Exchange(reader, writer, self._limits)
+            crowded = len(self._exchanges) >= self._limits.connections
+            exchange = Exchange(reader, writer, self._limits, crowded=crowded)
             task = asyncio.ensure_future(exchange.serve(self._answer))
             self._exchanges[task] = exchange
             task.add_done_callback(self._exchanges.pop)
@@ -104,8 +105,11 @@ class FileService:
     async def stop(self) -> None:
         """Drop what is under way."""
         tasks = list(self._exchanges)
-        for task in tasks:
+        for task, exchange in self._exchanges.items():
             task.cancel()
+            # asyncio.wait_for loses a cancellation that comes together with
+            # its result (Python before 3.12); then this ends the task.
+            exchange.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     # --- one request ------------------------------------------------------
@@ -164,7 +168,7 @@ class FileService:
         self, request: Request, record: RequestRecord, exchange: Exchange
     ) -> None:
         await self._delay_or_refuse(record, exchange)
-        if len(self._exchanges) > self._limits.connections:
+        if exchange.crowded:
             raise HttpError(
                 503,
                 ApiError("Too many requests at once.", type="server_error"),
@@ -191,9 +195,7 @@ class FileService:
         file = self._admitted(asked, samples, rate, record)
         await self._item_faults(file, exchange)
         async with self._work:
-            text = await self._transcribe(file, exchange)
-        with self._context.journal.change():
-            record.transcript = text
+            await self._transcribe(file, record, exchange)
 
     async def _delay_or_refuse(
         self, record: RequestRecord, exchange: Exchange
@@ -278,8 +280,9 @@ class FileService:
         if "failed" in file.struck:
             raise self._failure()
 
-    async def _transcribe(self, file: _File, exchange: Exchange) -> str:
-        """Answer with the text; returns it."""
+    async def _transcribe(
+        self, file: _File, record: RequestRecord, exchange: Exchange
+    ) -> None:
         parts = await exchange.while_here(
             asyncio.to_thread(
                 spoken_parts,
@@ -292,16 +295,14 @@ class FileService:
         if "empty_transcript" in file.struck:
             parts = []
         if file.asked.stream:
-            heard = await exchange.while_here(
-                self._stream(file, parts, exchange)
-            )
-        else:
-            segments = await exchange.while_here(self._all(file, parts))
-            heard = self._heard(file, segments)
-            await self._thawed.wait()
-            kind, body = whole_answer(file.asked, heard)
-            await exchange.respond(200, body, kind)
-        return heard.text
+            stream = self._stream(file, parts, record, exchange)
+            await exchange.while_here(stream)
+            return
+        segments = await exchange.while_here(self._all(file, parts))
+        heard = self._heard(file, segments, record)
+        await self._thawed.wait()
+        kind, body = whole_answer(file.asked, heard)
+        await exchange.respond(200, body, kind)
 
     async def _segments(
         self, file: _File, parts: list[Spoken]
@@ -324,8 +325,12 @@ class FileService:
         return [segment async for segment in self._segments(file, parts)]
 
     async def _stream(
-        self, file: _File, parts: list[Spoken], exchange: Exchange
-    ) -> Heard:
+        self,
+        file: _File,
+        parts: list[Spoken],
+        record: RequestRecord,
+        exchange: Exchange,
+    ) -> None:
         """Server-sent events: each segment's text as soon as it is there."""
         segments: list[Segment] = []
         await self._thawed.wait()
@@ -345,13 +350,12 @@ class FileService:
                 b"event: error\ndata: " + error.error.http_body() + b"\n\n"
             )
             await exchange.end()
-            return self._heard(file, segments)
+            return
         if not segments:
             await exchange.begin(200, _SSE)
-        heard = self._heard(file, segments)
+        heard = self._heard(file, segments, record)
         await self._send_event(done_event(file.asked, heard), exchange)
         await exchange.end()
-        return heard
 
     async def _send_event(
         self, event: dict[str, object], exchange: Exchange
@@ -360,8 +364,14 @@ class FileService:
         text = json.dumps(event, ensure_ascii=False)
         await exchange.write(f"data: {text}\n\n".encode())
 
-    def _heard(self, file: _File, segments: list[Segment]) -> Heard:
-        return Heard(segments, file.seconds, "missing_usage" not in file.struck)
+    def _heard(
+        self, file: _File, segments: list[Segment], record: RequestRecord
+    ) -> Heard:
+        usage = "missing_usage" not in file.struck
+        heard = Heard(segments, file.seconds, usage)
+        with self._context.journal.change():
+            record.transcript = heard.text
+        return heard
 
     def _failure(self) -> HttpError:
         """What the fault ``failed`` asks for."""

@@ -73,13 +73,17 @@ class Exchange:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         limits: Limits,
+        *,
+        crowded: bool = False,
     ) -> None:
+        self.crowded = crowded  # it is one too many
         self._reader = reader
         self._writer = writer
         self._limits = limits
         self._http = h11.Connection(h11.SERVER)
         # Who waits for a write waits until all of it has left.
         writer.transport.set_write_buffer_limits(high=0)
+        self._head_only = False
         self.status: int | None = None  # of the latest answer
         self.request_id = ""  # of the latest request
 
@@ -101,7 +105,7 @@ class Exchange:
         except (Gone, ConnectionError):
             pass
         finally:
-            self._writer.transport.abort()
+            self.abort()
 
     async def body(self) -> AsyncIterator[bytes]:
         """The request's body as it comes. Raises HttpError 408 and 413."""
@@ -109,7 +113,9 @@ class Exchange:
         deadline = loop.time() + self._limits.body_s
         if self._http.they_are_waiting_for_100_continue:
             await self._send(
-                h11.InformationalResponse(status_code=100, headers=[])
+                h11.InformationalResponse(
+                    status_code=100, headers=[], reason=b"Continue"
+                )
             )
         size = 0
         while True:
@@ -164,7 +170,8 @@ class Exchange:
     ) -> None:
         length = {"content-length": str(len(body)), **(headers or {})}
         await self.begin(status, content_type, length)
-        await self._send(h11.Data(data=body))
+        if not self._head_only:
+            await self._send(h11.Data(data=body))
         await self.end()
 
     async def begin(
@@ -176,6 +183,8 @@ class Exchange:
             "x-request-id": self.request_id,
             **(headers or {}),
         }
+        if self._http.their_state is h11.SEND_BODY:
+            self._skip()
         if self._http.their_state is not h11.DONE:
             shown["connection"] = "close"  # the rest is not read
         self.status = status
@@ -207,6 +216,10 @@ class Exchange:
         """Drop the TCP connection now, with RST."""
         reset_connection(self._writer)
 
+    def abort(self) -> None:
+        """Drop the TCP connection now; `serve` returns soon."""
+        self._writer.transport.abort()
+
     # --- inside ---------------------------------------------------------------
 
     async def _one(
@@ -227,20 +240,18 @@ class Exchange:
                     for name, value in event.headers
                 },
             )
+            self._head_only = request.method == "HEAD"
             await answer(request, self)
             if self._http.our_state is h11.SEND_BODY:
                 raise Gone  # an answer that was left unfinished
-            if self._http.their_state is h11.SEND_BODY:
-                # A body that nobody asked for, and that is there already.
-                await self._skip()
         except HttpError as error:
             await self.refuse(error)
 
-    async def _skip(self) -> None:
-        while True:
-            event = self._http.next_event()
-            if not isinstance(event, h11.Data):
-                return
+    def _skip(self) -> None:
+        """Pass over what has come of a body that nobody asked for."""
+        with contextlib.suppress(h11.RemoteProtocolError):
+            while isinstance(self._http.next_event(), h11.Data):
+                pass
 
     async def _event(self, wait_s: float) -> Any:
         """The next event of h11; HttpError 400, 408 or 431 instead."""
