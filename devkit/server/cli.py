@@ -88,8 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = _OneLineErrors(
         prog="python -m devkit.server",
         description="A transcription server on this machine that speaks "
-        "OpenAI's protocols, with faults on demand: the realtime WebSocket and "
-        "POST /v1/audio/transcriptions on one port (docs/local_server.md).",
+        "OpenAI's protocols, with\nfaults on demand: the realtime WebSocket and "
+        "POST /v1/audio/transcriptions on\none port (docs/local_server.md).",
         epilog=f"{_rules_help()}\n\n{_faults_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -228,7 +228,12 @@ def _faults_help() -> str:
         "failed_retry_s becomes the header Retry-After. --rate-limit answers "
         "429, --refuse-http and --retry-after hold, too."
     )
-    return intro + "\n".join(lines) + "\n\n" + textwrap.fill(http, 79)
+    return (
+        intro
+        + "\n".join(lines)
+        + "\n\n"
+        + textwrap.fill(http, 79, break_on_hyphens=False)
+    )
 
 
 def _fault(text: str) -> tuple[str, object]:
