@@ -221,7 +221,7 @@ $(LOWEST_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $
 	@echo 'installing the lowest versions into $(LOWEST)'
 	@rm -rf $(LOWEST)
 	@$(PY) -m venv $(LOWEST)
-	@sed -n 's/^\([a-z_-]*\)\(\[[a-z]*\]\)\{0,1\}>=\([^,]*\),[^;]*/\1==\3/p' \
+	@sed -n 's/^\([a-z0-9_-]*\)\(\[[a-z]*\]\)\{0,1\}>=\([^,]*\),[^;]*/\1==\3/p' \
 		$^ > $(LOWEST)/constraints.txt
 	@$(LOWEST)/bin/python -m pip install --quiet \
 		--disable-pip-version-check -r requirements-dev.txt \

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 from file_client import (
     KEY,
     RATE,
@@ -24,6 +27,7 @@ from devkit.server import Faults, LocalServer, ServerThread
 
 openai = pytest.importorskip("openai", reason="vendor SDK, tests only")
 FILE = ("a.wav", WAV)
+SPEECH = Path(__file__).resolve().parents[2] / "samples" / "call.wav"
 TOKENS = {"type": "tokens", "input_tokens": 24, "output_tokens": 3}
 
 
@@ -387,3 +391,22 @@ def test_an_engine_that_fails_costs_one_answer() -> None:
         for model in ("whisper-1", "gpt-4o-transcribe"):
             with pytest.raises(openai.InternalServerError):
                 create(file=FILE, model=model, stream=True)
+
+
+def test_speech_in_a_file() -> None:
+    """That the engine is asked in the right way; test_server_speech.py tells
+    how well it hears."""
+    try:
+        server = ServerThread("speech")
+    except ImportError as error:
+        pytest.skip(str(error))
+    samples, rate = soundfile.read(SPEECH, dtype="int16", frames=90_000)
+    with server:
+        subtitles = client(server).audio.transcriptions.create(
+            file=audio_file(samples, rate),
+            model="whisper-1",
+            response_format="srt",
+        )
+    times = re.findall(r"^00:00:0(.*) --> 00:00:0(.*)$", subtitles, re.M)
+    assert times
+    assert "change my appointment" in subtitles.lower()
