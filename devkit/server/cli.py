@@ -89,7 +89,8 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m devkit.server",
         description="A transcription server on this machine that speaks "
         "OpenAI's protocols, with\nfaults on demand: the realtime WebSocket "
-        "and POST /v1/audio/transcriptions on\none port (docs/local_server.md).",
+        "and POST /v1/audio/transcriptions on\none port "
+        "(docs/local_server.md).",
         epilog=f"{_rules_help()}\n\n{_faults_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import re
 from collections.abc import Iterator
@@ -23,7 +24,9 @@ from file_client import (
     http_url,
 )
 
+from devkit.script_audio import speak
 from devkit.server import Faults, LocalServer, ServerThread
+from devkit.server.rest.segments import spoken_parts
 
 openai = pytest.importorskip("openai", reason="vendor SDK, tests only")
 FILE = ("a.wav", WAV)
@@ -67,6 +70,8 @@ def test_whisper_in_every_format(create: Any) -> None:
     plain = made("json")
     assert plain.text == TEXT
     assert plain.usage.to_dict() == {"type": "duration", "seconds": 3}
+    # Without effect, as documented.
+    assert made("json", extra_body={"stream": "true"}).text == TEXT
     assert made("text") == TEXT + "\n"
     assert made("srt") == srt(",", True)
     assert made("vtt") == "WEBVTT\n\n" + srt(".", False)
@@ -178,9 +183,13 @@ def test_the_detector_can_be_told(create: Any, server: ServerThread) -> None:
         (SAMPLES / 2**16, RATE, {"form": "WAV", "subtype": "FLOAT"}),
         (np.stack([SAMPLES, SAMPLES], 1), RATE, {"form": "WAV"}),
         (np.repeat(SAMPLES, 3), 3 * RATE, {"form": "FLAC"}),
-        (SAMPLES // 30, RATE, {"form": "WAV"}),
+        (
+            np.stack([SAMPLES / 2**15, np.full(len(SAMPLES), np.nan)], 1),
+            RATE,
+            {"form": "WAV", "subtype": "FLOAT"},
+        ),
     ],
-    ids=["flac", "aiff", "float", "stereo", "48 kHz", "quiet"],
+    ids=["flac", "aiff", "float", "stereo", "48 kHz", "NaN"],
 )
 def test_files_of_many_kinds(
     create: Any, samples: Any, rate: int, how: dict[str, Any]
@@ -391,6 +400,44 @@ def test_an_engine_that_fails_costs_one_answer() -> None:
         for model in ("whisper-1", "gpt-4o-transcribe"):
             with pytest.raises(openai.InternalServerError):
                 create(file=FILE, model=model, stream=True)
+
+
+def test_where_somebody_speaks() -> None:
+    close_by = speak([[1], [2], [3]], RATE, 450)[0]
+    detector = {
+        "type": "server_vad",
+        "threshold": 0.5,
+        "prefix_padding_ms": 300,
+        "silence_duration_ms": 300,
+    }
+
+    def parts(samples: Any, loudness: bool) -> list[Any]:
+        return spoken_parts(samples, RATE, detector, loudness=loudness)
+
+    found = parts(close_by, False)
+    assert len(found) == 3
+    for before, after in itertools.pairwise(found):
+        assert before.close <= after.begin < after.start
+    quiet = close_by // 200
+    assert parts(quiet, False) == []
+    assert len(parts(quiet, True)) == 3
+    noise = np.random.default_rng(1).normal(0, 4, RATE).astype(np.int16)
+    assert parts(noise, True) == []
+
+
+def test_a_text_that_looks_like_markup() -> None:
+    class Says:
+        def warm_up(self) -> None: ...
+        def close(self) -> None: ...
+        async def transcribe(self, samples: Any, rate: int) -> str:
+            return "<b> & x"
+
+    with ServerThread(Says()) as server:  # type: ignore[arg-type]
+        create = client(server).audio.transcriptions.create
+        known = {"file": FILE, "model": "whisper-1"}
+        vtt = create(**known, response_format="vtt")
+        assert "&lt;b&gt; &amp; x\n" in vtt
+        assert "<b> & x\n" in create(**known, response_format="srt")
 
 
 def test_speech_in_a_file() -> None:

@@ -33,6 +33,7 @@ from realtime_client import HANG_S, session
 from devkit.server import Faults, LocalServer, ServerThread
 from devkit.server.rest.wire import Limits
 
+KEY_OF_WS = "AAAAAAAAAAAAAAAAAAAAAA=="
 CHUNKED = {"Content_Length": "", "Transfer_Encoding": "chunked"}
 
 
@@ -69,6 +70,16 @@ def chunked(body: bytes, size: int = 1000) -> bytes:
             form(MODEL, part("file", audio_file(silence(0)), "a.wav")),
             "audio_too_short",
             "0.1 seconds",
+        ),
+        (
+            form(
+                MODEL,
+                FILE,
+                part("chunking_strategy[type]", "server_vad"),
+                part("chunking_strategy[threshold]", "NaN"),
+            ),
+            "invalid_type",
+            "threshold",
         ),
         (
             form(MODEL, FILE, part("chunking_strategy", "[" * 60_000)),
@@ -133,8 +144,10 @@ def test_bad_requests(server: ServerThread, data: bytes, status: int) -> None:
 
 def test_a_head_has_no_body(server: ServerThread) -> None:
     with closing(connect(server)) as sock:
-        sock.sendall(request(b"", method="HEAD", Connection="close"))
-        assert read_all(sock).endswith(b"\r\n\r\n")
+        sock.sendall(request(b"", method="HEAD") + request(Connection="close"))
+        head, _, rest = read_all(sock).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 405 ")
+        assert rest.startswith(b"HTTP/1.1 200 ")
 
 
 def read_all(sock: socket.socket) -> bytes:
@@ -193,6 +206,33 @@ def test_first_bytes_may_come_one_by_one(server: ServerThread) -> None:
         sock.sendall(whole[10:])
         [answer] = answers(sock)
         assert answer.json["text"] == TEXT
+
+    upgrade = {"Upgrade": "websocket", "Connection": "Upgrade"}
+    upgrade |= {"Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": KEY_OF_WS}
+    whole = request(
+        b"", method="GET", path="/v1/realtime", Content_Length="", **upgrade
+    )
+    with closing(connect(server)) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in whole[:10]:
+            sock.sendall(bytes([byte]))
+        sock.sendall(whole[10:])
+        assert sock.recv(100).startswith(b"HTTP/1.1 101 ")
+
+
+def test_a_large_body_is_refused_before_it_is_there(
+    server: ServerThread,
+) -> None:
+    body = form(MODEL, part("file", bytes(8_000_000), "a.wav"))
+    answer = asked(server, request(body, Authorization="Bearer sk-no"))
+    assert answer.status == 401
+
+
+def test_a_client_that_has_said_half(server: ServerThread) -> None:
+    with closing(connect(server)) as sock:
+        sock.sendall(request()[:-1])
+        sock.shutdown(socket.SHUT_WR)
+        assert answers(sock)[0].status == 400
 
 
 @pytest.mark.parametrize("sized", [True, False])

@@ -56,8 +56,6 @@ async def read_form(exchange: Exchange, boundary: str) -> Form:
             boundary, max_segment_count=_MAX_FIELDS
         )
         async for chunk in exchange.body():
-            if parser.closed:
-                continue  # what follows the form is nobody's
             for event in parser.parse(chunk):
                 if isinstance(event, multipart.MultipartSegment):
                     part, content = event, bytearray()

@@ -39,7 +39,7 @@ class Limits:
     body_s: float = 120  # a whole body
     write_s: float = 30  # an answer that is not read
     body_bytes: int = 25 * 1024 * 1024
-    connections: int = 64
+    connections: int = 256
     at_work: int = 4  # requests read and transcribed at the same time
 
 
@@ -279,8 +279,6 @@ class Exchange:
                 raise HttpError(
                     408, ApiError("The request was not sent in time.")
                 ) from None
-            if not data and not self._idle:
-                raise Gone  # in the middle of a request
             self._http.receive_data(data)
 
     @property
