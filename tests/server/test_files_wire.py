@@ -197,13 +197,12 @@ def test_the_body_is_asked_for(server: ServerThread) -> None:
         assert answer.status == 401
 
 
-def test_first_bytes_may_come_one_by_one(server: ServerThread) -> None:
+def test_first_bytes_may_come_apart(server: ServerThread) -> None:
     whole = request()
     with closing(connect(server)) as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in whole[:10]:
-            sock.sendall(bytes([byte]))
-        sock.sendall(whole[10:])
+        for piece in (whole[:1], whole[1:10], whole[10:]):
+            sock.sendall(piece)
+            asked(server, request())  # meanwhile the piece is read
         [answer] = answers(sock)
         assert answer.json["text"] == TEXT
 
@@ -213,10 +212,9 @@ def test_first_bytes_may_come_one_by_one(server: ServerThread) -> None:
         b"", method="GET", path="/v1/realtime", Content_Length="", **upgrade
     )
     with closing(connect(server)) as sock:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in whole[:10]:
-            sock.sendall(bytes([byte]))
-        sock.sendall(whole[10:])
+        for piece in (whole[:1], whole[1:3], whole[3:]):
+            sock.sendall(piece)
+            asked(server, request())  # meanwhile the piece is read
         assert sock.recv(100).startswith(b"HTTP/1.1 101 ")
 
 
