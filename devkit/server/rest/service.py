@@ -49,6 +49,7 @@ FILE_FAULTS = (
     "drop_after_commit",
     "server_error",
 )
+_WAITING = {"slow_completed", "never_completed"}
 
 
 @dataclass
@@ -180,22 +181,33 @@ class FileService:
         if length > self._limits.body_bytes:
             raise exchange.too_large(length)
         async with self._work:
-            form = await read_form(exchange, boundary)
-            with self._context.journal.change():
-                record.fields = form.fields
-                record.file_name = form.file_name
-                record.file_bytes = len(form.file)
-            policy = self._context.policy
-            asked = parameters_of(
-                form.fields, policy.rules, any_model=policy.azure
-            )
-            samples, rate = await asyncio.to_thread(
-                decoded, form.file, asked.profile.longest_s
-            )
-        file = self._admitted(asked, samples, rate, record)
-        await self._item_faults(file, exchange)
+            file = await self._file(boundary, record, exchange)
+            if not file.struck & _WAITING:
+                await self._transcribe(file, record, exchange)
+                return
+        # Who waits on purpose is in nobody's way.
+        if "never_completed" in file.struck:
+            await exchange.until_gone()
+        delay_ms = self._context.faults.slow_completed_ms
+        await exchange.while_here(asyncio.sleep(delay_ms / 1000))
         async with self._work:
             await self._transcribe(file, record, exchange)
+
+    async def _file(
+        self, boundary: str, record: RequestRecord, exchange: Exchange
+    ) -> _File:
+        """Read and decode what was sent."""
+        form = await read_form(exchange, boundary)
+        with self._context.journal.change():
+            record.fields = form.fields
+            record.file_name = form.file_name
+            record.file_bytes = len(form.file)
+        policy = self._context.policy
+        asked = parameters_of(form.fields, policy.rules, any_model=policy.azure)
+        samples, rate = await asyncio.to_thread(
+            decoded, form.file, asked.profile.longest_s
+        )
+        return self._admitted(asked, samples, rate, record)
 
     async def _delay_or_refuse(
         self, record: RequestRecord, exchange: Exchange
@@ -264,17 +276,10 @@ class FileService:
             raise refusal("rate_limit_exceeded")
         return file
 
-    async def _item_faults(self, file: _File, exchange: Exchange) -> None:
-        faults = self._context.faults
+    def _fail_on_purpose(self, file: _File, exchange: Exchange) -> None:
         if "drop_after_commit" in file.struck:
             exchange.reset()
             raise Gone
-        if "never_completed" in file.struck:
-            await exchange.until_gone()
-        if "slow_completed" in file.struck:
-            await exchange.while_here(
-                asyncio.sleep(faults.slow_completed_ms / 1000)
-            )
         if "server_error" in file.struck:
             raise server_error()
         if "failed" in file.struck:
@@ -283,6 +288,7 @@ class FileService:
     async def _transcribe(
         self, file: _File, record: RequestRecord, exchange: Exchange
     ) -> None:
+        self._fail_on_purpose(file, exchange)
         parts = await exchange.while_here(
             asyncio.to_thread(
                 spoken_parts,
