@@ -28,6 +28,11 @@ help:
 	@echo '              TEXT=FILE SPEED=X MODEL=NAME PORT=N NO_COLOR=1'
 	@echo '              RUNTIME=ten|standin (default: TEN where it is'
 	@echo '              importable)'
+	@echo 'make server   a transcription server on this machine that speaks'
+	@echo '              OpenAI'"'"'s protocols, until Ctrl-C; options: PORT=8090'
+	@echo '              ENGINE=speech|script KEY=sk-… DIALECT=ga|beta|both'
+	@echo '              ARGS="--fault failed=p:0.1 …" (python -m devkit.server'
+	@echo '              --help tells all)'
 	@echo 'make test     all tests'
 	@echo 'make test-newer  those of the extension on the newer ten_ai_base'
 	@echo 'make test-lowest  those where packages matter, with the lowest version'
@@ -59,7 +64,7 @@ help:
 # quotes in file names need no care. Nor do dollar signs: each value is taken
 # as it was given, before make can expand it.
 OPTIONS := AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
-	COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE
+	COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE ENGINE KEY DIALECT ARGS
 $(foreach name,$(OPTIONS),$(eval override $(name) := $$(value $(name))))
 export $(OPTIONS)
 option = $(if $($(1)),--$(2) "$$$(1)")
@@ -76,6 +81,16 @@ demo: $(DEMO_READY)
 		$(call option,PORT,port) \
 		$(call option,RUNTIME,runtime) \
 		$(if $(NO_COLOR),--no-color)
+
+# It ends at Ctrl-C with status 0; ARGS is a list. The shell makes place for
+# the server, so that there is nobody else to be told.
+.PHONY: server
+server: $(DEMO_READY)
+	@exec $(PY) -m devkit.server --port "$${PORT:-8090}" \
+		$(call option,ENGINE,engine) \
+		$(call option,KEY,key) \
+		$(call option,DIALECT,dialect) \
+		$$ARGS
 
 # Two at a time; the tests of a file stay together.
 .PHONY: test
@@ -206,7 +221,7 @@ $(LOWEST_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $
 	@echo 'installing the lowest versions into $(LOWEST)'
 	@rm -rf $(LOWEST)
 	@$(PY) -m venv $(LOWEST)
-	@sed -n 's/^\([a-z_-]*\)\(\[[a-z]*\]\)\{0,1\}>=\([^,]*\),[^;]*/\1==\3/p' \
+	@sed -n 's/^\([a-z0-9_-]*\)\(\[[a-z]*\]\)\{0,1\}>=\([^,]*\),[^;]*/\1==\3/p' \
 		$^ > $(LOWEST)/constraints.txt
 	@$(LOWEST)/bin/python -m pip install --quiet \
 		--disable-pip-version-check -r requirements-dev.txt \

@@ -24,7 +24,8 @@ SUBPROTOCOL = "realtime"
 _KEY_SUBPROTOCOL = "openai-insecure-api-key."
 _BETA_SUBPROTOCOL = "openai-beta.realtime-v1"
 _PATH = "/v1/realtime"
-_AZURE_PATH = "/openai/v1/realtime"
+_FILES_PATH = "/v1/audio/transcriptions"
+_AZURE = "/openai"  # before both
 _SECRET_HEADERS = ("authorization", "api-key", "sec-websocket-protocol")
 
 
@@ -98,15 +99,21 @@ class Request:
 
 def http_status(request: Request, policy: Policy) -> int:
     """101, or the HTTP status with which the upgrade is refused."""
-    if policy.azure:
-        if request.path != _AZURE_PATH:
-            return 404
-        # Azure: `api-version` on the v1 path looks like a wrong key.
-        if "api-version" in request.query or not key_ok(request, policy):
-            return 401
-    elif request.path != _PATH:
+    if is_for_files(request, policy):
+        return 405
+    if request.path != (_AZURE if policy.azure else "") + _PATH:
         return 404
+    # Azure: `api-version` on the v1 path looks like a wrong key.
+    if policy.azure and (
+        "api-version" in request.query or not key_ok(request, policy)
+    ):
+        return 401
     return 101
+
+
+def is_for_files(request: Request, policy: Policy) -> bool:
+    """Whether the path is that of transcriptions over HTTP."""
+    return request.path == (_AZURE if policy.azure else "") + _FILES_PATH
 
 
 def key_ok(request: Request, policy: Policy) -> bool:
@@ -126,18 +133,8 @@ def _key(request: Request, policy: Policy) -> str | None:
     return request.key
 
 
-def dialect(request: Request, policy: Policy) -> str:
-    """``ga`` or ``beta`` for this connection."""
-    if policy.dialect == "both":
-        return "beta" if request.beta else "ga"
-    return policy.dialect
-
-
-def admit(request: Request, policy: Policy) -> str:
-    """The kind of session: ``transcription`` or ``realtime``.
-
-    Raises ApiError with the close code that follows.
-    """
+def check_key(request: Request, policy: Policy) -> None:
+    """Raises ApiError with its close code."""
     if not _key(request, policy):
         raise ApiError(
             "Missing bearer or basic authentication in header",
@@ -151,6 +148,21 @@ def admit(request: Request, policy: Policy) -> str:
             "invalid_api_key",
             close=CLOSE_AUTHENTICATION,
         )
+
+
+def dialect(request: Request, policy: Policy) -> str:
+    """``ga`` or ``beta`` for this connection."""
+    if policy.dialect == "both":
+        return "beta" if request.beta else "ga"
+    return policy.dialect
+
+
+def admit(request: Request, policy: Policy) -> str:
+    """The kind of session: ``transcription`` or ``realtime``.
+
+    Raises ApiError with the close code that follows.
+    """
+    check_key(request, policy)
     if dialect(request, policy) == "beta":
         # Compatible servers differ in what `model` and `intent` mean.
         return "transcription"

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from .faults import Faults, describe, parse_fault
 from .local import DIALECTS, LocalServer
+from .rest.service import FILE_FAULTS
 from .rules import Rule
 
 # A record of every event would fill memory in a server that runs for days.
@@ -86,8 +87,10 @@ class _OneLineErrors(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _OneLineErrors(
         prog="python -m devkit.server",
-        description="A realtime transcription server on this machine that "
-        "speaks OpenAI's protocol, with faults on demand.",
+        description="A transcription server on this machine that speaks "
+        "OpenAI's protocols, with\nfaults on demand: the realtime WebSocket "
+        "and POST /v1/audio/transcriptions on\none port "
+        "(docs/local_server.md).",
         epilog=f"{_rules_help()}\n\n{_faults_help()}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -219,7 +222,19 @@ def _faults_help() -> str:
         if default not in ("never", None, ""):
             text += f" (default: {default})"
         lines.append(_entry(label, text))
-    return intro + "\n".join(lines)
+    http = (
+        "Over HTTP each request counts as a connection, apart from the "
+        "WebSockets, and its file as an item. There refused, slow_handshake, "
+        f"{', '.join(FILE_FAULTS)} and failed_text hold, with their settings; "
+        "failed_retry_s becomes the header Retry-After. --rate-limit answers "
+        "429, --refuse-http and --retry-after hold, too."
+    )
+    return (
+        intro
+        + "\n".join(lines)
+        + "\n\n"
+        + textwrap.fill(http, 79, break_on_hyphens=False)
+    )
 
 
 def _fault(text: str) -> tuple[str, object]:

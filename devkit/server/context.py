@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from .admission import Policy
 from .engine import Engine
 from .faults import FaultDice, Faults, When
-from .records import Journal, SessionRecord
+from .records import Journal, RequestRecord, SessionRecord
 from .rules import Rules
 
 
@@ -50,9 +50,23 @@ class ServerContext:
         when: When = getattr(self.faults, name)
         return self.dice.strikes(name, when, on_server, on_connection)
 
-    def struck(self, record: SessionRecord, name: str) -> None:
+    def struck(self, record: SessionRecord | RequestRecord, name: str) -> None:
         with self.journal.change():
             record.faults.append(name)
+
+    def refusal_on_purpose(
+        self, record: SessionRecord | RequestRecord
+    ) -> Refusal | None:
+        """The refusal in force, or that of the fault ``refused``."""
+        if self.refusal is not None:
+            return self.refusal
+        if not self.strikes("refused", record.number):
+            return None
+        self.struck(record, "refused")
+        status = self.faults.refused_status
+        return Refusal(
+            None if status == 101 else status, self.faults.refused_error, None
+        )
 
     def within_rate(self, seconds: float) -> bool:
         """Count audio against the limit; False if it goes beyond."""

@@ -6,6 +6,8 @@ say so; the others follow the service's general wording.
 
 from __future__ import annotations
 
+import http
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -50,6 +52,12 @@ class ApiError(Exception):
             "param": self.param,
             "event_id": event_id if self.names_event else None,
         }
+
+    def http_body(self) -> bytes:
+        """The JSON of an HTTP answer with this error."""
+        error = self.body()
+        del error["event_id"]
+        return json.dumps({"error": error}).encode()
 
     @property
     def close_reason(self) -> str:
@@ -178,6 +186,21 @@ def model_load_error() -> ApiError:
         "model_load_error",
         type="server_error",
     )
+
+
+def http_error(status: int) -> ApiError:
+    """The error in the body of a bare HTTP refusal, as gateways and Azure
+    send it."""
+    names = {
+        401: (INVALID_REQUEST, "invalid_api_key"),
+        403: (INVALID_REQUEST, "forbidden"),
+        404: (INVALID_REQUEST, "not_found"),
+        405: (INVALID_REQUEST, "method_not_allowed"),
+        426: (INVALID_REQUEST, "upgrade_required"),
+        429: ("rate_limit_error", "rate_limit_exceeded"),
+    }
+    kind, code = names.get(status, ("server_error", None))
+    return ApiError(http.HTTPStatus(status).phrase, code, type=kind)
 
 
 # Refusals by name, for the switch that refuses connections after HTTP 101.

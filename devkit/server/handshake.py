@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import http
-import json
 import time
 from collections.abc import Sequence
 
@@ -16,7 +15,7 @@ from websockets.typing import Subprotocol
 
 from .admission import SUBPROTOCOL, Request, http_status, key_ok
 from .context import ServerContext
-from .errors import INVALID_REQUEST
+from .errors import http_error
 from .outbox import reset_connection
 from .records import SessionRecord
 
@@ -45,11 +44,12 @@ class Handshakes:
             self._context.struck(record, "slow_handshake")
             await asyncio.sleep(self._context.faults.slow_handshake_ms / 1000)
         await self.thawed.wait()
-        status, retry_after = self._refused_with(record), None
+        refusal = self._context.refusal_on_purpose(record)
+        status, retry_after = None, None
+        if refusal is not None:
+            status, retry_after = refusal.status, refusal.retry_after
         if status is None:
             status = http_status(request, self._context.policy)
-        elif self._context.refusal is not None:
-            retry_after = self._context.refusal.retry_after
         if status == 101:
             return None
         del self.pending[ws]
@@ -59,16 +59,6 @@ class Handshakes:
         if status == 0:
             reset_connection(ws)
         return _http_refusal(status or 503, retry_after)
-
-    def _refused_with(self, record: SessionRecord) -> int | None:
-        """HTTP status of a refusal on purpose, 0 for reset, else None."""
-        if self._context.refusal is not None:
-            return self._context.refusal.status
-        if self._context.strikes("refused", record.number):
-            self._context.struck(record, "refused")
-            status = self._context.faults.refused_status
-            return None if status == 101 else status
-        return None
 
     def _new_record(self, request: Request) -> SessionRecord:
         with self._journal.change():
@@ -101,16 +91,7 @@ def select_subprotocol(
 
 def _http_refusal(status: int, retry_after: float | None) -> Response:
     """The JSON error body that gateways and Azure send."""
-    phrase = http.HTTPStatus(status).phrase
-    names = {
-        401: (INVALID_REQUEST, "invalid_api_key"),
-        403: (INVALID_REQUEST, "forbidden"),
-        404: (INVALID_REQUEST, "not_found"),
-        429: ("rate_limit_error", "rate_limit_exceeded"),
-    }
-    kind, code = names.get(status, ("server_error", None))
-    error = {"message": phrase, "type": kind, "param": None, "code": code}
-    body = json.dumps({"error": error}).encode()
+    body = http_error(status).http_body()
     headers = Headers(
         {
             "Content-Type": "application/json",
@@ -120,4 +101,6 @@ def _http_refusal(status: int, retry_after: float | None) -> Response:
     )
     if retry_after is not None:
         headers["Retry-After"] = f"{retry_after:g}"
-    return Response(status, phrase, headers, body)
+    if status == 405:
+        headers["Allow"] = "POST"
+    return Response(status, http.HTTPStatus(status).phrase, headers, body)

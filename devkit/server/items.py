@@ -144,7 +144,7 @@ class Transcriber:
             item_id=item_id,
             content_index=0,
             delta=text,
-            **({"logprobs": _logprobs(text)} if logprobs else {}),
+            **({"logprobs": logprobs_of(text)} if logprobs else {}),
             # Recorded: padding against guessing by length.
             obfuscation="".join(
                 self._padding.choices(string.ascii_letters, k=6)
@@ -242,7 +242,7 @@ class Transcriber:
         logprobs = profile.logprobs and item.settings.wants_logprobs
         # A streaming hypothesis may have been wrong; completed decides.
         rest = text[len(said) :] if text.startswith(said) else ""
-        for piece in _pieces(rest, profile):
+        for piece in pieces(rest, profile):
             self.send_delta(item_id, piece, logprobs)
         if profile.segments and text:
             self._outbox.send(
@@ -267,9 +267,9 @@ class Transcriber:
         if "wrong_item_id" in item.struck:
             completed["item_id"] = f"{item_id}_unknown"
         if "missing_usage" not in item.struck:
-            completed["usage"] = _usage(profile, item.seconds, text)
+            completed["usage"] = usage_of(profile, item.seconds, text)
         if logprobs:
-            completed["logprobs"] = _logprobs(text)
+            completed["logprobs"] = logprobs_of(text)
         if profile.reports_languages:
             completed["languages"] = _languages(item.settings)
         if "unknown_events" in item.struck:
@@ -290,21 +290,23 @@ class Transcriber:
             self._held.pop().set()
 
 
-def _pieces(text: str, profile: ModelProfile) -> list[str]:
+def pieces(text: str, profile: ModelProfile) -> list[str]:
     """Deltas whose concatenation is the text."""
     if profile.deltas is Deltas.WHOLE:
         return [text] if text else []
     return re.findall(r"\s*\S+", text)
 
 
-def _logprobs(text: str) -> list[dict[str, Any]]:
+def logprobs_of(text: str) -> list[dict[str, Any]]:
     return [
         {"token": token, "logprob": -0.01, "bytes": list(token.encode())}
         for token in re.findall(r"\s*\S+", text)
     ]
 
 
-def _usage(profile: ModelProfile, seconds: float, text: str) -> dict[str, Any]:
+def usage_of(
+    profile: ModelProfile, seconds: float, text: str
+) -> dict[str, Any]:
     if profile.usage == "duration":
         # Rounded up to full seconds for each commit, also if empty.
         return {"type": "duration", "seconds": math.ceil(seconds)}

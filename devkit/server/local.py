@@ -24,7 +24,10 @@ from .errors import REFUSALS, ApiError
 from .faults import FaultDice, Faults
 from .handshake import Handshakes, request_of, select_subprotocol
 from .outbox import reset_connection
-from .records import Journal, SessionRecord
+from .records import Journal, RequestRecord, SessionRecord
+from .rest.door import Door
+from .rest.service import FileService
+from .rest.wire import Limits
 from .rules import rules_without
 
 _log = logging.getLogger(__name__)
@@ -81,6 +84,8 @@ class LocalServer:
         How many events of each direction a session's record keeps at least.
     lenient
         Names of rules (`rules.Rule`) that the server does not keep to; "all".
+    limits
+        What HTTP requests may take of time and memory.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class LocalServer:
         rate_limit: float | None = None,
         event_limit: int = 50_000,
         lenient: Iterable[str] = (),
+        limits: Limits | None = None,
     ) -> None:
         """Raises ValueError for a wrong option."""
         if dialect not in DIALECTS:
@@ -115,6 +121,11 @@ class LocalServer:
             audio_limit_s=rate_limit,
         )
         self._handshakes = Handshakes(self._context, event_limit)
+        self._files = FileService(
+            self._context, limits or Limits(), self._handshakes.thawed
+        )
+        # TCP connections of which it is not known yet what they want.
+        self._waiting: set[asyncio.Transport] = set()
         self._open: dict[ServerConnection, Connection] = {}
         self._listeners: list[Server] = []
         self._listen_socket: socket.socket | None = None
@@ -143,6 +154,9 @@ class LocalServer:
             connection.close(1001, "")
         for ws in list(self._handshakes.pending):
             ws.transport.abort()
+        for transport in list(self._waiting):
+            transport.abort()
+        await self._files.stop()
         for listener in self._listeners:
             listener.close(close_connections=False)
         handlers = [listener.wait_closed() for listener in self._listeners]
@@ -169,6 +183,12 @@ class LocalServer:
     def sessions(self) -> list[SessionRecord]:
         """Connection attempts that reached HTTP, in order of arrival."""
         return self._journal.sessions
+
+    @property
+    def requests(self) -> list[RequestRecord]:
+        """The latest 1000 HTTP requests, in order of arrival; `wait_for`
+        hears of them, too."""
+        return list(self._journal.requests)
 
     def wait_for(self, predicate: Callable[[], T], timeout: float = 10) -> T:
         """Block until ``predicate()`` is true (seen under the records' lock).
@@ -206,7 +226,7 @@ class LocalServer:
 
     @_on_the_loop
     def drop_connections(self, *, abort: bool = True) -> int:
-        """End all connections: RST (``abort``) or CLOSE 1001.
+        """End all connections: RST (``abort``, HTTP as well) or CLOSE 1001.
 
         Returns how many there were.
         """
@@ -218,6 +238,7 @@ class LocalServer:
         if abort:
             for ws in self._handshakes.pending:
                 reset_connection(ws)
+            return len(self._open) + self._files.reset()
         return len(self._open)
 
     @_on_the_loop
@@ -358,6 +379,9 @@ class LocalServer:
             max_size=_MAX_MESSAGE_BYTES,
             server_header=None,
             logger=_WEBSOCKETS_LOG,
+            create_connection=functools.partial(  # type: ignore[arg-type]
+                Door, hand_over=self._files.hand_over, waiting=self._waiting
+            ),
         )
         self._listeners.append(server)
 

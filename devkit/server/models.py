@@ -30,6 +30,13 @@ class ModelProfile:
     reports_languages: bool = False  # `languages` on completed
     logprobs: bool = False
     segments: bool = False  # diarization: `.segment` before completed
+    formats: tuple[str, ...] = ()  # over HTTP; none: realtime only
+    longest_s: float = 1500  # of a file over HTTP (recorded for gpt-4o)
+
+    @property
+    def sse(self) -> bool:
+        """`stream` over HTTP; ignored with whisper-1, as documented."""
+        return self.deltas is not Deltas.WHOLE
 
     @property
     def streaming(self) -> bool:
@@ -37,11 +44,23 @@ class ModelProfile:
 
 
 def _gpt_4o(name: str) -> ModelProfile:
-    return ModelProfile(name, Deltas.BURST, "tokens", logprobs=True)
+    return ModelProfile(
+        name,
+        Deltas.BURST,
+        "tokens",
+        logprobs=True,
+        formats=("json", "text"),
+    )
 
 
 _PROFILES = [
-    ModelProfile("whisper-1", Deltas.WHOLE, "duration"),
+    ModelProfile(
+        "whisper-1",
+        Deltas.WHOLE,
+        "duration",
+        formats=("json", "text", "srt", "verbose_json", "vtt"),
+        longest_s=7200,  # ours: its limit is that of the size
+    ),
     _gpt_4o("gpt-4o-transcribe"),
     _gpt_4o("gpt-4o-mini-transcribe"),
     _gpt_4o("gpt-4o-mini-transcribe-2025-12-15"),
@@ -51,6 +70,7 @@ _PROFILES = [
         "tokens",
         prompt=False,
         segments=True,
+        formats=("json", "text", "diarized_json"),
     ),
     ModelProfile(
         "gpt-transcribe",
@@ -58,6 +78,7 @@ _PROFILES = [
         "duration",
         hints=True,
         reports_languages=True,
+        formats=("json", "text"),
     ),
     # `delay`: the cookbook and the model page allow it, the SDK's docstring
     # says gpt-realtime-whisper only. Clients ship it, so it is allowed.

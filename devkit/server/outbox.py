@@ -23,7 +23,7 @@ _COMMIT_EMPTY = "input_audio_buffer_commit_empty"
 _Ending = tuple[int, str] | None
 
 
-def reset_connection(ws: ServerConnection) -> None:
+def reset_connection(ws: ServerConnection | asyncio.StreamWriter) -> None:
     """Drop the TCP connection with RST: no CLOSE, the peer sees 1006."""
     sock = ws.transport.get_extra_info("socket")
     # A transport that is closing may have closed its socket already.

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+
+# A record holds the fields of a form.
+_REQUESTS_KEPT = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +127,36 @@ class SessionRecord:
             del events[: self.event_limit]
 
 
+@dataclass
+class RequestRecord:
+    """One HTTP request, in order of arrival; WebSockets have sessions.
+
+    ``status``: of the answer; None before there is one, and where there was
+    none. ``fields``: the form's, ``x[]`` as ``x``.
+    """
+
+    number: int  # from 1
+    method: str
+    path: str
+    headers: dict[str, str]  # lower-case names, keys masked
+    key_ok: bool
+    opened_at: float
+    status: int | None = None
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    file_name: str = ""
+    file_bytes: int = 0
+    audio_ms: float = 0.0
+    transcript: str | None = None
+    faults: list[str] = field(default_factory=list)  # that struck
+    ended_at: float | None = None
+
+
 class Journal:
-    """All session records, changed under one lock that waiters share."""
+    """All records, changed under one lock that waiters share."""
 
     def __init__(self) -> None:
         self.sessions: list[SessionRecord] = []
+        self.requests: deque[RequestRecord] = deque(maxlen=_REQUESTS_KEPT)
         self._condition = threading.Condition(threading.RLock())
         self._async_waiters: set[
             tuple[asyncio.AbstractEventLoop, asyncio.Event]

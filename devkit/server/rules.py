@@ -72,9 +72,9 @@ class Rule(Enum):
     )
     MODEL_OPTIONS = (
         "model-options",
-        "languages, keywords, prompt and delay are refused with models that "
-        "do not take them",
-        "they are without effect there",
+        "languages, keywords, prompt, delay and, over HTTP, response_format "
+        "and include are refused with models that do not take them",
+        "they are without effect there, and any format is made for any model",
     )
     MODEL_VAD = (
         "model-vad",

@@ -105,10 +105,20 @@ def test_options_that_are_not_given_are_left_out(venv):
 
 
 @pytest.mark.parametrize(
-    ("goal", "option"), [("mutate", "COUNT"), ("extension-soak", "RUNS")]
+    ("goal", "option"),
+    [("mutate", "COUNT"), ("extension-soak", "RUNS"), ("server", "DIALECT")],
 )
 def test_the_other_goals_are_alike(venv, tmp_path, goal, option):
     value = f"$(shell touch {tmp_path / 'sign'})"
     arguments, _ = json.loads(make(venv, goal, f"{option}={value}"))
     assert arguments[-2:] == [f"--{option.lower()}", value]
     assert not (tmp_path / "sign").exists()
+
+
+def test_the_server_has_a_port_and_takes_any_option(venv):
+    arguments, _ = json.loads(make(venv, "server"))
+    assert arguments == ["-m", "devkit.server", "--port", "8090"]
+    arguments, _ = json.loads(
+        make(venv, "server", "PORT=0", "ARGS=--fault failed=p:0.1 --azure")
+    )
+    assert arguments[-4:] == ["0", "--fault", "failed=p:0.1", "--azure"]
