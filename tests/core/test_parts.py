@@ -28,7 +28,11 @@ from ten_packages.extension.openai_asr_python.realtime.habits import (
 )
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.link import Link
+from ten_packages.extension.openai_asr_python.realtime.result_queue import (
+    ResultQueue,
+)
 from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
     Final,
     FinalizeEnd,
     Interim,
@@ -675,3 +679,19 @@ def test_a_mark_of_ours_where_a_long_turn_may_be_cut_is_ours():
     assert buffer.cuts == {90}
     buffer.advance(100)
     assert buffer.cuts == set()
+
+
+def test_what_gave_way_is_told_once_in_whatever_pieces():
+    buffer = AudioBuffer(1, ms(1000), lambda data: None)
+    queue = ResultQueue(buffer, SETTINGS)
+    for start, stop in (100, 200), (50, 300), (0, 300), (0, 400):
+        queue.dropped_audio(ms(start), ms(stop))
+    told = [
+        (result.start_ms, result.duration_ms)
+        for result in queue.results
+        if isinstance(result, AudioDropped)
+    ]
+    assert sum(length for _, length in told) == 400
+    ends = [(start, start + length) for start, length in sorted(told)]
+    assert [end for _, end in ends[:-1]] == [start for start, _ in ends[1:]]
+    assert queue.dropped == ms(400)
