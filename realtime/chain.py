@@ -43,6 +43,10 @@ class ItemChain:
         before = turns.by_id.get(previous)
         if not first and (not previous or previous in self._habits.roots):
             self._habits.one_by_one = True
+        if item_id == self._doubted:
+            # The one before came later: each was taken for the other.
+            self.broken = True
+            return
         if previous in ("", item_id) or not self._habits.chains:
             return
         if before is not None and not before.closed:
@@ -54,6 +58,9 @@ class ItemChain:
             return
         elif (self._held and not first) or previous in self._unannounced:
             self.broken = True
+            if turns.by_client and len(turns.commits) > 1:
+                # It may come later; of one commit alone none can.
+                self._habits.one_by_one = True
         else:
             self._doubted = previous
 

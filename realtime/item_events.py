@@ -100,10 +100,11 @@ class ItemEvents:
         if turn is None or turn.closed:
             return None
         stop = event.position_ms("audio_end_ms")
-        end = self._audio.end
-        if stop is not None:
-            end = self._audio.position_of_ms(stop)
-        self._turns.stop(turn, end, now)
+        end = 0 if stop is None else self._audio.position_of_ms(stop)
+        # One that lies before its begin is no time.
+        self._turns.stop(
+            turn, end if end > turn.begin else self._audio.end, now
+        )
         return turn
 
     # -- items --------------------------------------------------------------
@@ -153,12 +154,12 @@ class ItemEvents:
         turns.end_by_commit(turn)
         if not (turns.by_client and turn.by_commit):
             return
+        waited = now - waiting[0].sent_at
+        self.habits.commit_in_s = max(self.habits.commit_in_s, waited)
         if len(waiting) > 1:
             chain.doubt_count(now)
         else:
             # None is missing, so this was its answer.
-            waited = now - waiting[0].sent_at
-            self.habits.commit_in_s = max(self.habits.commit_in_s, waited)
             self.habits.misses = False
 
     def _settle(self) -> None:

@@ -44,7 +44,7 @@ class Resend:
         self._at = 0.0
         self._until = 0.0
         self._backoff = Backoff(rng)
-        self._grew = False
+        self._grew = self._silent = False
         self._machine = Machine(ResendState.NONE, RESEND_MOVES)
 
     @property
@@ -94,10 +94,13 @@ class Resend:
         return True
 
     def once(self, now: float) -> bool:
-        """Shall it be sent again at once?  Not twice."""
-        if self._machine.state is not ResendState.NONE:
+        """It has no answer: shall it be sent again at once?  Not twice, but
+        also where it failed before."""
+        if self.waits or self._silent:
             return False
-        self._until = now + self._timeout
+        if self._machine.state is ResendState.NONE:
+            self._until = now + self._timeout
+        self._silent = True
         self._machine.to(ResendState.AGAIN)
         return True
 
@@ -109,4 +112,4 @@ class Resend:
         """That turn is delivered, or given up."""
         self._machine.to(ResendState.NONE)
         self._backoff.reset()
-        self._grew = False
+        self._grew = self._silent = False

@@ -251,6 +251,37 @@ def test_what_another_session_hears_as_one_turn_is_tried_like_a_new_one(error):
     assert core.of(TurnFailed)[0].duration_ms == 2800
 
 
+def test_one_that_failed_and_then_has_no_answer_is_sent_once_more():
+    core = client()
+    fail(core, "a")
+    core.wait(1)
+    assert core.types == AGAIN
+    core.committed("b", "a")
+    core.wait(15)
+    assert core.troubles == ["no_result"]
+    assert core.of(TurnFailed) == []
+    core.session()
+    assert core.audio == ONE
+    core.committed("c", None)
+    done(core, "c", "one")
+    assert core.finals == ["one"]
+
+
+@pytest.mark.parametrize("end_ms", [700, 1000])
+def test_a_report_has_all_that_was_said_wherever_the_server_cut(end_ms):
+    """Without the silence that was asked for."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.live(SILENCE * ms(500) + ONE * 2)
+    core.started("a", 200)
+    core.stopped("a", end_ms)
+    core.committed("a", None)
+    fail(core, "a", wish("1h"))
+    (report,) = core.of(TurnFailed)
+    assert report.start_ms == 500
+    assert end_ms - 30 <= report.start_ms + report.duration_ms <= end_ms
+
+
 # -- turns behind it ---------------------------------------------------
 
 

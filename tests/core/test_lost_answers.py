@@ -88,10 +88,55 @@ def test_no_later_item_is_taken_for_that_of_a_commit_without_an_answer(before):
         speak(core)
         assert core.types.count(COMMIT) == 3
     assert core.finals == ["w0", "w1"]
-    core.wait(1)
+    # It may be a slow service: twice as long as an answer may have taken.
+    core.wait(3)
     replayed(core, "w2", "w3")
     assert core.finals[:3] == ["w0", "w1", "w2"]
     assert starts(core)[2] == 2000
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_notices_that_change_places_cost_one_replay(known):
+    """From then on one commit waits for the answer to the one before."""
+    core = begun("true") if known else ScriptedCore()
+    last, texts = ("b", ["w0", "w1"]) if known else (None, [])
+    if not known:
+        core.session()
+    core.hear(TURN, commit=True)
+    core.hear(TURN, commit=True)
+    core.committed("d", "c")
+    core.transcribed("completed", "d", transcript="x3")
+    core.committed("c", last)
+    core.transcribed("completed", "c", transcript="x2")
+    assert core.finals == texts
+    core.wait(1)
+    assert core.link.must_close
+    core.session()
+    assert core.types.count(COMMIT) == 1
+    answer(core, "e", None, "x2")
+    core.wait(0.1)
+    answer(core, "f", "e", "x3")
+    assert core.finals == [*texts, "x2", "x3"]
+
+
+def test_a_service_that_takes_seconds_for_each_commit_is_not_left():
+    """Its chain is true, and it answers one after the other."""
+    core = ScriptedCore()
+    core.session()
+    before, sent, answered = None, [], 0
+    for step in range(1, 100):
+        if step % 5 == 1 and len(sent) < 10:
+            core.hear(TURN, commit=True)
+            sent.append(core.now)
+        core.wait(0.3)
+        while answered < len(sent) and core.now >= sent[answered] + 3:
+            item = f"i{answered}"
+            answer(core, item, before, f"w{answered}")
+            before, answered = item, answered + 1
+    core.wait(1)
+    assert core.finals == [f"w{n}" for n in range(10)]
+    assert core.troubles == []
+    assert len(core.of(SessionReady)) == 1
 
 
 def test_several_commits_that_are_answered_cost_nothing():
@@ -159,6 +204,19 @@ def test_a_turn_whose_end_is_lost_ends_with_the_commit_behind_it():
     turn = core.of(Final)[0].turn
     assert (turn.start_ms, turn.duration_ms) == (500, 30)
     assert core.core.watermark == ms(1800)
+
+
+def test_an_end_before_the_begin_is_none():
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.hear(SILENCE * ms(500) + TURN)
+    core.turn("a", 200, 100)
+    core.transcribed("completed", "a", transcript="w0")
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    core.wait(1)
+    core.session()
+    assert core.finals == ["w0"]
+    assert core.audio == b""
 
 
 def test_what_that_detector_lost_is_no_silence():
