@@ -32,8 +32,10 @@ from .wire_audio import Int16Array  # noqa: E402
 
 __all__ = ["Pieces", "SpeechModel", "SpeechVad"]
 
-# A piece ends at a pause, or before the recogniser needs too long for it.
-_PAUSE_MS = 600
+# A piece ends at a pause, or before the recogniser needs too long for it. The
+# pause is shorter than those that end most clients' turns, so that the text is
+# there when the commit comes.
+_PAUSE_MS = 480
 _LONGEST_MS = 10_000
 
 
