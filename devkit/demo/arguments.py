@@ -35,8 +35,8 @@ class Job:
     """One run of the demo.
 
     `url` is None for the local server, which is then started on `port`
-    (0 = any free one) with `server_options`. `runtime` is "ten" or "standin". `key` is left out of
-    the repr.
+    (0 = any free one) with `server_options`. `runtime` is "ten" or
+    "standin". `key` is left out of the repr.
     """
 
     audio: Path

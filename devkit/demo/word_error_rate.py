@@ -18,10 +18,14 @@ from typing import Literal
 import jiwer
 
 _ONES = (
-    "zero one two three four five six seven eight nine ten eleven twelve "
-    "thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+    *("zero", "one", "two", "three", "four", "five", "six", "seven"),
+    *("eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen"),
+    *("fifteen", "sixteen", "seventeen", "eighteen", "nineteen"),
+)
+_TENS = (
+    *("twenty", "thirty", "forty", "fifty"),
+    *("sixty", "seventy", "eighty", "ninety"),
+)
 # Words around an error that are shown with it.
 _AROUND = 4
 

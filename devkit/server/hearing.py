@@ -116,6 +116,10 @@ class Pieces:
         reach = 2 * self._detector.rate
         return max(self._detector.position - reach, self._ended)
 
+    def speaks_since(self, position: int) -> bool:
+        """Is there speech in the piece that ended after this position?"""
+        return self._detector.speech_since(position) is not None
+
     def push(self, samples: Int16Array) -> list[tuple[int, int]]:
         """Take more audio; returns the pieces that ended: (first sample,
         after the last)."""

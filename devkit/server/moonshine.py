@@ -91,7 +91,9 @@ def _in_directory(directory: Path, language: str) -> Model:
 
 def _downloaded(language: str) -> Model:
     """From moonshine_voice's cache; what is missing there it downloads."""
-    from moonshine_voice import download  # type: ignore[import-not-found,unused-ignore]
+    from moonshine_voice import (  # type: ignore[import,unused-ignore]
+        download,
+    )
 
     known = download.supported_languages()
     if language not in known:

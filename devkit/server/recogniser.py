@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import queue
 import struct
@@ -56,6 +57,8 @@ class Recogniser:
 
         Raises RecogniserDied. Who no longer waits is passed over.
         """
+        if self._closed:
+            raise RecogniserDied("the engine is closed")
         self.start()
         text: Future[str] = Future()
         self._requests.put((not urgent, next(self._numbers), samples, text))
@@ -78,19 +81,22 @@ class Recogniser:
             self._thread.join()
 
     def _run(self) -> None:
-        try:
+        with contextlib.suppress(Exception):  # the first request will tell
             self._running()
-        except RecogniserDied:
-            pass  # as it will again with the first request
-        while (request := self._requests.get())[2] is not None:
-            _, _, samples, text = request
-            if not text.set_running_or_notify_cancel():
-                continue
-            try:
-                text.set_result(self._ask(samples))
-            except Exception as error:
-                text.set_exception(error)
+        while True:
+            _, _, samples, text = self._requests.get()
+            if samples is None:
+                break
+            if text.set_running_or_notify_cancel():
+                try:
+                    text.set_result(self._ask(samples))
+                except Exception as error:
+                    text.set_exception(error)
         self._release()
+        while not self._requests.empty():
+            text = self._requests.get()[3]
+            if text.set_running_or_notify_cancel():
+                text.set_exception(RecogniserDied("the engine is closed"))
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is not None and self._process.poll() is None:

@@ -39,7 +39,7 @@ def load(directory: str, arch: str, tokens: str) -> Callable[[bytes], str]:
     """The function that turns samples into text."""
     # Here, as the server itself needs only the numbers above.
     import numpy as np
-    from moonshine_voice import (  # type: ignore[import-not-found,unused-ignore]
+    from moonshine_voice import (  # type: ignore[import,unused-ignore]
         ModelArch,
         Transcriber,
     )
@@ -53,7 +53,9 @@ def load(directory: str, arch: str, tokens: str) -> Callable[[bytes], str]:
 
     def text_of(audio: bytes) -> str:
         samples = np.frombuffer(audio, np.int16) / np.float32(32768)
-        heard = transcriber.transcribe_without_streaming(samples, RATE_HZ)
+        heard = transcriber.transcribe_without_streaming(
+            samples.tolist(), RATE_HZ
+        )
         return " ".join(line.text.strip() for line in heard.lines)
 
     return text_of

@@ -90,7 +90,7 @@ class SpeechStream(Stream):
         self._pieces = engine.pieces()
         self._audio = np.zeros(0, np.int16)  # at RATE_HZ
         self._start = 0  # position of its first sample
-        self._unheard = 0  # samples that came after the last look
+        self._looked = 0  # position of the last look's end
         self._texts: list[str] = []  # of the pieces that ended
         self._interim = Interim()
         self._said = ""  # as interim text
@@ -100,10 +100,15 @@ class SpeechStream(Stream):
         for text in await self.take(samples):
             said += self._appended(self._interim.settled(text))
             self._interim = Interim()
-        begun = self._pieces.begun
-        if begun is None or self._unheard < _INTERIM_EVERY:
+        begun, end = self._pieces.begun, self._start + len(self._audio)
+        # In a pause a look would find what the last one found.
+        if (
+            begun is None
+            or end - self._looked < _INTERIM_EVERY
+            or not self._pieces.speaks_since(self._looked)
+        ):
             return said
-        self._unheard = 0
+        self._looked = end
         audio = self._audio[begun - self._start :]
         looked = await self._engine.decode(audio, urgent=False)
         return said + self._appended(self._interim.looked(looked))
@@ -118,9 +123,7 @@ class SpeechStream(Stream):
 
     async def take(self, samples: Int16Array) -> list[str]:
         """Take audio; returns the texts of the pieces that end with it."""
-        audio = self._resampler.resample_chunk(samples)
-        self._unheard += len(audio)
-        return await self._hear(audio)
+        return await self._hear(self._resampler.resample_chunk(samples))
 
     async def _hear(self, audio: Int16Array) -> list[str]:
         self._audio = np.concatenate((self._audio, audio))
