@@ -1,10 +1,10 @@
 """Real speech: Moonshine's models, one for all sessions.
 
-Measured on 48 human telephone prompts (359 words, 8 kHz): docs/local_server.md
-has the figures. An item is cut at its pauses (`hearing.Pieces`), because a look
-at audio costs the more the longer it is: 0.04 s for 1 s, 0.35 s for 10 s on two
-cores. A piece that has ended is looked at once more and never again, so the
-work for a second of audio is bounded, and `finish` waits for the last piece.
+docs/speech_engine.md has what was measured on human voices. An item is cut at
+its pauses (`hearing.Pieces`), because a look at audio costs the more the longer
+it is: 0.04 s for 1 s, 0.35 s for 10 s on two cores. A piece that has ended is
+looked at once more and never again, so the work for a second of audio is
+bounded, and `finish` waits for the last piece only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The speech engine on committed recordings: bounds on the word error rate.
 
 A synthetic voice, two sentences: what people's speech comes out as is measured
-on recordings that are not ours to commit (docs/local_server.md).
+on recordings that are not ours to commit (docs/speech_engine.md).
 """
 
 from __future__ import annotations
