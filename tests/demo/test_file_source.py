@@ -225,3 +225,14 @@ def test_a_file_that_is_damaged_is_reported(play: Play, tmp_path: Path) -> None:
     assert f"{path}: cannot be played: " in error["message"]
     assert heard.frames
     assert heard.all("asr_finalize") == []
+
+
+@pytest.mark.parametrize("name", ["call.mp3", "call.flac", "call.ogg"])
+def test_what_is_read_in_pieces_is_the_whole(tmp_path: Path, name: str) -> None:
+    rate = 44100
+    noise = np.random.default_rng(1).normal(0, 0.1, (rate // 2, 2))
+    soundfile.write(tmp_path / name, noise, rate)
+    whole, _ = soundfile.read(tmp_path / name, dtype="float32")
+    wanted = np.rint(whole * 32768).clip(-32768, 32767).astype("<i2")
+    file = extension.Recording(tmp_path / name)
+    assert b"".join(extension.pcm_frames(file, 0)) == wanted.tobytes()

@@ -154,7 +154,7 @@ def test_faults_and_refusals_from_the_command_line() -> None:
 
 
 def test_a_model_that_is_not_there_is_one_line_and_status_2(
-    tmp_path: Path,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("moonshine_voice", reason="the recogniser is optional")
     base = tmp_path / "base-es"
@@ -165,10 +165,9 @@ def test_a_model_that_is_not_there_is_one_line_and_status_2(
         (["--model-dir", str(tmp_path)], "tiny-streaming"),
         (["--model-dir", str(base)], "encoder_model.ort is missing"),
     ):
-        done = run("--engine", "speech", *arguments)
-        assert done.returncode == 2
-        assert len(done.stderr.splitlines()) == 1, done.stderr
-        assert text in done.stderr
+        assert main(["--engine", "speech", *arguments]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert text in line
 
 
 def test_a_model_of_ones_own_by_the_name_of_its_directory(
