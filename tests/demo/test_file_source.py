@@ -236,6 +236,9 @@ def test_what_is_read_in_pieces_is_the_whole(tmp_path: Path, name: str) -> None:
     call, rate = soundfile.read(ROOT / "samples" / "call.wav", frames=64_000)
     soundfile.write(tmp_path / name, call, rate)
     whole, _ = soundfile.read(tmp_path / name, dtype="float32")
-    wanted = np.rint(whole * 32768).clip(-32768, 32767).astype("<i2")
+    wanted = np.rint(whole * 32768)
     file = extension.Recording(tmp_path / name)
-    assert b"".join(extension.pcm_frames(file, 0)) == wanted.tobytes()
+    pcm = b"".join(extension.pcm_frames(file, 0))
+    heard = np.frombuffer(pcm, "<i2").astype(float)
+    assert len(heard) == len(wanted)
+    assert np.abs(heard - wanted).max() <= 1  # decoders round
