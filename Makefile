@@ -95,6 +95,8 @@ demo: $(DEMO_READY)
 server: $(DEMO_READY)
 	@exec $(PY) -m devkit.server --port "$${PORT:-8090}" \
 		$(call option,ENGINE,engine) \
+		$(call option,LANGUAGE,language) \
+		$(call option,MODEL_DIR,model-dir) \
 		$(call option,KEY,key) \
 		$(call option,DIALECT,dialect) \
 		$$ARGS
