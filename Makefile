@@ -1,6 +1,7 @@
 # make help            what there is
 # make demo            live captions of samples/call.wav, no key needed
 # make demo AUDIO=my.mp3 SERVER=openai OUTPUT=my.srt SPEED=2 TEXT=my.txt
+# make demo AUDIO=my.mp3 LANGUAGE=es MODEL_DIR=~/base-es KEYWORDS='TEN, Agora'
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,11 +27,13 @@ help:
 	@echo 'make demo     live captions of an audio file; options: AUDIO=FILE'
 	@echo '              SERVER=local|openai|URL OUTPUT=FILE.srt|.vtt|.json'
 	@echo '              TEXT=FILE SPEED=X MODEL=NAME PORT=N NO_COLOR=1'
+	@echo '              LANGUAGE=CODE MODEL_DIR=DIR KEYWORDS=WORDS'
 	@echo '              RUNTIME=ten|standin (default: TEN where it is'
 	@echo '              importable)'
 	@echo 'make server   a transcription server on this machine that speaks'
 	@echo '              OpenAI'"'"'s protocols, until Ctrl-C; options: PORT=8090'
 	@echo '              ENGINE=speech|script KEY=sk-… DIALECT=ga|beta|both'
+	@echo '              LANGUAGE=CODE MODEL_DIR=DIR'
 	@echo '              ARGS="--fault failed=p:0.1 …" (python -m devkit.server'
 	@echo '              --help tells all)'
 	@echo 'make test     all tests'
@@ -64,6 +67,7 @@ help:
 # quotes in file names need no care. Nor do dollar signs: each value is taken
 # as it was given, before make can expand it.
 OPTIONS := AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
+	LANGUAGE MODEL_DIR KEYWORDS \
 	COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE ENGINE KEY DIALECT ARGS
 $(foreach name,$(OPTIONS),$(eval override $(name) := $$(value $(name))))
 export $(OPTIONS)
@@ -78,6 +82,9 @@ demo: $(DEMO_READY)
 		$(call option,TEXT,text) \
 		$(call option,SPEED,speed) \
 		$(call option,MODEL,model) \
+		$(call option,LANGUAGE,language) \
+		$(call option,MODEL_DIR,model-dir) \
+		$(call option,KEYWORDS,keywords) \
 		$(call option,PORT,port) \
 		$(call option,RUNTIME,runtime) \
 		$(if $(NO_COLOR),--no-color)
@@ -88,6 +95,8 @@ demo: $(DEMO_READY)
 server: $(DEMO_READY)
 	@exec $(PY) -m devkit.server --port "$${PORT:-8090}" \
 		$(call option,ENGINE,engine) \
+		$(call option,LANGUAGE,language) \
+		$(call option,MODEL_DIR,model-dir) \
 		$(call option,KEY,key) \
 		$(call option,DIALECT,dialect) \
 		$$ARGS
@@ -198,15 +207,31 @@ $(PY):
 
 # The interpreter is an order-only prerequisite: its date is that of the
 # system's Python.
-$(DEMO_READY): requirements.txt requirements-demo.txt | $(PY)
+$(DEMO_READY): requirements.txt requirements-demo.txt requirements-speech.txt \
+		| $(PY)
 	@echo 'installing what the demo needs'
 	@$(PIP) -r requirements-demo.txt
+	@$(install_speech)
 	@touch $@
 
-$(DEV_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $(PY)
+$(DEV_READY): requirements.txt requirements-demo.txt requirements-speech.txt \
+		requirements-dev.txt | $(PY)
 	@echo 'installing what the tests need'
 	@$(PIP) -r requirements-dev.txt
+	@$(install_speech)
 	@touch $@ $(DEMO_READY)
+
+# The recogniser has no wheel for some machines; the rest works without it.
+define install_speech
+said=$$($(PIP) --only-binary :all: -r requirements-speech.txt 2>&1) || \
+	case $$said in \
+	*'No matching distribution found for moonshine-voice'*) \
+		echo 'make: moonshine-voice has no wheel for this machine (musl,' \
+			'glibc before 2.34): without a key there is --engine script,' \
+			'the demo needs SERVER=openai' >&2 ;; \
+	*) echo "$$said" >&2; exit 1 ;; \
+	esac
+endef
 
 $(BENCH_READY): requirements.txt bench/requirements.txt | $(PY)
 	@echo 'installing what the measurements need'

@@ -16,12 +16,16 @@ from devkit.shown import harmless, harmless_lines, one_line, shown_url
 
 from .arguments import ROOT, Job, UsageError, parse
 from .processes import DemoError, LocalServer, Signals, run_app
-from .word_error_rate import word_error_rate, word_errors
+from .word_error_rate import Run, word_diff, word_error_rate
 
 _HOSTS = {
     "ten": "the TEN runtime",
     "standin": "the stand-in for the TEN runtime",
 }
+# Before what was said and not heard (red), what was heard instead (green), and
+# behind both.
+_COLORS = ("\x1b[31m", "\x1b[32m", "\x1b[0m")
+_NO_COLORS = ("", "", "")
 APP = ROOT / "examples" / "live_captions"
 
 
@@ -37,8 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if job.url is not None:
                 print(f"server  {shown_url(job.url)}")
                 return _run(job, job.url, signals)
-            with LocalServer(job.port, job.environment) as server:
-                _describe(server)
+            with LocalServer(
+                job.port, job.environment, job.server_options
+            ) as server:
+                _describe(server, job)
                 try:
                     return _run(job, server.url, signals)
                 finally:
@@ -59,14 +65,17 @@ def _fail(text: str, status: int) -> int:
     return status
 
 
-def _describe(server: LocalServer) -> None:
+def _describe(server: LocalServer, job: Job) -> None:
     python = os.path.relpath(sys.executable)
     if python.startswith(".."):
         python = sys.executable
-    again = f"{python} -m devkit.server --port {server.port} --engine speech"
+    options = shlex.join(job.server_options)
+    again = f"{python} -m devkit.server --port {server.port} {options}"
     print(f"server  {server.url} (local, pid {server.pid})")
     print("        to see it fail and come back, in another terminal:")
-    print(f"        kill {server.pid}; sleep 3; {again}")
+    print(f"        kill {server.pid}; sleep 3; {harmless(again)}")
+    if job.keywords:
+        print("        its recogniser takes no keywords: they have no effect")
 
 
 def _tell_if_ended(server: LocalServer) -> None:
@@ -90,6 +99,7 @@ def _run(job: Job, url: str, signals: Signals) -> int:
             "LIVE_CAPTIONS_SERVER": url,
             "LIVE_CAPTIONS_MODEL": job.model,
             "LIVE_CAPTIONS_LANGUAGE": job.language,
+            "LIVE_CAPTIONS_KEYWORDS": job.keywords,
             "LIVE_CAPTIONS_OUTPUT": str(job.output or ""),
             "LIVE_CAPTIONS_REPORT": str(report_path),
         }
@@ -117,16 +127,34 @@ def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
         return _fail("stopped", 130)
     if job.reference is not None:
         transcript = " ".join(turns)
-        for said, heard in word_errors(job.reference, transcript):
-            print(f"word error: said {_short(said)}, heard {_short(heard)}")
+        colors = _COLORS if job.color and _takes_color() else _NO_COLORS
+        for runs in word_diff(job.reference, transcript):
+            print("  … " + " ".join(_marked(run, colors) for run in runs))
         rate = word_error_rate(job.reference, transcript)
         print(f"word error rate: {rate:.2f}")
     sys.stdout.flush()
     return _fail(problem, 1) if problem else 0
 
 
+def _takes_color() -> bool:
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _marked(run: Run, colors: tuple[str, str, str]) -> str:
+    """As wdiff marks it: [-said-] {+heard+}."""
+    if run.kind == "equal":
+        return run.said
+    said, heard, end = colors
+    marked = []
+    if run.said:
+        marked.append(f"{said}[-{_short(run.said)}-]{end}")
+    if run.heard:
+        marked.append(f"{heard}{{+{_short(run.heard)}+}}{end}")
+    return " ".join(marked)
+
+
 def _short(words: str) -> str:
-    return repr(textwrap.shorten(words, 60, placeholder=" …"))
+    return textwrap.shorten(words, 60, placeholder=" …")
 
 
 def _problem(report: dict[str, Any]) -> str:

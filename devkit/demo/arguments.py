@@ -35,8 +35,8 @@ class Job:
     """One run of the demo.
 
     `url` is None for the local server, which is then started on `port`
-    (0 = any free one). `runtime` is "ten" or "standin". `key` is left out of
-    the repr.
+    (0 = any free one) with `server_options`. `runtime` is "ten" or
+    "standin". `key` is left out of the repr.
     """
 
     audio: Path
@@ -48,6 +48,8 @@ class Job:
     speed: float
     model: str
     language: str
+    keywords: str
+    server_options: tuple[str, ...]
     color: bool
     runtime: str
     environment: Mapping[str, str]
@@ -73,6 +75,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
     url = _check_server(options.server)
     if options.port is not None and url is not None:
         raise UsageError("--port: only the local server has one")
+    if options.model_dir and url is not None:
+        raise UsageError("--model-dir: only the local server has one")
     text = Path(options.text).expanduser() if options.text else None
     if text is None and SAMPLE.exists() and audio.samefile(SAMPLE):
         text = SAMPLE_TEXT
@@ -86,7 +90,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
         speed=options.speed,
         model=options.model,
         language=options.language,
-        color=not options.no_color,
+        keywords=options.keywords,
+        server_options=_server_options(options),
+        color=not (options.no_color or environment.get("NO_COLOR")),
         runtime=_check_runtime(options.runtime),
         environment=_with_key(environment, url),
     )
@@ -141,7 +147,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--language",
         default="en",
-        help="language hint (default: en)",
+        help="language hint, and the local server's model (default: en)",
+    )
+    parser.add_argument(
+        "--keywords",
+        default="",
+        metavar="WORDS",
+        help="words to expect, with commas between them (the local server "
+        "makes no use of them)",
+    )
+    parser.add_argument(
+        "--model-dir",
+        metavar="DIR",
+        help="another Moonshine model for the local server",
     )
     parser.add_argument(
         "--port",
@@ -230,6 +248,18 @@ def _check_server(server: str) -> str | None:
             "--server: must be local, openai or a ws:// or wss:// URL"
         )
     return server
+
+
+def _server_options(options: argparse.Namespace) -> tuple[str, ...]:
+    """What the local server is started with."""
+    chosen = ["--engine", "speech"]
+    if options.language != "en":
+        chosen += ["--language", options.language]
+    if options.model_dir:
+        # The server runs in another directory.
+        directory = Path(options.model_dir).expanduser().absolute()
+        chosen += ["--model-dir", str(directory)]
+    return tuple(chosen)
 
 
 def _with_key(

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
@@ -20,7 +20,8 @@ from typing import IO
 from .arguments import LOCAL_KEY, ROOT, UsageError
 
 # Loading the speech model on a slow, busy machine.
-_READY_TIMEOUT_S = 120.0
+# A model that is not here yet is downloaded first.
+_READY_TIMEOUT_S = 600.0
 _STOP_TIMEOUT_S = 10.0
 _READY_PREFIX = "listening on "
 
@@ -30,7 +31,7 @@ class DemoError(Exception):
 
 
 class LocalServer:
-    """`python -m devkit.server` with the speech engine.
+    """`python -m devkit.server` with the `options` of a job.
 
     Attributes:
         url: its base URL.
@@ -41,12 +42,17 @@ class LocalServer:
         DemoError: if it ends or does not become ready.
     """
 
-    def __init__(self, port: int, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        port: int,
+        environment: Mapping[str, str],
+        options: Sequence[str],
+    ) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - see stop()
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "devkit.server"),
-                *("--port", str(port), "--engine", "speech"),
+                *("--port", str(port), *options),
             ],
             cwd=ROOT,
             env={**environment, "OPENAI_API_KEY": LOCAL_KEY},

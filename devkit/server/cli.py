@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import NoReturn
 
+from .engine import engine_named
 from .faults import Faults, describe, parse_fault
 from .local import DIALECTS, LocalServer
 from .rest.service import FILE_FAULTS
@@ -24,7 +25,7 @@ _EVENTS_KEPT = 1000
 def main(argv: Sequence[str] | None = None) -> int:
     """Run until SIGINT or SIGTERM.
 
-    Exit status: 0 ended, 2 wrong usage, port in use, recogniser missing.
+    Exit status: 0 ended, 2 wrong usage, port in use, no recogniser or model.
     """
     options = _parser().parse_args(argv)
     logging.basicConfig(
@@ -35,7 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.getLogger("websockets").setLevel(logging.CRITICAL)
     try:
         server = LocalServer(
-            options.engine,
+            engine_named(options.engine, options.language, options.model_dir),
             host=options.host,
             port=options.port,
             keys=options.key,
@@ -107,8 +108,22 @@ def _parser() -> argparse.ArgumentParser:
         "--engine",
         choices=("speech", "script"),
         default="speech",
-        help="speech: pocketsphinx, US English; script: the words that "
-        "devkit.script_audio coded into the samples (default: %(default)s)",
+        help="speech: Moonshine, English without --language; script: the "
+        "words that devkit.script_audio coded into the samples "
+        "(default: %(default)s)",
+    )
+    add(
+        "--language",
+        default="en",
+        metavar="CODE",
+        help="of speech, as es: Moonshine's model for it, which its own "
+        "downloader gets if it is not here (default: %(default)s)",
+    )
+    add(
+        "--model-dir",
+        metavar="DIR",
+        help="another Moonshine model for speech: its files, in a directory "
+        "called after its architecture, as base-es",
     )
     add(
         "--key",

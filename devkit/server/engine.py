@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
+from .vad import EnergyVad, Vad
 from .wire_audio import Int16Array
 
 
@@ -36,14 +37,28 @@ class Engine(Protocol):
 
     def stream(self, rate: int) -> Stream: ...
 
+    def detector(
+        self,
+        turn_detection: dict[str, Any],
+        rate: int,
+        position: int,
+        boundary: int,
+    ) -> Vad:
+        """What finds the turns of a session: parameters of `EnergyVad`, which
+        it is where the engine has no better one."""
+        return EnergyVad(turn_detection, rate, position, boundary)
+
     def close(self) -> None:
         """Release threads and memory."""
         return
 
 
-def engine_named(name: str) -> Engine:
-    """``speech`` or ``script``. Raises ValueError for other names and
-    ImportError if the recogniser's package is missing."""
+def engine_named(
+    name: str, language: str = "en", model_dir: str | None = None
+) -> Engine:
+    """``speech`` or ``script``; language and directory of the model are the
+    former's. Raises ValueError for other names or if the model is not there,
+    and ImportError if the recogniser's package is missing."""
     if name == "script":
         from .script_engine import ScriptEngine
 
@@ -51,5 +66,5 @@ def engine_named(name: str) -> Engine:
     if name == "speech":
         from .speech_engine import SpeechEngine
 
-        return SpeechEngine()
+        return SpeechEngine(language, model_dir)
     raise ValueError(f"engine {name!r} is none of speech, script")

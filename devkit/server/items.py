@@ -11,6 +11,8 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from .context import ServerContext
 from .engine import Stream
 from .faults import Faults, item_fault_names
@@ -89,8 +91,18 @@ class LiveStream:
             self._stream.abandon()
 
     async def _run(self) -> None:
-        while (samples := await self._audio.get()) is not None:
-            more = await self._stream.feed(samples)
+        ended = False
+        while not ended:
+            # What came while the engine was busy it takes at once, so that it
+            # does not fall behind.
+            waiting = [await self._audio.get()]
+            while not self._audio.empty():
+                waiting.append(self._audio.get_nowait())
+            ended = waiting[-1] is None
+            audio = [samples for samples in waiting if samples is not None]
+            if not audio:
+                continue
+            more = await self._stream.feed(np.concatenate(audio))
             self._said += more
             if more:
                 self._transcriber.send_delta(self.item_id, more)

@@ -64,7 +64,7 @@ class LocalServer:
     but ``__aenter__``/``__aexit__`` may be called from any thread.
 
     engine
-        ``script`` (exact: `devkit.script_audio`), ``speech`` (pocketsphinx)
+        ``script`` (exact: `devkit.script_audio`), ``speech`` (Moonshine)
         or an object with `engine.Engine`'s methods.
     port
         0 takes a free one.

@@ -1,214 +1,206 @@
-"""Real speech: pocketsphinx with the US-English model of its wheel.
+"""Real speech: Moonshine's models, one for all sessions.
 
-Measured on 14 sentences of call talk by Debian's ``flite -voice rms`` (149
-words) through server VAD: word error rate 5 % at 24 kHz, 7 % through 8 kHz
-G.711. A whole item is decoded at a time: the cepstral mean is then that of
-the item itself, not that of whatever came before. Wider beams, other language
-weights, padding and dither changed nothing or made it worse.
+docs/speech_engine.md has what was measured on human voices. An item is cut at
+its pauses (`hearing.Pieces`), because a look at audio costs the more the longer
+it is: 0.04 s for 1 s, 0.35 s for 10 s on two cores. A piece that has ended is
+looked at once more and never again, so the work for a second of audio is
+bounded, and `finish` waits for the last piece only.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+import re
+from typing import Any
 
 import numpy as np
 import soxr  # type: ignore[import-untyped]
 
+from .engine import Engine, Stream
+from .hearing import Pieces, SpeechModel, SpeechVad
+from .moonshine import Model, find_model
 from .recogniser import RATE_HZ, Recogniser
+from .vad import Vad
 from .wire_audio import Int16Array
 
-T = TypeVar("T")
-
-_FRAME = RATE_HZ // 100
-# Silence around speech beyond this disturbs the cepstral mean.
-_MARGIN_FRAMES = 20
-# RMS of a frame that is more than line noise.
-_SOUND_RMS = 60.0
-_POOL = 2
-# A recogniser that listens to a stream is held until the commit; streams
-# beyond this get their text after the commit only.
-_MAX_STREAMS = 6
-_INTERIM_EVERY = RATE_HZ // 2
+_INTERIM_EVERY = RATE_HZ * 2 // 5
+_LONG = RATE_HZ  # to hear more than this at once would hold the loop
+_NOTHING = np.zeros(0, np.int16)
+# Chinese and Japanese have no blanks between their words.
+_UNSPACED = "\u3040-\u30ff\u3400-\u9fff\uff00-\uffef"
+_WORD = re.compile(rf"\s*(?:[{_UNSPACED}]|[^\s{_UNSPACED}]+)")
 
 
-class SpeechEngine:
-    """A pool of recogniser processes; the event loop never waits for them.
+class SpeechEngine(Engine):
+    """The event loop never waits for the recogniser, a process of its own.
 
-    Raises ModuleNotFoundError if pocketsphinx is not installed.
+    ``language``: of the model, as ``en``. ``model_dir``: where another one is.
+    Raises ModuleNotFoundError if moonshine-voice is not installed, ValueError
+    if the model is not there.
+    """
+
+    def __init__(
+        self, language: str = "en", model_dir: str | None = None
+    ) -> None:
+        self.model: Model = find_model(language, model_dir)
+        self._detector = SpeechModel()
+        self._recogniser = Recogniser(self.model)
+
+    def warm_up(self) -> None:
+        self._recogniser.start()
+
+    async def transcribe(self, samples: Int16Array, rate: int) -> str:
+        stream = SpeechStream(self, rate)
+        await stream.take(samples)
+        return await stream.finish()
+
+    def stream(self, rate: int) -> SpeechStream:
+        return SpeechStream(self, rate)
+
+    def detector(
+        self,
+        turn_detection: dict[str, Any],
+        rate: int,
+        position: int,
+        boundary: int,
+    ) -> Vad:
+        return SpeechVad(self._detector, turn_detection, rate, position)
+
+    def pieces(self) -> Pieces:
+        return Pieces(self._detector, RATE_HZ)
+
+    async def decode(self, samples: Int16Array, *, urgent: bool) -> str:
+        """The text of a piece at `RATE_HZ`."""
+        return await self._recogniser.decode(samples, urgent=urgent)
+
+    @property
+    def recogniser_pid(self) -> int | None:
+        return self._recogniser.pid
+
+    def close(self) -> None:
+        self._recogniser.close()
+
+
+class SpeechStream(Stream):
+    """The text of the pieces that ended, and interim text of the last one."""
+
+    def __init__(self, engine: SpeechEngine, rate: int) -> None:
+        self._engine = engine
+        self._resampler = soxr.ResampleStream(rate, RATE_HZ, 1, dtype="int16")
+        self._pieces = engine.pieces()
+        self._audio = np.zeros(0, np.int16)  # at RATE_HZ
+        self._start = 0  # position of its first sample
+        self._looked = 0  # position of the last look's end
+        self._texts: list[str] = []  # of the pieces that ended
+        self._interim = Interim()
+        self._said = ""  # as interim text
+
+    async def feed(self, samples: Int16Array) -> str:
+        said = ""
+        for text in await self.take(samples):
+            said += self._appended(self._interim.settled(text))
+            self._interim = Interim()
+        begun, end = self._pieces.begun, self._start + len(self._audio)
+        # In a pause a look would find what the last one found.
+        if (
+            begun is None
+            or end - self._looked < _INTERIM_EVERY
+            or not self._pieces.speaks_since(self._looked)
+        ):
+            return said
+        self._looked = end
+        audio = self._audio[begun - self._start :]
+        looked = await self._engine.decode(audio, urgent=False)
+        return said + self._appended(self._interim.looked(looked))
+
+    async def finish(self) -> str:
+        await self._hear(self._resampler.resample_chunk(_NOTHING, last=True))
+        await self._settle(self._pieces.finish())
+        whole = ""
+        for text in self._texts:
+            whole += _going_on(whole, text)
+        return whole
+
+    async def take(self, samples: Int16Array) -> list[str]:
+        """Take audio; returns the texts of the pieces that end with it."""
+        return await self._hear(self._resampler.resample_chunk(samples))
+
+    async def _hear(self, audio: Int16Array) -> list[str]:
+        self._audio = np.concatenate((self._audio, audio))
+        if len(audio) > _LONG:
+            ended = await asyncio.to_thread(self._pieces.push, audio)
+        else:
+            ended = self._pieces.push(audio)
+        return await self._settle(ended)
+
+    async def _settle(self, ended: list[tuple[int, int]]) -> list[str]:
+        texts = []
+        for first, last in ended:
+            audio = self._audio[first - self._start : last - self._start]
+            texts.append(await self._engine.decode(audio, urgent=True))
+        self._texts += texts
+        # A copy: a view would keep all that was heard alive.
+        old = self._pieces.needed_from - self._start
+        if old > _LONG:
+            self._audio = self._audio[old:].copy()
+            self._start += old
+        return texts
+
+    def _appended(self, words: list[str]) -> str:
+        """The words as they go on with what was said."""
+        more = _going_on(self._said, "".join(words))
+        self._said += more
+        return more
+
+
+class Interim:
+    """What may be said of a piece that still grows.
+
+    Deltas cannot be taken back: a word goes out when two looks in a row agree
+    on it, the last one of a look only where all of both is the same.
     """
 
     def __init__(self) -> None:
-        if importlib.util.find_spec("pocketsphinx") is None:
-            raise ModuleNotFoundError(
-                "engine speech needs the package pocketsphinx"
-            )
-        # One thread more than recognisers can be busy: threads only wait.
-        self._workers = ThreadPoolExecutor(
-            _POOL + _MAX_STREAMS, thread_name_prefix="recogniser"
-        )
-        self._decoding = threading.Semaphore(_POOL)
-        self._lock = threading.Lock()
-        self._all: set[Recogniser] = set()
-        self._idle: list[Recogniser] = []
-        self._streams = 0
-        self._closed = False
-
-    def warm_up(self) -> None:
-        fresh = [self._start() for _ in range(_POOL)]
-        for recogniser in fresh:
-            self.give_back(recogniser)
-
-    async def transcribe(self, samples: Int16Array, rate: int) -> str:
-        return await self.on_worker(lambda: self._decode(samples, rate))
-
-    def stream(self, rate: int) -> SpeechStream:
-        with self._lock:
-            interims = self._streams < _MAX_STREAMS
-            self._streams += interims
-        return SpeechStream(self, rate, interims=interims)
-
-    def close(self) -> None:
-        with self._lock:
-            self._closed = True
-            recognisers, self._all = self._all, set()
-        for recogniser in recognisers:
-            recogniser.kill()
-        self._workers.shutdown(wait=True, cancel_futures=True)
-
-    async def on_worker(self, work: Callable[[], T]) -> T:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._workers, work)
-
-    def on_worker_soon(self, work: Callable[[], None]) -> None:
-        with self._lock:
-            if not self._closed:
-                self._workers.submit(work)
-
-    def take(self) -> Recogniser:
-        """An idle recogniser, else a new one."""
-        with self._lock:
-            while self._idle:
-                recogniser = self._idle.pop()
-                if recogniser.alive:
-                    return recogniser
-                self._all.discard(recogniser)
-        return self._start()
-
-    def give_back(self, recogniser: Recogniser) -> None:
-        with self._lock:
-            self._idle.append(recogniser)
-
-    def stream_ended(self) -> None:
-        with self._lock:
-            self._streams -= 1
-
-    def _start(self) -> Recogniser:
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("the engine is closed")
-            recogniser = Recogniser()
-            self._all.add(recogniser)
-            return recogniser
-
-    def _decode(self, samples: Int16Array, rate: int) -> str:
-        audio = _speech_part(soxr.resample(samples, rate, RATE_HZ))
-        if not len(audio):
-            return ""
-        with self._decoding:
-            recogniser = self.take()
-            try:
-                return recogniser.decode(audio)
-            finally:
-                self.give_back(recogniser)
-
-
-class SpeechStream:
-    """Interim text from a live recogniser; the final text from a second pass
-    over the whole item, which knows the cepstral mean."""
-
-    def __init__(
-        self, engine: SpeechEngine, rate: int, *, interims: bool
-    ) -> None:
-        self._engine = engine
-        self._rate = rate
-        self._interims = interims
-        self._resampler = soxr.ResampleStream(rate, RATE_HZ, 1, dtype="int16")
-        self._chunks: list[Int16Array] = []
-        self._waiting: list[Int16Array] = []  # at 16 kHz, not yet decoded
-        # A cancelled feed may still run on its thread when the end comes.
-        self._busy = threading.Lock()
-        self._recogniser: Recogniser | None = None
-        self._ended = False
         self._last: list[str] = []
-        self._said: list[str] = []
+        self._count = 0  # words that are out
 
-    async def feed(self, samples: Int16Array) -> str:
-        self._chunks.append(samples)
-        if not self._interims:
-            return ""
-        self._waiting.append(self._resampler.resample_chunk(samples))
-        if sum(map(len, self._waiting)) < _INTERIM_EVERY:
-            return ""
-        audio, self._waiting = np.concatenate(self._waiting), []
-        return await self._engine.on_worker(lambda: self._interim(audio))
-
-    async def finish(self) -> str:
-        self.abandon()
-        if not self._chunks:
-            return ""
-        audio = np.concatenate(self._chunks)
-        return await self._engine.transcribe(audio, self._rate)
-
-    def abandon(self) -> None:
-        if self._interims:
-            self._interims = False
-            self._engine.stream_ended()
-            self._engine.on_worker_soon(self._release)
-
-    def _release(self) -> None:
-        with self._busy:
-            self._ended = True
-            if self._recogniser is not None:
-                self._recogniser.end()
-                self._engine.give_back(self._recogniser)
-                self._recogniser = None
-
-    def _interim(self, audio: Int16Array) -> str:
-        with self._busy:
-            if self._ended:
-                return ""
-            if self._recogniser is None:
-                self._recogniser = self._engine.take()
-                self._recogniser.begin()
-            words = self._recogniser.feed(audio).split()
-        # Deltas cannot be taken back: only what two hypotheses in a row agree
-        # on, without the word that may still be growing.
-        stable = 0
-        for old, new in zip(self._last, words[:-1], strict=False):
-            if old != new:
-                break
-            stable += 1
+    def looked(self, text: str) -> list[str]:
+        """The words that may go out after this look at the piece."""
+        words, last = _WORD.findall(text), self._last
         self._last = words
-        if words[: len(self._said)] != self._said:
-            return ""
-        more = words[len(self._said) : stable]
-        lead = " " if self._said and more else ""
-        self._said += more
-        return lead + " ".join(more)
+        stable = _agreeing(last, words)
+        if stable == len(words) and stable != len(last):
+            stable -= 1  # it may still grow
+        return self._out(words[:stable])
+
+    def settled(self, text: str) -> list[str]:
+        """What is left to be said of the piece, now that it has ended."""
+        return self._out(_WORD.findall(text))
+
+    def _out(self, words: list[str]) -> list[str]:
+        more = words[self._count :]
+        self._count += len(more)
+        return more
 
 
-def _speech_part(audio: Int16Array) -> Int16Array:
-    """Audio at 16 kHz without the silence before and after, bar a margin."""
-    frames = audio[: len(audio) // _FRAME * _FRAME].reshape(-1, _FRAME)
-    rms = np.sqrt(np.square(frames.astype(np.float64)).mean(1))
-    sound = np.flatnonzero(rms > _SOUND_RMS)
-    if not len(sound):
-        return audio[:0]
-    first = max(0, int(sound[0]) - _MARGIN_FRAMES)
-    last = int(sound[-1]) + 1 + _MARGIN_FRAMES
-    return audio[first * _FRAME : last * _FRAME]
+def _agreeing(first: list[str], second: list[str]) -> int:
+    """How many words at the beginning of both are the same word: commas and
+    capitals come and go."""
+    count = 0
+    for one, other in zip(first, second, strict=False):
+        if _bare(one) != _bare(other):
+            break
+        count += 1
+    return count
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"\W", "", word).casefold()
+
+
+def _going_on(said: str, more: str) -> str:
+    """``more`` with a blank before it, where one belongs."""
+    more = more.strip()
+    if said and more and not re.match(f"[{_UNSPACED}]", more):
+        return " " + more
+    return more

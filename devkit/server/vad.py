@@ -7,7 +7,7 @@ sample, so the result does not depend on how the audio was cut into appends.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -45,7 +45,34 @@ def threshold_dbfs(threshold: float) -> float:
     return -65.0 + 40.0 * threshold
 
 
-class EnergyVad:
+class Vad(Protocol):
+    """An incremental turn detector. Positions are samples of the session."""
+
+    @property
+    def speaking(self) -> bool:
+        """A turn has started and has not ended."""
+
+    def push(self, samples: Int16Array) -> list[SpeechStarted | SpeechStopped]:
+        """Take more audio; events in the order in which they happened."""
+
+    def reset(self, boundary: int) -> None:
+        """The buffer was committed or cleared up to ``boundary``."""
+
+
+def turn_parameters(turn_detection: dict[str, Any]) -> tuple[float, int, int]:
+    """Threshold, prefix padding and silence in ms of ``server_vad`` or
+    ``semantic_vad``."""
+    if turn_detection["type"] == "server_vad":
+        return (
+            float(turn_detection["threshold"]),
+            int(turn_detection["prefix_padding_ms"]),
+            int(turn_detection["silence_duration_ms"]),
+        )
+    silence_ms = _SEMANTIC_SILENCE_MS[turn_detection["eagerness"]]
+    return _SEMANTIC_THRESHOLD, _SEMANTIC_PREFIX_MS, silence_ms
+
+
+class EnergyVad(Vad):
     """Incremental detector for ``server_vad`` and ``semantic_vad``.
 
     Positions are samples; the first sample pushed is at ``position``. No turn
@@ -59,14 +86,7 @@ class EnergyVad:
         position: int = 0,
         boundary: int = 0,
     ) -> None:
-        if turn_detection["type"] == "server_vad":
-            threshold = float(turn_detection["threshold"])
-            prefix_ms = int(turn_detection["prefix_padding_ms"])
-            silence_ms = int(turn_detection["silence_duration_ms"])
-        else:
-            threshold = _SEMANTIC_THRESHOLD
-            prefix_ms = _SEMANTIC_PREFIX_MS
-            silence_ms = _SEMANTIC_SILENCE_MS[turn_detection["eagerness"]]
+        threshold, prefix_ms, silence_ms = turn_parameters(turn_detection)
         start_db = threshold_dbfs(threshold)
         self._start_power = _power(start_db)
         self._stay_power = _power(start_db - _HYSTERESIS_DB)
@@ -79,11 +99,14 @@ class EnergyVad:
         self._rest = np.zeros(0, np.int16)
         self._boundary = boundary
         self._onset: int | None = None
-        self.speaking = False
+        self._speaking = False
         self._speech_end = position
 
+    @property
+    def speaking(self) -> bool:
+        return self._speaking
+
     def push(self, samples: Int16Array) -> list[SpeechStarted | SpeechStopped]:
-        """Take more audio; events in the order in which they happened."""
         audio = np.concatenate([self._rest, samples])
         count = len(audio) // self._window
         windows = audio[: count * self._window].reshape(count, self._window)
@@ -103,9 +126,8 @@ class EnergyVad:
         return events
 
     def reset(self, boundary: int) -> None:
-        """The buffer was committed or cleared up to ``boundary``."""
         self._boundary = boundary
-        self.speaking = False
+        self._speaking = False
         self._onset = None
 
     def _listen(self, power: float, begin: int) -> SpeechStarted | None:
@@ -116,7 +138,7 @@ class EnergyVad:
             self._onset = begin
         if self._position - self._onset < self._min_speech:
             return None
-        self.speaking = True
+        self._speaking = True
         self._speech_end = self._position
         return SpeechStarted(max(self._boundary, self._onset - self._prefix))
 

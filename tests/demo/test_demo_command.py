@@ -19,7 +19,8 @@ from devkit.demo.arguments import SUFFIXES, UsageError, parse
 ROOT = Path(__file__).resolve().parent.parent.parent
 HELP_WORDS = (
     *("--audio", "--server", "--output", "--text", "--speed", "--model"),
-    *("--language", "--port", "--no-color", "Exit status"),
+    *("--language", "--keywords", "--model-dir", "--port", "--no-color"),
+    "Exit status",
 )
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -142,6 +143,40 @@ def test_a_port_for_a_server_elsewhere(run: Run, audio: str) -> None:
     )
 
 
+def test_the_local_server_gets_its_model(audio: str, tmp_path: Path) -> None:
+    def options(*arguments: str) -> tuple[str, ...]:
+        return parse(("--audio", audio, *arguments), {}).server_options
+
+    assert options() == ("--engine", "speech")
+    assert options("--language=es")[2:] == ("--language", "es")
+    there = ("--model-dir", str(tmp_path))
+    assert options("--model-dir", str(tmp_path))[2:] == there
+    elsewhere = ("--audio", audio, "--server", "ws://localhost/v1")
+    expect_refusal(*elsewhere, *there, parts=("--model-dir", "local server"))
+
+
+@pytest.mark.parametrize("forbidden", ["NO_COLOR", "--no-color", "TERM", ""])
+def test_errors_are_coloured_on_a_terminal_that_may_be(
+    shown: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    forbidden: str,
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "dumb" if forbidden == "TERM" else "xterm")
+    if forbidden == "NO_COLOR":
+        monkeypatch.setenv("NO_COLOR", "1")
+    (tmp_path / "said.txt").write_text("it is here, too")
+    arguments = ["--text", str(tmp_path / "said.txt")]
+    if forbidden == "--no-color":
+        arguments.append("--no-color")
+    plain = "  … it is [-here-] {+near+} too\n"
+    assert plain in shown("It is near too.", *arguments)
+    out = shown("It is near too.", *arguments, terminal=True)
+    assert (plain in out) == bool(forbidden)
+    assert ("\x1b[31m[-here-]\x1b[0m" in out) == (not forbidden)
+
+
 def test_an_output_that_cannot_be_written(run: Run, audio: str) -> None:
     call = ("--audio", audio, "--output")
     expect_usage_error(run(*call, "a.doc"), "a.doc", ".srt, .vtt, .json")
@@ -216,7 +251,12 @@ def test_a_name_that_is_no_text(run: Run, tmp_path: Path) -> None:
 def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """What the demo prints where an app has heard a text."""
 
-    def show(text: str, *arguments: str, encoding: str = "utf-8") -> str:
+    def show(
+        text: str,
+        *arguments: str,
+        encoding: str = "utf-8",
+        terminal: bool = False,
+    ) -> str:
         report = {
             "ending": "finished",
             "errors": 0,
@@ -232,8 +272,10 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
             return 0, ""
 
         data = io.BytesIO()
+        stdout = io.TextIOWrapper(data, encoding)
+        monkeypatch.setattr(stdout, "isatty", lambda: terminal, raising=False)
         monkeypatch.setattr(command, "run_app", run_app)
-        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(data, encoding))
+        monkeypatch.setattr(sys, "stdout", stdout)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody-0123456789")
         job = (
             "--audio",

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devkit.demo.word_error_rate import (
+    word_diff,
     word_error_rate,
     word_errors,
     words_of,
@@ -41,6 +42,9 @@ def test_words_of(text: str, words: list[str]) -> None:
         ("a b c d", "", 1.0),
         ("a", "x y z", 3.0),
         ("a b c d", "b c d a", 0.5),
+        ("Press 3 for twenty-five", "press three for 25", 0.0),
+        ("five five five, 07", "555 zero 7", 0.0),
+        ("in nineteen ninety", "in 1990", 4 / 3),  # counts against
     ],
 )
 def test_rate(reference: str, hypothesis: str, rate: float) -> None:
@@ -103,3 +107,24 @@ def test_errors_name_what_was_said_and_heard(
     reference: str, hypothesis: str, errors: list[tuple[str, str]]
 ) -> None:
     assert word_errors(reference, hypothesis) == errors
+
+
+def shown(reference: str, hypothesis: str) -> list[str]:
+    return [
+        " ".join(
+            run.said if run.kind == "equal" else f"[{run.said}|{run.heard}]"
+            for run in runs
+        )
+        for runs in word_diff(reference, hypothesis)
+    ]
+
+
+def test_a_diff_has_a_few_words_around_each_error() -> None:
+    said = "a b c d e f g h i j k l m n o p q r"
+    assert shown(said, said) == []
+    assert shown(said, said.replace("g", "x")) == ["c d e f [g|x] h i j k"]
+    # Near to each other, and far from each other; at both ends.
+    near = said.replace("c", "x").replace("g", "")
+    assert shown(said, near) == ["a b [c|x] d e f [g|] h i j k"]
+    far = "new " + said.removesuffix(" r")
+    assert shown(said, far) == ["[|new] a b c d", "n o p q [r|]"]

@@ -15,7 +15,10 @@ from realtime_client import HANG_S
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
+from devkit.server import moonshine
+from devkit.server.cli import main
 from devkit.server.faults import describe
+from devkit.server.moonshine import find_model
 from devkit.server.rules import Rule
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,7 +98,10 @@ def test_help_names_every_option_rule_and_fault() -> None:
         assert f"  {name}=" in shown.stdout
     for rule in Rule:
         assert f"  {rule.label} " in shown.stdout
-    for option in ("--engine", "--dialect", "--key", "--lenient"):
+    for option in (
+        *("--engine", "--language", "--model-dir"),
+        *("--dialect", "--key", "--lenient"),
+    ):
         assert option in shown.stdout
     assert max(map(len, shown.stdout.splitlines())) <= 120
 
@@ -145,3 +151,59 @@ def test_faults_and_refusals_from_the_command_line() -> None:
             event_of(url, "sk-one")
         assert caught.value.response.status_code == 429
         assert caught.value.response.headers["Retry-After"] == "3"
+
+
+def test_a_model_that_is_not_there_is_one_line_and_status_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("moonshine_voice", reason="the recogniser is optional")
+    base = tmp_path / "base-es"
+    base.mkdir()
+    for arguments, text in (
+        (["--language", "xx"], "only for ar, en, es"),
+        (["--model-dir", str(tmp_path / "gone")], "no such directory"),
+        (["--model-dir", str(tmp_path)], "tiny-streaming"),
+        (["--model-dir", str(base)], "encoder_model.ort is missing"),
+    ):
+        assert main(["--engine", "speech", *arguments]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert text in line
+
+
+def test_a_model_of_ones_own_by_the_name_of_its_directory(
+    tmp_path: Path,
+) -> None:
+    pytest.importorskip("moonshine_voice", reason="the recogniser is optional")
+    deep = tmp_path / "small-streaming-en" / "quantized"
+    for directory, arch in ((tmp_path / "tiny-ja", "0"), (deep, "4")):
+        directory.mkdir(parents=True)
+        for name in ("encoder_model.ort", "decoder_model_merged.ort"):
+            (directory / name).touch()
+        for name in ("encoder.ort", "decoder_kv.ort", "tokenizer.bin"):
+            (directory / name).touch()
+        model = find_model("ja-JP", str(directory))
+        assert model.arguments == (str(directory), arch, "13.0")
+
+
+def test_without_the_package_one_line_says_what_works(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(moonshine.importlib.util, "find_spec", lambda _: None)
+    assert main(["--engine", "speech"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    for part in ("moonshine-voice", "glibc 2.34", "--engine script"):
+        assert part in line
+
+
+def test_a_model_that_cannot_be_downloaded_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    download = pytest.importorskip("moonshine_voice.download")
+
+    def offline(*_: object, **__: object) -> None:
+        raise ConnectionError("no route\nto host")
+
+    monkeypatch.setattr(download, "download_model_from_info", offline)
+    assert main(["--engine", "speech", "--language", "es"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "moonshine_voice.download --stt --language es" in line

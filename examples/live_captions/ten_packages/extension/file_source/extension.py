@@ -55,7 +55,7 @@ class FileSourceExtension(AsyncExtension):
             await _send(ten_env, "source_error", {"message": problem})
 
     async def _play(self, ten_env: AsyncTenEnv, settings: Settings) -> None:
-        file = soundfile.SoundFile(settings.path)
+        file = Recording(settings.path)
         if not file.frames:
             raise ValueError("contains no audio")
         rate = file.samplerate
@@ -82,6 +82,17 @@ class FileSourceExtension(AsyncExtension):
         await _send(ten_env, "asr_finalize", end)
         progress |= {"position_ms": duration_ms, "done": True}
         await _send(ten_env, "source_progress", progress)
+
+
+class Recording(soundfile.SoundFile):  # type: ignore[misc]
+    """A file that is read from its beginning to its end, and no other way.
+
+    `SoundFile` seeks behind each read, to where it is; an mp3 decoder loses
+    what it knew of the past with that, and the samples at each seam are wrong.
+    """
+
+    def seekable(self) -> bool:
+        return False
 
 
 def pcm_frames(file: soundfile.SoundFile, tail_ms: int) -> Iterator[bytes]:
