@@ -80,6 +80,7 @@ class ItemEvents:
         start = event.position_ms("audio_start_ms")
         if start is not None:
             turn.begin = self._audio.position_of_ms(start)
+            turn.clipped = start == 0
         self._close_before(turn, now)
         turn.begin = max(turn.begin, self._turns.ended)
         return turn

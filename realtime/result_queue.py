@@ -242,7 +242,7 @@ class ResultQueue:
             return turn.start
         # The server's times are whole ms.
         edge = max(self._spoken_to, self._buffer.watermark) + self.samples(1)
-        cut_short = turn.begin <= edge
+        cut_short = turn.begin <= edge or turn.clipped
         padding = self._padding(turn) if turn.from_server else 0
         if padding and not cut_short:
             start = turn.begin + padding

@@ -50,9 +50,9 @@ class Turn:
     boundary after its audio, None while it is open.  ``from_server``: the
     server's detector found it.  ``has_silence``: it found its end as well, so
     the silence that ended it is a part of the turn.  ``by_commit``: a commit of
-    ours ended it.  ``start``: where its
-    speech begins, once that was reported.  ``settings``: those in force when
-    its audio began.  ``ended_at``: when its audio was complete, ``text_since``:
+    ours ended it.  ``clipped``: the session had no audio before it, so there
+    may be less padding.  ``start``: where its speech begins, once that was
+    reported.  ``settings``: those in force when its audio began.  ``ended_at``: when its audio was complete, ``text_since``:
     when there was text of it first, in seconds; 0 until then, and where that
     may be another's.  ``said``: its
     final, where that came before the server's last word.
@@ -65,6 +65,7 @@ class Turn:
     from_server: bool = False
     has_silence: bool = False
     by_commit: bool = False
+    clipped: bool = False
     waiting_since: float = 0.0
     ended_at: float = 0.0
     text: str = ""

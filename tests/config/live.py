@@ -99,10 +99,14 @@ def port_of(url: str) -> int:
 
 @asynccontextmanager
 async def tls_front(
-    port: int, authority: trustme.CA, *names: str
+    port: int, authority: trustme.CA, *names: str, ciphers: str = ""
 ) -> AsyncIterator[int]:
-    """A TLS port with a certificate for ``names`` before a plain ``port``."""
+    """A TLS port with a certificate for ``names`` before a plain ``port``;
+    ``ciphers``: TLS 1.2 with these only."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if ciphers:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
     authority.issue_cert(*names).configure_cert(context)
 
     async def serve(

@@ -394,6 +394,26 @@ async def test_the_keys_of_tls_are_written_nowhere(
     assert not keys.exists()
 
 
+@pytest.mark.parametrize(
+    ("ciphers", "ready"), [("ECDHE+AESGCM", True), ("DHE+AESGCM", False)]
+)
+async def test_no_server_names_the_group_of_a_key_exchange(
+    authority, tmp_path, ciphers, ready
+):
+    """One that is large enough would hold the loop for seconds."""
+    pem = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(pem)
+    async with (
+        LocalServer() as server,
+        tls_front(
+            port_of(server.url), authority, "127.0.0.1", ciphers=ciphers
+        ) as port,
+    ):
+        url = f"https://127.0.0.1:{port}/v1"
+        listener = await try_to_connect(base_url=url, ca_file=str(pem))
+    assert listener.ready is ready
+
+
 async def test_a_certificate_for_another_name_is_refused(authority, tmp_path):
     pem = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(pem)

@@ -8,7 +8,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
+from scripted_core import CREATED, SERVER, SETTINGS, UPDATED, ScriptedCore
 from sim import SILENCE, find_speech, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.audio_buffer import (
     AudioBuffer,
@@ -20,6 +20,7 @@ from ten_packages.extension.openai_asr_python.realtime.backoff import (
 from ten_packages.extension.openai_asr_python.realtime.change import Attempt
 from ten_packages.extension.openai_asr_python.realtime.errors import ErrorInfo
 from ten_packages.extension.openai_asr_python.realtime.events import ServerEvent
+from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.finalizes import (
     FinalizeQueue,
 )
@@ -46,6 +47,7 @@ from ten_packages.extension.openai_asr_python.realtime.session import Session
 from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
 )
+from ten_packages.extension.openai_asr_python.realtime.turn import Turn
 
 WORD = word_audio(1)
 VAD = {"type": "server_vad", "silence_duration_ms": 500}
@@ -695,3 +697,19 @@ def test_what_gave_way_is_told_once_in_whatever_pieces():
     ends = [(start, start + length) for start, length in sorted(told)]
     assert [end for _, end in ends[:-1]] == [start for start, _ in ends[1:]]
     assert queue.dropped == ms(400)
+
+
+@pytest.mark.parametrize(("clipped", "start_ms"), [(True, 1100), (False, 1300)])
+def test_a_turn_at_the_begin_of_a_session_has_less_padding(clipped, start_ms):
+    """What is before it the session never had: silence that was skipped."""
+    buffer = AudioBuffer(1, ms(10_000), find_speech)
+    buffer.append(SILENCE * ms(1100) + word_audio(1) * 20, 0)
+    queue = ResultQueue(buffer, SERVER)
+    turn = Turn("a", ms(1000), SERVER, clipped=clipped)
+    turn.speech_started()
+    turn.speech_stopped(ms(1700), 1.0)
+    turn.commit(1.0)
+    turn.fail(ErrorInfo("x", "x", "x"), 1.0)
+    queue.failed(turn, Fault("report", "x", "x"))
+    (report,) = queue.results
+    assert report.start_ms == start_ms
