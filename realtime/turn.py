@@ -52,10 +52,11 @@ class Turn:
     the silence that ended it is a part of the turn.  ``by_commit``: a commit of
     ours ended it.  ``clipped``: the session had no audio before it, so there
     may be less padding.  ``start``: where its speech begins, once that was
-    reported.  ``settings``: those in force when its audio began.  ``ended_at``: when its audio was complete, ``text_since``:
-    when there was text of it first, in seconds; 0 until then, and where that
-    may be another's.  ``said``: its
-    final, where that came before the server's last word.
+    reported.  ``settings``: those in force when its audio began.
+    ``ended_at``: when its audio was complete, ``text_since``: when there was
+    text of it first, in seconds; 0 until then, and where that may be
+    another's.  ``said``: its final, where that came before the server's last
+    word.
     """
 
     item_id: str

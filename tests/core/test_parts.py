@@ -8,7 +8,7 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_core import CREATED, SERVER, SETTINGS, UPDATED, ScriptedCore
+from scripted_core import CREATED, SETTINGS, UPDATED, ScriptedCore
 from sim import SILENCE, find_speech, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.audio_buffer import (
     AudioBuffer,
