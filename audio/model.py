@@ -10,6 +10,7 @@ are smaller, but hear 8 kHz otherwise (docs/turn_detection.md).
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib.util import find_spec
@@ -19,6 +20,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .g711 import Int16Array
+
+# From 1.29 on it tells Microsoft, unless asked not to before it is loaded, of
+# each session and the machine, and keeps a device id in the user's cache.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 # Here and not as a model is loaded: its C part holds the interpreter, and with
 # it every loop, for 40 ms.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 from devkit.bootstrap import ensure_ten
 
 
@@ -36,3 +39,9 @@ def harmless_lines(text: str) -> str:
     from ten_packages.extension.openai_asr_python.realtime import shown
 
     return shown.harmless_lines(text)
+
+
+def shown_python() -> str:
+    """This interpreter, as it may be typed here."""
+    path = os.path.relpath(sys.executable)
+    return sys.executable if path.startswith("..") else path

@@ -12,7 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from devkit.shown import harmless, harmless_lines, one_line, shown_url
+from devkit.shown import (
+    harmless,
+    harmless_lines,
+    one_line,
+    shown_python,
+    shown_url,
+)
 
 from .arguments import ROOT, Job, UsageError, parse
 from .processes import DemoError, LocalServer, Signals, run_app
@@ -58,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # as of `| head`; nor is the rest to be flushed
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:  # what is printed cannot be written, or the like
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(error.strerror or type(error).__name__, 1)
 
 
 def _fail(text: str, status: int) -> int:
@@ -66,11 +75,8 @@ def _fail(text: str, status: int) -> int:
 
 
 def _describe(server: LocalServer, job: Job) -> None:
-    python = os.path.relpath(sys.executable)
-    if python.startswith(".."):
-        python = sys.executable
     options = shlex.join(job.server_options)
-    again = f"{python} -m devkit.server --port {server.port} {options}"
+    again = f"{shown_python()} -m devkit.server --port {server.port} {options}"
     print(f"server  {server.url} (local, pid {server.pid})")
     print("        to see it fail and come back, in another terminal:")
     print(f"        kill {server.pid}; sleep 3; {harmless(again)}")

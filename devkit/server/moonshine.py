@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from devkit.shown import shown_python
+
 _FILES = ("encoder_model.ort", "decoder_model_merged.ort", "tokenizer.bin")
 _STREAMING_FILES = ("encoder.ort", "decoder_kv.ort", "tokenizer.bin")
 # moonshine_voice.ModelArch, as the models' directories are called.
@@ -108,7 +110,8 @@ def _downloaded(language: str) -> Model:
         reason = type(error).__name__
         raise ValueError(
             f"--language: the model for {language!r} is not here and could "
-            f"not be downloaded ({reason}); where there is internet: python "
-            f"-m moonshine_voice.download --stt --language {language}"
+            f"not be downloaded ({reason}); where there is internet: "
+            f"{shown_python()} -m moonshine_voice.download --stt --language "
+            f"{language}"
         ) from None
     return Model(Path(directory), int(arch), language)

@@ -1,6 +1,7 @@
 """The parts under the turn detector: decimation, gate, levels."""
 
 import itertools
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -204,3 +205,25 @@ def test_the_gate_follows_a_background_that_sinks():
 def test_the_gate_is_shut_below_what_can_be_heard():
     gate = EnergyGate()
     assert not any(gate.is_open(level) for level in (0.0, 10.0, 17.0))
+
+
+def test_nothing_is_told_to_anybody_and_nothing_kept_of_the_user(tmp_path):
+    """onnxruntime 1.29 and newer report each session, and write a device id
+    into the user's cache, unless they are asked not to."""
+    hidden = ("ORT_DISABLE_TELEMETRY", "CI", "XDG_CACHE_HOME")
+    environment = {k: v for k, v in os.environ.items() if k not in hidden}
+    code = "; ".join(
+        (
+            "from devkit.bootstrap import ensure_ten",
+            "ensure_ten()",
+            "from ten_packages.extension.openai_asr_python.audio import model",
+            "model.SpeechModel()",
+        )
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**environment, "HOME": str(tmp_path)},
+        check=True,
+    )
+    assert list(tmp_path.iterdir()) == []

@@ -92,7 +92,8 @@ def _add(form: Form, name: str, content: bytearray) -> None:
 
 def _check_length(name: str, content: bytearray) -> None:
     if len(content) > _MAX_FIELD_BYTES:
-        raise _malformed(f"the field {name!r} is too long")
+        hint = "; a file has a filename" if name == "file" else ""
+        raise _malformed(f"the field {name!r} is too long{hint}")
 
 
 def _not_one_file(form: Form, files: int) -> ApiError:
