@@ -126,8 +126,8 @@ class AudioDumper:
         size = len(message)
         if kind == "received":
             if self._allowance.begins_anew(time.monotonic()):
-                self._note_flood(connection)
-            if not self._allowance.take(size):
+                self._note_flood()
+            if not self._allowance.take(size, connection):
                 return
         if size > _MESSAGE_LIMIT:
             event = {"bytes": size}
@@ -136,11 +136,10 @@ class AudioDumper:
         log = self._log.message
         self._add(size, lambda at: log(at, kind, connection, message))
 
-    def _note_flood(self, connection: int) -> None:
+    def _note_flood(self) -> None:
         flood = self._allowance.passed_over()
         if flood is not None:
-            fields = {"connection": connection, "event": flood}
-            self.note("received", fields)
+            self.note("received", flood)
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Log anything else; ``fields`` must not change afterwards."""
@@ -149,7 +148,7 @@ class AudioDumper:
     async def stop(self) -> None:
         """Write the rest and close the files; waits two seconds at most.  A
         disk that takes longer gets the rest while the process lives."""
-        self._note_flood(0)
+        self._note_flood()
         self._ending = True
         self._wake.set()
         try:
@@ -282,7 +281,7 @@ class _Allowance:
     def __init__(self) -> None:
         self._until = 0.0
         self._left = 0
-        self._messages = self._bytes = 0
+        self._messages = self._bytes = self._connection = 0
 
     def begins_anew(self, now: float) -> bool:
         """Is it another second?"""
@@ -291,19 +290,20 @@ class _Allowance:
         self._until, self._left = now + 1, _WHOLE_A_SECOND
         return True
 
-    def take(self, size: int) -> bool:
+    def take(self, size: int, connection: int) -> bool:
         """May a message of so many bytes be logged?  Else it is counted."""
         if self._left > 0:
             self._left -= size
             return True
         self._messages += 1
         self._bytes += size
+        self._connection = connection
         return False
 
-    def passed_over(self) -> dict[str, int] | None:
-        """What was counted since this was asked last."""
+    def passed_over(self) -> dict[str, Any] | None:
+        """The log's line of what was counted since this was asked last."""
         if not self._messages:
             return None
-        found = {"messages": self._messages, "bytes": self._bytes}
+        event = {"messages": self._messages, "bytes": self._bytes}
         self._messages = self._bytes = 0
-        return found
+        return {"connection": self._connection, "event": event}

@@ -133,14 +133,14 @@ def _context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     # A server names the group of a finite-field key exchange, and one that is
     # large enough holds the loop for seconds.  None needs it.
-    context.set_ciphers(
-        ":".join(
-            cipher["name"]
-            for cipher in context.get_ciphers()
-            if cipher["protocol"] != "TLSv1.3"
-            and not cipher["name"].startswith("DHE-")
-        )
-    )
+    names = [
+        cipher["name"]
+        for cipher in context.get_ciphers()
+        if cipher["protocol"] != "TLSv1.3"
+        and not cipher["name"].startswith("DHE-")
+    ]
+    if names:
+        context.set_ciphers(":".join(names))
     if sys.version_info >= (3, 13):
         context.verify_flags |= (
             ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT

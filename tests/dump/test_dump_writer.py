@@ -66,6 +66,7 @@ async def test_a_flood_of_the_service_is_counted_and_not_logged(tmp_path):
     lines = lines_of(path)
     events = [line["event"] for line in lines if line["kind"] == "received"]
     floods = [event for event in events if "messages" in event]
+    assert {line["connection"] for line in lines if "connection" in line} == {2}
     whole = len(events) - len(floods)
     assert 100 < whole < 4000
     assert whole + sum(event["messages"] for event in floods) == 5000
