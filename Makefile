@@ -239,7 +239,8 @@ $(BENCH_READY): requirements.txt bench/requirements.txt | $(PY)
 	@touch $@
 
 # Each requirement is written as NAME>=LOWEST,<NEXT.
-$(LOWEST_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $(PY)
+$(LOWEST_READY): requirements.txt requirements-demo.txt requirements-dev.txt \
+		requirements-speech.txt | $(PY)
 	@$(PY) -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || { \
 		echo 'make: for the lowest versions of numpy and pydantic there' \
 			'is no Python newer than 3.12' >&2; exit 2; }
@@ -250,5 +251,5 @@ $(LOWEST_READY): requirements.txt requirements-demo.txt requirements-dev.txt | $
 		$^ > $(LOWEST)/constraints.txt
 	@$(LOWEST)/bin/python -m pip install --quiet \
 		--disable-pip-version-check -r requirements-dev.txt \
-		-c $(LOWEST)/constraints.txt
+		-r requirements-speech.txt -c $(LOWEST)/constraints.txt
 	@touch $@

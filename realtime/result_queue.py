@@ -259,12 +259,12 @@ class ResultQueue:
             return end
         silence = self._silence(turn) if turn.has_silence else 0
         if silence:
-            end -= silence
+            spoken = end - silence
             if turn.failure is None:
-                return end
+                return spoken
             # A server may cut a turn; no part of it may be in no report.
-            sound = self._buffer.sound(turn.begin, end + silence)
-            return end if sound is None else max(end, sound.last)
+            sound = self._buffer.sound(turn.begin, end)
+            return end if sound is not None and sound.last > spoken else spoken
         span = self._buffer.span(turn.begin, end)
         return end if span is None else span[1]
 
