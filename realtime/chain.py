@@ -58,9 +58,6 @@ class ItemChain:
             return
         elif (self._held and not first) or previous in self._unannounced:
             self.broken = True
-            if turns.by_client and len(turns.commits) > 1:
-                # It may come later; of one commit alone none can.
-                self._habits.one_by_one = True
         else:
             self._doubted = previous
 

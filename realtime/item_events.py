@@ -119,6 +119,9 @@ class ItemEvents:
         previous = event.identity("previous_item_id")
         self.chain.check(item_id, previous, self._turns)
         if self.chain.broken:
+            if self._turns.by_client and len(self._turns.commits) > 1:
+                # They may change places, which one commit alone cannot.
+                self.habits.one_by_one = True
             self.break_off()
             return None
         self._turns.announced(item_id, previous)

@@ -119,6 +119,21 @@ def test_notices_that_change_places_cost_one_replay(known):
     assert core.finals == [*texts, "x2", "x3"]
 
 
+def test_so_do_those_of_items_that_have_text_before_them():
+    core = begun("true")
+    core.hear(TURN, commit=True)
+    core.hear(TURN, commit=True)
+    core.transcribed("delta", "c", delta="x2")
+    core.committed("d", "c")
+    core.wait(1)
+    core.session()
+    assert core.types.count(COMMIT) == 1
+    answer(core, "e", None, "x2")
+    core.wait(0.1)
+    answer(core, "f", "e", "x3")
+    assert core.finals == ["w0", "w1", "x2", "x3"]
+
+
 def test_a_service_that_takes_seconds_for_each_commit_is_not_left():
     """Its chain is true, and it answers one after the other."""
     core = ScriptedCore()
