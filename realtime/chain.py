@@ -69,7 +69,8 @@ class ItemChain:
         waited for their items when it came.  If a notice was lost, or a commit
         swallowed, each commit is taken for answered by the item of the next
         one, and one always has no answer.  So once there is none left all is
-        right, and until then nothing may be delivered.
+        right (unless they `has_no_order`), and until then nothing may be
+        delivered.
         """
         return bool(self._doubted) or self._uncounted
 
@@ -77,6 +78,12 @@ class ItemChain:
     def is_counting(self) -> bool:
         """Is it settled soonest where no more commits are sent?"""
         return self._uncounted and not self._doubted
+
+    @property
+    def has_no_order(self) -> bool:
+        """Did several commits wait when an item came, and does no item name
+        the one before?  Then nothing tells which commit each answered."""
+        return self._uncounted and not self._held
 
     def doubt_count(self, now: float) -> None:
         """An item came while several commits waited for theirs."""

@@ -149,7 +149,7 @@ class ItemEvents:
         self._settle()
         if turns.by_client:
             turns.sort_out_early_text(turn)
-        return turn
+        return None if self.chain.broken else turn
 
     def _answer(self, turn: Turn, now: float) -> None:
         """An item whose end nobody told: a commit of ours ended it."""
@@ -167,7 +167,11 @@ class ItemEvents:
             self.habits.misses = False
 
     def _settle(self) -> None:
-        if not self._turns.commits:
+        if self._turns.commits:
+            return
+        if self.chain.has_no_order:
+            self.break_off()
+        else:
             self.chain.settle_doubt()
 
     def break_off(self) -> None:

@@ -119,6 +119,28 @@ def test_notices_that_change_places_cost_one_replay(known):
     assert core.finals == [*texts, "x2", "x3"]
 
 
+@pytest.mark.parametrize("root", [None, "root"])
+def test_so_do_those_of_items_that_name_none_before_them(root):
+    """Nothing tells which was whose, so both are heard again, once."""
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.hear(TURN, commit=True)
+    answer(core, "d", root, "x1")
+    answer(core, "c", root, "x0")
+    assert core.finals == []
+    core.wait(1)
+    assert core.link.must_close
+    core.session()
+    assert core.types.count(COMMIT) == 1
+    answer(core, "e", root, "x0")
+    answer(core, "f", root, "x1")
+    speak(core)
+    answer(core, "g", root, "x2")
+    assert core.finals == ["x0", "x1", "x2"]
+    assert starts(core) == [0, 1000, 2000]
+
+
 def test_so_do_those_of_items_that_have_text_before_them():
     core = begun("true")
     core.hear(TURN, commit=True)
