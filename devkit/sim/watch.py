@@ -448,8 +448,8 @@ class Watch:
         """A word of which so much was accepted is held no more."""
         let_go = False
         if self._hole(word, start, accepted):
-            known = self._cover.get(word, [])
-            missing = accepted - sum(p.stop - p.start for p in known)
+            known = self._parts(word, start)
+            missing = accepted - sum(high - low for low, high in known)
             let_go = self.demands.excused(word) or (
                 bool(known) and self.demands.is_rest(word, missing)
             )

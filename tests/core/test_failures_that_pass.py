@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from scripted_core import APPEND, CLEAR, COMMIT, SERVER, ScriptedCore
+from scripted_core import (
+    APPEND,
+    CLEAR,
+    COMMIT,
+    SERVER,
+    SETTINGS,
+    ScriptedCore,
+)
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
@@ -174,6 +182,24 @@ def test_where_no_pause_comes_another_session_gets_it_after_5_s():
     core.wait(1)
     core.session()
     assert core.audio.startswith(ONE)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_who_ends_the_turns_himself_needs_no_pause(live):
+    """What is not committed is cleared; but a live model has words for it."""
+    settings = replace(SETTINGS, live=live)
+    core = ScriptedCore(settings)
+    core.session()
+    core.hear(ONE, commit=True)
+    core.committed("a", None)
+    core.sent = []
+    fail(core, "a", wish("1s"))
+    core.live(TWO * 7)
+    assert (CLEAR in core.types) is not live
+    begin = core.types.index(CLEAR) if not live else 0
+    core.sent = core.sent[begin:]
+    assert core.audio.startswith(ONE) is not live
+    assert core.of(SessionLost) == []
 
 
 def test_ten_turns_that_fail_cost_no_connection():
