@@ -56,7 +56,7 @@ class ItemEvents:
         turns = self._turns
         commit = turns.drop_commit(error.event_id)
         self._settle()
-        if commit is None or not turns.by_client:
+        if commit is None or not turns.by_client or self.chain.broken:
             return
         own, begin = turns.open_turn(), max(commit.begin, turns.ended)
         goes_on = own is not None and own.from_server and own.begin < commit.end

@@ -78,7 +78,8 @@ class Resend:
         if self.waits:
             return True
         anew = self._machine.state is ResendState.NONE
-        if grew and not (anew or self._grew):
+        late = now >= self._until + self._timeout
+        if grew and not (anew or self._grew or late):
             # But not each time: somebody may speak on and on.
             anew = self._grew = True
         if once and not anew:

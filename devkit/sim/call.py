@@ -257,13 +257,16 @@ class Call(CallState):
             return
         self.changing, self.change_at = self.settings, self.now
 
-        def waiting() -> list[int]:
-            return [len(c.link.session.outbox) for c in self.connections]
+        def updates() -> list[int]:
+            return [
+                sum(b"session.update" in m for m in c.link.session.outbox)
+                for c in self.connections
+            ]
 
-        before = waiting()
+        before = updates()
         self.core.change(self.settings, self.now)
         demand(
-            waiting() == before,
+            updates() == before,
             "a change that changes nothing goes to the service",
         )
         self.settle()

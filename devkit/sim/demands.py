@@ -53,9 +53,10 @@ _MESSAGES_AROUND = 8
 #: Reconnects that music and noise may cost where somebody speaks in between:
 #: each one after the second takes twice as much sound.
 _FOR_NOISE = 8
-#: From when a turn first failed until it must not block others any more: two
-#: times the turn's bound, and the longest wait that is named.
-_BLOCKS_S = 40.0
+#: From when a turn that fails was first asked for until it must not block
+#: others any more: two times the turn's bound, the longest wait for a pause,
+#: and two answers.
+_BLOCKS_S = 45.0
 #: Where the longest wait is as long as may be, and no pause comes after it.
 _BLOCKS_LONG_S = 50.0
 #: What tells the user of no trouble.

@@ -265,7 +265,7 @@ def tally_of(call: Call) -> Tally:
         faults=old + call.server.troubles.came.total(),
         reported=call.watch.reported,
         sessions=call.opened,
-        replayed_s=call.core.replayed / ms(1000),
+        replayed_s=call.core.replay.replayed / ms(1000),
         audio_s=call.core.received / ms(1000),
         peak_held_ms=call.peak_held * 1000 // ms(1000),
         longest_outage_s=call.watch.longest_outage,

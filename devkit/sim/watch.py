@@ -538,7 +538,7 @@ class Watch:
         )
         demand(len(held._data) == held.end - held.start, "held is not whole")
         demand(len(held.marks) <= _MANY, "many marks")
-        demand(len(held.detected or ()) <= _MANY, "many detected stretches")
+        demand(len(held.local.spans or ()) <= _MANY, "many detected stretches")
         demand(not core.results, "results left")
         for link in (core.active, core.sessions.standby):
             if link is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from scripted_core import (
     ScriptedCore,
 )
 from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.resend import Resend
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
     Final,
@@ -275,6 +277,14 @@ def test_what_another_session_hears_as_one_turn_is_tried_like_a_new_one(error):
     fail(core, "d", error)
     assert core.troubles != []
     assert core.of(TurnFailed)[0].duration_ms == 2800
+
+
+def test_but_not_where_its_time_is_over():
+    resend = Resend(15.0, random.Random(1))
+    assert resend.plan(0.0, 0.0, False)
+    assert resend.is_due(1.0)
+    resend.sent()
+    assert not resend.plan(30.1, 0.0, False, grew=True)
 
 
 def test_one_that_failed_and_then_has_no_answer_is_sent_once_more():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -11,6 +12,7 @@ from scripted_core import (
     CREATED,
     OTHER,
     SERVER,
+    SETTINGS,
     UPDATED,
     ScriptedCore,
     created,
@@ -136,9 +138,10 @@ def failed_after_an_early_final() -> None:
     core.transcribed("failed", "a", error={})
 
 
-def failed(kind: str = "server_error") -> ScriptedCore:
+def failed(kind: str = "server_error", live: bool = False) -> ScriptedCore:
     """A turn failed, and the audio after it is held."""
-    core = ScriptedCore(max_buffer_ms=4000)
+    settings = replace(SETTINGS, live=live)
+    core = ScriptedCore(settings, max_buffer_ms=4000)
     core.session()
     core.hear(word_audio(1) * 10, commit=True)
     core.committed("a", None)
@@ -153,7 +156,7 @@ def nearly_full_while_a_failed_turn_waits() -> None:
 
 
 def nearly_full_while_a_pause_is_waited_for() -> None:
-    core = failed()
+    core = failed(live=True)
     core.hear(word_audio(2) * 20)
     core.wait(2)
     core.hear(word_audio(2) * 90)
