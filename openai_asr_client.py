@@ -224,7 +224,7 @@ class OpenAIASRClient:
         rate = core.settings.rate
         return {
             "reconnects": core.sessions.reconnects,
-            "replayed_ms": core.replayed * 1000 // rate,
+            "replayed_ms": core.replay.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
             "billed_ms": core.queue.billed * 1000 // rate,
             "saved_ms": core.feed.skip.saved * 1000 // rate,

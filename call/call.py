@@ -109,7 +109,7 @@ class Call:
     @property
     def ignored(self) -> int:
         """Server messages that meant nothing here."""
-        return self._client.core.sessions.habits.unknown_events
+        return self._client.core.in_use.unknown_events
 
     # -- life -------------------------------------------------------------
 
@@ -234,7 +234,7 @@ class Call:
     def adopt(self, config: OpenAIASRConfig) -> None:
         """Work by a configuration that the service need not know of."""
         self.config = config
-        self._client.core.readdress(client_settings(config))
+        self._client.core.in_use.readdress(client_settings(config))
 
     def hurry(self) -> None:
         """A change under way waits for no pause any more: another follows."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from websockets.exceptions import ConnectionClosed
 
+from ..realtime.change import Attempt
 from ..realtime.faults import NO_CLOSE_FRAME, Fault
 from ..realtime.link import Link
 from ..realtime.results import Interim
@@ -59,8 +60,10 @@ class Driver:
         #: Connections in use, and how many there were so far.
         self.wires: set[Wire] = set()
         self.opened = 0
-        #: Whatever runs for this call, but the dispatcher.
+        #: Whatever runs for this call, but the dispatcher; and of these what
+        #: opens a connection.
         self.tasks: set[asyncio.Task[None]] = set()
+        self._dials: dict[Attempt, asyncio.Task[None]] = {}
         self._alarm = Alarm(self._on_alarm)
         #: From a message until `obey` after it; and was an interim handed over
         #: in between?
@@ -95,18 +98,24 @@ class Driver:
 
     # -- connections ------------------------------------------------------
 
-    async def _connect(self, settings: ClientSettings) -> None:
+    async def _connect(self, attempt: Attempt) -> None:
+        settings = attempt.address
+        assert isinstance(settings, ClientSettings)
         try:
             socket = await self.dialer.open(settings)
         except Exception as error:
+            if attempt.over:
+                return
             fault = self._explained(error)
             why = {"code": fault.code, "reason": fault.message}
             self.trace.note("connect_failed", why)
             self.exchange.failed(fault, now())
             self.obey()
             return
+        finally:
+            self._dials.pop(attempt, None)
         try:
-            await self._use(socket)
+            await self._use(socket, attempt)
         finally:
             socket.transport.abort()
 
@@ -117,9 +126,10 @@ class Driver:
         except Exception as another:
             return self._dispatcher.fault_of(another)
 
-    async def _use(self, socket: Connection) -> None:
+    async def _use(self, socket: Connection, attempt: Attempt) -> None:
         """Use a connection until it ends."""
-        if not self.active or self._core.fatal is not None:
+        unwanted = attempt.over or not self.active
+        if unwanted or self._core.fatal is not None:
             await socket.close()
             return
         link = self.exchange.opened(now(), time.time())
@@ -157,9 +167,9 @@ class Driver:
     def _do_what_it_asks(self) -> None:
         if self.active:
             while (attempt := self.exchange.next_attempt(now())) is not None:
-                settings = attempt.address
-                assert isinstance(settings, ClientSettings)
-                self.spawn(self._connect(settings))
+                self._dials[attempt] = self.spawn(self._connect(attempt))
+            for attempt in [a for a in self._dials if a.over]:
+                self._dials.pop(attempt).cancel()
             for wire in self.wires:
                 wire.feed()
         self.schedule()

@@ -33,12 +33,15 @@ One session:
 
 The whole call:
 
+``spans``          stretches of audio
+``local_speech``   what a local detector says about it
 ``audio_buffer``   the audio that is not delivered yet, and the watermark
 ``turn_bound``     where a turn ends that nobody ends
 ``silence_skip``   what of the audio is not sent
 ``feed``           what is sent to the active session
 ``result_queue``   from turns to results with true times
 ``backoff``        when to try again
+``endpoints``      the services that may be used, and what is known of them
 ``change``         a change of the settings; an attempt to connect
 ``sessions``       which one counts, and when to open another
 ``finalizes``      those that wait for their end signal
@@ -52,6 +55,7 @@ The whole call:
 ``early_finals``   when a turn's text so far becomes its final
 ``progress``       what is delivered, or given up
 ``in_force``       the settings in force, and how they change
+``failover``       which of several endpoints is used
 ``exchange``       the service's side: what comes over the connections
 ``transcription``  the user's side; the parts put together
 """

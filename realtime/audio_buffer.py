@@ -6,12 +6,12 @@ the call.
 
 from __future__ import annotations
 
-import sys
 from bisect import bisect_right, insort
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-Span: TypeAlias = tuple[int, int]
+from .local_speech import LocalSpeech
+from .spans import Span, joined, overlap
 
 
 class Sound(NamedTuple):
@@ -39,9 +39,8 @@ class AudioBuffer:
     delivered.  ``start`` is beyond the watermark only where the bound made
     old audio give way.  ``marks`` are the positions at which a commit of ours
     belongs, in order, also in a replay; at ``cuts`` only where a turn is too
-    long.  ``detected`` are the stretches [onset, end] in which a local
-    detector heard speech, from ``heard_from`` on; None where there is none,
-    and where none listened the level of the audio must do.
+    long.  ``local`` is what a local detector heard; where none listened, or
+    its word does not count, the level of the audio must do.
     """
 
     def __init__(
@@ -61,30 +60,27 @@ class AudioBuffer:
         self.watermark = 0
         self.marks: list[int] = []
         self.cuts: set[int] = set()
-        self.detected: list[list[int]] | None = None
-        self.heard_from = 0
+        self.local = LocalSpeech()
         #: The loud part of what gave way although a session has it.
         self._loud_gone: Span | None = None
 
-    def listen(self, on: bool) -> None:
-        """A local detector hears what comes from now on, or none does."""
-        if not on:
-            self.detected = None
-        elif self.detected is None:
-            self.detected = []
-            self.heard_from = self.end
+    def trust_detector(self, on: bool) -> None:
+        """Is it the local detector, if there is one, that ends the turns?"""
+        local = self.local
+        if on == local.counts:
+            return
+        local.counts = on
+        ends, marks = set(local.ends), set(self.marks)
+        self.marks = sorted(marks | ends if on else marks - ends)
 
-    def speech_started(self, onset: int) -> None:
-        """The local detector, if there is one, heard speech from ``onset``
-        on; open-ended until it ends."""
-        if self.detected is not None:
-            self.detected.append([onset, sys.maxsize])
-
-    def speech_ended(self, end: int) -> None:
-        """The speech that began last ended at ``end``."""
-        if self.detected:
-            span = self.detected[-1]
-            span[1] = max(min(span[1], end), span[0] + 1)
+    def turn_ended(self, position: int) -> None:
+        """The local detector ends a turn there."""
+        if position in self.marks:
+            self.cuts.discard(position)
+            return
+        self.local.turn_ended(position)
+        if self.local.counts:
+            insort(self.marks, position)
 
     @property
     def complete(self) -> bool:
@@ -126,8 +122,7 @@ class AudioBuffer:
         self._release(self.watermark)
         del self.marks[: bisect_right(self.marks, self.watermark)]
         self.cuts.intersection_update(self.marks)
-        while self.detected and self.detected[0][1] <= self.watermark:
-            del self.detected[0]
+        self.local.forget_before(self.watermark)
 
     def _release(self, position: int) -> None:
         count = min(position, self.end) - self.start
@@ -143,12 +138,19 @@ class AudioBuffer:
             insort(self.marks, position)
         if not cut:
             self.cuts.discard(position)
+            # Whoever asks for it wants it from everybody.
+            self.local.asked(position)
         elif is_new:
             self.cuts.add(position)
+
+    def uncut(self, position: int) -> None:
+        """If there is a cut, a commit belongs there in any case."""
+        self.cuts.discard(position)
 
     def unmark(self, position: int) -> None:
         """No commit belongs at the mark ``position`` after all."""
         self.marks.remove(position)
+        self.local.asked(position)
 
     def next_mark(self, after: int) -> int | None:
         """The first mark beyond the position ``after``."""
@@ -163,26 +165,25 @@ class AudioBuffer:
 
     def _speech(self, start: int, stop: int) -> Span | None:
         """The part of a stretch with speech, by whoever listened."""
-        if self.detected is None:
+        if self.local.spans is None:
             return self._loud(start, stop)
-        loud = self._loud(start, min(stop, self.heard_from))
-        found = self._detected_span(start, stop)
-        return _joined(loud, found)
+        loud = self._loud(start, min(stop, self.local.heard_from))
+        return joined(loud, self.local.span(start, stop))
 
     def _loud(self, start: int, stop: int) -> Span | None:
-        gone = _overlap(self._loud_gone, start, stop)
+        gone = overlap(self._loud_gone, start, stop)
         kept = None
         start = max(start, self.start)
         if stop > start:
             kept = self._find_speech(self.read(start, stop))
         if kept is not None:
             kept = start + kept[0], start + kept[1]
-        return _joined(gone, kept)
+        return joined(gone, kept)
 
     def sound(self, start: int, stop: int) -> Sound | None:
         """What stands out from the background of a stretch; of what gave way,
         what was loud."""
-        gone = _overlap(self._loud_gone, start, stop)
+        gone = overlap(self._loud_gone, start, stop)
         start = max(start, self.start)
         found = self._find_sound(self.read(start, stop))
         # What is gone cannot be looked at, and counts as much as can be.
@@ -205,7 +206,7 @@ class AudioBuffer:
     def first_sound(self, position: int) -> int | None:
         """Where the first sound begins, or what the local detector takes for
         speech."""
-        if self.detected is not None:
+        if self.local.spans is not None:
             return self.next_speech(position)
         sound = self.sound(position, self.end)
         return None if sound is None else sound.first
@@ -251,45 +252,7 @@ class AudioBuffer:
     def next_speech(self, position: int) -> int | None:
         """The onset of the first speech that a local detector heard and that
         does not end before ``position``."""
-        loud = self._loud(position, self.heard_from)
-        if loud is not None and self.detected is not None:
+        loud = self._loud(position, self.local.heard_from)
+        if loud is not None and self.local.spans is not None:
             return loud[0]
-        for onset, end in self.detected or ():
-            if end > position:
-                return onset
-        return None
-
-    def end_before_cut(self, late: int, lag: int) -> int:
-        """Up to where no turn may yet be cut.
-
-        A local detector cuts an endless turn at its quietest place, which
-        lies a little in the past by the time it is found.  So ``late`` samples
-        into such a turn the newest ``lag`` are left out.
-        """
-        if self.detected:
-            onset, speech_end = self.detected[-1]
-            if speech_end > self.end > onset + late:
-                return self.end - lag
-        return self.end
-
-    def _detected_span(self, start: int, stop: int) -> Span | None:
-        inside = [
-            (max(onset, start), min(end, stop))
-            for onset, end in self.detected or ()
-            if onset < stop and end > start
-        ]
-        return (inside[0][0], inside[-1][1]) if inside else None
-
-
-def _overlap(span: Span | None, start: int, stop: int) -> Span | None:
-    if span is None:
-        return None
-    first, last = max(span[0], start), min(span[1], stop)
-    return (first, last) if first < last else None
-
-
-def _joined(first: Span | None, last: Span | None) -> Span | None:
-    """The stretch over both, where there are both."""
-    if first is None or last is None:
-        return first or last
-    return first[0], last[1]
+        return self.local.next_after(position)

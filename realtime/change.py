@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from .endpoints import Endpoint
 from .settings import SessionSettings
 from .states import Machine
 
@@ -38,14 +39,13 @@ CHANGE_MOVES = {
 
 @dataclass(eq=False)
 class Change:
-    """Settings that wait to be put in force, whole or not at all.
+    """Endpoints that wait to be put in force, whole or not at all.
 
-    ``address``: where a session with them is opened; whatever the client
-    dials by, nothing that the core looks into.  Times in s.
+    ``index``: which of them is used.  Times in s.
     """
 
-    settings: SessionSettings
-    address: object
+    endpoints: tuple[Endpoint, ...]
+    index: int
     by_session: bool
     force_at: float
     give_up_at: float
@@ -59,6 +59,16 @@ class Change:
     def state(self) -> ChangeState:
         return self._machine.state
 
+    @property
+    def endpoint(self) -> Endpoint:
+        """The one that is used."""
+        return self.endpoints[self.index]
+
+    @property
+    def settings(self) -> SessionSettings:
+        """What its session is told."""
+        return self.endpoint.settings
+
     def to(self, state: ChangeState) -> None:
         """Go on to ``state``."""
         self._machine.to(state)
@@ -70,15 +80,25 @@ class Change:
         self.force_at = min(self.force_at, now)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Attempt:
     """A connection that the client shall open.
 
     ``at``: when it was asked for, in s.  ``change``: what it is for, None for
-    the settings in force.
+    the settings in force.  ``over``: nobody waits for it any more.
     """
 
-    settings: SessionSettings
-    address: object
+    endpoint: Endpoint
     at: float
     change: Change | None = None
+    over: bool = False
+
+    @property
+    def settings(self) -> SessionSettings:
+        """What the session is to be told."""
+        return self.endpoint.settings
+
+    @property
+    def address(self) -> object:
+        """Where it is opened."""
+        return self.endpoint.address

@@ -6,8 +6,11 @@ does what the state of things allows, whatever led there.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .change import Attempt
 from .events import MalformedEvent, parse_event
+from .failover import Failover
 from .faults import Fault, fault_of_close, fault_of_error
 from .feed import Feed
 from .in_force import SettingsInForce
@@ -22,28 +25,23 @@ from .session import SessionState
 from .sessions import Sessions
 
 
+@dataclass(eq=False, repr=False)
 class Exchange:
     """Opens, feeds, reads and loses sessions."""
 
-    def __init__(
-        self,
-        sessions: Sessions,
-        feed: Feed,
-        queue: ResultQueue,
-        progress: Progress,
-        replay: Replay,
-        quiet: Quiet,
-        in_force: SettingsInForce,
-        limits: Limits,
-    ) -> None:
-        self._sessions = sessions
-        self._feed = feed
-        self._queue = queue
-        self._progress = progress
-        self._replay = replay
-        self._quiet = quiet
-        self._in_force = in_force
-        self._grace = limits.close_grace_ms / 1000
+    _sessions: Sessions
+    _feed: Feed
+    _queue: ResultQueue
+    _progress: Progress
+    _replay: Replay
+    _quiet: Quiet
+    _in_force: SettingsInForce
+    _failover: Failover
+    _limits: Limits
+
+    @property
+    def _grace(self) -> float:
+        return self._limits.close_grace_ms / 1000
 
     # -- connections ------------------------------------------------------
 
@@ -115,6 +113,8 @@ class Exchange:
         plan what follows."""
         if self._in_force.attempt_failed(attempt, fault, now):
             return
+        if self._failover.lost(attempt, fault, now):
+            return
         if (told := self._sessions.lost(fault, now)) is not None:
             self._queue.tell(told)
         if isinstance(told, SessionLost) and told.fault.fatal:
@@ -159,6 +159,8 @@ class Exchange:
             if event.type == "input_audio_buffer.committed":
                 self._queue.tell(TurnCommitted(turn.item_id))
             self._queue.late(turn)
+            if event.type.endswith(".failed") and turn.failure is not None:
+                self._failover.turn_failed(turn.failure, now)
         self.settle(now)
 
     def _look_at_handshake(self, link: Link, now: float) -> None:
@@ -211,7 +213,7 @@ class Exchange:
     def deadline(self) -> float | None:
         """When `tick` or `next_attempt` has something to do next."""
         times = [*self._in_force.times(), *self._sessions.times()]
-        times += self._progress.times()
+        times += self._progress.times() + self._failover.times()
         for link in self._sessions.links:
             times += self._times_of(link)
         return min(times, default=None)
@@ -238,6 +240,7 @@ class Exchange:
                 # It may have left the active session.
                 self._take_over(now)
             self._progress.pursue(now)
+            self._failover.pursue(now)
         self._progress.answer_finalizes(now)
 
     def _take_over(self, now: float) -> None:
@@ -262,6 +265,7 @@ class Exchange:
                 self._replay.session_ended(old, 1.0)
         recovered = sessions.take_over()
         # By whose settings silence is kept.
+        self._failover.taken_over(link, now)
         self._in_force.taken_over(link)
         self._quiet.begin()
         replayed = self._replay.begin(link, now)

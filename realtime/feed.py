@@ -62,6 +62,8 @@ class Feed:
     def configure(self, settings: SessionSettings) -> None:
         """From now on the session works with these settings."""
         self._client_turns = settings.turn_owner == "client"
+        self._buffer.trust_detector(self._client_turns)
+        self.skip.is_allowed = self._client_turns
         self._padding = settings.prefix_padding_ms * settings.rate // 1000
 
     @property
@@ -82,6 +84,10 @@ class Feed:
         audio from this position on; None: it has all.
         """
         self._is_quiet, self._known_to = quiet, known_to
+
+    def _knows(self) -> int | None:
+        """``known_to``, where it is the detector that ends the turns."""
+        return self._known_to if self._client_turns else None
 
     def skip_quiet(self, link: Link, position: int) -> None:
         """No turn begins before ``position``; so it need not be sent."""
@@ -121,8 +127,10 @@ class Feed:
         while True:
             mark = self._buffer.next_mark(link.marked_to)
             stop = self._caution.stop(link)
-            if mark is not None and stop is not None and mark > stop:
-                mark = None
+            if mark is not None and stop is not None and mark >= stop:
+                # What follows waits: an open turn has no other end.
+                mark = mark if mark == stop else None
+                self._buffer.uncut(stop)
             if not self.skip.go_on(session, mark):
                 return None
             limit = self._sendable(link) if mark is None else mark
@@ -150,18 +158,20 @@ class Feed:
 
     def _sendable(self, link: Link) -> int:
         """Up to where audio may go out when no commit is known yet."""
-        end = self._buffer.end_before_cut(self._cut_search, self._cut_lag)
-        for stop in (self._known_to, self._caution.stop(link)):
+        end = self._buffer.local.end_before_cut(
+            self._buffer.end, self._cut_search, self._cut_lag
+        )
+        for stop in (self._knows(), self._caution.stop(link)):
             end = end if stop is None else min(end, stop)
         return max(end, link.session.sent)
 
     def _is_little(self, link: Link, waiting: int) -> bool:
         """Is it too early to send so many samples, of a turn without end?"""
         if not self._caution.careful:
-            is_quiet = self._is_quiet
+            is_quiet = self._is_quiet and self._client_turns
             return waiting < (self._enough_quiet if is_quiet else self._enough)
         # Where a local detector will tell its end, that is waited for.
-        told = self._client_turns and self._buffer.detected is not None
+        told = self._client_turns and self._buffer.local.spans is not None
         return told or self._caution.is_little(link, waiting)
 
     def _append(self, link: Link, waiting: int, now: float) -> bytes:

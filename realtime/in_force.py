@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .change import ANSWER_S, PATIENCE_S, Attempt, Change, ChangeState
+from .endpoints import Endpoint, EndpointsInUse
 from .faults import Fault, fault_of_refused_settings
 from .feed import Feed
 from .link import Link
@@ -11,69 +14,64 @@ from .result_queue import ResultQueue
 from .results import Applies, SettingsChanged
 from .session import Session, SessionState
 from .sessions import Sessions
-from .settings import SessionSettings, needs_new_session
+from .settings import needs_new_session
 
 CALL_OVER = Fault("report", "stopped", "the call is over")
 _TOO_LATE = Fault("report", "timeout", "the service did not answer in time")
 
 
+@dataclass(eq=False, repr=False)
 class SettingsInForce:
-    """Owns the settings and the address of a call, and the change of them
-    that is under way; one at a time.
+    """Owns the change of endpoints that is under way; one at a time.
 
     What a running session can take is sent to it in a pause, anything else
     takes a session of its own (docs/core.md).
     """
 
-    def __init__(
-        self,
-        settings: SessionSettings,
-        address: object,
-        sessions: Sessions,
-        feed: Feed,
-        queue: ResultQueue,
-        progress: Progress,
-    ) -> None:
-        self.settings = settings
-        self.address = address
-        self._sessions = sessions
-        self._feed = feed
-        self._queue = queue
-        self._progress = progress
-        self._change: Change | None = None
+    _in_use: EndpointsInUse
+    _sessions: Sessions
+    _feed: Feed
+    _queue: ResultQueue
+    _progress: Progress
+    _change: Change | None = None
+
+    @property
+    def changing(self) -> bool:
+        """Is a change under way?"""
+        return self._change is not None
 
     # -- from the user ------------------------------------------------------
 
     def begin(
         self,
-        settings: SessionSettings,
-        address: object,
+        endpoints: tuple[Endpoint, ...],
         now: float,
         within_s: float = ANSWER_S,
         by_session: bool = False,
     ) -> None:
-        """Put other settings in force; a `SettingsChanged` follows."""
+        """Put others in force; a `SettingsChanged` follows."""
         if self._sessions.over:
             fault = self._sessions.fatal or CALL_OVER
             self._queue.tell(SettingsChanged(fault))
             return
-        same = settings == self.settings and address == self.address
-        if same and not by_session:
-            self.readdress(address)
+        index = self._in_use.same_place(endpoints)
+        endpoint, used = endpoints[index], self._in_use.endpoint
+        if endpoint.is_like(used) and not by_session:
+            self._in_use.adopt(endpoints, index)
             self._queue.tell(SettingsChanged(None, "at once"))
             return
         active = self._sessions.active
         by_session = (
             by_session
-            or address != self.address
+            or endpoint.address != used.address
             or active is None
-            or needs_new_session(active.session.settings, settings)
+            or needs_new_session(active.session.settings, endpoint.settings)
             # A server that confirms nothing would not answer an update.
             or self._sessions.habits.consents
         )
         self._change = Change(
-            settings,
-            address,
+            endpoints,
+            index,
             by_session,
             # Half of the time is the service's.
             now + min(PATIENCE_S, within_s / 2),
@@ -81,10 +79,6 @@ class SettingsInForce:
         )
         if by_session:
             self._sessions.plan(now, asked=True)
-
-    def readdress(self, address: object) -> None:
-        """An equal address; but the client may have more in it than that."""
-        self.address = address
 
     def hurry(self, now: float) -> None:
         """A change under way waits for no pause any more."""
@@ -95,12 +89,12 @@ class SettingsInForce:
 
     def attempt(self, now: float) -> Attempt:
         """What a connection is to be opened for now."""
-        change = self._change
+        change, in_use = self._change, self._in_use
         if change is None or not change.by_session:
-            return Attempt(self.settings, self.address, now)
+            return Attempt(in_use.returning or in_use.endpoint, now)
         if change.state is ChangeState.WANTED:
             change.to(ChangeState.STARTED)
-        return Attempt(change.settings, change.address, now, change)
+        return Attempt(change.endpoint, now, change)
 
     def is_stale(self, attempt: Attempt | None) -> bool:
         """Was it made for settings that are not, or no more, wanted?"""
@@ -108,14 +102,15 @@ class SettingsInForce:
             return False
         if attempt.change is not None:
             return attempt.change is not self._change
-        wanted = self.settings, self.address
-        return (attempt.settings, attempt.address) != wanted
+        return not self._in_use.is_wanted(attempt.endpoint)
 
     def heed(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """An attempt, or the session it led to, ended: perhaps with a time to
         wait, which holds for this address only."""
-        if attempt.address == self.address or self._sessions.active is None:
-            self._sessions.heed(fault.retry_after, now)
+        in_use = self._in_use
+        here = attempt.address == in_use.endpoint.address
+        if here or not (self._sessions.active or in_use.returning):
+            self._sessions.retries.heed(fault.retry_after, now)
 
     def attempt_failed(
         self, attempt: Attempt | None, fault: Fault, now: float
@@ -139,6 +134,23 @@ class SettingsInForce:
         change = self._change
         if change is not None and change.state is ChangeState.STARTED:
             change.to(ChangeState.WANTED)
+
+    def use(self, index: int) -> None:
+        """Another endpoint is used from now on, also for a change that is
+        under way."""
+        self._in_use.adopt(self._in_use.endpoints, index)
+        change = self._change
+        if change is not None:
+            change.index = min(index, len(change.endpoints) - 1)
+            if change.state is not ChangeState.WANTED:
+                change.to(ChangeState.WANTED)
+        self._configure()
+
+    def _configure(self) -> None:
+        """What goes out and comes in is of the endpoint in use."""
+        settings = self._in_use.endpoint.settings
+        self._feed.configure(settings)
+        self._queue.configure(settings)
 
     # -- the change -----------------------------------------------------------
 
@@ -222,13 +234,12 @@ class SettingsInForce:
         change, self._change = self._change, None
         assert change is not None
         change.to(ChangeState.MADE)
-        self.settings = change.settings
-        self.address = change.address
-        self._feed.configure(change.settings)
-        self._queue.configure(change.settings)
+        self._in_use.adopt(change.endpoints, change.index)
+        self._configure()
         self._sessions.allow_next()
         standby = self._sessions.standby
-        if standby is not None and standby.session.settings != self.settings:
+        settings = change.settings
+        if standby is not None and standby.session.settings != settings:
             # It was opened for the old settings.
             self._sessions.drop_standby()
         self._queue.tell(SettingsChanged(None, applies))

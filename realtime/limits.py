@@ -21,6 +21,10 @@ class Limits:
     final_timeout_ms: int = 0
     #: From the end of a turn to its text, then it is sent again once.
     turn_timeout_ms: int = 15_000
+    #: Where a call has other endpoints: without a ready session one of them is
+    #: tried after the first, and the first one again after the second.
+    fallback_after_ms: int = 4_000
+    fallback_retry_ms: int = 60_000
     #: A server that says nothing of its own accord is spoken to after this.
     speak_first_ms: int = 2_000
     #: Without an answer to the session's settings: tell the user, and give up

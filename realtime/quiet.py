@@ -73,7 +73,9 @@ class Quiet:
     def _let_go(self, session: Session, quiet: int) -> None:
         session.turns.begin_at(max(session.turns.boundary, quiet))
         self._buffer.advance(quiet)
-        self._sessions.progressed(self._buffer.watermark)
+        self._sessions.retries.progressed(
+            self._buffer.watermark, session.settings.rate
+        )
 
     def times(self, link: Link) -> list[float]:
         """When it must be looked whether the active session hears."""
@@ -124,5 +126,5 @@ class Quiet:
             quiet = min(position, link.session.sent) - self._feed.lead_in
             if link.session.turns.pending:
                 return
-        if not (buffer.marks or buffer.detected):
+        if not (buffer.marks or buffer.local.spans):
             buffer.advance(quiet)

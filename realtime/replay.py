@@ -53,7 +53,7 @@ class Replay:
         self._caution = caution
         self._wishes = Wishes(buffer, feed, rng)
         self._resend = Resend(limits.turn_timeout_ms / 1000, rng)
-        #: Is the active session fed again, and has it delivered nothing?
+        #: Is the active session one that is fed again, for nothing yet?
         self._barren = False
         self.replayed = 0
         #: The furthest that sessions were sent which ended on one turn.
@@ -62,8 +62,7 @@ class Replay:
         self._breaks = 0
 
     def begin(self, link: Link, now: float) -> int:
-        """Feed a session that took over; returns how many samples another one
-        had already."""
+        """Feed a session; returns how many samples another one had already."""
         self._drop_gone()
         link.begin_at(self._first_position())
         self._prepare(now)
@@ -97,12 +96,10 @@ class Replay:
     def _first_position(self) -> int:
         """Where to begin: who is careful spares the session the silence."""
         buffer = self._buffer
-        first = None
-        if self._caution.careful:
-            first = buffer.first_sound(buffer.watermark)
-        if first is None:
-            return buffer.watermark
-        return max(buffer.watermark, first - self._feed.least_lead_in)
+        careful = self._caution.careful
+        first = buffer.first_sound(buffer.watermark) if careful else None
+        lead_in = self._feed.least_lead_in
+        return max(buffer.watermark, (first or 0) - lead_in)
 
     def _hold(self, now: float) -> None:
         """What a turn was refused for is no better in another session; but the
@@ -112,7 +109,11 @@ class Replay:
 
     def again(self, now: float) -> None:
         """Leave the active session; another one is fed."""
-        self._sessions.drop_active(now, self._sessions.retry_delay(now))
+        self._sessions.drop_active(now, self._sessions.retries.after_loss(now))
+
+    def elsewhere(self) -> None:
+        """Another service is to be fed: it refused nothing yet."""
+        self._wishes.clear()
 
     def turn_is_over(self) -> None:
         """The first undelivered turn got its final, or is given up."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Sequence
 
-from .audio_buffer import AudioBuffer, Span
+from .audio_buffer import AudioBuffer
 from .faults import Fault
 from .results import (
     AudioDropped,
@@ -19,6 +19,7 @@ from .results import (
 )
 from .session import Session
 from .settings import SessionSettings
+from .spans import Span
 from .turn import Turn
 
 #: How much of the last turn's speech is kept to compare with, in ms.
@@ -38,6 +39,7 @@ class ResultQueue:
         self.results: deque[Result] = deque()
         self.dropped = 0
         self.billed = 0
+        self.finals = 0
         self.late_finals = 0
         self.late_final_words = 0
         self._buffer = buffer
@@ -74,6 +76,7 @@ class ResultQueue:
 
     def final(self, turn: Turn) -> None:
         """Report the last word of a settled turn."""
+        self.finals += 1
         self.billed += max((turn.end or turn.begin) - turn.begin, 0)
         if self._is_noise_tail(turn):
             # There is nothing that a later word could differ from.
@@ -224,6 +227,7 @@ class ResultQueue:
             turn.usage,
             turn.logprobs,
             turn.said is not None,
+            settings.endpoint,
         )
 
     def _speech_start(self, turn: Turn, end: int) -> int:

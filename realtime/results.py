@@ -33,7 +33,8 @@ class TurnResult:
     are the codes that the server reported, ``hints`` those that it was told
     to expect.  ``usage`` is as the server sent it; ``logprobs`` are the
     logarithmic probabilities of the tokens, where ``include`` asked for them.
-    ``early``: it is for good because the time was up.
+    ``early``: it is for good because the time was up.  ``endpoint``: which of
+    the call's several services heard it.
     """
 
     item_id: str
@@ -46,6 +47,7 @@ class TurnResult:
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: Sequence[float] = ()
     early: bool = False
+    endpoint: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,18 @@ ready to take over.  What is sent and delivered is no matter of this module.
 
 from __future__ import annotations
 
-import random
 from dataclasses import replace
 from enum import Enum
 
 from .backoff import Retries
 from .change import Attempt
+from .endpoints import EndpointsInUse
 from .faults import Fault
 from .habits import ServerHabits
 from .limits import Limits
 from .link import Link
 from .results import ServerProblem, SessionLost
 from .session import Session
-from .settings import ProtocolChoice
 from .states import Machine
 
 
@@ -50,25 +49,31 @@ class Sessions:
     many sessions took over after the first one.
     """
 
-    def __init__(
-        self, limits: Limits, protocol: ProtocolChoice, rng: random.Random
-    ) -> None:
+    def __init__(self, limits: Limits, in_use: EndpointsInUse) -> None:
         self.fatal: Fault | None = None
         self.stopped = False
         self.active: Link | None = None
         self.standby: Link | None = None
         self.reconnects = 0
-        self.habits = ServerHabits()
         self._limits = limits
-        self._protocol: ProtocolChoice = protocol
+        self._in_use = in_use
         self._next = Machine(NextState.NONE, NEXT_MOVES)
         self._due_at = 0.0
         self._attempt: Attempt | None = None
         self._had_one = False
-        self._backoff = Retries(rng)
         self._next_refused = False
 
     # -- what there is ------------------------------------------------------
+
+    @property
+    def habits(self) -> ServerHabits:
+        """What the service in use is known to do."""
+        return self._in_use.known().habits
+
+    @property
+    def retries(self) -> Retries:
+        """When it may be dialed again."""
+        return self._in_use.known().retries
 
     @property
     def next_state(self) -> NextState:
@@ -122,7 +127,7 @@ class Sessions:
         planned = self.next_state in (NextState.NONE, NextState.DUE)
         if planned and not self.over:
             self._next.to(NextState.DUE)
-            self._due_at = at if asked else max(at, self._backoff.not_before)
+            self._due_at = at if asked else max(at, self.retries.not_before)
 
     def plan_unless_due(self, at: float) -> None:
         """The same, but the back-off that there is stays as it is."""
@@ -141,11 +146,11 @@ class Sessions:
         assert attempt is not None, "no connection was asked for"
         session = Session(
             attempt.settings,
-            self._protocol,
+            attempt.endpoint.protocol,
             self._limits,
             now,
             wall,
-            self.habits,
+            self._in_use.known(attempt.endpoint).habits,
         )
         link = Link(session, attempt, self._limits, now)
         self._attempt = None
@@ -180,7 +185,7 @@ class Sessions:
         recovered, self._had_one = self._had_one, True
         self.reconnects += recovered
         self.allow_next()
-        self._backoff.taken_over()
+        self.retries.taken_over()
         return recovered
 
     def allow_next(self) -> None:
@@ -218,6 +223,8 @@ class Sessions:
         """All connections are broken off, also those on their way."""
         for link in self.links:
             link.close()
+        if self._attempt is not None:
+            self._attempt.over = True
         self.active = self.standby = self._attempt = None
         self._next = Machine(NextState.NONE, NEXT_MOVES)
 
@@ -239,16 +246,12 @@ class Sessions:
             self._end_next()
             self.fatal = fault
         else:
-            due_at = now + self._backoff.after_loss(now)
+            due_at = now + self.retries.after_loss(now)
             # Where the next one was refused before, that time stays.
             self.plan(self.due_at() or due_at)
             delay = max((self.due_at() or due_at) - now, 0.0)
-        tries, retry_ms = self._backoff.attempt, round(delay * 1000)
+        tries, retry_ms = self.retries.attempt, round(delay * 1000)
         return SessionLost(fault, retry_ms, tries, self._had_one, replaced)
-
-    def heed(self, wish: float, now: float) -> None:
-        """The service asked to wait so many seconds; 0.0: it did not."""
-        self._backoff.heed(wish, now)
 
     def _next_lost(
         self, end: float | None, fault: Fault, now: float
@@ -259,8 +262,8 @@ class Sessions:
             self._next_refused = True
             self._end_next()
             return _problem(fault, "the next session is refused")
-        self.plan(now + self._backoff.beside())
-        if end is None or not self._backoff.is_late(self._due_at, end, now):
+        self.plan(now + self.retries.beside())
+        if end is None or not self.retries.is_late(self._due_at, end, now):
             return None
         left, wait = round(end - now), round(self._due_at - now)
         text = f"this session ends in {left} s, the next is tried in {wait} s"
@@ -272,17 +275,7 @@ class Sessions:
         if self.next_state is NextState.DUE:
             self._next.to(NextState.NONE)
 
-    # -- progress -------------------------------------------------------------
-
-    def retry_delay(self, now: float) -> float:
-        """How long to wait before audio is sent again, in s."""
-        return self._backoff.after_loss(now)
-
-    def progressed(self, watermark: int) -> None:
-        """Everything before it is delivered."""
-        assert self.active is not None
-        rate = self.active.session.settings.rate
-        self._backoff.progressed(watermark, rate)
+    # -- the end --------------------------------------------------------------
 
     def stop(self) -> None:
         """The call is over."""

@@ -10,12 +10,14 @@ class SilenceSkip:
     """From where to where a session is sent nothing.
 
     ``before``: samples that are sent before an onset; None: all is sent.
+    ``is_allowed``: not where the service must hear the silence.
     ``saved``: samples that no session was sent.
     """
 
     def __init__(self, buffer: AudioBuffer) -> None:
         self._buffer = buffer
         self.before: int | None = None
+        self.is_allowed = True
         self.saved = 0
         self._saved_to = 0
         #: Where turns begin, by the onset of their speech.
@@ -36,9 +38,8 @@ class SilenceSkip:
 
     def _may(self, session: Session) -> bool:
         """What was begun to be sent is sent up to its commit."""
-        return self.before is not None and (
-            session.sent <= session.turns.boundary
-        )
+        skips = self.is_allowed and self.before is not None
+        return skips and session.sent <= session.turns.boundary
 
     def go_on(self, session: Session, mark: int | None) -> bool:
         """Go on to the next speech or mark; False if there is neither."""

@@ -19,11 +19,14 @@ from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Sequence
 
 from .audio_buffer import AudioBuffer, FindSound, FindSpeech
 from .caution import Caution
 from .change import ANSWER_S
+from .endpoints import Endpoint, EndpointsInUse
 from .exchange import Exchange
+from .failover import Failover
 from .faults import Fault
 from .feed import Feed
 from .finalizes import FinalizeQueue
@@ -46,8 +49,8 @@ _PAUSE_MS = 300
 class Transcription:
     """The state of one call, put together from its parts.
 
-    ``exchange``: the service's side.  ``sessions``, ``progress``, ``queue`` and
-    ``feed`` are there to be looked at.
+    ``exchange``: the service's side.  ``sessions``, ``progress``, ``queue``,
+    ``feed``, ``replay`` and ``in_use`` are there to be looked at.
     """
 
     def __init__(
@@ -60,8 +63,10 @@ class Transcription:
         find_sound: FindSound | None = None,
         rng: random.Random,
         address: object = None,
+        fallbacks: Sequence[Endpoint] = (),
     ) -> None:
         self.limits = limits
+        first = Endpoint(settings, address, protocol)
         limit = limits.max_buffer_ms * settings.rate // 1000
         self._buffer = AudioBuffer(
             settings.sample_bytes, limit, find_speech, find_sound
@@ -70,7 +75,8 @@ class Transcription:
         self.feed = Feed(self._buffer, settings, limits, caution)
         self.queue = ResultQueue(self._buffer, settings)
         self._finalizes = FinalizeQueue(limits.finalize_timeout_ms)
-        self.sessions = Sessions(limits, protocol, rng)
+        self.in_use = EndpointsInUse((first, *fallbacks), rng)
+        self.sessions = Sessions(limits, self.in_use)
         self._quiet = Quiet(
             self._buffer,
             self.feed,
@@ -78,7 +84,7 @@ class Transcription:
             self.sessions,
             settings.rate,
         )
-        self._replay = Replay(
+        self.replay = Replay(
             self._buffer,
             self.feed,
             self.queue,
@@ -92,28 +98,37 @@ class Transcription:
             self._buffer,
             self.queue,
             self.sessions,
-            self._replay,
+            self.replay,
             self._quiet,
             caution,
             self._finalizes,
             limits,
         )
         self._in_force = SettingsInForce(
-            settings,
-            address,
+            self.in_use,
             self.sessions,
             self.feed,
             self.queue,
             self.progress,
+        )
+        self.failover = Failover(
+            self._buffer,
+            self.queue,
+            self.sessions,
+            self.replay,
+            self.in_use,
+            self._in_force,
+            limits,
         )
         self.exchange = Exchange(
             self.sessions,
             self.feed,
             self.queue,
             self.progress,
-            self._replay,
+            self.replay,
             self._quiet,
             self._in_force,
+            self.failover,
             limits,
         )
 
@@ -127,12 +142,12 @@ class Transcription:
     @property
     def settings(self) -> SessionSettings:
         """Those in force."""
-        return self._in_force.settings
+        return self.in_use.endpoint.settings
 
     @property
     def address(self) -> object:
         """That in force; the client dials by it."""
-        return self._in_force.address
+        return self.in_use.endpoint.address
 
     @property
     def fatal(self) -> Fault | None:
@@ -160,16 +175,6 @@ class Transcription:
         return self.queue.dropped
 
     @property
-    def late_finals(self) -> tuple[int, int]:
-        """Early finals that differed from the last word, in how many words."""
-        return self.queue.late_finals, self.queue.late_final_words
-
-    @property
-    def replayed(self) -> int:
-        """Samples that were sent more than once."""
-        return self._replay.replayed
-
-    @property
     def speaking(self) -> bool:
         """Was something said just now, by its sound?"""
         pause = self.queue.samples(_PAUSE_MS)
@@ -189,11 +194,8 @@ class Transcription:
 
     def commit(self) -> None:
         """End a turn at the audio received so far."""
-        self._mark(self.received)
-
-    def _mark(self, position: int) -> None:
-        if self.fatal is None and position > self.watermark:
-            self._buffer.mark(min(position, self.received))
+        if self.fatal is None and self.received > self.watermark:
+            self._buffer.mark(self.received)
 
     def detect_locally(
         self, on: bool, skip_before_ms: int | None = None
@@ -206,7 +208,7 @@ class Transcription:
         # ends here, if it is ours to end.
         least = self.queue.samples(MIN_COMMIT_MS)
         spoken = self._buffer.has_unmarked_speech(least)
-        self._buffer.listen(on)
+        self._buffer.local.listen(on, self.received)
         if spoken and self.settings.turn_owner == "client":
             self.commit()
         before = skip_before_ms if on else None
@@ -222,18 +224,20 @@ class Transcription:
     def speech_started(self, onset: int, start: int | None = None) -> None:
         """The local detector heard speech that begins at ``onset``, and that
         may begin softly at ``start``."""
-        self._buffer.speech_started(onset)
+        self._buffer.local.started(onset)
         if start is not None:
             self.feed.skip.begins(onset, start)
 
     def speech_ended(self, end: int, boundary: int) -> None:
         """That speech ended at ``end``: a turn is over at ``boundary``."""
-        self._buffer.speech_ended(end)
-        self._mark(boundary)
+        self._buffer.local.ended(end)
+        if self.fatal is None and boundary > self.watermark:
+            self._buffer.turn_ended(min(boundary, self.received))
 
     def quiet_to(self, position: int) -> None:
         """The local detector is sure that no turn is open at ``position``."""
-        self._quiet.on_local_quiet(position)
+        if self.settings.turn_owner == "client":
+            self._quiet.on_local_quiet(position)
 
     def finalize(self, token: object, now: float) -> None:
         """Deliver everything received so far, then say so with `token`."""
@@ -248,6 +252,7 @@ class Transcription:
         *,
         by_session: bool = False,
         address: object = None,
+        fallbacks: Sequence[Endpoint] = (),
         within_s: float = ANSWER_S,
     ) -> None:
         """Put other settings in force at the next pause.
@@ -257,12 +262,9 @@ class Transcription:
         what an update cannot bring about, take a new session, as does
         ``by_session``; else the running one is updated.  One change at a time.
         """
-        self._in_force.begin(settings, address, now, within_s, by_session)
+        endpoints = self.in_use.others(settings, address, fallbacks)
+        self._in_force.begin(endpoints, now, within_s, by_session)
         self.exchange.settle(now)
-
-    def readdress(self, address: object) -> None:
-        """An equal address; but the client may have more in it than that."""
-        self._in_force.readdress(address)
 
     def hurry(self, now: float) -> None:
         """A change under way waits for no pause any more."""
@@ -273,6 +275,7 @@ class Transcription:
         """Ask for the first connection."""
         if self.active is None:
             self.sessions.plan_unless_due(now)
+            self.failover.start(now)
 
     def stop(self, now: float) -> None:
         """The call is over; what still waits for an answer gets it, and what

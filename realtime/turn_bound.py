@@ -39,7 +39,7 @@ class TurnBound:
 
     def _endless_from(self, session: Session) -> int | None:
         """The begin of a turn that perhaps nobody ends."""
-        if self._buffer.detected:
+        if self._buffer.local.spans:
             return None
         if session.turns.by_client:
             return session.turns.boundary

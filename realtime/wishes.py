@@ -55,6 +55,10 @@ class Wishes:
             wish *= self._rng.uniform(1.0, 1.1)
             self._wishes.append(Wish(turn, turn.failed_at + wish))
 
+    def clear(self) -> None:
+        """Another service named none of them."""
+        self._wishes.clear()
+
     def forget(self, now: float) -> bool:
         """Those are over whose turn is behind us, or whose time has come; was
         there one?"""

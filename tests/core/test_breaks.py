@@ -169,7 +169,7 @@ def test_a_finalize_is_repeated_by_the_next_session():
     [ready] = core.of(SessionReady)[1:]
     assert ready.recovered
     assert ready.replayed_ms == 300
-    assert core.core.replayed == ms(300)
+    assert core.core.replay.replayed == ms(300)
     assert core.core.sessions.reconnects == 1
 
 

@@ -332,7 +332,7 @@ def test_leaving_a_confused_session_for_a_spare_dials_no_third():
 def test_address_and_settings_change_together():
     """Also where nobody has taken the answer yet."""
     core = ScriptedCore()
-    core.core.readdress("old")
+    core.core.in_use.readdress("old")
     core.session()
     settings = replace(SETTINGS, model="whisper-1")
     core.core.change(settings, core.now, address="new")
@@ -350,7 +350,7 @@ def test_address_and_settings_change_together():
 
 def test_a_refused_change_leaves_both_as_they_were():
     core = ScriptedCore()
-    core.core.readdress("old")
+    core.core.in_use.readdress("old")
     core.session()
     core.core.change(replace(SETTINGS, model="x"), core.now, address="new")
     core.core.exchange.next_attempt(core.now)
@@ -372,7 +372,7 @@ def test_a_change_of_nothing_says_so_at_once_and_takes_the_address():
 
     core = ScriptedCore()
     first, second = Address(), Address()
-    core.core.readdress(first)
+    core.core.in_use.readdress(first)
     core.core.change(SETTINGS, core.now, address=second)
     core.look()
     assert core.of(SettingsChanged) == [SettingsChanged(None, "at once")]

@@ -32,6 +32,12 @@ PAUSE = SILENCE * ms(800)
 BOUND = 5.0
 
 
+def late_finals(core: ScriptedCore) -> tuple[int, int]:
+    """Early finals that differed from the last word, in how many words."""
+    queue = core.core.queue
+    return queue.late_finals, queue.late_final_words
+
+
 def begun(settings: Any = SETTINGS, **limits: int) -> ScriptedCore:
     core = ScriptedCore(settings, **limits)
     core.session()
@@ -190,7 +196,7 @@ def test_what_a_commit_cut_off_behind_a_turn_is_not_said_early():
     core.wait(BOUND)
     core.transcribed("completed", "tail", transcript="thanks for watching")
     assert told(core) == ["one", "f"]
-    assert core.core.late_finals == (0, 0)
+    assert late_finals(core) == (0, 0)
 
 
 def test_each_of_many_finalizes_ends_what_was_said_before_it():
@@ -307,7 +313,7 @@ def test_it_is_not_said_again_but_compared(said, later, changed):
     [late] = core.results[before:]
     assert late == LateFinal("a", changed, {"seconds": 1})
     words = changed or 0
-    assert core.core.late_finals == (int(changed is not None), words)
+    assert late_finals(core) == (int(changed is not None), words)
 
 
 def test_it_is_counted_once():
@@ -325,7 +331,7 @@ def test_it_is_counted_once():
     core.transcribed("failed", "b", error={"message": "no"})
     core.transcribed("completed", "b", transcript="three four")
     assert told(core) == said
-    assert core.core.late_finals == (1, 1)
+    assert late_finals(core) == (1, 1)
     assert not core.of(TurnFailed)
     assert not core.link.must_close
 
@@ -349,7 +355,7 @@ def test_the_pieces_are_the_text_where_there_is_no_other():
     core.wait(BOUND)
     core.transcribed("delta", "a", delta=" two")
     core.transcribed("completed", "a")
-    assert core.core.late_finals == (1, 1)
+    assert late_finals(core) == (1, 1)
 
 
 def test_its_item_is_known_as_the_one_before_the_next():
@@ -446,7 +452,7 @@ def test_the_notice_comes_later_and_under_another_name_perhaps(item):
     core.transcribed("completed", item, transcript="one two")
     core.transcribed("completed", "c", transcript="three")
     assert told(core) == ["zero", "one+", "f", "three"]
-    assert core.core.late_finals == (1, 1)
+    assert late_finals(core) == (1, 1)
     assert core.core.watermark == ms(900)
     assert not core.link.must_close
 
@@ -478,7 +484,7 @@ def test_text_that_may_be_that_turns_once_more_is_no_final(item):
     core.transcribed("completed", "c", transcript="three")
     core.transcribed("completed", "d", transcript="four")
     assert told(core)[3:] == ["g?", "three", "four"]
-    assert core.core.late_finals == (1, 1)
+    assert late_finals(core) == (1, 1)
     assert core.core.watermark == ms(1200)
 
 

@@ -18,6 +18,9 @@ from ten_packages.extension.openai_asr_python.realtime.backoff import (
     Retries,
 )
 from ten_packages.extension.openai_asr_python.realtime.change import Attempt
+from ten_packages.extension.openai_asr_python.realtime.endpoints import (
+    Endpoint,
+)
 from ten_packages.extension.openai_asr_python.realtime.errors import ErrorInfo
 from ten_packages.extension.openai_asr_python.realtime.events import ServerEvent
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
@@ -257,17 +260,18 @@ def test_without_a_detector_the_level_of_the_audio_counts():
 
 def test_with_a_detector_its_word_counts_from_then_on():
     held = held_with(WORD, SILENCE * 60)
-    held.listen(True)
-    assert (held.heard_from, held.detected) == (300, [])
+    local = held.local
+    local.listen(True, held.end)
+    assert (local.heard_from, local.spans) == (300, [])
     held.append(WORD * 4, 0)
-    held.listen(True)
-    assert held.heard_from == 300
+    local.listen(True, held.end)
+    assert local.heard_from == 300
     assert held.has_speech(0, 1000)
     assert not held.has_speech(300, 1000)
     # A turn of which it told nothing has sound somewhere.
     assert held.span(300, 1000) == (300, 1000)
-    held.detected.append([500, 700])
-    held.detected.append([800, 900])
+    local.spans.append([500, 700])
+    local.spans.append([800, 900])
     assert held.span(300, 1000) == (500, 900)
     assert held.span(0, 1000) == (0, 900)
     assert held.span(600, 650) == (600, 650)
@@ -279,11 +283,11 @@ def test_with_a_detector_its_word_counts_from_then_on():
     assert held.next_speech(700) == 800
     assert held.next_speech(900) is None
     held.advance(699)
-    assert len(held.detected) == 2
+    assert len(local.spans) == 2
     held.advance(700)
-    assert held.detected == [[800, 900]]
-    held.listen(False)
-    assert held.detected is None
+    assert local.spans == [[800, 900]]
+    local.listen(False, held.end)
+    assert local.spans is None
 
 
 def test_what_stands_out_against_a_voice():
@@ -361,7 +365,7 @@ def test_how_long_it_took_to_be_ready():
 
 
 def link(settings: SessionSettings = SETTINGS, **limits: int) -> Link:
-    attempt = Attempt(settings, None, 0.0)
+    attempt = Attempt(Endpoint(settings, None), 0.0)
     found = Link(session(settings), attempt, Limits(**limits), 0.0)
     for event in (CREATED, UPDATED):
         found.session.receive(ServerEvent(event), 0.0)

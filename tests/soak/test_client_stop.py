@@ -44,7 +44,7 @@ class Calling:
             limits=replace(LIMITS, **limits),
             log_error=self.listener.count.errors.append,
         )
-        self.client.core.readdress(
+        self.client.core.in_use.readdress(
             replace(
                 self.client.settings,
                 stop_timeout_ms=STOP_MS,
@@ -213,7 +213,7 @@ async def test_the_turn_that_is_spoken_is_delivered_before(
     server, server_turns
 ):
     call = Calling(server.url, server_turns=server_turns)
-    call.client.core.readdress(
+    call.client.core.in_use.readdress(
         replace(call.client.settings, stop_timeout_ms=NEVER_MS)
     )
     await call.connected()
@@ -238,7 +238,7 @@ async def test_during_back_off(server):
     await call.connected()
     server.stop_listening()
     server.drop_connections()
-    await call.until(lambda: call.client.core.sessions._backoff.attempt >= 2)
+    await call.until(lambda: call.client.core.sessions.retries.attempt >= 2)
     call.say(2)
     call.finalize("f")
     await call.stop()
@@ -449,7 +449,7 @@ async def test_the_listener_itself_may_stop_the_call(server):
 async def test_a_stop_that_is_cancelled_leaves_nothing(server):
     server.inject(never_completed="always")
     call = Calling(server.url)
-    call.client.core.readdress(
+    call.client.core.in_use.readdress(
         replace(call.client.settings, stop_timeout_ms=NEVER_MS)
     )
     await call.connected()

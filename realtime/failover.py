@@ -1,0 +1,238 @@
+"""Which of several endpoints a call uses, and when another one."""
+
+from __future__ import annotations
+
+from .audio_buffer import AudioBuffer
+from .change import Attempt
+from .endpoints import EndpointsInUse
+from .errors import ErrorInfo
+from .faults import Fault, fault_of_turn, passes
+from .in_force import SettingsInForce
+from .limits import Limits
+from .link import Link
+from .replay import Replay
+from .result_queue import ResultQueue
+from .results import ServerProblem
+from .sessions import NextState, Sessions
+
+#: The code of what is told about a change of the endpoint.
+SWITCHED = "endpoint_switched"
+#: Turns that fail one after the other, and sessions that end without a final:
+#: then it may be the service.
+_MOST_FAILURES, _MOST_BARREN = 3, 2
+#: Where all are tried in vain, no round of them takes longer per endpoint.
+_LONGEST_S = 60.0
+
+
+class Failover:
+    """Leaves an endpoint that does not serve, and returns to the first.
+
+    An endpoint is left where it gives no ready session for a time, refuses for
+    good, or fails turn after turn.  ``switches``: how often another one was
+    taken.  With one endpoint nothing of this happens.
+    """
+
+    def __init__(
+        self,
+        buffer: AudioBuffer,
+        queue: ResultQueue,
+        sessions: Sessions,
+        replay: Replay,
+        in_use: EndpointsInUse,
+        in_force: SettingsInForce,
+        limits: Limits,
+    ) -> None:
+        self.switches = 0
+        self._buffer = buffer
+        self._queue = queue
+        self._sessions = sessions
+        self._replay = replay
+        self._in_use = in_use
+        self._in_force = in_force
+        self._after = self._patience = limits.fallback_after_ms / 1000
+        self._retry = limits.fallback_retry_ms / 1000
+        #: Since when there is no session, while one is wanted.
+        self._since: float | None = None
+        self._back_at = 0.0
+        #: When which endpoint refused for good.
+        self._refused: dict[str, float] = {}
+        #: Finals when the counts below began, and how often an endpoint was
+        #: left for failures since then.
+        self._finals = 0
+        self._failures = self._barren = self._hops = 0
+        self._seen = in_use.endpoints
+
+    @property
+    def _alone(self) -> bool:
+        return len(self._in_use.endpoints) == 1
+
+    # -- what happened --------------------------------------------------------
+
+    def turn_failed(self, error: ErrorInfo, now: float) -> None:
+        """The active session failed to transcribe a turn."""
+        if self._alone:
+            return
+        self._look_at_finals()
+        self._failures += 1
+        lasting = not passes(error)
+        if lasting or self._failures >= _MOST_FAILURES:
+            fault = fault_of_turn(error)
+            if lasting:
+                self._refused[self._in_use.endpoint.name] = now
+            self._hop(fault, now)
+
+    def lost(self, attempt: Attempt | None, fault: Fault, now: float) -> bool:
+        """A session or an attempt at one ended; True if that is all to it."""
+        sessions = self._sessions
+        if self._alone or sessions.over:
+            return False
+        if attempt is not None and self._is_back(attempt):
+            self._not_back(fault, now)
+            return True
+        if sessions.active is not None or sessions.ready is not None:
+            return False
+        if fault.fatal:
+            self._refused[self._in_use.endpoint.name] = now
+            index = self._next(now)
+            if index is not None:
+                self._switch(index, fault, now)
+            return index is not None
+        self._look_at_finals()
+        held = self._buffer.watermark, self._buffer.end
+        if self._barren >= _MOST_BARREN and self._buffer.has_speech(*held):
+            return self._hop(fault, now)
+        return False
+
+    def taken_over(self, link: Link, now: float) -> None:
+        """A session became the active one."""
+        self._since = None
+        if self._alone:
+            return
+        self._patience = self._after
+        self._look_at_finals()
+        self._barren += 1
+        endpoint = link.attempt.endpoint
+        self._refused.pop(endpoint.name, None)
+        if self._is_back(link.attempt):
+            left = self._in_use.endpoint
+            self._begin(0, now)
+            self._tell(f"{endpoint.label} is back, in place of {left.label}")
+
+    def _look_at_finals(self) -> None:
+        if self._queue.finals > self._finals:
+            self._finals = self._queue.finals
+            self._failures = self._barren = self._hops = 0
+
+    # -- leaving an endpoint ---------------------------------------------
+
+    def _next(self, now: float) -> int | None:
+        """The one to try next; None where all refused for good, lately."""
+        endpoints, index = self._in_use.endpoints, self._in_use.index
+        for step in range(1, len(endpoints)):
+            other = (index + step) % len(endpoints)
+            refused = self._refused.get(endpoints[other].name)
+            if refused is None or now >= refused + self._retry:
+                return other
+        return None
+
+    def _hop(self, fault: Fault, now: float) -> bool:
+        """Let another one try what this one fails at: each once, for the
+        audio may be to blame."""
+        index = self._next(now)
+        if index is None or self._hops >= len(self._in_use.endpoints) - 1:
+            return False
+        self._hops += 1
+        self._switch(index, fault, now)
+        return True
+
+    def _switch(self, index: int, fault: Fault, now: float) -> None:
+        left = self._in_use.endpoint
+        if index <= self._in_use.index:
+            self._patience = min(2 * self._patience, _LONGEST_S)
+        self._sessions.remove_all()
+        self._begin(index, now)
+        self._since = now
+        self._sessions.plan(now, asked=True)
+        taken = self._in_use.endpoint.label
+        self._tell(f"{taken} takes over from {left.label}: {fault.message}")
+
+    def _begin(self, index: int, now: float) -> None:
+        """From now on the call uses another endpoint."""
+        self.switches += 1
+        self._failures = self._barren = 0
+        self._back_at = now + self._retry
+        self._in_force.use(index)
+        self._replay.elsewhere()
+
+    def _tell(self, text: str) -> None:
+        self._queue.tell(ServerProblem(Fault("report", SWITCHED, text)))
+
+    # -- and back ---------------------------------------------------------
+
+    def _is_back(self, attempt: Attempt) -> bool:
+        returning = self._in_use.returning
+        return returning is not None and attempt.endpoint is returning
+
+    def _go_back(self, now: float) -> None:
+        self._back_at = now + self._retry
+        self._in_use.returning = self._in_use.endpoints[0]
+        self._sessions.plan(now, asked=True)
+
+    def _not_back(self, fault: Fault, now: float) -> None:
+        """The first one does not serve yet."""
+        endpoint = self._in_use.endpoints[0]
+        self._in_use.returning = None
+        self._back_at = now + max(self._retry, fault.retry_after)
+        if fault.fatal:
+            self._refused[endpoint.name] = now
+        if self._sessions.active is None:
+            self._sessions.plan_unless_due(now)
+
+    # -- time -------------------------------------------------------------
+
+    def start(self, now: float) -> None:
+        """From now on a session is wanted."""
+        self._since = now
+
+    def pursue(self, now: float) -> None:
+        """Do what is due."""
+        if self._alone or self._sessions.over:
+            return
+        self._look_at_endpoints(now)
+        if self._sessions.active is None:
+            self._look_for_session(now)
+        elif self._may_go_back and now >= self._back_at:
+            self._go_back(now)
+
+    def _look_at_endpoints(self, now: float) -> None:
+        """Others may have been put in force."""
+        seen, self._seen = self._seen, self._in_use.endpoints
+        if seen is self._seen:
+            return
+        self._refused.clear()
+        if not self._seen[0].is_like(seen[0]):
+            self._back_at = now
+
+    def _look_for_session(self, now: float) -> None:
+        if self._since is None:
+            self._since = now
+        if now < self._since + self._patience:
+            return
+        index, waited = self._next(now), now - self._since
+        self._since = now
+        if index is not None:
+            text = f"no session was ready for {waited:.1f} s"
+            self._switch(index, Fault("retry", "no_session", text), now)
+
+    @property
+    def _may_go_back(self) -> bool:
+        idle = self._sessions.next_state is NextState.NONE
+        return self._in_use.index > 0 and idle and not self._in_force.changing
+
+    def times(self) -> list[float]:
+        """When something of this becomes due."""
+        if self._alone or self._sessions.over:
+            return []
+        if self._sessions.active is None:
+            return [] if self._since is None else [self._since + self._patience]
+        return [self._back_at] if self._may_go_back else []

@@ -1,0 +1,350 @@
+"""A call with several endpoints: which is used, and that no word is lost."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+
+from scripted_core import COMMIT, RETRY, SERVER, SETTINGS, ScriptedCore
+from sim import SILENCE, find_speech, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.endpoints import (
+    Endpoint,
+)
+from ten_packages.extension.openai_asr_python.realtime.failover import (
+    SWITCHED,
+)
+from ten_packages.extension.openai_asr_python.realtime.faults import Fault
+from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    Final,
+    ServerProblem,
+    SessionLost,
+    SettingsChanged,
+)
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    SessionSettings,
+)
+from ten_packages.extension.openai_asr_python.realtime.transcription import (
+    Transcription,
+)
+
+TURN = word_audio(1) * 10 + SILENCE * ms(700)
+KEY = Fault("fatal", "invalid_api_key", "the key is refused")
+BUSY = {"type": "server_error", "message": "The server is busy."}
+QUOTA = {"type": "insufficient_quota", "code": "insufficient_quota"}
+
+
+def named(settings: SessionSettings, name: str, model: str) -> SessionSettings:
+    return replace(settings, endpoint=name, model=model)
+
+
+def several(
+    count: int = 2, first: SessionSettings = SETTINGS
+) -> tuple[Endpoint, list[Endpoint]]:
+    names = [f"fallbacks[{number}]" for number in range(count - 1)]
+    others = [Endpoint(named(SETTINGS, n, "whisper-1"), n) for n in names]
+    return Endpoint(named(first, "primary", "best"), "primary"), others
+
+
+class Call(ScriptedCore):
+    """A scripted call with ``count`` endpoints."""
+
+    def __init__(
+        self, count: int = 2, first: SessionSettings = SETTINGS, **limits: int
+    ) -> None:
+        super().__init__(**limits)
+        primary, others = several(count, first)
+        self.core = Transcription(
+            primary.settings,
+            Limits(**limits),
+            protocol="auto",
+            find_speech=find_speech,
+            rng=random.Random(1),
+            address=primary.address,
+            fallbacks=others,
+        )
+        self.core.start(self.now)
+
+    def dial(self) -> str:
+        """The attempt that is due; returns where it goes."""
+        attempt = self.core.exchange.next_attempt(self.now)
+        assert attempt is not None
+        self.attempt = attempt
+        return str(attempt.address)
+
+    def refuse(self, fault: Fault = RETRY) -> str:
+        """The attempt that is due fails; returns where it went."""
+        place = self.dial()
+        self.core.exchange.failed(fault, self.now)
+        self.look()
+        return place
+
+    def in_vain(self, seconds: float) -> list[str]:
+        """Where it dials for so long, while nothing answers."""
+        until, places = self.now + seconds, []
+        while self.now < until:
+            before = self.now
+            self.wait(until - self.now)
+            due = self.core.sessions.due_at()
+            if due is not None and due <= until:
+                self.now = max(before, due)
+                places.append(self.refuse())
+        return places
+
+    @property
+    def used(self) -> str:
+        return str(self.core.address)
+
+    @property
+    def switches(self) -> list[str]:
+        return [
+            result.fault.message
+            for result in self.of(ServerProblem)
+            if result.fault.code == SWITCHED
+        ]
+
+
+def say(core: Call, item: str, text: str) -> None:
+    core.hear(TURN, commit=True)
+    core.committed(item, None)
+    core.transcribed("completed", item, transcript=text)
+
+
+def test_where_no_session_is_ready_in_time_another_endpoint_is_used():
+    core = Call()
+    places = core.in_vain(3.9)
+    assert set(places) == {"primary"}
+    core.hear(TURN, commit=True)
+    core.wait(0.2)
+    assert core.used == "fallbacks[0]"
+    core.session()
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    (final,) = core.of(Final)
+    assert final.turn.endpoint == "fallbacks[0]"
+    assert (final.turn.model, final.turn.start_ms) == ("whisper-1", 0)
+    (text,) = core.switches
+    assert "primary (best)" in text
+    assert "fallbacks[0] (whisper-1)" in text
+    assert core.core.fatal is None
+
+
+def test_an_attempt_that_hangs_holds_nobody_up():
+    core = Call()
+    core.dial()
+    hanging = core.attempt
+    core.wait(4)
+    assert hanging.over
+    assert core.dial() == "fallbacks[0]"
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
+    core.look()
+
+
+def test_an_endpoint_that_refuses_for_good_is_left_at_once():
+    core = Call(3)
+    assert core.refuse(KEY) == "primary"
+    assert core.refuse(KEY) == "fallbacks[0]"
+    core.session()
+    assert core.used == "fallbacks[1]"
+    assert core.of(SessionLost) == []
+    assert len(core.switches) == 2
+
+
+def test_it_is_fatal_where_all_refuse():
+    core = Call()
+    core.refuse(KEY)
+    assert core.core.fatal is None
+    core.refuse(KEY)
+    assert core.core.fatal is not None
+    (lost,) = core.of(SessionLost)
+    assert lost.fault == KEY
+
+
+def test_one_that_is_only_out_keeps_the_call_alive():
+    core = Call()
+    core.refuse(KEY)
+    places = core.in_vain(200)
+    assert core.core.fatal is None
+    # The first one may have been mended meanwhile.
+    assert {"primary", "fallbacks[0]"} == set(places)
+
+
+def test_turns_that_fail_in_a_row_go_elsewhere():
+    core = Call()
+    core.session()
+    core.hear(TURN, commit=True)
+    last = None
+    for item in "abc":
+        core.wait(3)
+        core.committed(item, last)
+        last = item
+        core.transcribed("failed", item, error=BUSY)
+    assert core.used == "fallbacks[0]"
+    core.session()
+    assert core.types.count(COMMIT) == 1
+    core.committed("d", None)
+    core.transcribed("completed", "d", transcript="one")
+    assert core.finals == ["one"]
+
+
+def test_a_quota_that_is_used_up_is_no_matter_of_time():
+    core = Call()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.committed("a", None)
+    core.transcribed("failed", "a", error=QUOTA)
+    core.session()
+    assert core.used == "fallbacks[0]"
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="one")
+    assert core.finals == ["one"]
+    assert core.troubles == [SWITCHED]
+
+
+def test_a_turn_that_fails_everywhere_is_reported():
+    core = Call()
+    core.session()
+    core.hear(TURN, commit=True)
+    number, until = 0, core.now + 60
+    while not core.of(SessionLost) and core.now < until:
+        if core.core.sessions.due_at() is not None:
+            core.session()
+        turns = core.core.active.session.turns if core.core.active else None
+        if turns is not None and turns.commits:
+            core.committed(f"i{number}", None)
+            core.transcribed("failed", f"i{number}", error=BUSY)
+            number += 1
+        core.wait(1)
+        if "error" in core.troubles or "server_error" in core.troubles:
+            break
+    assert "server_error" in core.troubles
+    assert len(core.switches) == 1
+
+
+def test_sessions_that_deliver_nothing_are_no_service():
+    core = Call()
+    core.hear(TURN, commit=True)
+    for _ in range(2):
+        core.session()
+        core.core.exchange.closed(core.link, 1011, "", core.now)
+        core.wait(2)
+    assert core.used == "fallbacks[0]"
+
+
+def test_the_first_one_is_taken_back_in_a_pause():
+    core = Call()
+    core.refuse(KEY)
+    core.session()
+    say(core, "a", "one")
+    core.wait(30)
+    assert core.core.sessions.due_at() is None
+    core.wait(31)
+    fallback = core.link
+    core.hear(TURN, commit=True)
+    core.committed("b", "a")
+    assert core.dial() == "primary"
+    link = core.core.exchange.opened(core.now, 1.7e9)
+    core.link = link
+    core.look()
+    core.say(
+        {"type": "session.created", "session": {"id": "s", "audio": {}}},
+        {"type": "session.updated", "session": {}},
+    )
+    # A turn is under way with the fallback.
+    assert core.used == "fallbacks[0]"
+    core.link = fallback
+    core.transcribed("completed", "b", transcript="two")
+    assert core.used == "primary"
+    core.link = link
+    say(core, "c", "three")
+    assert core.finals == ["one", "two", "three"]
+    finals = core.of(Final)
+    assert [f.turn.endpoint for f in finals] == [
+        "fallbacks[0]",
+        "fallbacks[0]",
+        "primary",
+    ]
+    assert [f.turn.start_ms for f in finals] == [0, 1000, 2000]
+    assert "is back" in core.switches[-1]
+
+
+def test_where_it_is_not_back_that_costs_nothing():
+    core = Call()
+    core.refuse(KEY)
+    core.session()
+    for _ in range(5):
+        core.wait(61)
+        assert core.refuse(KEY) == "primary"
+    assert core.used == "fallbacks[0]"
+    assert core.core.active is core.link
+    assert core.of(SessionLost) == []
+    assert len(core.switches) == 1
+
+
+def test_the_local_detector_s_word_is_kept_for_whom_it_counts():
+    """The first one ends turns by itself, the other one cannot."""
+    core = Call(first=SERVER)
+    core.core.detect_locally(True)
+    core.session()
+    core.core.speech_started(0)
+    core.live(word_audio(1) * 10)
+    core.core.speech_ended(ms(300), ms(800))
+    core.live(SILENCE * ms(700))
+    core.core.speech_started(ms(1000))
+    core.live(word_audio(2) * 10)
+    core.core.speech_ended(ms(1300), ms(1800))
+    core.live(SILENCE * ms(700))
+    # No commit of ours: it has a detector.
+    assert COMMIT not in core.types
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    core.look()
+    core.refuse(KEY)
+    core.session()
+    assert core.used == "fallbacks[0]"
+    assert core.types.count(COMMIT) == 2
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="two")
+    assert core.finals == ["one", "two"]
+    assert [f.turn.start_ms for f in core.of(Final)] == [0, 1000]
+
+
+def test_other_endpoints_can_be_put_in_force():
+    core = Call()
+    core.refuse(KEY)
+    core.session()
+    primary, others = several()
+    # Another key for the first one, and nothing else.
+    core.core.change(
+        primary.settings, core.now, address="new", fallbacks=others
+    )
+    core.look()
+    assert core.of(SettingsChanged) == [SettingsChanged(None, "at once")]
+    assert core.dial() == "new"
+
+
+def test_a_change_goes_to_the_endpoint_that_is_used():
+    core = Call()
+    core.refuse(KEY)
+    core.session()
+    primary, (other,) = several()
+    settings = replace(other.settings, prompt="new")
+    core.core.change(
+        replace(primary.settings, prompt="new"),
+        core.now,
+        address=primary.address,
+        fallbacks=[Endpoint(settings, other.address)],
+    )
+    core.wait(0.1)
+    assert core.types[-1] == "session.update"
+    core.say({"type": "session.updated", "session": {}})
+    assert core.of(SettingsChanged) == [SettingsChanged(None, "next turn")]
+    assert core.used == "fallbacks[0]"
+
+
+def test_one_endpoint_alone_is_as_before():
+    core = Call(1)
+    places = core.in_vain(100)
+    assert set(places) == {"primary"}
+    assert core.switches == []
