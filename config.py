@@ -32,7 +32,7 @@ from .service.endpoint import (
     redacted_url,
 )
 from .service.models import DEFAULT_MODEL, ModelProfile, profile_of
-from .service.options import Request, fit, keyword_style
+from .service.options import Request, decide, fit, keyword_style
 
 if TYPE_CHECKING:
     from openai.types.realtime.realtime_transcription_session_audio_input_param import (  # noqa: E501
@@ -50,6 +50,8 @@ FIXED_FIELDS = (
     "finalize_timeout_ms",
     "final_timeout_ms",
     "peer_timeout_ms",
+    "fallback_after_ms",
+    "fallback_retry_ms",
     "protocol",
     "dump",
     "dump_path",
@@ -65,6 +67,11 @@ DUMP_FILE_NAME = "openai_asr_in.pcm"
 DETECTOR_PLACES = ("audio.input.turn_detection", "turn_detection")
 #: It is told again and again, looked through for secrets each time.
 _LONGEST_NAME = 1024
+_A_MODEL = f"the name of a model, of up to {_LONGEST_NAME} characters"
+#: More services than that nobody has.
+MOST_FALLBACKS = 8
+#: How the endpoints of a call are named.
+PRIMARY, FALLBACK = "primary", "fallbacks[{}]"
 
 TurnOwner = Literal["server_vad", "semantic_vad", "local", "none"]
 _SERVER_KNOBS = {"threshold", "prefix_padding_ms", "silence_duration_ms"}
@@ -140,6 +147,7 @@ _LAWS = {
 }
 
 
+Auth = Literal["auto", "bearer", "api-key"]
 Switch = Annotated[bool, Field(description="true or false")]
 Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_number)]
@@ -173,10 +181,7 @@ class TranscriptionConfig(_Section):
     """``input_audio_transcription``."""
 
     model: str = _field(
-        DEFAULT_MODEL,
-        f"the name of a model, of up to {_LONGEST_NAME} characters",
-        min_length=1,
-        max_length=_LONGEST_NAME,
+        DEFAULT_MODEL, _A_MODEL, min_length=1, max_length=_LONGEST_NAME
     )
     language: str = _field("", 'a language code such as "en" or "en-US"')
     family: str = _field("", "a known model that an unknown name stands for")
@@ -206,6 +211,29 @@ class NoiseReductionConfig(_Section):
     strength: Number | None = _field(None, "a number from 0 to 1", ge=0, le=1)
 
 
+class FallbackConfig(_Section):
+    """One of ``fallbacks``: what is not given is the first endpoint's."""
+
+    websocket_base_url: str = _field("", "a URL", repr=False)
+    api_key: SecretStr = _field(SecretStr(""), "the API key, a text")
+    headers: Texts = {}
+    query: Texts = {}
+    auth: Auth = "auto"
+    organization: str = _field("", "an organization id")
+    project: str = _field("", "a project id")
+    protocol: ProtocolChoice = "auto"
+    allow_insecure: Switch = False
+    ca_file: str = _field("", "the path of a PEM file")
+    model: str = _field(
+        DEFAULT_MODEL, _A_MODEL, min_length=1, max_length=_LONGEST_NAME
+    )
+    family: str = _field("", "a known model that an unknown name stands for")
+    language: str = _field("", 'a language code such as "en" or "en-US"')
+    languages: Words = _field([], "a list of language codes")
+    keywords: Words = _field([], "a list of words or phrases")
+    prompt: str = _field("", "a text")
+
+
 SECTIONS: Mapping[str, type[BaseModel]] = {
     "input_audio_transcription": TranscriptionConfig,
     "turn_detection": TurnDetectionConfig,
@@ -227,7 +255,7 @@ class OpenAIASRConfig(_Section):
     )
     allow_insecure: Switch = False
     protocol: ProtocolChoice = "auto"
-    auth: Literal["auto", "bearer", "api-key"] = "auto"
+    auth: Auth = "auto"
     model_in_url: Switch = False
     headers: Texts = {}
     query: Texts = {}
@@ -249,6 +277,15 @@ class OpenAIASRConfig(_Section):
     final_timeout_ms: Whole = _ms(0, 0, 120_000)
     gap_timeout_ms: Whole | None = _ms(None, 0, 60_000)
     stop_timeout_ms: Whole = _ms(3_000, 0, 60_000)
+    fallbacks: list[FallbackConfig] = _field(
+        [],
+        f"a list of up to {MOST_FALLBACKS} objects",
+        max_length=MOST_FALLBACKS,
+        # Nor is anything else of them shown: keys and headers are there.
+        repr=False,
+    )
+    fallback_after_ms: Whole = _ms(4_000, 500, 120_000)
+    fallback_retry_ms: Whole = _ms(60_000, 1_000, 3_600_000)
     max_buffer_ms: Whole = _ms(120_000, 1_000, 3_600_000)
     max_turn_ms: Whole = _ms(30_000, 2_000, 600_000)
     input_audio_format: Annotated[WireFormat, _also(_FORMATS)] = "pcm16"
@@ -293,6 +330,11 @@ class OpenAIASRConfig(_Section):
         return self.turn_detection.type or default
 
     @property
+    def detects_locally(self) -> bool:
+        """Does the local detector end turns, with one of the endpoints?"""
+        return any(e.turn_owner == "local" for e in self.endpoint_configs())
+
+    @property
     def gap_s(self) -> float:
         """Without a frame for so long an open turn is over; 0: never."""
         chosen = self.gap_timeout_ms
@@ -304,7 +346,7 @@ class OpenAIASRConfig(_Section):
     def skip_before_ms(self) -> int | None:
         """Audio to send before an onset where silence is not sent, in ms."""
         chosen = self.turn_detection
-        if self.turn_owner == "local" and chosen.silence == "skip":
+        if self.detects_locally and chosen.silence == "skip":
             # What is sent is billed, and here the onset is known.
             return chosen.prefix_padding_ms // 3
         return None
@@ -386,6 +428,8 @@ class OpenAIASRConfig(_Section):
             window_ms=min(peer_ms * 8 // 9, Limits.window_ms),
             max_buffer_ms=self.max_buffer_ms,
             max_turn_ms=min(self.max_turn_ms, self.max_buffer_ms // 2),
+            fallback_after_ms=self.fallback_after_ms,
+            fallback_retry_ms=self.fallback_retry_ms,
             finalize_timeout_ms=self.finalize_timeout_ms,
             final_timeout_ms=self.final_timeout_ms,
         )
@@ -439,9 +483,58 @@ class OpenAIASRConfig(_Section):
 
     def turn_detection_changed(self, old: OpenAIASRConfig) -> bool:
         """Must a local detector begin, end or be set otherwise?"""
-        was = (old.turn_owner, old.turn_detection)
-        now = (self.turn_owner, self.turn_detection)
-        return "local" in (self.turn_owner, old.turn_owner) and was != now
+        was = (old.turn_owner, old.detects_locally, old.turn_detection)
+        now = (self.turn_owner, self.detects_locally, self.turn_detection)
+        return (self.detects_locally or old.detects_locally) and was != now
+
+    # -- several endpoints --------------------------------------------------
+
+    def endpoint_configs(self) -> list[OpenAIASRConfig]:
+        """This one, and the same for each of ``fallbacks``."""
+        return [self, *map(self._for_fallback, self.fallbacks)]
+
+    def of_endpoint(self, name: str) -> OpenAIASRConfig:
+        """That of the endpoint of this name."""
+        for number in range(len(self.fallbacks)):
+            if name == FALLBACK.format(number):
+                return self._for_fallback(self.fallbacks[number])
+        return self
+
+    def _for_fallback(self, other: FallbackConfig) -> OpenAIASRConfig:
+        given = {name: getattr(other, name) for name in other.model_fields_set}
+        request = {
+            name: given.pop(name)
+            for name in TranscriptionConfig.model_fields
+            if name in given
+        }
+        if "language" in request or "languages" in request:
+            # One of both is told.
+            request = {"language": "", "languages": [], **request}
+        if "model" in request:
+            request = {"family": "", **request}
+        if given.keys() & {"headers", "api_key"}:
+            # A key in a header is the first endpoint's.
+            given = {"headers": {}, **given}
+        section = self.input_audio_transcription.model_copy(update=request)
+        derived = self.model_copy(
+            update={
+                **given,
+                "input_audio_transcription": section,
+                "fallbacks": [],
+            }
+        )
+        return derived.model_copy(
+            update={"turn_detection": self._turns_of(derived)}
+        )
+
+    def _turns_of(self, other: OpenAIASRConfig) -> TurnDetectionConfig:
+        """Whoever ends the turns here does so there, if that is possible; else
+        the local detector."""
+        owner = self.turn_owner
+        if decide(owner, other.profile, other.dialect) == "rejected":
+            owner = "local"
+        chosen = {"type": owner, "enabled": True}
+        return self.turn_detection.model_copy(update=chosen)
 
     def dump_file(self) -> Path:
         """Where received audio is written: ``dump_path``, or a file in it."""
@@ -452,8 +545,14 @@ class OpenAIASRConfig(_Section):
         """The configuration for a log, as JSON has it, secret fields masked;
         for what `session` holds there is the `Redactor`."""
         shown = self.model_dump(mode="json", exclude_none=True)
+        shown["fallbacks"] = [
+            other.model_dump(mode="json", exclude_unset=True)
+            for other in self.fallbacks
+        ]
         shown["api_key"] = "***" if self.api_key.get_secret_value() else ""
-        shown["websocket_base_url"] = redacted_url(self.websocket_base_url)
+        for place in (shown, *shown["fallbacks"]):
+            if url := place.get("websocket_base_url"):
+                place["websocket_base_url"] = redacted_url(url)
         return shown
 
 

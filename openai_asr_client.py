@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 
 from .connection.dispatcher import Dispatcher
@@ -18,6 +18,7 @@ from .connection.driver import Driver, now
 from .connection.interface import AsrListener, ClientSettings, WireTrace
 from .realtime.audio_buffer import FindSound, FindSpeech
 from .realtime.change import ANSWER_S
+from .realtime.endpoints import Endpoint
 from .realtime.faults import Fault
 from .realtime.results import SettingsChanged
 from .realtime.states import Machine
@@ -78,6 +79,7 @@ class OpenAIASRClient:
             find_sound=find_sound,
             rng=rng or random.Random(),
             address=settings,
+            fallbacks=_endpoints(settings.fallbacks),
         )
         self._dispatcher = Dispatcher(
             self.core.results, listener, self._answer_change, log_error
@@ -198,7 +200,11 @@ class OpenAIASRClient:
         if not self._driver.active:
             return _NO_CALL
         self.core.change(
-            settings.session, now(), address=settings, within_s=within_s
+            settings.session,
+            now(),
+            address=settings,
+            fallbacks=_endpoints(settings.fallbacks),
+            within_s=within_s,
         )
         # The dispatcher hands it over, later.
         answer = asyncio.get_running_loop().create_future()
@@ -217,6 +223,11 @@ class OpenAIASRClient:
         self.core.hurry(now())
         self._driver.obey()
 
+    def readdress(self, settings: ClientSettings) -> None:
+        """Equal settings; but times of ours may differ."""
+        fallbacks = _endpoints(settings.fallbacks)
+        self.core.in_use.readdress(settings, fallbacks)
+
     def counters(self) -> dict[str, int]:
         """What reconnects and early finals have cost so far in this call, and
         how much of its audio was in turns, or was not sent."""
@@ -224,6 +235,7 @@ class OpenAIASRClient:
         rate = core.settings.rate
         return {
             "reconnects": core.sessions.reconnects,
+            "endpoint_switches": core.failover.switches,
             "replayed_ms": core.replay.replayed * 1000 // rate,
             "dropped_ms": core.dropped * 1000 // rate,
             "billed_ms": core.queue.billed * 1000 // rate,
@@ -243,3 +255,7 @@ class OpenAIASRClient:
     @property
     def _stop_s(self) -> float:
         return self.settings.stop_timeout_ms / 1000
+
+
+def _endpoints(fallbacks: Iterable[ClientSettings]) -> list[Endpoint]:
+    return [Endpoint(f.session, f, f.protocol) for f in fallbacks]

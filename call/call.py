@@ -10,11 +10,18 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..audio.converter import FrameConverter
 from ..audio.speech import loud_span_finder, sound_finder
 from ..audio.turns import TurnDetector
-from ..config import FIXED_FIELDS, ConfigError, OpenAIASRConfig
+from ..config import (
+    FALLBACK,
+    FIXED_FIELDS,
+    PRIMARY,
+    ConfigError,
+    OpenAIASRConfig,
+)
 from ..connection.cas import tls_context
 from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
@@ -69,8 +76,7 @@ class Call:
         trace: WireTrace | None,
     ) -> Call:
         """Put the parts together; raises `MissingDetector` or `BadCaFile`."""
-        if config.ca_file:
-            await tls_context(config.ca_file)
+        await _read_ca_files(config)
         session = config.session_settings()
         client = OpenAIASRClient(
             client_settings(config),
@@ -161,7 +167,7 @@ class Call:
             return
         try:
             self._intake.finalize()
-            if self.config.turn_owner in ("server_vad", "semantic_vad"):
+            if self._client.core.settings.turn_owner == "server":
                 self._client.end_turn()
         except Exception as error:
             # A timer of the loop has nobody who would be told.
@@ -199,8 +205,7 @@ class Call:
         self.check(config)
         self._hurried = hurried
         old = self.config
-        if config.ca_file not in ("", old.ca_file):
-            await tls_context(config.ca_file)
+        await _read_ca_files(config)
         listens_anew = config.turn_detection_changed(old)
         detector = await make_detector(config) if listens_anew else None
         # What was said before is heard by what held then.
@@ -234,7 +239,7 @@ class Call:
     def adopt(self, config: OpenAIASRConfig) -> None:
         """Work by a configuration that the service need not know of."""
         self.config = config
-        self._client.core.in_use.readdress(client_settings(config))
+        self._client.readdress(client_settings(config))
 
     def hurry(self) -> None:
         """A change under way waits for no pause any more: another follows."""
@@ -268,11 +273,27 @@ class Call:
         )
 
 
+async def _read_ca_files(config: OpenAIASRConfig) -> None:
+    for ca_file in {e.ca_file for e in config.endpoint_configs()} - {""}:
+        await tls_context(ca_file)
+
+
 def client_settings(config: OpenAIASRConfig) -> ClientSettings:
     """Where the client connects, and how."""
+    first, *others = config.endpoint_configs()
+    return replace(
+        _client_settings(first, PRIMARY if others else ""),
+        fallbacks=tuple(
+            _client_settings(other, FALLBACK.format(number))
+            for number, other in enumerate(others)
+        ),
+    )
+
+
+def _client_settings(config: OpenAIASRConfig, name: str) -> ClientSettings:
     return ClientSettings(
         url=config.url,
-        session=config.session_settings(),
+        session=replace(config.session_settings(), endpoint=name),
         headers=config.headers_sent,
         limits=config.limits,
         protocol=config.protocol,

@@ -37,7 +37,7 @@ async def make_detector(config: OpenAIASRConfig) -> TurnDetector | None:
     Raises `MissingDetector`.  The first one waits until the model is loaded,
     which does not hold the loop.
     """
-    if config.turn_owner != "local":
+    if not config.detects_locally:
         return None
     chosen = config.turn_detection
     try:

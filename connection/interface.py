@@ -72,6 +72,8 @@ class ClientSettings:
     connect_timeout_ms: int = field(default=10_000, compare=False)
     stop_timeout_ms: int = field(default=3_000, compare=False)
     ca_file: str = ""
+    #: Used where this service gives none; these have none themselves.
+    fallbacks: tuple[ClientSettings, ...] = field(default=(), compare=False)
 
 
 class WireTrace(Protocol):

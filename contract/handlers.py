@@ -15,6 +15,7 @@ from typing_extensions import assert_never, override
 from ..call.slot import CallSlot
 from ..connection.driver import now
 from ..connection.interface import AsrListener
+from ..realtime.failover import SWITCHED
 from ..realtime.faults import Fault
 from ..realtime.results import (
     AudioDropped,
@@ -32,6 +33,8 @@ from .dump import CallDump
 from .reports import VENDOR, ErrorMessages, ExtensionLog, is_told, severity
 from .result_fields import confidence, result_tag
 
+#: What the last counters of a call are sent for.
+_WORTH_TELLING = ("reconnects", "saved_ms", "endpoint_switches")
 #: A session that lived this long ends an outage, in seconds; one that is lost
 #: sooner without having given a text is part of it.
 _STEADY_S = 10.0
@@ -158,7 +161,9 @@ class AsrHandlers(AsrListener):
                     f" audio from {start_ms} ms on",
                 )
             case ServerProblem(fault=fault):
-                told = self._errors.paced(fault)
+                # Each change of the endpoint is told.
+                each = fault.code == SWITCHED
+                told = fault if each else self._errors.paced(fault)
                 if told is not None:
                     self._log_vendor_error(told)
             case _:
@@ -242,7 +247,7 @@ class AsrHandlers(AsrListener):
         await self._errors.drops.rest()
         counters = self._slot.counters
         self._dump.note("counters", {"counters": counters})
-        if counters["reconnects"] or counters["saved_ms"]:
+        if any(map(counters.get, _WORTH_TELLING)):
             await self._send_counters()
 
     async def _send_counters(self) -> None:
@@ -279,6 +284,8 @@ class AsrHandlers(AsrListener):
             info["confidence"] = redactor.value(certainty)
         if turn.early:
             info["early"] = True
+        if turn.endpoint:
+            info["endpoint"] = turn.endpoint
         return info
 
     def _language(self, turn: TurnResult) -> str:
@@ -286,14 +293,15 @@ class AsrHandlers(AsrListener):
         if self._shown_language:
             return self._shown_language
         assert self._slot.config is not None
-        configured = self._slot.config.languages
+        configured = self._slot.config.of_endpoint(turn.endpoint).languages
         tag = result_tag(turn.languages, turn.hints, configured)
         return self._redactor.text(tag)
 
     def _language_is_open(self, turn: TurnResult) -> bool:
         """Will only the last word of the turn tell its language?"""
         assert self._slot.config is not None
-        reports = self._slot.config.profile.reports_language
+        config = self._slot.config.of_endpoint(turn.endpoint)
+        reports = config.profile.reports_language
         return reports and len(turn.hints) != 1
 
     def _end_without_text(self) -> None:

@@ -9,8 +9,15 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
-from ..config import DETECTOR_PLACES, TURN_KNOBS, OpenAIASRConfig, part_of
+from ..config import (
+    DETECTOR_PLACES,
+    TURN_KNOBS,
+    FallbackConfig,
+    OpenAIASRConfig,
+    part_of,
+)
 from ..service.endpoint import is_azure, is_loopback, is_openai, is_plain
 from ..service.models import MODEL_NAMES
 from ..service.options import decide
@@ -222,6 +229,20 @@ def advice(config: OpenAIASRConfig) -> _Told:
             ' got a turn out of it; "local" is the default',
         )
     yield from _advice_on_connection(config)
+
+
+def advice_on_fallback(
+    config: OpenAIASRConfig, other: OpenAIASRConfig, given: FallbackConfig
+) -> _Told:
+    """What somebody may not expect of another endpoint."""
+    hosts = [urlsplit(c.url).hostname for c in (config, other)]
+    key = config.api_key.get_secret_value()
+    own = given.model_fields_set & {"api_key", "headers"}
+    if hosts[0] != hosts[1] and key and not own:
+        yield (
+            "api_key",
+            f"not given, so that {hosts[1]} is sent the key for {hosts[0]}",
+        )
 
 
 def _advice_on_model(config: OpenAIASRConfig) -> _Told:

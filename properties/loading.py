@@ -17,8 +17,20 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from ..config import SECTIONS, ConfigError, OpenAIASRConfig
-from .checks import advice, is_name, problems, problems_of_value
+from ..config import (
+    FALLBACK,
+    SECTIONS,
+    ConfigError,
+    FallbackConfig,
+    OpenAIASRConfig,
+)
+from .checks import (
+    advice,
+    advice_on_fallback,
+    is_name,
+    problems,
+    problems_of_value,
+)
 
 _ALIASES = {
     "key": "api_key",
@@ -34,7 +46,14 @@ _KNOWN = {*_FIELDS, *_ALIASES, *_REQUEST_KEYS}
 #: What TEN and its base class read at the top level.
 _NOT_OURS = ("params", "ten", "auto_connect")
 #: Their values are shown nowhere, not even wrong ones.
-_SECRETS = ("api_key", "headers", "query", "websocket_base_url", "session")
+_SECRETS = (
+    "api_key",
+    "headers",
+    "query",
+    "websocket_base_url",
+    "session",
+    "fallbacks",
+)
 _JSON_TYPES = {
     str: "a text",
     bool: "a switch",
@@ -60,6 +79,8 @@ def load_config(
         if key not in _KNOWN and key not in _NOT_OURS
     ]
     values = {k: _without_blanks(v) for k, v in _without_blanks(found).items()}
+    if "fallbacks" in values:
+        values["fallbacks"] = _fallbacks(values["fallbacks"], paths)
     for field, problem in problems_of_value(values):
         raise ConfigError(at(field), problem)
     try:
@@ -68,8 +89,50 @@ def load_config(
         raise _config_error(error, at) from None
     for field, problem in problems(config):
         raise ConfigError(at(field), problem)
+    known = set(advice(config))
     warnings += [f"{at(field)}: {text}" for field, text in advice(config)]
+    for number, other in enumerate(config.endpoint_configs()[1:]):
+        prefix = f"{FALLBACK.format(number)}."
+        for field, problem in problems(other):
+            raise ConfigError(at(prefix + _flat(field)), problem)
+        warnings += [
+            f"{at(prefix + _flat(field))}: {text}"
+            for field, text in (
+                *advice_on_fallback(config, other, config.fallbacks[number]),
+                *(told for told in advice(other) if told not in known),
+            )
+        ]
     return config, warnings
+
+
+def _fallbacks(given: Any, paths: dict[str, str]) -> Any:
+    """Each of them by our names; raises `ConfigError`."""
+    if not isinstance(given, list):
+        return given
+    others = []
+    for number, other in enumerate(given):
+        if not isinstance(other, Mapping):
+            others.append(other)
+            continue
+        prefix = f"{FALLBACK.format(number)}."
+        found: dict[str, Any] = {}
+        places: dict[str, str] = {}
+        _put(other, f"{paths['fallbacks']}[{number}].", found, places)
+        for name in found:
+            if name not in FallbackConfig.model_fields:
+                raise _unknown(
+                    places[name], {*FallbackConfig.model_fields, *_ALIASES}
+                )
+        paths |= {prefix + name: place for name, place in places.items()}
+        others.append(
+            {k: _without_blanks(v) for k, v in _without_blanks(found).items()}
+        )
+    return others
+
+
+def _flat(field: str) -> str:
+    """A field of the request as ``fallbacks`` has it."""
+    return field.removeprefix(f"{_SECTION}.")
 
 
 def updated_properties(
@@ -188,12 +251,17 @@ def _config_error(
     """The first complaint of pydantic in the field's own words."""
     first = error.errors(include_url=False)[0]
     parts = [str(part) for part in first["loc"]]
+    place, known = "", _FIELDS
+    if parts[0] == "fallbacks" and len(parts) > 2:
+        # Of one of them.
+        place, parts = f"{FALLBACK.format(parts[1])}.", parts[2:]
+        known = FallbackConfig.model_fields
     if parts[0] in ("headers", "query"):
         # Somebody may have put a whole header into a name.
         parts = [parts[0], *(p for p in parts[1:] if is_name(p))]
-    path = at(".".join(parts))
+    path = at(place + ".".join(parts))
     in_section = parts[0] in SECTIONS and len(parts) > 1
-    fields = SECTIONS[parts[0]].model_fields if in_section else _FIELDS
+    fields = SECTIONS[parts[0]].model_fields if in_section else known
     if first["type"] == "extra_forbidden":
         return _unknown(path, fields)
     field = fields[parts[in_section]]

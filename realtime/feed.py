@@ -213,7 +213,8 @@ class Feed:
             if turn is None or not self._bound.has_made(mark):
                 return turn is not None
             return self._bound.is_long(turn.begin, mark)
-        if mark - session.turns.boundary < self._min_commit:
+        # What gave way meanwhile was not sent.
+        if session.audio.sent_since(session.turns.boundary) < self._min_commit:
             return False
         turn = session.turns.uncommitted_turn()
         if turn is not None and turn.text:

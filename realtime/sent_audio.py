@@ -56,6 +56,14 @@ class SentAudio:
                 sample = anchor
         return self.position(sample)
 
+    def sent_since(self, position: int) -> int:
+        """How many samples from a position of the call on were sent."""
+        ends = [anchor for anchor, _ in self._anchors[1:]] + [self.samples]
+        return sum(
+            max(min(end - begin, at + end - begin - position), 0)
+            for (begin, at), end in zip(self._anchors, ends, strict=True)
+        )
+
     def forget_before(self, position: int) -> None:
         """No time before ``position`` will be asked for again."""
         while len(self._anchors) > 1 and self._anchors[1][1] <= position:

@@ -200,8 +200,9 @@ def secrets_in(properties: Any) -> list[str]:
     """The secrets in a node's properties, valid or not."""
     if not isinstance(properties, Mapping):
         return []
-    parts = (properties, properties.get("params"))
-    scopes = [part for part in parts if isinstance(part, Mapping)]
+    scopes = [*_objects(properties), *_objects(properties.get("params"))]
+    for scope in tuple(scopes):
+        scopes += _objects(scope.get("fallbacks"))
     # Gateways have it in a header or in the URL as well.
     models = [
         part.get("model")
@@ -216,6 +217,12 @@ def secrets_in(properties: Any) -> list[str]:
         for text in _secrets_of(name, value)
         if name in _KEY_NAMES or text not in models
     ]
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """An object, or those of a list."""
+    several = value if isinstance(value, list) else [value]
+    return [one for one in several if isinstance(one, Mapping)]
 
 
 def _secrets_of(name: str, value: Any) -> Iterator[str]:

@@ -24,6 +24,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionReady,
     SettingsChanged,
     TurnFailed,
+    TurnResult,
 )
 from ten_packages.extension.openai_asr_python.realtime.session import (
     SessionState,
@@ -237,11 +238,13 @@ class Watch:
         call.changing = None
         self._check_settings()
 
-    def _check_heard_under(self, item_id: str, first_word: int) -> None:
-        """What is said after a change was answered is heard under it."""
+    def _check_heard_under(self, turn: TurnResult, first_word: int) -> None:
+        """What is said after a change was answered is heard under it; but a
+        turn may have begun before, with music."""
         call = self._call
-        prompt = call.server.heard_under.pop(item_id, None)
-        if call.start_of(first_word) < self._changed_at:
+        prompt = call.server.heard_under.pop(turn.item_id, None)
+        begin = min(call.start_of(first_word), ms(turn.start_ms))
+        if begin < self._changed_at:
             return
         allowed = [call.settings.prompt or None]
         if call.changing is not None:
@@ -324,7 +327,7 @@ class Watch:
             self._deliver(piece)
         if pieces:
             self.demands.turn(pieces)
-            self._check_heard_under(turn.item_id, pieces[0].word)
+            self._check_heard_under(turn, pieces[0].word)
         if turn.text:
             self._check_times(result, pieces)
         self._shown = None
