@@ -58,6 +58,8 @@ class SentAudio:
 
     def sent_since(self, position: int) -> int:
         """How many samples from a position of the call on were sent."""
+        if not self._anchors:
+            return 0
         ends = [anchor for anchor, _ in self._anchors[1:]] + [self.samples]
         return sum(
             max(min(end - begin, at + end - begin - position), 0)
