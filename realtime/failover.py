@@ -152,7 +152,7 @@ class Failover:
         self._sessions.remove_all()
         self._begin(index, now)
         self._since = now
-        self._sessions.plan(now, asked=True)
+        self._sessions.plan(now)
         taken = self._in_use.endpoint.label
         self._tell(f"{taken} takes over from {left.label}: {fault.message}")
 
@@ -182,7 +182,7 @@ class Failover:
         """The first one does not serve yet."""
         endpoint = self._in_use.endpoints[0]
         self._in_use.returning = None
-        self._back_at = now + max(self._retry, fault.retry_after)
+        self._back_at = now + self._retry
         if fault.fatal:
             self._refused[endpoint.name] = now
         if self._sessions.active is None:
@@ -201,7 +201,7 @@ class Failover:
         self._look_at_endpoints(now)
         if self._sessions.active is None:
             self._look_for_session(now)
-        elif self._may_go_back and now >= self._back_at:
+        elif self._may_go_back and now >= self._go_back_at:
             self._go_back(now)
 
     def _look_at_endpoints(self, now: float) -> None:
@@ -225,6 +225,13 @@ class Failover:
             self._switch(index, Fault("retry", "no_session", text), now)
 
     @property
+    def _go_back_at(self) -> float:
+        """When, and not before the time that the first one named."""
+        first = self._in_use.endpoints[0]
+        named = self._in_use.known(first).retries.not_before
+        return max(self._back_at, named)
+
+    @property
     def _may_go_back(self) -> bool:
         idle = self._sessions.next_state is NextState.NONE
         return self._in_use.index > 0 and idle and not self._in_force.changing
@@ -235,4 +242,4 @@ class Failover:
             return []
         if self._sessions.active is None:
             return [] if self._since is None else [self._since + self._patience]
-        return [self._back_at] if self._may_go_back else []
+        return [self._go_back_at] if self._may_go_back else []
