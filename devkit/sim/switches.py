@@ -16,6 +16,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 
 from .endpoints import CONNECT_S, SimEndpoint
 from .state import CallState, demand
+from .words import RATE
 
 _TOLD = re.compile(
     r"(\S+) \([^)]*\) (?:takes over from|is back, in place of) (\S+) \("
@@ -131,7 +132,8 @@ class Switches:
         was no session for ``out_s`` before (docs/proof.md)."""
         limits, many = self._call.limits, len(self._call.endpoints)
         after = limits.fallback_after_ms / 1000
-        wait = min(2 * many * (out_s + after), many * _LONGEST_S)
+        wait = 2 * many * max(out_s + after, 2 * self._connect_s)
+        wait = min(wait, many * _LONGEST_S)
         refused_ago = self._call.now - endpoint.server.refused_at
         if refused_ago < wait + 2 * limits.fallback_retry_ms / 1000:
             wait += limits.fallback_retry_ms / 1000
@@ -152,8 +154,8 @@ class Switches:
         call = self._call
         if call.core.watermark != self._watermark:
             self._watermark, self._moved_at = call.core.watermark, call.now
-        elif call.now > self._moved_at + _TURN_S and self._front():
-            self._demand_out(f"w{self._front()} is neither sent nor told")
+        elif call.now > self._moved_at + _TURN_S and (word := self._front()):
+            self._demand_out(word, "is neither delivered nor reported")
 
     def given_up(self, result: AudioDropped | TurnFailed) -> None:
         """A stretch is reported: could none deliver it?"""
@@ -167,19 +169,22 @@ class Switches:
             if start < call.start_of(word) // 8 < stop
         ]
         if words:
-            self._demand_out(f"w{words[0]} to w{words[-1]}: {result}")
+            self._demand_out(words[0], f"is given up: {result}")
 
-    def _demand_out(self, what: str) -> None:
-        """No endpoint serves for long enough."""
+    def _demand_out(self, word: int, what: str) -> None:
+        """No endpoint serves for long enough since a word was said."""
+        ago_s = (self._call.core.received - self._call.start_of(word)) / RATE
+        stuck_since = max(self._moved_at, self._call.now - ago_s)
         for endpoint in self._call.endpoints:
             if endpoint.outage:
                 continue
-            since = max(endpoint.serves_since, self._moved_at)
+            since = max(endpoint.serves_since, stuck_since)
             served_s = self._call.now - since
-            reach_s = self.reached_after(endpoint, since - self._moved_at)
+            reach_s = self.reached_after(endpoint, since - stuck_since)
             demand(
                 served_s <= reach_s + _TURN_S,
-                f"{endpoint.name} serves for {served_s:.1f} s, and {what}",
+                f"{endpoint.name} serves for {served_s:.1f} s, and w{word}"
+                f" {what}",
             )
 
     @property
