@@ -56,10 +56,12 @@ class Failover:
         self._back_at = 0.0
         #: When which endpoint refused for good.
         self._refused: dict[str, float] = {}
-        #: Finals when the counts below began, and how often an endpoint was
-        #: left for failures since then.
+        #: Finals when the counts of failures began.
         self._finals = 0
-        self._failures = self._barren = self._hops = 0
+        self._failures = self._barren = 0
+        #: How often an endpoint was left for failures since a turn was over,
+        #: and what was given up by then.
+        self._hops = self._given_up = 0
         self._seen = in_use.endpoints
 
     @property
@@ -122,6 +124,9 @@ class Failover:
         if self._queue.finals > self._finals:
             self._finals = self._queue.finals
             self._failures = self._barren = self._hops = 0
+        if self._queue.dropped > self._given_up:
+            # Another turn may fare better with those that failed at this one.
+            self._given_up, self._hops = self._queue.dropped, 0
 
     # -- leaving an endpoint ---------------------------------------------
 
@@ -220,6 +225,8 @@ class Failover:
             return
         index, waited = self._next(now), now - self._since
         self._since = now
+        # Whoever gave no session did not try what another one failed at.
+        self._hops = max(self._hops - 1, 0)
         if index is not None:
             text = f"no session was ready for {waited:.1f} s"
             self._switch(index, Fault("retry", "no_session", text), now)

@@ -16,7 +16,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 
 from .endpoints import CONNECT_S, SimEndpoint
 from .state import CallState, demand
-from .words import RATE
+from .words import RATE, ms
 
 _TOLD = re.compile(
     r"(\S+) \([^)]*\) (?:takes over from|is back, in place of) (\S+) \("
@@ -145,9 +145,11 @@ class Switches:
         """The first word that is neither delivered nor reported, if it is all
         said."""
         call = self._call
-        front = call.passed + 1
+        front, at = call.passed + 1, call.core.watermark
         said = front <= len(call.spoken) and call.is_complete(front)
-        return front if said else None
+        # Such a rest comes with the next turn.
+        is_rest = any(at < b < at + ms(100) for b in call.boundaries)
+        return front if said and not is_rest else None
 
     def _check_stuck(self) -> None:
         """Words must not wait for long."""
