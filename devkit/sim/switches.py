@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 
+from ten_packages.extension.openai_asr_python.realtime.backoff import Backoff
 from ten_packages.extension.openai_asr_python.realtime.change import Attempt
 from ten_packages.extension.openai_asr_python.realtime.failover import SWITCHED
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
@@ -134,9 +135,18 @@ class Switches:
         after = limits.fallback_after_ms / 1000
         wait = 2 * many * max(out_s + after, 2 * self._connect_s)
         wait = min(wait, many * _LONGEST_S)
-        refused_ago = self._call.now - endpoint.server.refused_at
-        if refused_ago < wait + 2 * limits.fallback_retry_ms / 1000:
-            wait += limits.fallback_retry_ms / 1000
+        retry_s = limits.fallback_retry_ms / 1000
+        lately = self._call.now - wait - 2 * retry_s
+        refused = [
+            other
+            for other in self._call.endpoints
+            if other.server.refused_at > lately
+        ]
+        if endpoint in refused:
+            wait += retry_s
+        if refused:
+            # Where no other is left, an attempt has its time, and its pause.
+            wait += _UNDER_WAY_S + Backoff.CAP_S
         return wait + self._connect_s
 
     # -- nothing is lost, and nothing waits, while one serves ------------------
