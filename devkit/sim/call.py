@@ -73,8 +73,8 @@ class Call(CallState):
     broken.  ``connect_s``: the longest time that a connection takes;
     ``kinds``: the faults that it may have (`troubles.KINDS`), of which one
     alone is judged more strictly.  ``endpoints``: the services, where there are
-    several, of which ``server`` is the first.  ``door``: asked at each attempt that reaches
-    the service, with the time: why is it refused, if it is?
+    several, of which ``server`` is the first.  ``door``: asked at each attempt
+    that reaches the service, with the time: why is it refused, if it is?
     """
 
     def __init__(
@@ -370,9 +370,7 @@ class Call(CallState):
             endpoint.server.pace = pace
             endpoint.server.reads_ahead = reads_ahead
 
-    def fail(
-        self, endpoint: SimEndpoint, outage: str, seconds: float
-    ) -> None:
+    def fail(self, endpoint: SimEndpoint, outage: str, seconds: float) -> None:
         """An endpoint fails like this for so long, `endpoints.OUTAGES`; what
         becomes of the connections that it has?"""
         self.server.troubles.came["endpoints"] += 1
@@ -474,10 +472,10 @@ class Call(CallState):
             self.attempts.append((self.now + seconds, attempt))
         # Nobody waits for these any more.
         self.attempts = [e for e in self.attempts if not e[1].over]
-        for entry in [e for e in self.attempts if e[0] <= self.now]:
-            self.attempts.remove(entry)
+        for due_attempt in [e for e in self.attempts if e[0] <= self.now]:
+            self.attempts.remove(due_attempt)
             busy = True
-            self._connect(entry[1])
+            self._connect(due_attempt[1])
         for connection in list(self.connections):
             busy |= self._serve(connection)
         for entry in [e for e in self.pongs if e[0] <= self.now]:

@@ -122,5 +122,7 @@ class SimEndpoint:
         if self.outage == "key":
             return fault_of_http(401)
         if self.outage == "quota":
-            return fault_of_http(429, b'{"error":{"code":"insufficient_quota"}}')
+            return fault_of_http(
+                429, b'{"error":{"code":"insufficient_quota"}}'
+            )
         return None

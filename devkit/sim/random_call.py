@@ -30,9 +30,9 @@ PACES = ((1.2, False), (2.5, True), (6.0, True), (math.inf, False))
 class Tally:
     """What happened in one or many calls.  Times in seconds, sizes in ms.
 
-    ``let_go``: words that two sessions were silent about; ``switches``: how often
-    another endpoint was used; ``kinds``: how
-    often each kind of fault came.
+    ``let_go``: words that two sessions were silent about; ``switches``: how
+    often another endpoint was used; ``kinds``: how often each kind of fault
+    came.
     """
 
     calls: int = 0

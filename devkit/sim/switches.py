@@ -225,4 +225,6 @@ class Switches:
         since = max(first.serves_since, self._switched_at)
         bound = call.limits.fallback_retry_ms / 1000 + self._connect_s
         late = call.now - since - bound - _UNDER_WAY_S
-        demand(late <= 0, f"the first endpoint serves, and is {late:.1f} s late")
+        demand(
+            late <= 0, f"the first endpoint serves, and is {late:.1f} s late"
+        )
