@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
+from ten_ai_base.struct import ASRWord
 from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
 from typing_extensions import assert_never, override
 
@@ -24,6 +25,7 @@ from ..realtime.results import (
     ServerProblem,
     SessionLost,
     SessionReady,
+    TimedText,
     TurnFailed,
     TurnResult,
 )
@@ -260,7 +262,10 @@ class AsrHandlers(AsrListener):
             duration_ms=turn.duration_ms,
             language=self._language(turn),
             # A null would make the runtime drop the whole message.
-            words=[],
+            words=[
+                ASRWord(**self._timed(word, "word"), stable=True)
+                for word in turn.words
+            ],
             metadata={"asr_info": self._asr_info(turn)},
         )
         await self._base.send_asr_result(result)
@@ -279,7 +284,23 @@ class AsrHandlers(AsrListener):
             info["confidence"] = redactor.value(certainty)
         if turn.early:
             info["early"] = True
+        if turn.speakers:
+            info["speakers"] = [
+                {
+                    "speaker": redactor.text(said.speaker),
+                    **self._timed(said, "text"),
+                }
+                for said in turn.speakers
+            ]
         return info
+
+    def _timed(self, timed: TimedText, name: str) -> dict[str, Any]:
+        """What was said when, in ms of the call; the text as ``name``."""
+        return {
+            name: timed.text,
+            "start_ms": self._slot.audio.position_ms(timed.start_ms),
+            "duration_ms": timed.duration_ms,
+        }
 
     def _language(self, turn: TurnResult) -> str:
         """All results of a turn have the language of its first one."""
