@@ -27,7 +27,7 @@ from ..realtime.faults import (
     fault_of_http,
     retry_after_s,
 )
-from .attempt import DialFailed, Step
+from .attempt import DialFailed, FaultKnown, Step
 from .cas import BadCaFile
 from .dialer import NotThisMachine
 from .proxies import BadProxy, Proxy
@@ -40,6 +40,8 @@ def fault_of_exception(error: Exception) -> Fault:
     """
     if isinstance(error, DialFailed):
         return _fault_of_attempt(error)
+    if isinstance(error, FaultKnown):
+        return error.fault
     if isinstance(error, BadProxy):
         return Fault("fatal", "proxy", clean_message(str(error)))
     if isinstance(error, InvalidStatus):

@@ -18,6 +18,8 @@ from ..realtime.events import ServerEvent, clean_language
 MAX_BODY = 1024 * 1024
 #: More lists and objects in one JSON text would hold the loop.
 _MOST_LISTS = 50_000
+#: Larger numbers are no times.
+_MOST = 1e9
 #: Longer words for a language are its name (``english``), and no code.
 _LONGEST_CODE = 3
 
@@ -70,7 +72,10 @@ class FileAnswer:
             text = f"an answer of more than {MAX_BODY >> 20} MB"
             return [no_answer("invalid_answer", text)]
         self._buffer += data
-        return list(self._events()) if self._streams else []
+        if not self._streams or b"\n" not in data:
+            # A line that comes byte by byte is not looked at each time.
+            return []
+        return list(self._events())
 
     def end(self) -> list[Event]:
         """The body ended."""
@@ -164,21 +169,21 @@ class FileAnswer:
 
     def _timed(self, fields: Mapping[str, Any], text: Any) -> Iterator[Event]:
         """Text with its times, if it has them: in ms of the session."""
-        begin, end = fields.get("start"), fields.get("end")
+        begin, end = (_number(fields.get(name)) for name in ("start", "end"))
         scale = 1000.0
-        if begin is None:
-            scale, begin = 1.0, fields.get("offsetMilliseconds")
-            length = fields.get("durationMilliseconds")
-            if _is_number(begin) and _is_number(length):
-                end = begin + length
+        if begin is None or end is None:
+            begin = _number(fields.get("offsetMilliseconds"))
+            length = _number(fields.get("durationMilliseconds"))
+            if begin is None or length is None:
+                return
+            scale, end = 1.0, begin + length
             text = text or fields.get("text")
-        if not (isinstance(text, str) and _is_number(begin, end)):
-            return
-        times = [
-            self._begin_ms + min(max(at * scale, 0.0), self._length_ms)
-            for at in (begin, end)
-        ]
-        yield {"text": text, "start_ms": times[0], "end_ms": times[1]}
+        if isinstance(text, str):
+            start_ms, end_ms = (
+                self._begin_ms + min(max(at * scale, 0.0), self._length_ms)
+                for at in (begin, end)
+            )
+            yield {"text": text, "start_ms": start_ms, "end_ms": end_ms}
 
 
 def _languages(body: ServerEvent) -> Iterator[Event]:
@@ -205,11 +210,8 @@ def _some(fields: Mapping[str, Any], *names: str) -> Event:
     return {name: fields[name] for name in names if fields.get(name)}
 
 
-def _is_number(*values: Any) -> bool:
-    """No switch, and finite: what is no number is unequal to itself, say."""
-    return all(
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and abs(value) < 1e9
-        for value in values
-    )
+def _number(value: Any) -> float | None:
+    """A number of seconds or ms that may be one: no switch, no NaN."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value) if abs(value) < _MOST else None

@@ -200,4 +200,4 @@ class FileSession:
 
 
 def _new_id(kind: str) -> str:
-    return f"{kind}_{uuid.uuid4().hex}"
+    return f"{kind}_{uuid.uuid4().hex[:20]}"

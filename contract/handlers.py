@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
-from ten_ai_base.struct import ASRWord
 from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
+from ten_ai_base.struct import ASRWord
 from typing_extensions import assert_never, override
 
 from ..call.slot import CallSlot

@@ -13,7 +13,7 @@ from typing import Any
 from ..config import DETECTOR_PLACES, TURN_KNOBS, OpenAIASRConfig, part_of
 from ..service.endpoint import is_azure, is_loopback, is_openai, is_plain
 from ..service.files import MAX_FILE, SAMPLE_BYTES
-from ..service.models import FILE_MODELS, MODEL_NAMES
+from ..service.models import FILE_MODELS, FILE_REPLACEMENT, MODEL_NAMES
 from ..service.options import decide
 
 _Told = Iterator[tuple[str, str]]
@@ -267,10 +267,11 @@ def advice(config: OpenAIASRConfig) -> _Told:
 def _advice_on_model(config: OpenAIASRConfig) -> _Told:
     profile = config.profile
     if profile.shutdown:
+        by = FILE_REPLACEMENT if config.over_http else profile.replacement
         yield (
             _MODEL,
             f"{profile.name} shuts down on {profile.shutdown};"
-            f" replacement: {profile.replacement}",
+            f" replacement: {by}",
         )
     if not profile.known:
         named = config.input_audio_transcription.family

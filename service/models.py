@@ -112,6 +112,9 @@ FILE_MODELS: tuple[str, ...] = tuple(
     name for name, profile in _FAMILIES.items() if profile.files
 )
 
+#: What takes the place of older ones at the HTTP endpoint.
+FILE_REPLACEMENT = "gpt-transcribe"
+
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
 #: What an unknown name is taken for: the family that compatible servers
