@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -85,7 +86,9 @@ class HttpService:
             answers = self._asks if get else self._answers
             reply = answers.pop(0) if len(answers) > 1 else answers[0]
             if callable(reply):
-                await reply(asked, writer)
+                with contextlib.suppress(asyncio.CancelledError):
+                    # One that hangs ends with the test.
+                    await reply(asked, writer)
             else:
                 writer.write(reply)
             await writer.drain()
@@ -102,11 +105,13 @@ class HttpService:
 
 @contextmanager
 def serving(
-    *answers: Answer, asks: tuple[Answer, ...] = (answer(status="405 No"),)
+    *answers: Answer,
+    asks: tuple[Answer, ...] = (answer(status="405 No"),),
+    port: int = 0,
 ) -> Iterator[HttpService]:
     service = HttpService(answers, asks)
-    with listening(service) as port:
-        service.port = port
+    with listening(service, port=port) as found:
+        service.port = port = found
         service.url = f"http://127.0.0.1:{port}/v1"
         yield service
 
