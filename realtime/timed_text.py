@@ -37,8 +37,13 @@ def timed_in(
         start, end = entry.position_ms("start_ms"), entry.position_ms("end_ms")
         if text and start is not None and end is not None:
             speaker = clean_word(fields.get("speaker"))
-            at = position_of_ms(start), position_of_ms(max(start, end))
-            found.append(Timed(text, *at, speaker))
+            # What begins where it ends may lie behind skipped silence.
+            stop = max(start, end - 1)
+            found.append(
+                Timed(
+                    text, position_of_ms(start), position_of_ms(stop), speaker
+                )
+            )
     return tuple(found)
 
 
@@ -52,7 +57,5 @@ def within(
         start = min(max(entry.start * 1000 // rate, last), end)
         stop = min(max(entry.end * 1000 // rate, start), end)
         last = start
-        shown.append(
-            TimedText(entry.text, start, stop - start, entry.speaker)
-        )
+        shown.append(TimedText(entry.text, start, stop - start, entry.speaker))
     return tuple(shown)

@@ -6,12 +6,17 @@ import asyncio
 import contextlib
 import json
 import re
+import wave
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any, NamedTuple
 
+import numpy as np
 from asr_call import properties
 from proxy_servers import listening
+
+from devkit.script_audio import decode_words
 
 
 class Asked(NamedTuple):
@@ -60,6 +65,16 @@ def error(status: str, message: str = "so", **fields: str) -> bytes:
 
 def text(words: str, **more: Any) -> bytes:
     return answer({"text": words, **more})
+
+
+def words_in(asked: Asked, rate: int = 24000) -> list[int | None]:
+    """What is said in the file of a request."""
+    with wave.open(BytesIO(asked.body[asked.body.index(b"RIFF") :])) as file:
+        assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
+        assert file.getframerate() == rate
+        data = file.readframes(file.getnframes())
+    words = decode_words(np.frombuffer(data, np.int16), rate)
+    return [word.word_id for word in words]
 
 
 class HttpService:

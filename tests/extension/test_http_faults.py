@@ -11,7 +11,7 @@ import socket
 
 import pytest
 from asr_call import Call, run_call, spoken
-from http_service import answer, error, over_http, serving, text
+from http_service import answer, error, over_http, serving, text, words_in
 from proxy_servers import listening
 from ten_packages.extension.openai_asr_python.connection import http_connection
 
@@ -223,28 +223,25 @@ def test_a_request_that_hangs_is_bounded(kind):
     assert len(service.files) == 2
 
 
-def test_a_hanging_request_holds_up_no_other():
+def test_a_slow_request_holds_up_no_other():
     """The text of what was said after it waits, but not its request."""
     later = asyncio.Event()
 
-    async def first(asked, writer):
-        await later.wait()
-        writer.write(text("first"))
-
-    async def second(asked, writer):
-        later.set()
-        writer.write(text("second"))
+    async def in_turn(asked, writer):
+        if words_in(asked) == [1]:
+            await later.wait()
+            writer.write(text("first"))
+        else:
+            later.set()
+            writer.write(text("second"))
 
     async def script(call: Call) -> None:
-        for name in "12":
-            await say(call)
-            await call.finalize(name)
-            await call.until(
-                lambda n=int(name): len(service.files) == n or call.texts
-            )
+        for word in (1, 2):
+            await call.send(spoken([[word]])[0])
+            await call.finalize(f"{word}")
         await call.until(lambda: len(call.texts) == 2)
 
-    with serving(first, second) as service:
+    with serving(in_turn) as service:
         call = run_call(over_http(service.url), script)
     assert call.texts == ["first", "second"]
 

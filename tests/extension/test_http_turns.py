@@ -6,17 +6,14 @@ import asyncio
 import json
 import subprocess
 import sys
-import wave
-from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
-from http_service import Asked, answer, over_http, serving, text
+from http_service import answer, over_http, serving, text, words_in
 
 from devkit.matrix.known_speech import KnownSpeechEngine, call_audio, call_words
-from devkit.script_audio import decode_words, speak
+from devkit.script_audio import speak
 from devkit.server import Faults, ServerThread
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -156,16 +153,6 @@ def test_the_file_is_plain_pcm(wire, rate):
         say_in(over_http(service.url, input_audio_format=wire), [1, 2])
         [asked] = service.files
     assert words_in(asked, rate) == [1, 2]
-
-
-def words_in(asked: Asked, rate: int = 24000) -> list[int | None]:
-    """What is said in the file of a request."""
-    with wave.open(BytesIO(asked.body[asked.body.index(b"RIFF") :])) as file:
-        assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
-        assert file.getframerate() == rate
-        data = file.readframes(file.getnframes())
-    words = decode_words(np.frombuffer(data, np.int16), rate)
-    return [word.word_id for word in words]
 
 
 def test_turns_may_be_answered_in_any_order():
