@@ -100,7 +100,6 @@ def short_table() -> str:
             ("refusal", "CLOSE 1008, 3000, 4000 after or with "),
             ("close", "CLOSE "),
             ("http", "HTTP "),
-            ("file", "HTTP in answer to a turn: "),
         ):
             signs = [
                 f"`{rule.sign}`"
