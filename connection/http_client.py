@@ -8,7 +8,9 @@ here: a request has the URL and the headers of the configuration and no others.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import functools
 import logging
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -82,11 +84,10 @@ class Client:
             timeout=timeout,
             http_client=self._http,
         )
-        # Its parts are imported when they are used first: here and now.
         self._create = (
             self._client.audio.transcriptions.with_streaming_response.create
         )
-        _keep_quiet()
+        _warm_up()
 
     @contextlib.asynccontextmanager
     async def send(
@@ -132,8 +133,7 @@ class _Transport(httpx2.AsyncBaseTransport):
                 ssl_context=tls if proxy.has_tls else None,
             )
         self._inner = httpx2.AsyncHTTPTransport(
-            # Without TLS there is nobody to be trusted, and no CAs to be read.
-            verify=tls or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            verify=tls or _no_tls(),
             trust_env=False,
             limits=httpx2.Limits(keepalive_expiry=_KEEP_S),
             proxy=way,
@@ -194,6 +194,11 @@ class _Transport(httpx2.AsyncBaseTransport):
         await self._inner.aclose()
 
 
+def _no_tls() -> ssl.SSLContext:
+    """Without TLS there is nobody to be trusted, and no CAs to be read."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 class _Bounded(httpx2.AsyncByteStream):
     """The body of an answer; of a refusal (not ``whole``) its beginning."""
 
@@ -225,6 +230,32 @@ class _NotOurs(logging.Filter):
 
 
 _NOT_OURS = _NotOurs()
+
+
+@functools.cache
+def _warm_up() -> None:
+    """Whatever these packages import and prepare with the first request would
+    hold the loop for 50 ms: send one to nobody, in a loop of its own."""
+
+    async def request() -> None:
+        _is_ours.set(True)
+        answer = httpx2.Response(200, json={"text": ""})
+        mock = httpx2.MockTransport(lambda _: answer)
+        http = httpx2.AsyncClient(transport=mock, trust_env=False)
+        async with openai.AsyncOpenAI(
+            api_key="none", http_client=http
+        ) as client:
+            await client.audio.transcriptions.with_raw_response.create(
+                model="", file=("turn.wav", b"", "audio/wav")
+            )
+        # A port on which nobody listens, nor may.
+        with contextlib.suppress(httpx2.TransportError):
+            async with httpx2.AsyncHTTPTransport(verify=_no_tls()) as nobody:
+                here = httpx2.Request("GET", "http://127.0.0.1:0")
+                await nobody.handle_async_request(here)
+
+    asyncio.run(request())
+    _keep_quiet()
 
 
 def _keep_quiet() -> None:

@@ -151,7 +151,8 @@ def test_it_is_looked_at_again_for_each_file(leads):
         url = f"http://localhost:{service.port}/v1"
         call = run_call(over_http(url), script)
         assert service.files == service.asks == []
-    assert "leads to another machine" in call.errors[-1]["message"]
+    [fatal] = [e for e in call.errors if e["code"] == FATAL]
+    assert "leads to another machine" in fatal["message"]
 
 
 # -- proxies ------------------------------------------------------------------
