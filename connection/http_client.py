@@ -22,7 +22,6 @@ import openai
 
 from ..service.endpoint import FILES, is_loopback_host
 from .dialer import addresses_of
-from .file_answers import MAX_BODY
 from .interface import ClientSettings
 from .proxies import Proxy
 
@@ -38,10 +37,6 @@ _LOGGERS = ("openai", "httpx2", "httpcore2")
 
 #: Is it a request of ours that something is logged about?
 _is_ours: ContextVar[bool] = ContextVar("openai_asr_request", default=False)
-
-
-class TooMuch(Exception):
-    """The body of an answer is larger than any that means something."""
 
 
 class Encoded(Exception):
@@ -157,7 +152,9 @@ class _Transport(httpx2.AsyncBaseTransport):
             await response.aclose()
             raise Encoded
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Bounded(response.stream, response.status_code == 200)
+        if response.status_code != 200:
+            # That is read as a whole.
+            response.stream = _Beginning(response.stream)
         return response
 
     async def _send(
@@ -199,21 +196,18 @@ def _no_tls() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class _Bounded(httpx2.AsyncByteStream):
-    """The body of an answer; of a refusal (not ``whole``) its beginning."""
+class _Beginning(httpx2.AsyncByteStream):
+    """As much of the body of a refusal as may say something."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream, whole: bool) -> None:
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
         self._inner = inner
-        self._whole = whole
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = MAX_BODY if self._whole else _MOST_REFUSED
+        left = _MOST_REFUSED
         async for data in self._inner:
             yield data[:left]
             left -= len(data)
-            if left < 0 and self._whole:
-                raise TooMuch
-            if left < 0:
+            if left <= 0:
                 return
 
     async def aclose(self) -> None:

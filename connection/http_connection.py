@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
 #: Requests at a time.
 _AT_ONCE = 4
-#: What follows the last word is waited for so long, in seconds: only a
-#: connection whose answer was read to its end can have the next request.
-_REST_S = 0.25
+#: What follows the last word is waited for so long, in seconds, and up to so
+#: many bytes: only a connection whose answer was read to its end can have the
+#: next request.
+_REST_S, _MOST_REST = 0.25, 16_384
 #: The core waits a little longer for a turn.
 _PATIENCE = 0.9
 _MISSING = (
@@ -254,8 +255,11 @@ class HttpConnection:
 
 
 async def _read(body: AsyncIterator[bytes]) -> None:
-    async for _ in body:
-        pass
+    left = _MOST_REST
+    async for data in body:
+        left -= len(data)
+        if left < 0:
+            return
 
 
 #: The loop keeps none alive.

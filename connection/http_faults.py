@@ -16,7 +16,7 @@ from ..realtime.faults import Fault, fault_of_http
 from ..realtime.file_refusals import FileRefusal, refusal_of_file
 from .dialer import NotThisMachine
 from .faults import fault_of_exception
-from .http_client import Encoded, TooMuch
+from .http_client import Encoded
 from .proxies import Proxy
 
 
@@ -31,20 +31,15 @@ def refusal_of(error: BaseException) -> FileRefusal | None:
             response.headers.get("retry-after", ""),
             time.time(),
         )
-    text = ""
     if isinstance(error, asyncio.TimeoutError):
         return _failure("timeout", "no answer within the time limit")
     if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException)):
         if any(isinstance(e, httpx2.ConnectTimeout) for e in _chain(error)):
             return None
         return _failure("timeout", "no answer within the time limit")
-    if isinstance(error, TooMuch):
-        text = "the answer is too large"
-    elif isinstance(error, Encoded):
-        text = "the answer is compressed, which it must not be"
-    elif any(isinstance(e, httpx2.DecodingError) for e in _chain(error)):
-        text = "the answer cannot be read"
-    return _failure("invalid_answer", text) if text else None
+    if isinstance(error, Encoded):
+        return _failure("invalid_answer", "the answer is compressed")
+    return None
 
 
 def _failure(code: str, text: str) -> FileRefusal:

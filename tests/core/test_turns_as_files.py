@@ -298,6 +298,11 @@ def test_segments_of_a_stream_name_the_speakers():
         (b"<html>", "text/html", "invalid_answer"),
         (b'{"text": null}', "", "invalid_answer"),
         (b'{"a":' * 60_000, "", "invalid_answer"),
+        (
+            b'{"text": "so", "a": [' + b"[]," * 60_000 + b"7]}",
+            "",
+            "invalid_answer",
+        ),
         (b"x" * (MAX_BODY + 1), "", "invalid_answer"),
         (b"\n" * (MAX_BODY + 1), STREAM, "invalid_answer"),
         (b"", STREAM, "invalid_answer"),
@@ -306,7 +311,7 @@ def test_segments_of_a_stream_name_the_speakers():
         (sse({"error": {"code": "odd"}}), STREAM, "odd"),
         (sse({"type": "error", "code": "odd"}), STREAM, "odd"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_what_is_no_answer_is_a_failure(body, kind, code):
     event = read(body, kind, 65536)[-1]

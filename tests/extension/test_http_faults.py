@@ -221,6 +221,8 @@ def test_a_request_that_hangs_is_bounded(kind):
     call, service = run(for_ever if kind == "silent" else slow, SOON)
     assert call.texts == ["one two"]
     assert len(service.files) == 2
+    # Nor did it cost a connection.
+    assert call.errors == service.asks == []
 
 
 def test_a_slow_request_holds_up_no_other():
