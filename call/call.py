@@ -275,8 +275,8 @@ def client_settings(config: OpenAIASRConfig) -> ClientSettings:
         session=config.session_settings(),
         headers=config.headers_sent,
         limits=config.limits,
-        # Without a server there is nobody to learn a dialect from.
-        protocol="ga" if config.over_http else config.protocol,
+        # What stands for a server there speaks as OpenAI's does, and first.
+        protocol="auto" if config.over_http else config.protocol,
         connect_timeout_ms=config.connect_timeout_ms,
         stop_timeout_ms=config.stop_timeout_ms,
         ca_file=config.ca_file,

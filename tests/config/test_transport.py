@@ -92,7 +92,7 @@ def test_azure_gets_its_own_header_and_nobody_a_dialect():
     assert beta.headers_sent == {"Authorization": f"Bearer {KEY}"}
     assert beta.dialect == "ga"
     assert 'params.protocol: without effect with transport "http"' in warnings
-    assert client_settings(beta).protocol == "ga"
+    assert client_settings(beta).protocol == "auto"
 
 
 # -- turns ------------------------------------------------------------------

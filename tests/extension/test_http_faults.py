@@ -192,12 +192,21 @@ def test_a_file_that_is_refused_is_reported_and_passed_over():
     assert "given up: " in problem["message"]
 
 
-def test_a_body_without_an_end_is_cut_off():
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("200 OK", "application/json"),
+        ("200 OK", "text/event-stream"),
+        ("500 No", "text/html"),
+    ],
+)
+def test_a_body_without_an_end_is_cut_off(status, kind):
     sent = 0
 
     async def endless(asked, writer):
         nonlocal sent
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1073741824\r\n\r\n")
+        head = f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n"
+        writer.write(f"{head}content-length: {2**30}\r\n\r\n".encode())
         while sent < 2**30:
             writer.write(b"x" * 65536)
             await writer.drain()
@@ -208,6 +217,7 @@ def test_a_body_without_an_end_is_cut_off():
     # 1 MB, and what the system holds on its way.
     assert sent < 64 * 2**20
     assert len(service.files) == 2
+    assert call.errors == service.asks == []
 
 
 @pytest.mark.usefixtures("impatient")
