@@ -85,6 +85,8 @@ def _fault_of_attempt(failed: DialFailed) -> Fault:
     """The meaning of a failed attempt, with its place where it may pass; the
     server's own words need none."""
     attempt, problem = failed.attempt, failed.problem
+    if isinstance(problem, FaultKnown):
+        return problem.fault
     proxy = attempt.proxy
     if proxy is None:
         fault = fault_of_exception(problem)

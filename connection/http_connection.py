@@ -18,7 +18,7 @@ from websockets.frames import Close
 from ..realtime.errors import ErrorInfo
 from ..realtime.faults import Fault, fault_of_http
 from ..service.files import FileRequest
-from .attempt import Attempt, DialFailed, FaultKnown, Outage
+from .attempt import Attempt, DialFailed, FaultKnown, Outage, Step
 from .file_answers import FileAnswer
 from .file_session import FileSession, Upload
 from .interface import ClientSettings
@@ -54,6 +54,7 @@ async def open_connection(
     Raises `DialFailed`.
     """
     limit_s = settings.connect_timeout_ms / 1000
+    attempt.step = Step.HTTP
     client: Client | None = None
     try:
         client = await asyncio.wait_for(

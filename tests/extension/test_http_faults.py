@@ -303,6 +303,7 @@ def test_an_outage_is_told_as_that_of_a_websocket_and_costs_no_word():
     codes = [e["vendor_info"]["code"] for e in call.errors]
     assert codes[:2] == ["1006", "refused"]
     assert set(codes[2:]) <= {"refused", "finalize_timeout"}
+    assert call.errors[1]["message"] == "the connection was refused"
     assert "the connection was refused" in call.errors[0]["message"]
     assert set(call.codes) == {PASSING}
     # It was connected twice: before the outage, and after it.

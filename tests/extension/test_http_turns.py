@@ -104,6 +104,17 @@ def test_what_is_asked_for_goes_along(server):
     }
 
 
+@pytest.mark.parametrize(
+    ("model", "known"),
+    [("gpt-4o-transcribe", True), ("whisper-1", False)],
+)
+def test_probabilities_are_told_where_a_model_gives_them(server, model, known):
+    call = say_in(over_http(server.url, model, include=["logprobs"]), [1])
+    [result] = call.finals
+    assert ("confidence" in result["metadata"]["asr_info"]) is known
+    assert ("include" in server.requests[0].fields) is known
+
+
 def test_a_whisper_of_others_gets_words_in_its_prompt_and_nothing_else():
     with serving(text("so")) as service:
         call = say_in(
