@@ -9,11 +9,17 @@ import sys
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from http_service import answer, over_http, serving, text, words_in
 
-from devkit.matrix.known_speech import KnownSpeechEngine, call_audio, call_words
+from devkit.matrix.known_speech import (
+    KnownSpeechEngine,
+    call_audio,
+    call_words,
+    timed_words_in,
+)
 from devkit.script_audio import speak
 from devkit.server import Faults, ServerThread
 
@@ -256,6 +262,37 @@ def test_words_have_their_true_times(faults):
     length = len(spoken([first])[0]) * 1000 // 16000
     check_words(other, word_times([second]), length)
     assert other["text"] == text_of(second)[0]
+
+
+@pytest.mark.parametrize("silence", ["send", "skip"])
+def test_words_of_speech_lie_where_it_was_said(silence):
+    """With the local detector, also where most of the silence is not sent."""
+    rate = 16000
+    sound = np.concatenate([call_audio(rate), call_audio(rate)])
+    length = len(call_audio(rate)) * 1000 // rate
+    truth = [
+        (word.text, word.start * 1000 // rate + offset)
+        for offset in (0, length)
+        for word in timed_words_in(call_audio(rate), rate)
+    ]
+
+    async def script(call: Call) -> None:
+        await call.send(sound)
+        await call.until_finalized("end")
+
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+        detector = {"type": "local", "silence": silence}
+        config = over_http(
+            server.url, "whisper-1", timestamps=True, turn_detection=detector
+        )
+        call = run_call(config, script)
+        heard_ms = sum(request.audio_ms for request in server.requests)
+    words = [word for result in call.finals for word in result["words"]]
+    assert [word["word"] for word in words] == [text for text, _ in truth]
+    for word, (_, start) in zip(words, truth, strict=True):
+        assert abs(word["start_ms"] - start) <= 100
+    if silence == "skip":
+        assert heard_ms < 2 * length - 1000
 
 
 def test_who_asks_for_no_times_gets_none(server):

@@ -117,8 +117,6 @@ def test_an_example_transcribes_on_the_strict_server(example, monkeypatch):
         # Names of others' models.
         lenient=["model-names"] if over_http else [],
     ) as server:
-        if params.get("timestamps"):
-            monkeypatch.setattr(KnownSpeechEngine, "words", no_words)
         call = run_call(directed_to(server.url, example), script)
         sessions, requests = server.sessions, server.requests
     assert " ".join(call.texts).split() == call_words()
@@ -130,8 +128,3 @@ def test_an_example_transcribes_on_the_strict_server(example, monkeypatch):
     [session] = sessions
     assert session.config_updates == 1
     assert "error" not in session.sent_types()
-
-
-async def no_words(*_: Any) -> list[Any]:
-    """The times are no matter here."""
-    return []
