@@ -296,8 +296,10 @@ def _client_settings(config: OpenAIASRConfig, name: str) -> ClientSettings:
         session=replace(config.session_settings(), endpoint=name),
         headers=config.headers_sent,
         limits=config.limits,
-        protocol=config.protocol,
+        # What stands for a server there speaks as OpenAI's does, and first.
+        protocol="auto" if config.over_http else config.protocol,
         connect_timeout_ms=config.connect_timeout_ms,
         stop_timeout_ms=config.stop_timeout_ms,
         ca_file=config.ca_file,
+        files=config.file_request,
     )

@@ -209,7 +209,7 @@ class ItemEvents:
         if part == "failed":
             turn.fail(error_of(event.fields), now)
         else:
-            turn.complete(event)
+            turn.complete(event, self._audio.position_of_ms)
         return turn
 
     def _on_late(
@@ -222,7 +222,7 @@ class ItemEvents:
         if part == "delta":
             turn.add_text(event, now)
         elif part == "completed":
-            turn.complete(event)
+            turn.complete(event, self._audio.position_of_ms)
             return turn
         elif part == "failed":
             turn.fail(error_of(event.fields), now)
