@@ -167,7 +167,8 @@ class Call:
             return
         try:
             self._intake.finalize()
-            if self._client.core.settings.turn_owner == "server":
+            if self.config.turn_owner != "none":
+                # Whoever is to end the turns when it is sent.
                 self._client.end_turn()
         except Exception as error:
             # A timer of the loop has nobody who would be told.

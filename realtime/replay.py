@@ -207,10 +207,10 @@ class Replay:
         assert wish.turn.failure is not None
         fault = fault_of_turn(wish.turn.failure)
         self._give_up(wish.turn.settings, wish.end, fault)
-        if link.session.turns.pending:
+        if self._is_pause(link.session):
+            self._begin_again(link, now)
+        else:
             self.again(now)
-            return
-        self._begin_again(link, now)
 
     def _give_up(self, by: SessionSettings, end: int, fault: Fault) -> None:
         """Report what is held before ``end``, and go on behind it."""

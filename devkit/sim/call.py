@@ -187,9 +187,8 @@ class Call(CallState):
             return
         if self.detector is not None:
             self.detector.finalize()
-        elif self.owner != "client":
-            self.core.commit()
         if self.owner != "client":
+            self.core.commit()
             self._note_commit()
             self.watch.demands.gap()
         self.settle()
