@@ -76,6 +76,7 @@ class ItemEvents:
         turn = self._turns.turn(event.identity("item_id"))
         if turn is None or turn.from_server or turn.closed:
             return None
+        self.habits.detects |= self._turns.by_client
         turn.speech_started()
         start = event.position_ms("audio_start_ms")
         if start is not None:

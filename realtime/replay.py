@@ -222,11 +222,11 @@ class Replay:
     def _is_pause(self, session: Session) -> bool:
         """Is nothing on its way that could be taken for what comes next?"""
         turns = session.turns
-        if session.stuck or session.items.chain.in_doubt or turns.commits:
+        unsure = session.stuck or session.items.chain.in_doubt or turns.commits
+        if unsure or not all(turn.decided for turn in turns):
             return False
-        if not all(turn.decided for turn in turns):
-            return False
-        if turns.by_client and not session.settings.live:
+        says = session.settings.live or session.items.habits.detects
+        if turns.by_client and not says:
             # What is not committed is cleared, and nobody says a word of it.
             return True
         return self._buffer.sound(turns.boundary, session.sent) is None
