@@ -31,7 +31,13 @@ from .service.endpoint import (
     is_azure,
     redacted_url,
 )
-from .service.models import DEFAULT_MODEL, ModelProfile, profile_of
+from .service.files import FileRequest, file_request
+from .service.models import (
+    DEFAULT_MODEL,
+    ModelProfile,
+    file_profile_of,
+    profile_of,
+)
 from .service.options import Request, decide, fit, keyword_style
 
 if TYPE_CHECKING:
@@ -148,6 +154,7 @@ _LAWS = {
 
 
 Auth = Literal["auto", "bearer", "api-key"]
+Transport = Literal["websocket", "http"]
 Switch = Annotated[bool, Field(description="true or false")]
 Number = Annotated[float, BeforeValidator(_number)]
 Whole = Annotated[int, BeforeValidator(_number)]
@@ -215,6 +222,7 @@ class FallbackConfig(_Section):
     """One of ``fallbacks``: what is not given is the first endpoint's."""
 
     websocket_base_url: str = _field("", "a URL", repr=False)
+    transport: Transport = "websocket"
     api_key: SecretStr = _field(SecretStr(""), "the API key, a text")
     headers: Texts = {}
     query: Texts = {}
@@ -253,6 +261,7 @@ class OpenAIASRConfig(_Section):
         # Its query may hold a key.
         repr=False,
     )
+    transport: Transport = "websocket"
     allow_insecure: Switch = False
     protocol: ProtocolChoice = "auto"
     auth: Auth = "auto"
@@ -297,6 +306,7 @@ class OpenAIASRConfig(_Section):
         list[Annotated[Include, _also({"logprobs": LOGPROBS})]],
         BeforeValidator(_one_or_more),
     ] = _field([], f'a list of "{LOGPROBS}"')
+    timestamps: Switch = False
     session: dict[str, Any] = _field(
         {}, "an object, merged into the session settings"
     )
@@ -307,7 +317,20 @@ class OpenAIASRConfig(_Section):
     def profile(self) -> ModelProfile:
         """The abilities of the chosen model."""
         request = self.input_audio_transcription
-        return profile_of(request.model, request.family)
+        look_up = file_profile_of if self.over_http else profile_of
+        return look_up(request.model, request.family)
+
+    @property
+    def over_http(self) -> bool:
+        """Is each turn sent as a file of its own?"""
+        return self.transport == "http"
+
+    @property
+    def file_request(self) -> FileRequest | None:
+        """How a turn is sent as a file; None where a session hears it."""
+        if not self.over_http:
+            return None
+        return file_request(self.profile, timestamps=self.timestamps)
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -325,7 +348,7 @@ class OpenAIASRConfig(_Section):
             return passed_through if known else "server_vad"
         if not self.turn_detection.enabled:
             return "none"
-        by_server = self.profile.server_turns == "yes"
+        by_server = self.profile.server_turns == "yes" and not self.over_http
         default: TurnOwner = "server_vad" if by_server else "local"
         return self.turn_detection.type or default
 
@@ -354,7 +377,7 @@ class OpenAIASRConfig(_Section):
     @property
     def session_turn_detection(self) -> Mapping[str, Any]:
         """What ``session`` says of turn detection, in either dialect."""
-        for place in DETECTOR_PLACES:
+        for place in () if self.over_http else DETECTOR_PLACES:
             found = part_of(self.session, place)
             if found and isinstance(found, Mapping):
                 return found
@@ -363,7 +386,8 @@ class OpenAIASRConfig(_Section):
     @property
     def dialect(self) -> Dialect:
         """The dialect as far as it is known before the server speaks."""
-        return "beta" if self.protocol == "beta" else "ga"
+        beta = self.protocol == "beta" and not self.over_http
+        return "beta" if beta else "ga"
 
     @property
     def endpoint(self) -> Endpoint:
@@ -372,12 +396,13 @@ class OpenAIASRConfig(_Section):
         return endpoint(
             self.websocket_base_url,
             _revealed(self.query),
-            model if self.model_in_url else "",
+            model if self.model_in_url and not self.over_http else "",
+            files=self.over_http,
         )
 
     @property
     def url(self) -> str:
-        """The WebSocket URL."""
+        """Where to connect, or send files to."""
         return self.endpoint.url
 
     @property
@@ -397,7 +422,7 @@ class OpenAIASRConfig(_Section):
             sent["OpenAI-Organization"] = self.organization
         if self.project:
             sent["OpenAI-Project"] = self.project
-        if self.protocol == "beta" and not azure:
+        if self.dialect == "beta" and not azure:
             sent["OpenAI-Beta"] = "realtime=v1"
         extra = _revealed(self.headers)
         own = {name.lower() for name in extra}
@@ -432,7 +457,18 @@ class OpenAIASRConfig(_Section):
             fallback_retry_ms=self.fallback_retry_ms,
             finalize_timeout_ms=self.finalize_timeout_ms,
             final_timeout_ms=self.final_timeout_ms,
+            **self._http_limits,
         )
+
+    @property
+    def _http_limits(self) -> dict[str, int]:
+        """A file is heard as a whole, and by some in no less time than it
+        took to speak."""
+        if not any(other.over_http for other in self.endpoint_configs()):
+            return {}
+        return {
+            "turn_timeout_ms": max(Limits.turn_timeout_ms, self.max_turn_ms)
+        }
 
     def fitted(self) -> tuple[Request, list[str]]:
         """The request's options as the model takes them, and warnings."""
@@ -451,7 +487,7 @@ class OpenAIASRConfig(_Section):
         request, _ = self.fitted()
         noise = self.input_audio_noise_reduction
         reduction: NoiseReduction | None = None
-        if noise is not None and noise.enabled:
+        if noise is not None and noise.enabled and not self.over_http:
             reduction = {"type": noise.type or "near_field"}
             if request.strength is not None:
                 reduction["strength"] = request.strength
@@ -468,7 +504,7 @@ class OpenAIASRConfig(_Section):
             noise_reduction=reduction,
             include=request.include,
             live=self.profile.deltas == "live",
-            extra=self.session,
+            extra={} if self.over_http else self.session,
         )
 
     def _server_turn_detection(self) -> dict[str, Any] | None:
@@ -531,7 +567,9 @@ class OpenAIASRConfig(_Section):
         """Whoever ends the turns here does so there, if that is possible; else
         the local detector."""
         owner = self.turn_owner
-        if decide(owner, other.profile, other.dialect) == "rejected":
+        fate = decide(owner, other.profile, other.dialect)
+        by_server = owner in ("server_vad", "semantic_vad")
+        if fate == "rejected" or (by_server and other.over_http):
             owner = "local"
         chosen = {"type": owner, "enabled": True}
         return self.turn_detection.model_copy(update=chosen)

@@ -167,7 +167,8 @@ class Call:
             return
         try:
             self._intake.finalize()
-            if self._client.core.settings.turn_owner == "server":
+            if self.config.turn_owner != "none":
+                # Whoever is to end the turns when it is sent.
                 self._client.end_turn()
         except Exception as error:
             # A timer of the loop has nobody who would be told.
@@ -296,8 +297,10 @@ def _client_settings(config: OpenAIASRConfig, name: str) -> ClientSettings:
         session=replace(config.session_settings(), endpoint=name),
         headers=config.headers_sent,
         limits=config.limits,
-        protocol=config.protocol,
+        # What stands for a server there speaks as OpenAI's does, and first.
+        protocol="auto" if config.over_http else config.protocol,
         connect_timeout_ms=config.connect_timeout_ms,
         stop_timeout_ms=config.stop_timeout_ms,
         ca_file=config.ca_file,
+        files=config.file_request,
     )

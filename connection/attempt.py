@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ..realtime.faults import Fault
 from .eyeballs import Address
 from .proxies import Proxy
 
@@ -39,6 +40,15 @@ class Attempt:
         return ", ".join([self.step.value, *address, after])
 
 
+@dataclass(eq=False)
+class Outage:
+    """Was a service without an answer when it was last asked?  Then it is
+    asked before audio is sent to it again.  (A WebSocket shows it by itself.)
+    """
+
+    lasts: bool = False
+
+
 class DialFailed(Exception):
     """Nothing came of an attempt; ``problem`` tells why, ``place`` where and
     when."""
@@ -48,3 +58,11 @@ class DialFailed(Exception):
         self.place = attempt.place()
         self.problem = problem
         super().__init__(self.place)
+
+
+class FaultKnown(Exception):
+    """Nothing came of an attempt, and ``fault`` tells why."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        super().__init__(fault.message)

@@ -9,8 +9,10 @@ import os
 import re
 import socket
 import ssl
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
@@ -23,10 +25,11 @@ from ..service.endpoint import (
     is_loopback_address,
     is_loopback_host,
 )
-from .attempt import Attempt, DialFailed, Step
+from ..service.files import FileRequest
+from .attempt import Attempt, DialFailed, Outage, Step
 from .cas import tls_context
 from .eyeballs import Address, Avoided, first_socket
-from .interface import ClientSettings
+from .interface import ClientSettings, Connection
 from .proxies import choose_proxy
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
@@ -55,7 +58,7 @@ class NotThisMachine(ValueError):
     """A name of this machine leads to another; the text says so."""
 
 
-class Connection(ClientConnection):
+class WebSocket(ClientConnection):
     """One whose peer cannot go on for ever before the handshake is done, nor
     have us answer one PING after the other, or look at frames with nothing
     in them.  ``attempt``: how it came about."""
@@ -153,12 +156,16 @@ class Dialer:
     def __init__(self) -> None:
         self._tls: tuple[str, ssl.SSLContext] | None = None
         self._avoided = Avoided()
+        #: Of services that are sent files, by their URL.
+        self._outages: defaultdict[str, Outage] = defaultdict(Outage)
 
     async def open(self, settings: ClientSettings) -> Connection:
         """Connect within ``connect_timeout_ms``.
 
         Raises what `faults` explains.
         """
+        if settings.files is not None:
+            return await self._open_for_files(settings, settings.files)
         target = parse_uri(settings.url)
         here = is_loopback_host(target.host)
         # Left to itself, `websockets` looks for one, but not in all_proxy.
@@ -173,7 +180,7 @@ class Dialer:
 
         async def connected() -> ClientConnection:
             if proxy is None:
-                found = await _addresses_of(target.host, target.port, here)
+                found = await addresses_of(target.host, target.port, here)
                 attempt.step = Step.TCP
                 options["sock"], attempt.address = await first_socket(
                     self._avoided.last(found)
@@ -192,7 +199,7 @@ class Dialer:
                 close_timeout=CLOSE_S,
                 max_size=_MAX_MESSAGE,
                 create_connection=functools.partial(  # type: ignore[arg-type]
-                    Connection, attempt
+                    WebSocket, attempt
                 ),
                 logger=_WEBSOCKETS_LOGGER,
                 **options,
@@ -206,8 +213,30 @@ class Dialer:
             raise DialFailed(attempt, error) from error
         if attempt.address is not None:
             self._avoided.worked(attempt.address)
-        assert isinstance(connection, Connection)
+        assert isinstance(connection, WebSocket)
         return connection
+
+    async def _open_for_files(
+        self, settings: ClientSettings, request: FileRequest
+    ) -> Connection:
+        # Whoever has a WebSocket need not pay for it.
+        from .http_connection import open_connection
+
+        target = urlsplit(settings.url)
+        here = is_loopback_host(target.hostname or "")
+        proxy = None if here else choose_proxy(settings.url, os.environ)
+        tls = None
+        if target.scheme == "https" or (proxy is not None and proxy.has_tls):
+            tls = await self._context(settings.ca_file)
+        if here:
+            await addresses_of(target.hostname or "", target.port or 0, here)
+        return await open_connection(
+            settings,
+            request,
+            Attempt(proxy),
+            tls,
+            self._outages[settings.url],
+        )
 
     def avoid(self, attempt: Attempt) -> None:
         """No session came of it: begin with another address next time."""
@@ -220,7 +249,7 @@ class Dialer:
         return self._tls[1]
 
 
-async def _addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
+async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
     """The addresses of a host, at least one; ``here``: of this very machine.
 
     Raises `NotThisMachine` where the resolver leads elsewhere: the key would

@@ -16,10 +16,10 @@ from ..realtime.link import Link
 from ..realtime.results import Interim
 from ..realtime.transcription import Transcription
 from .alarm import Alarm
-from .dialer import CLOSE_S, Connection, Dialer
+from .dialer import CLOSE_S, Dialer
 from .dispatcher import AFTER_FAULT_S, Dispatcher
 from .faults import fault_of_exception
-from .interface import ClientSettings, GuardedTrace, WireTrace
+from .interface import ClientSettings, Connection, GuardedTrace, WireTrace
 
 #: Why `websockets` ends a connection by itself, by the code of its CLOSE.
 _OUR_REASONS = {

@@ -27,7 +27,7 @@ from ..realtime.faults import (
     fault_of_http,
     retry_after_s,
 )
-from .attempt import DialFailed, Step
+from .attempt import DialFailed, FaultKnown, Step
 from .cas import BadCaFile
 from .dialer import NotThisMachine
 from .proxies import BadProxy, Proxy
@@ -40,6 +40,8 @@ def fault_of_exception(error: Exception) -> Fault:
     """
     if isinstance(error, DialFailed):
         return _fault_of_attempt(error)
+    if isinstance(error, FaultKnown):
+        return error.fault
     if isinstance(error, BadProxy):
         return Fault("fatal", "proxy", clean_message(str(error)))
     if isinstance(error, InvalidStatus):
@@ -83,6 +85,8 @@ def _fault_of_attempt(failed: DialFailed) -> Fault:
     """The meaning of a failed attempt, with its place where it may pass; the
     server's own words need none."""
     attempt, problem = failed.attempt, failed.problem
+    if isinstance(problem, FaultKnown):
+        return problem.fault
     proxy = attempt.proxy
     if proxy is None:
         fault = fault_of_exception(problem)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..realtime.limits import Limits
 from ..realtime.results import (
@@ -19,6 +19,8 @@ from ..realtime.results import (
     TurnResult,
 )
 from ..realtime.settings import ProtocolChoice, SessionSettings
+from ..service.files import FileRequest
+from .attempt import Attempt
 
 
 class AsrListener(Protocol):
@@ -54,12 +56,56 @@ class AsrListener(Protocol):
         audio had to be dropped."""
 
 
+class Abortable(Protocol):
+    """What can be broken off."""
+
+    def abort(self) -> None:
+        """End at once, without a word."""
+
+
+class Connection(Protocol):
+    """What `driver` uses of an open connection: a WebSocket, or what stands
+    for one.  ``close_code`` is None while it is open.
+
+    Where it is over, the methods that wait raise ``ConnectionClosed`` of
+    `websockets`.
+    """
+
+    attempt: Attempt
+
+    @property
+    def transport(self) -> Abortable:
+        """For the end at once."""
+
+    @property
+    def close_code(self) -> int | None: ...
+
+    @property
+    def close_reason(self) -> str | None: ...
+
+    async def recv(self, *, decode: Literal[False]) -> bytes:
+        """The next message."""
+
+    async def send(self, message: bytes, *, text: Literal[True]) -> None:
+        """Send a message; waits while the other end cannot take more."""
+
+    async def ping(self) -> Awaitable[float]:
+        """Send a PING; what is returned waits for its PONG."""
+
+    async def close(self) -> None:
+        """End it in good order."""
+
+    async def wait_closed(self) -> None:
+        """Until nothing is left of it."""
+
+
 @dataclass(frozen=True)
 class ClientSettings:
     """Where to connect and how.
 
-    ``url``: the WebSocket URL; its query and ``headers`` may carry keys, and
-    both are left out of the representation.  Times are in ms.  Two are equal
+    ``url``: the WebSocket URL, or with ``files`` that to which each turn is
+    sent as a file; its query and ``headers`` may carry keys, and both are left
+    out of the representation.  Times are in ms.  Two are equal
     if they dial the same service in the same way, whatever the session is
     then told.
     """
@@ -74,6 +120,7 @@ class ClientSettings:
     ca_file: str = ""
     #: Used where this service gives none; these have none themselves.
     fallbacks: tuple[ClientSettings, ...] = field(default=(), compare=False)
+    files: FileRequest | None = None
 
 
 class WireTrace(Protocol):

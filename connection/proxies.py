@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlsplit
 
 from websockets import proxy as websockets_proxy
 from websockets.exceptions import InvalidProxy
@@ -26,7 +26,11 @@ from ..service.endpoint import ascii_host, with_port
 _VARIABLES = {
     "wss": ("wss_proxy", "socks_proxy", "https_proxy", "all_proxy"),
     "ws": ("ws_proxy", "socks_proxy", "https_proxy", "http_proxy", "all_proxy"),
+    # Of files.
+    "https": ("socks_proxy", "https_proxy", "all_proxy"),
+    "http": ("socks_proxy", "http_proxy", "all_proxy"),
 }
+_AS_WEBSOCKET = {"http": "ws", "https": "wss"}
 #: By scheme, the port where none is given.
 _PORTS = {
     "http": 80,
@@ -61,12 +65,13 @@ class Proxy:
     """A proxy and the ``variable`` of the environment that names it.
 
     ``address`` is for people; ``url`` is for `websockets` and may hold a
-    password.
+    password, as ``user_info`` does (name and password, or nothing).
     """
 
     url: str = field(repr=False)
     address: str
     variable: str
+    user_info: tuple[str, ...] = field(default=(), repr=False)
 
     def __str__(self) -> str:
         return f"the proxy {self.address} ({self.variable})"
@@ -78,16 +83,18 @@ class Proxy:
 
 
 def choose_proxy(url: str, environment: Mapping[str, str]) -> Proxy | None:
-    """The proxy by which to reach a WebSocket URL, if by any.
+    """The proxy by which to reach a URL, if by any.
 
     Raises `BadProxy` for one that cannot be used: it is not gone around.
     """
-    target = parse_uri(url)
+    scheme, *_ = urlsplit(url)
+    # It has an eye on the host, of whatever is a WebSocket's URL.
+    target = parse_uri(_AS_WEBSOCKET.get(scheme, scheme) + url[len(scheme) :])
     _, listed = _read("no_proxy", environment)
     entries = re.split(r"[\s,]+", listed.lower())
     if any(_covers(entry, target.host, target.port) for entry in entries):
         return None
-    for name in _VARIABLES["wss" if target.secure else "ws"]:
+    for name in _VARIABLES[scheme]:
         variable, value = _read(name, environment)
         if value:
             proxy = _proxy(variable, value)
@@ -158,7 +165,7 @@ def _proxy(variable: str, value: str) -> Proxy:
         known = websockets_proxy.Proxy(scheme, host, port, *user_info)
         url = _for_websockets(known, address)
         if url:
-            return Proxy(url, address, variable)
+            return Proxy(url, address, variable, user_info)
         problem = "its user name or password takes websockets 17.2"
     raise BadProxy(
         f"the proxy {address} ({variable}) cannot be used: {problem}"

@@ -10,6 +10,7 @@ from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
 from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
+from ten_ai_base.struct import ASRWord
 from typing_extensions import assert_never, override
 
 from ..call.slot import CallSlot
@@ -25,6 +26,7 @@ from ..realtime.results import (
     ServerProblem,
     SessionLost,
     SessionReady,
+    TimedText,
     TurnFailed,
     TurnResult,
 )
@@ -265,7 +267,10 @@ class AsrHandlers(AsrListener):
             duration_ms=turn.duration_ms,
             language=self._language(turn),
             # A null would make the runtime drop the whole message.
-            words=[],
+            words=[
+                ASRWord(**self._timed(word, "word"), stable=True)
+                for word in turn.words
+            ],
             metadata={"asr_info": self._asr_info(turn)},
         )
         await self._base.send_asr_result(result)
@@ -286,7 +291,23 @@ class AsrHandlers(AsrListener):
             info["early"] = True
         if turn.endpoint:
             info["endpoint"] = turn.endpoint
+        if turn.speakers:
+            info["speakers"] = [
+                {
+                    "speaker": redactor.text(said.speaker),
+                    **self._timed(said, "text"),
+                }
+                for said in turn.speakers
+            ]
         return info
+
+    def _timed(self, timed: TimedText, name: str) -> dict[str, Any]:
+        """What was said when, in ms of the call; the text as ``name``."""
+        return {
+            name: timed.text,
+            "start_ms": self._slot.audio.position_ms(timed.start_ms),
+            "duration_ms": timed.duration_ms,
+        }
 
     def _language(self, turn: TurnResult) -> str:
         """All results of a turn have the language of its first one."""

@@ -35,6 +35,7 @@ _PLACES = {
     "refusal": "type, then CLOSE",
     "close": "CLOSE",
     "http": "HTTP",
+    "file": "HTTP, of a turn",
 }
 _TITLES = {
     "code": "`error.code` of an event, a refused handshake or a failed turn",
@@ -43,6 +44,9 @@ _TITLES = {
     "close": "CLOSE code of the WebSocket, where neither an `error` just"
     " before it nor its reason (`type.code` at OpenAI) stands above",
     "http": "HTTP status in place of 101, where its body has no error",
+    "file": "HTTP status in answer to a turn that was sent as a file"
+    ' (`transport: "http"`), where it means something else; a 400 or 422 about'
+    " another parameter than the file is fatal",
 }
 #: The code of what TEN is told, and what the extension does.
 _MEANS: dict[Verdict, tuple[str, str]] = {

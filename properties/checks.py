@@ -19,7 +19,8 @@ from ..config import (
     part_of,
 )
 from ..service.endpoint import is_azure, is_loopback, is_openai, is_plain
-from ..service.models import MODEL_NAMES
+from ..service.files import MAX_FILE, SAMPLE_BYTES
+from ..service.models import FILE_MODELS, FILE_REPLACEMENT, MODEL_NAMES
 from ..service.options import decide
 
 _Told = Iterator[tuple[str, str]]
@@ -42,6 +43,14 @@ _NOT_IN_SESSION = {
     "audio.input.transcription.model": _MODEL,
     _MODEL: _MODEL,
 }
+#: What is of a session, and has no effect where there is none.
+_OF_SESSIONS = (
+    "protocol",
+    "session",
+    "model_in_url",
+    "peer_timeout_ms",
+    "input_audio_noise_reduction",
+)
 _OBJECTS = ("audio", "audio.input", "audio.input.transcription", _SECTION)
 _ABSENT = object()
 
@@ -77,7 +86,9 @@ def problems(config: OpenAIASRConfig) -> _Told:
     yield from _problems_of_headers(config)
     yield from _problems_of_url(config)
     yield from _problems_of_request(config)
-    yield from _problems_of_session(config)
+    yield from (
+        _problems_of_files if config.over_http else _problems_of_session
+    )(config)
 
 
 def _problems_of_key(config: OpenAIASRConfig) -> _Told:
@@ -141,7 +152,7 @@ def _problems_of_url(config: OpenAIASRConfig) -> _Told:
             " allowed: wss:// or https://, ws:// to this machine, or"
             " allow_insecure: true",
         )
-    if config.protocol == "beta" and is_openai(url):
+    if config.dialect == "beta" and is_openai(url):
         yield (
             "protocol",
             'found "beta", which api.openai.com switched off in May 2026;'
@@ -160,6 +171,8 @@ def _problems_of_request(config: OpenAIASRConfig) -> _Told:
             f" allowed: {', '.join(MODEL_NAMES)}",
         )
         return
+    if config.over_http:
+        return
     owner, profile = config.turn_owner, config.profile
     # Whoever passes one through knows better than the table.
     passed_through = config.session_turn_detection.get("type") is not None
@@ -170,6 +183,32 @@ def _problems_of_request(config: OpenAIASRConfig) -> _Told:
             "turn_detection.type",
             f'found "{owner}", but {profile.name}{taken} has no turn detection'
             ' of its own; allowed: "local", "none"',
+        )
+
+
+def _problems_of_files(config: OpenAIASRConfig) -> _Told:
+    """Where each turn is a file of its own, sent over HTTP."""
+    owner, profile = config.turn_owner, config.profile
+    if owner not in ("local", "none"):
+        yield (
+            "turn_detection.type",
+            f'found "{owner}", but with transport "http" the service hears'
+            ' whole turns only; allowed: "local", "none"',
+        )
+    if not profile.files:
+        yield (
+            _MODEL,
+            f'found "{profile.name}", which is to be had over the WebSocket'
+            ' only; with transport "http" allowed:'
+            f" {', '.join(FILE_MODELS)}, or a model of another service",
+        )
+    rate = config.session_settings().rate
+    most = MAX_FILE // (SAMPLE_BYTES * rate) * 1000
+    if config.limits.max_turn_ms > most:
+        yield (
+            "max_turn_ms",
+            f"found {config.limits.max_turn_ms}, but the service takes files"
+            f" of up to {MAX_FILE >> 20} MB; allowed: up to {most}",
         )
 
 
@@ -222,6 +261,7 @@ def advice(config: OpenAIASRConfig) -> _Told:
     most = config.limits.max_turn_ms
     if config.max_turn_ms > most and "max_turn_ms" in config.model_fields_set:
         yield "max_turn_ms", f"{most} is used, half of max_buffer_ms"
+    yield from _advice_on_transport(config)
     if decide(owner, profile, config.dialect) == "doubtful":
         yield (
             "turn_detection.type",
@@ -248,10 +288,11 @@ def advice_on_fallback(
 def _advice_on_model(config: OpenAIASRConfig) -> _Told:
     profile = config.profile
     if profile.shutdown:
+        by = FILE_REPLACEMENT if config.over_http else profile.replacement
         yield (
             _MODEL,
             f"{profile.name} shuts down on {profile.shutdown};"
-            f" replacement: {profile.replacement}",
+            f" replacement: {by}",
         )
     if not profile.known:
         named = config.input_audio_transcription.family
@@ -263,11 +304,34 @@ def _advice_on_model(config: OpenAIASRConfig) -> _Told:
         )
 
 
+def _advice_on_transport(config: OpenAIASRConfig) -> _Told:
+    if config.over_http:
+        for name in _OF_SESSIONS:
+            if name in config.model_fields_set:
+                yield name, 'without effect with transport "http"'
+    if not config.timestamps:
+        return
+    if not config.over_http:
+        yield (
+            "timestamps",
+            "the WebSocket tells no times of words; dropped"
+            ' (transport "http" does, with whisper-1)',
+        )
+    elif not config.profile.word_times:
+        name = config.profile.name
+        yield "timestamps", f"{name} tells no times of words; dropped"
+
+
 def _advice_on_connection(config: OpenAIASRConfig) -> _Told:
     url = config.url
     for text in config.endpoint.advice:
         yield "websocket_base_url", text
-    if config.model_in_url and (is_openai(url) or is_azure(url)):
+    over_http = config.over_http
+    if (
+        not over_http
+        and config.model_in_url
+        and (is_openai(url) or is_azure(url))
+    ):
         yield (
             "model_in_url",
             "left out, the service refuses a model in the URL of a"

@@ -11,6 +11,7 @@ What is said:
 ``events``         server events, read with suspicion
 ``errors``         its errors, made safe
 ``faults``         what an error, close code or HTTP status means
+``file_refusals``  the same for a turn that is sent as a file
 ``shown``          texts of others, made fit to be shown
 ``results``        what the core tells its user
 
@@ -21,6 +22,7 @@ One session:
 ``habits``         what a call's server is known to do
 ``handshake``      from the first event to confirmed settings
 ``sent_audio``     what was sent, and where its time lies in the call
+``timed_text``     words and speakers with their times
 ``turn``           one turn of speech
 ``turn_list``      the turns in spoken order, and our open commits
 ``chain``          was the notice of an item lost?

@@ -75,6 +75,11 @@ class EndpointsInUse:
 
     def adopt(self, endpoints: tuple[Endpoint, ...], index: int) -> None:
         """From now on this one of these is used."""
+        places = {e.name: e.address for e in self.endpoints}
+        for endpoint in endpoints[1:]:
+            if places.get(endpoint.name) != endpoint.address:
+                # Of another service that stood there.
+                self._known.pop(endpoint.name, None)
         self.endpoints, self.index = endpoints, index
         self.returning = None
 

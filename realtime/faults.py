@@ -35,10 +35,12 @@ class Rule:
 
     ``code`` and ``type`` are those of an ``error`` event or HTTP body, or of
     a CLOSE's reason (OpenAI's is ``type.code``).  ``refusal``: the ``type``,
-    where the connection then ends with a CLOSE of `REFUSALS`.
+    where the connection then ends with a CLOSE of `REFUSALS`.  ``http``: a
+    status in place of 101; ``file``: in answer to a file, where it means
+    something else.
     """
 
-    where: Literal["code", "type", "refusal", "close", "http"]
+    where: Literal["code", "type", "refusal", "close", "http", "file"]
     sign: str
     verdict: Verdict
     meaning: str
@@ -90,6 +92,15 @@ RULES: tuple[Rule, ...] = (
     Rule("http", "300-399", "fatal", "the URL answers with a redirect"),
     Rule("http", "200-299", "fatal", "the URL is no WebSocket endpoint"),
     Rule("http", "500-599", "retry", "the server failed"),
+    Rule("file", "400", "report", "this file is refused"),
+    Rule("file", "408", "report", "request timed out"),
+    Rule("file", "413", "report", "this file is too large"),
+    Rule("file", "415", "report", "this file is refused"),
+    Rule("file", "422", "report", "this file is refused"),
+    Rule("file", "425", "report", "too early"),
+    Rule("file", "429", "report", "too many requests"),
+    Rule("file", "502-504", "retry", "a gateway has no service behind it"),
+    Rule("file", "500-599", "report", "the server failed"),
 )
 
 #: The CLOSE codes with which a server refuses: OpenAI's, and that of the
@@ -106,7 +117,7 @@ _RANGES = sorted(
     (
         (rule.where, int(low), int(high or low), rule)
         for rule in RULES
-        if rule.where in ("close", "http")
+        if rule.where in ("close", "http", "file")
         for low, _, high in [rule.sign.partition("-")]
     ),
     key=lambda entry: entry[2] - entry[1],
@@ -137,7 +148,7 @@ class Fault:
 NO_CLOSE_FRAME = 1006
 
 
-def _rule_for_error(
+def rule_for_error(
     info: ErrorInfo, close_code: int | None = None
 ) -> Rule | None:
     """``close_code`` of the CLOSE that the error explains, if one does."""
@@ -149,7 +160,7 @@ def _rule_for_error(
     return rule
 
 
-def _rule_for_number(where: str, number: int) -> Rule | None:
+def rule_for_number(where: str, number: int) -> Rule | None:
     for kind, low, high, rule in _RANGES:
         if kind == where and low <= number <= high:
             return rule
@@ -184,13 +195,13 @@ def _seconds(unit: str) -> float:
 
 def passes(info: ErrorInfo) -> bool:
     """May what failed like this succeed later, without a change of ours?"""
-    rule = _rule_for_error(info, REFUSALS[0])
+    rule = rule_for_error(info, REFUSALS[0])
     return rule is None or rule.verdict != "fatal"
 
 
 def fault_of_error(info: ErrorInfo) -> Fault:
     """The meaning of an ``error`` event on a connection that stays open."""
-    rule = _rule_for_error(info)
+    rule = rule_for_error(info)
     verdict: Verdict = rule.verdict if rule else "report"
     if verdict in ("fatal", "retry", "at_once"):
         # An error without CLOSE ends nothing; the close decides.
@@ -206,7 +217,7 @@ def fault_of_turn(info: ErrorInfo) -> Fault:
 
 def fault_of_start(info: ErrorInfo) -> Fault:
     """An ``error`` event in place of a session; the socket stays open."""
-    rule = _rule_for_error(info)
+    rule = rule_for_error(info)
     verdict: Verdict = "fatal" if rule and rule.verdict == "fatal" else "retry"
     return Fault(
         verdict,
@@ -221,7 +232,7 @@ def fault_of_refused_settings(info: ErrorInfo) -> Fault:
 
     A passing fault of the server (rate limit, server error) is retried.
     """
-    rule = _rule_for_error(info)
+    rule = rule_for_error(info)
     verdict: Verdict = "fatal"
     if rule is not None and rule.verdict in ("retry", "at_once"):
         verdict = "retry"
@@ -245,10 +256,10 @@ def fault_of_close(
     reason = clean_message(reason)
     kind, _, word = reason.partition(".")
     named = last_error or ErrorInfo(kind, word)
-    rule = _rule_for_error(named, close_code)
+    rule = rule_for_error(named, close_code)
     said = rule is not None and rule.verdict != "ignore"
     if not said:
-        rule = _rule_for_number("close", close_code)
+        rule = rule_for_number("close", close_code)
     verdict: Verdict = rule.verdict if rule else "retry"
     code = str(close_code)
     if said or last_error:
@@ -272,7 +283,7 @@ def fault_of_http(
     that HTTP 429 with ``insufficient_quota`` is not tried again for ever.
     """
     info = error_in_body(body)
-    rule = _rule_for_error(info) or _rule_for_number("http", status)
+    rule = rule_for_error(info) or rule_for_number("http", status)
     verdict: Verdict = rule.verdict if rule else "retry"
     meaning = rule.meaning if rule else "unexpected answer"
     detail = describe_all(info) if info != ErrorInfo() else meaning

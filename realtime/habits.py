@@ -15,6 +15,8 @@ class ServerHabits:
     until proved wrong.  ``links``: how often it named one that was known.
     ``roots``: what items named there and was none.
 
+    ``detects``: it ends turns by itself though they are ours.
+
     ``confirms``: it was seen to answer `session.update`.  ``consents``: it
     never did so and yet took audio.  ``answers_in_s``: how long it took to
     confirm after it was given up waiting for, or 0.
@@ -32,6 +34,7 @@ class ServerHabits:
     chains: bool = True
     links: int = 0
     roots: set[str] = field(default_factory=set)
+    detects: bool = False
     confirms: bool = False
     consents: bool = False
     answers_in_s: float = 0.0

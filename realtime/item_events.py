@@ -76,6 +76,7 @@ class ItemEvents:
         turn = self._turns.turn(event.identity("item_id"))
         if turn is None or turn.from_server or turn.closed:
             return None
+        self.habits.detects |= self._turns.by_client
         turn.speech_started()
         start = event.position_ms("audio_start_ms")
         if start is not None:
@@ -209,7 +210,7 @@ class ItemEvents:
         if part == "failed":
             turn.fail(error_of(event.fields), now)
         else:
-            turn.complete(event)
+            turn.complete(event, self._audio.position_of_ms)
         return turn
 
     def _on_late(
@@ -222,7 +223,7 @@ class ItemEvents:
         if part == "delta":
             turn.add_text(event, now)
         elif part == "completed":
-            turn.complete(event)
+            turn.complete(event, self._audio.position_of_ms)
             return turn
         elif part == "failed":
             turn.fail(error_of(event.fields), now)

@@ -53,6 +53,10 @@ class Quiet:
         something, and did not?"""
         return self._suspicion.must_hear(position, now)
 
+    def holds_sound(self, position: int) -> bool:
+        """Is there any about which the server said nothing, be it music?"""
+        return self._suspicion.holds_sound(position)
+
     def on_server_quiet(self, link: Link, position: int, now: float) -> None:
         """The server's detector heard all before ``position``, and found
         nothing in what no turn has."""

@@ -207,10 +207,10 @@ class Replay:
         assert wish.turn.failure is not None
         fault = fault_of_turn(wish.turn.failure)
         self._give_up(wish.turn.settings, wish.end, fault)
-        if link.session.turns.pending:
+        if self._is_pause(link.session):
+            self._begin_again(link, now)
+        else:
             self.again(now)
-            return
-        self._begin_again(link, now)
 
     def _give_up(self, by: SessionSettings, end: int, fault: Fault) -> None:
         """Report what is held before ``end``, and go on behind it."""
@@ -222,11 +222,11 @@ class Replay:
     def _is_pause(self, session: Session) -> bool:
         """Is nothing on its way that could be taken for what comes next?"""
         turns = session.turns
-        if session.stuck or session.items.chain.in_doubt or turns.commits:
+        unsure = session.stuck or session.items.chain.in_doubt or turns.commits
+        if unsure or not all(turn.decided for turn in turns):
             return False
-        if not all(turn.decided for turn in turns):
-            return False
-        if turns.by_client and not session.settings.live:
+        says = session.settings.live or session.items.habits.detects
+        if turns.by_client and not says:
             # What is not committed is cleared, and nobody says a word of it.
             return True
         return self._buffer.sound(turns.boundary, session.sent) is None

@@ -78,7 +78,7 @@ class Resend:
         if self.waits:
             return True
         anew = self._machine.state is ResendState.NONE
-        late = now >= self._until + self._timeout
+        late = now >= self._until + self._timeout / 2
         if grew and not (anew or self._grew or late):
             # But not each time: somebody may speak on and on.
             anew = self._grew = True
@@ -88,8 +88,8 @@ class Resend:
             self._until = now + self._timeout
         self._at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
         # A long wait is worth it as long as few were waited for.
-        half = self._until - self._timeout / 2
-        if self._at > self._until + (self._timeout if now < half else 0):
+        few = now < self._until - self._timeout / 2 and not self._grew
+        if self._at > self._until + (self._timeout if few else 0):
             return False
         self._machine.to(ResendState.WAITS)
         return True

@@ -20,6 +20,7 @@ from .results import (
 from .session import Session
 from .settings import SessionSettings
 from .spans import Span
+from .timed_text import within
 from .turn import Turn
 
 #: How much of the last turn's speech is kept to compare with, in ms.
@@ -215,18 +216,21 @@ class ResultQueue:
         if turn.decided:
             self._spoken_to = stop
         start_ms = self.ms(start)
+        stop_ms = max(self.ms(stop), start_ms + 1)
         settings = turn.settings
         return TurnResult(
             turn.item_id,
             text,
             start_ms,
-            max(self.ms(stop) - start_ms, 1),
+            stop_ms - start_ms,
             settings.model,
             turn.languages,
             settings.hints,
             turn.usage,
             turn.logprobs,
             turn.said is not None,
+            within(turn.words, start_ms, stop_ms, self._rate),
+            within(turn.speakers, start_ms, stop_ms, self._rate),
             settings.endpoint,
         )
 

@@ -25,6 +25,16 @@ class SessionReady:
 
 
 @dataclass(frozen=True)
+class TimedText:
+    """A word of a turn, or what one speaker said in it."""
+
+    text: str
+    start_ms: int
+    duration_ms: int
+    speaker: str = ""
+
+
+@dataclass(frozen=True)
 class TurnResult:
     """The text of one turn: so far (interim) or for good (final).
 
@@ -33,8 +43,9 @@ class TurnResult:
     are the codes that the server reported, ``hints`` those that it was told
     to expect.  ``usage`` is as the server sent it; ``logprobs`` are the
     logarithmic probabilities of the tokens, where ``include`` asked for them.
-    ``early``: it is for good because the time was up.  ``endpoint``: which of
-    the call's several services heard it.
+    ``early``: it is for good because the time was up.  ``words`` and
+    ``speakers`` are told by some services, with a text that is for good.
+    ``endpoint``: which of the call's several services heard it.
     """
 
     item_id: str
@@ -47,6 +58,8 @@ class TurnResult:
     usage: Mapping[str, Any] = field(default_factory=dict)
     logprobs: Sequence[float] = ()
     early: bool = False
+    words: Sequence[TimedText] = ()
+    speakers: Sequence[TimedText] = ()
     endpoint: str = ""
 
 

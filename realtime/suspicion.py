@@ -178,10 +178,14 @@ class Suspicion:
     def must_hear(self, stop: int, now: float) -> bool:
         """Is there sound before ``stop`` about which something is to be
         said?"""
+        return self._enough(now) is not None and self.holds_sound(stop)
+
+    def holds_sound(self, stop: int) -> bool:
+        """Is there sound before ``stop`` about which nothing was said?"""
         stretch = self._buffer.watermark, stop
         if self._looked_at[:2] != stretch:
             self._looked_at = *stretch, self._sound(*stretch) is not None
-        return self._looked_at[2] and self._enough(now) is not None
+        return self._looked_at[2]
 
     def _verdict(self, now: float) -> Verdict:
         if self._machine.state is SuspicionState.SILENT_TOO:

@@ -289,7 +289,10 @@ class Transcription:
             # too short for one.
             self.commit()
         if progress.undelivered and (
-            by_client or not progress.covers(self.received, now)
+            by_client
+            or not progress.covers(self.received, now)
+            # After false alarms it is not waited for.
+            or self._quiet.holds_sound(self.received)
         ):
             progress.give_up("stopped")
         self.sessions.stop()

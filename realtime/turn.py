@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -11,6 +11,7 @@ from .errors import ErrorInfo
 from .events import MAX_TEXT, MAX_TOKENS, ServerEvent, clean_language
 from .settings import SessionSettings
 from .states import Machine
+from .timed_text import Timed, timed_in
 
 #: Languages that are told of one turn.
 _MAX_LANGUAGES = 8
@@ -56,7 +57,8 @@ class Turn:
     ``ended_at``: when its audio was complete, ``text_since``: when there was
     text of it first, in seconds; 0 until then, and where that may be
     another's.  ``said``: its final, where that came before the server's last
-    word.
+    word.  ``words``, ``speakers``: what was said when, and by whom, if the
+    server told it.
     """
 
     item_id: str
@@ -79,6 +81,8 @@ class Turn:
     logprobs: list[float] = field(default_factory=list)
     start: int | None = None
     said: str | None = None
+    words: tuple[Timed, ...] = ()
+    speakers: tuple[Timed, ...] = ()
     _machine: Machine[TurnState] = field(
         default_factory=lambda: Machine(TurnState.GUESSED, TURN_MOVES)
     )
@@ -140,8 +144,11 @@ class Turn:
             free = MAX_TOKENS - len(self.logprobs)
             self.logprobs.extend(event.logprobs()[:free])
 
-    def complete(self, event: ServerEvent) -> None:
-        """``completed``; without a transcript the deltas are the text."""
+    def complete(
+        self, event: ServerEvent, position_of_ms: Callable[[int], int]
+    ) -> None:
+        """``completed``; without a transcript the deltas are the text.
+        ``position_of_ms``: of a time that the server counts."""
         self._machine.to(TurnState.DONE)
         told = isinstance(event.fields.get("transcript"), str)
         self.transcript = event.text("transcript") if told else self.text
@@ -152,6 +159,8 @@ class Turn:
             if (code := clean_language(entry.get("code")))
         )
         self.logprobs = event.logprobs() or self.logprobs
+        self.words = timed_in(event, "words", position_of_ms)
+        self.speakers = timed_in(event, "speakers", position_of_ms)
 
     def fail(self, failure: ErrorInfo, now: float) -> None:
         """``failed``, or its commit was refused."""

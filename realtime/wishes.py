@@ -89,6 +89,10 @@ class Wishes:
         if begin is not None and now >= link.looked_at + _SAY_S:
             # What comes before it may still be open, for want of silence.
             self._buffer.mark(begin)
+        by_client = link.session.turns.by_client
+        if not by_client and now < link.looked_at + _SAY_S:
+            # It may be about to say something of what comes before it.
+            return None
         return self._next(link)
 
     @property

@@ -28,13 +28,14 @@ _CODE = (
     r"|\\u\{0*(?P<some>[0-9a-fA-F]{1,8})\}"
     r"|\\U(?P<eight>[0-9a-fA-F]{8})"
     r"|\\(?P<octal>[0-7]{1,3})"
-    r"|\\N\{(?P<name>[a-zA-Z0-9 -]{1,80})\}"
+    r"|\\N\{(?P<name>[a-zA-Z0-9 +-]{1,80})\}"
     r"|\\(?P<control>[abfnrtv])"
     # No blank, nor what may begin another escape: see `_JAVASCRIPT`.
     r"|\\(?P<itself>[^\s&%])"
 )
-#: Where it differs: in JavaScript whatever means nothing stands for itself.
-_OTHERWISE = r"\\(?P<letter>[aNU&%\s])"
+#: Where it differs: in JavaScript whatever means nothing stands for itself, and
+#: no octal escape is above 377.
+_OTHERWISE = r"\\(?P<letter>[aNU&%\s])|\\(?P<short_octal>[4-7][0-7])(?=[0-7])"
 #: Where a whole text was put in upper or lower case afterwards.  Eight digits
 #: are those that are a character; as four these would be a control and more.
 _CASED = (
@@ -42,7 +43,7 @@ _CASED = (
     r"|\\u(?P<cased_eight>00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})"
     r"|\\U(?P<cased_four>(?!00(?:0[0-9a-fA-F]|10)[0-9a-fA-F]{4})[0-9a-fA-F]{4})"
     r"|\\U\{0*(?P<cased_some>[0-9a-fA-F]{1,8})\}"
-    r"|\\n\{(?P<cased_name>[a-zA-Z0-9 -]{1,80})\}"
+    r"|\\n\{(?P<cased_name>[a-zA-Z0-9 +-]{1,80})\}"
     r"|\\(?P<cased_control>[ABFNRTV])(?!\{)"
 )
 _HTML = (
@@ -67,7 +68,7 @@ _ENTITIES = {
     for name, text in sorted(html5.items(), key=itemgetter(1), reverse=True)
 }
 _CONTROLS = dict(zip("abfnrtv", "\a\b\f\n\r\t\v", strict=True))
-_BASES = {"decimal": 10, "octal": 8}
+_BASES = {"decimal": 10, "octal": 8, "short_octal": 8}
 #: Escapes in escapes.
 _LEVELS = 3
 
@@ -150,7 +151,8 @@ def _meant(match: re.Match[str]) -> str:
         return _CONTROLS[found.lower()]
     try:
         if kind == "name":
-            return unicodedata.lookup(found)
+            # A form has a plus for each blank.
+            return unicodedata.lookup(found.replace("+", " "))
         if kind == "utf8":
             return bytes.fromhex(found.replace("%", "")).decode()
         return chr(int(found, _BASES.get(kind, 16)))

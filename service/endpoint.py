@@ -19,6 +19,9 @@ OPENAI_HOST = "api.openai.com"
 DEFAULT_BASE_URL = f"wss://{OPENAI_HOST}/v1"
 
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
+_FILE_SCHEMES = {"ws": "http", "wss": "https"}
+#: Where a session is opened, and where a file is sent.
+_REALTIME, FILES = "/realtime", "/audio/transcriptions"
 #: Hosts of Azure OpenAI resources.
 _AZURE = (
     ".openai.azure.com",
@@ -31,7 +34,7 @@ OPEN_PARAMETERS = ("intent", "model", "api-version", "deployment")
 #: included; other words may be secrets.
 _KNOWN_WORD = re.compile(
     "access_token|authorization|deployments|inference|realtime|signature"
-    r"|subscription-key|transcription|\d{4}-\d{2}-\d{2}(-preview)?"
+    r"|subscription-key|transcriptions?|\d{4}-\d{2}-\d{2}(-preview)?"
 )
 _USER_PART = "must not contain a user name or password"
 _NO_URL = "is not a URL that can be dialed"
@@ -62,14 +65,19 @@ class Endpoint:
 
 
 def endpoint(
-    base_url: str, query: Mapping[str, str], model: str = ""
+    base_url: str,
+    query: Mapping[str, str],
+    model: str = "",
+    *,
+    files: bool = False,
 ) -> Endpoint:
     """The WebSocket URL for a base URL; raises ``ValueError``.
 
     ``intent=transcription`` is added unless the base URL carries a ``model``:
     OpenAI refuses both together.  An ``intent`` given wins.  ``query`` is
     added to the URL's own and wins.  ``model`` goes into the query, next to
-    ``intent``, as some gateways want it; never at OpenAI.
+    ``intent``, as some gateways want it; never at OpenAI.  ``files``: that
+    to which files are sent, with ``https`` and without an ``intent``.
     """
     base_url = base_url.strip()
     if len(base_url) > _LONGEST_URL:
@@ -101,7 +109,7 @@ def endpoint(
     if port == 0 or not _PLACES[in_brackets].fullmatch(parts.netloc):
         raise ValueError(_NO_URL)
     azure = host.endswith(_AZURE)
-    path = _path(parts.path, azure)
+    path = _path(parts.path, azure, FILES if files else _REALTIME)
     pairs = dict(parse_qsl(parts.query, keep_blank_values=True))
     pairs.update(query)
     advice = []
@@ -115,7 +123,10 @@ def endpoint(
                 " it in its settings"
             )
         model = ""
-    if "model" not in pairs or model:
+    if files:
+        scheme = _FILE_SCHEMES[scheme]
+        pairs.pop("intent", None)
+    elif "model" not in pairs or model:
         pairs.setdefault("intent", "transcription")
     if model:
         pairs["model"] = model
@@ -125,14 +136,15 @@ def endpoint(
     return Endpoint(url, tuple(advice))
 
 
-def _path(path: str, azure: bool) -> str:
+def _path(path: str, azure: bool, end: str) -> str:
     """The path of a base URL with all that people leave out."""
     path = path.rstrip("/")
-    if path.endswith("/realtime"):
-        return path
+    for known in (_REALTIME, FILES):
+        if path.endswith(known):
+            return path.removesuffix(known) + end
     if azure and path in ("", "/openai"):
         path = "/openai/v1"
-    return (path or "/v1") + "/realtime"
+    return (path or "/v1") + end
 
 
 def is_openai(url: str) -> bool:
@@ -190,7 +202,7 @@ def is_loopback_address(address: str) -> bool:
 
 def is_plain(url: str) -> bool:
     """Does the URL lack TLS?"""
-    return urlsplit(url).scheme == "ws"
+    return urlsplit(url).scheme in ("ws", "http")
 
 
 def ascii_host(host: str) -> str:

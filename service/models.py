@@ -29,7 +29,10 @@ class ModelProfile:
     ``server_turns``: only with "yes" the server ends turns by default; else
     the client commits them.  ``languages``: the hint is a list, and the
     singular ``language`` is refused.  ``reports_language``: the last word of
-    a turn tells its language.  ``shutdown`` is an ISO date or "".
+    a turn tells its language.  ``files``: it is to be had at the HTTP
+    endpoint for files, where its text comes in pieces with ``file_stream``;
+    ``word_times`` and ``speakers`` it tells there only.  ``shutdown`` is an
+    ISO date or "".
     ``known`` is False for a name that this table does not list; ``family``
     is then the listed name whose abilities were taken.
     """
@@ -43,6 +46,10 @@ class ModelProfile:
     delay: bool = False
     logprobs: bool = False
     reports_language: bool = False
+    files: bool = True
+    file_stream: bool = False
+    word_times: bool = False
+    speakers: bool = False
     shutdown: str = ""
     replacement: str = ""
     known: bool = True
@@ -68,6 +75,7 @@ _FAMILIES: dict[str, ModelProfile] = {
             languages=True,
             keywords=True,
             delay=True,
+            files=False,
         ),
         ModelProfile(
             # One user got turns out of its server_vad (July 2026), another
@@ -78,6 +86,7 @@ _FAMILIES: dict[str, ModelProfile] = {
             languages=True,
             keywords=True,
             reports_language=True,
+            file_stream=True,
         ),
         ModelProfile(
             "gpt-realtime-whisper",
@@ -85,14 +94,26 @@ _FAMILIES: dict[str, ModelProfile] = {
             deltas="live",
             prompt=False,
             delay=True,
+            files=False,
         ),
-        _Older("gpt-4o-transcribe", logprobs=True),
-        _Older("gpt-4o-mini-transcribe", logprobs=True),
-        _Older("gpt-4o-transcribe-diarize", prompt=False),
-        _Older("whisper-1", deltas="whole"),
+        _Older("gpt-4o-transcribe", logprobs=True, file_stream=True),
+        _Older("gpt-4o-mini-transcribe", logprobs=True, file_stream=True),
+        _Older(
+            "gpt-4o-transcribe-diarize",
+            prompt=False,
+            file_stream=True,
+            speakers=True,
+        ),
+        _Older("whisper-1", deltas="whole", word_times=True),
     )
 }
 MODEL_NAMES: tuple[str, ...] = tuple(_FAMILIES)
+FILE_MODELS: tuple[str, ...] = tuple(
+    name for name, profile in _FAMILIES.items() if profile.files
+)
+
+#: What takes the place of older ones at the HTTP endpoint.
+FILE_REPLACEMENT = "gpt-transcribe"
 
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 
@@ -117,3 +138,15 @@ def profile_of(model: str, family: str = "") -> ModelProfile:
         family = max(starts, key=len, default=FALLBACK_FAMILY)
     like = replace(_FAMILIES[family], shutdown="", replacement="")
     return replace(like, name=model, known=False, family=family)
+
+
+def file_profile_of(model: str, family: str = "") -> ModelProfile:
+    """The same for the HTTP endpoint, where compatible servers are many: a
+    name that is not listed is taken for `whisper-1`, if it has "whisper" in
+    it, and else for a model that gives its text in one piece."""
+    profile = profile_of(model, family)
+    if profile.known or family or model.startswith(MODEL_NAMES):
+        return profile
+    if "whisper" in model.lower():
+        return profile_of(model, "whisper-1")
+    return replace(profile, file_stream=False)

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import soundfile  # type: ignore[import-untyped]
 import soxr  # type: ignore[import-untyped]
 
-from devkit.server.engine import Engine, Stream
+from devkit.server.engine import Engine, Stream, Word
 
 Int16Array = npt.NDArray[np.int16]
 Signal = npt.NDArray[np.float64]
@@ -83,6 +83,11 @@ def _pieces(name: str) -> tuple[tuple[int, int], ...]:
 
 def words_in(samples: Int16Array, rate: int) -> list[str]:
     """The words of a stretch of audio, in order; each sentence once."""
+    return [word.text for word in timed_words_in(samples, rate)]
+
+
+def timed_words_in(samples: Int16Array, rate: int) -> list[Word]:
+    """The same, with where they lie."""
     heard = samples.astype(np.float64) / 32768
     if rate != _RATE:
         heard = np.asarray(soxr.resample(heard, rate, _RATE))
@@ -104,7 +109,11 @@ def words_in(samples: Int16Array, rate: int) -> list[str]:
             piece = sentence[start : start + _PIECE]
             if _likeness(heard, begin, piece) >= _WHOLE:
                 found.append((begin, f"{name}{number:02d}"))
-    return [word for _, word in sorted(found)]
+    scale = rate / _RATE
+    return [
+        Word(name, round(begin * scale), round((begin + _PIECE) * scale))
+        for begin, name in sorted(found)
+    ]
 
 
 def _likeness(heard: Signal, begin: int, piece: Signal) -> float:
@@ -123,6 +132,9 @@ class KnownSpeechEngine(Engine):
 
     async def transcribe(self, samples: Int16Array, rate: int) -> str:
         return " ".join(words_in(samples, rate))
+
+    async def words(self, samples: Int16Array, rate: int) -> list[Word]:
+        return timed_words_in(samples, rate)
 
     def stream(self, rate: int) -> KnownSpeechStream:
         return KnownSpeechStream(rate)

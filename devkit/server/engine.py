@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .vad import EnergyVad, Vad
 from .wire_audio import Int16Array
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """``start`` and ``end`` in samples of what the engine was given."""
+
+    text: str
+    start: int
+    end: int
 
 
 class Stream(Protocol):
@@ -34,6 +44,11 @@ class Engine(Protocol):
 
     async def transcribe(self, samples: Int16Array, rate: int) -> str:
         """The text of a whole item: int16 mono samples at ``rate`` Hz."""
+
+    async def words(self, samples: Int16Array, rate: int) -> list[Word] | None:
+        """The words of `transcribe` with their times; None: this engine knows
+        none, whatever it is given."""
+        return None
 
     def stream(self, rate: int) -> Stream: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from devkit.script_audio import DecodedWord, WordDecoder, decode_words
 
-from .engine import Engine, Stream
+from .engine import Engine, Stream, Word
 from .wire_audio import Int16Array
 
 
@@ -13,6 +13,12 @@ class ScriptEngine(Engine):
 
     async def transcribe(self, samples: Int16Array, rate: int) -> str:
         return _text(decode_words(samples, rate))
+
+    async def words(self, samples: Int16Array, rate: int) -> list[Word]:
+        return [
+            Word(word.text, word.start_sample, word.end_sample)
+            for word in decode_words(samples, rate)
+        ]
 
     def stream(self, rate: int) -> ScriptStream:
         return ScriptStream(rate)

@@ -199,9 +199,8 @@ class Call(CallState):
             return
         if self.detector is not None:
             self.detector.finalize()
-        if self.core.settings.turn_owner == "server":
-            self.core.commit()
         if self.owner != "client":
+            self.core.commit()
             self._note_commit()
             self.watch.demands.gap()
         self.settle()

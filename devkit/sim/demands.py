@@ -353,14 +353,18 @@ class Demands:
     def _check_dead(
         self, words: list[int], first: int, place: str, duration_ms: int
     ) -> None:
-        alone = sum(
-            death.front >= first and death.last <= words[-1]
+        alone = [
+            death
             for death in self._troubles.deaths
-        )
+            if death.front >= first and death.last <= words[-1]
+        ]
         demand(
-            alone >= _ALONE,
-            f"given up {place}: {alone} sessions died on it alone",
+            len(alone) >= _ALONE,
+            f"given up {place}: {len(alone)} sessions died on it alone",
         )
+        if not all(death.kind for death in alone[-_ALONE:]):
+            # The line broke, which looks the same.
+            return
         for word in words:
             demand(
                 not self._can_live(word, duration_ms),
@@ -447,7 +451,10 @@ class Demands:
         """The call is over and everything had its time."""
         turns = self._troubles.failing.turns
         if self._alone.startswith("failing"):
+            # Where the server ends the turns, only in a pause the same session
+            # hears one again.
+            by_server = self._call.owner in ("server", "semantic")
             demand(
-                self._sessions <= 2 + turns / 2,
+                self._sessions <= 2 + by_server + turns / 2,
                 f"{self._sessions} sessions for {turns} failing turns",
             )

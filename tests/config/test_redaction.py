@@ -8,6 +8,7 @@ import string
 import tracemalloc
 import unicodedata
 from html.entities import codepoint2name
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given
@@ -94,6 +95,24 @@ def test_a_secret_is_found_whichever_characters_are_escaped(seed, size, how):
             for c in form
         )
     assert Redactor([secret]).known(f"<{form}>") == "<***>"
+
+
+def test_octal_escapes_of_javascript_end_where_they_are_a_byte():
+    """ "\\5571" is "-71" there, for no byte is above 377."""
+    secret = "Zq-71-42-76-53-71-24/66+35=20"
+    form = "".join(f"\\{ord(c):o}" if c in "-/+=" else c for c in secret)
+    assert "\\5571" in form
+    known = Redactor([secret]).known
+    assert known(f"<{form}>") == "<***>"
+    layered = "".join(f"\\45{ord(c):x}" for c in secret)
+    assert known(f"<{layered}>") == "<***>"
+
+
+def test_the_name_of_a_character_is_found_in_a_form():
+    secret = "Wm4-tT9_kQ2-xY7"
+    names = "".join(f"\\N{{{unicodedata.name(c)}}}" for c in secret)
+    known = Redactor([secret]).known
+    assert known(f"<{quote_plus(names)}>") == "<***>"
 
 
 @pytest.mark.parametrize("case", [str.upper, str.lower])

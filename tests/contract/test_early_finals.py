@@ -17,6 +17,7 @@ TRANSCRIPTION = "conversation.item.input_audio_transcription."
 LONG = 2000
 ONE = spoken([[1, 2]])[0]
 COUNTERS = {
+    "endpoint_switches",
     "reconnects",
     "replayed_ms",
     "dropped_ms",

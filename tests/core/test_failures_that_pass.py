@@ -284,7 +284,7 @@ def test_but_not_where_its_time_is_over():
     assert resend.plan(0.0, 0.0, False)
     assert resend.is_due(1.0)
     resend.sent()
-    assert not resend.plan(30.1, 0.0, False, grew=True)
+    assert not resend.plan(22.6, 0.0, False, grew=True)
 
 
 def test_one_that_failed_and_then_has_no_answer_is_sent_once_more():

@@ -27,9 +27,13 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @contextmanager
 def listening(
-    serve: Serve, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    serve: Serve,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
 ) -> Iterator[int]:
-    """A free port on which connections are served, in a thread."""
+    """A port (a free one for 0) on which connections are served, in a
+    thread."""
     ready: concurrent.futures.Future[tuple[int, Callable[[], None]]] = (
         concurrent.futures.Future()
     )
@@ -44,12 +48,12 @@ def listening(
     async def live() -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
         try:
-            server = await asyncio.start_server(served, host, 0, ssl=tls)
+            server = await asyncio.start_server(served, host, port, ssl=tls)
         except OSError as error:
             ready.set_exception(error)
             return
-        port = server.sockets[0].getsockname()[1]
-        ready.set_result((port, lambda: loop.call_soon_threadsafe(stop.set)))
+        found = server.sockets[0].getsockname()[1]
+        ready.set_result((found, lambda: loop.call_soon_threadsafe(stop.set)))
         await stop.wait()
         server.close()
 

@@ -51,26 +51,32 @@ def in_order_once(call: Call, times: list[tuple[int, int]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "turns"),
+    ("model", "turns", "ways"),
     [
-        ("gpt-4o-transcribe", {"type": "server_vad"}),
-        ("gpt-live-transcribe", {"type": "none"}),
+        ("gpt-4o-transcribe", "server_vad", ("websocket", "websocket")),
+        ("gpt-live-transcribe", "none", ("websocket", "websocket")),
+        ("gpt-4o-transcribe", "none", ("websocket", "http")),
+        ("gpt-4o-transcribe", "none", ("http", "websocket")),
+        ("gpt-4o-transcribe", "none", ("http", "http")),
     ],
 )
-def test_it_moves_and_comes_back_three_times(server, other, model, turns):
+def test_it_moves_and_comes_back_three_times(server, other, model, turns, ways):
     """By an outage, by a quota and by a refused model."""
     audio, times = spoken(TURNS)
     ends = [end * 16 + 12000 for _, end in times]
+    # Else that it is away is seen with the next turn, and that it is back but
+    # for the quota or the model with another one.
+    in_sessions = ways[0] == "websocket"
 
     async def away(call: Call, number: int) -> None:
         if number == 0:
             server.stop_listening()
-            server.drop_connections(abort=True)
         else:
             code = ("insufficient_quota", "model_not_found")[number - 1]
             server.refuse(True, error=code)
-            server.drop_connections(abort=True)
-        await call.until(lambda: len(switches(call)) > 2 * number)
+        server.drop_connections(abort=True)
+        if in_sessions:
+            await call.until(lambda: len(switches(call)) > 2 * number)
 
     async def back(call: Call, number: int) -> None:
         server.refuse(False)
@@ -79,7 +85,7 @@ def test_it_moves_and_comes_back_three_times(server, other, model, turns):
         await call.until(lambda: len(switches(call)) > 2 * number + 1)
 
     async def turn_is_over(call: Call, number: int) -> None:
-        if turns["type"] == "none":
+        if turns == "none":
             await call.finalize(str(number))
         await call.until_finals(number)
 
@@ -105,20 +111,34 @@ def test_it_moves_and_comes_back_three_times(server, other, model, turns):
             other,
             model=model,
             input_audio_transcription={},
-            turn_detection=turns,
+            turn_detection={"type": turns},
+            transport=ways[0],
+            # The package is loaded for the first file.
+            fallback_after_ms=2000 if "http" in ways else 500,
+            fallback_retry_ms=1000,
+            fallbacks=[
+                {
+                    "base_url": other.url,
+                    "model": "whisper-1",
+                    "transport": ways[1],
+                }
+            ],
         ),
         script,
     )
     in_order_once(call, times)
-    assert endpoints(call) == ["fallbacks[0]", "primary"] * 3
-    assert len(switches(call)) == 6
+    if in_sessions:
+        assert endpoints(call) == ["fallbacks[0]", "primary"] * 3
+        assert len(switches(call)) == 6
+    assert endpoints(call)[::2] == ["fallbacks[0]"] * 3
+    assert "primary" in endpoints(call)
     assert {error["code"] for error in call.errors} == {1000}
     counters = [
         metrics["endpoint_switches"]
         for metrics in call.metric("vendor_metrics")
         if "endpoint_switches" in metrics
     ]
-    assert counters[-1] == 6
+    assert counters[-1] == len(switches(call))
 
 
 def test_a_refused_key_is_fatal_only_where_both_refuse(server, other):

@@ -15,9 +15,12 @@ MAY_USE = {
     "service": {".realtime"},
     "safety": {".service"},
     "connection": {
+        ".audio",
         ".realtime",
         ".safety",
         ".service",
+        "httpx2",
+        "openai",
         "typing_extensions",
         "websockets",
     },

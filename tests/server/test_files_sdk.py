@@ -18,6 +18,7 @@ from file_client import (
     RATE,
     SAMPLES,
     TEXT,
+    TIMES,
     TURNS,
     WAV,
     audio_file,
@@ -27,6 +28,7 @@ from file_client import (
 from devkit.script_audio import speak
 from devkit.server import Faults, LocalServer, ServerThread
 from devkit.server.rest.segments import spoken_parts
+from devkit.server.script_engine import ScriptEngine
 
 openai = pytest.importorskip("openai", reason="vendor SDK, tests only")
 FILE = ("a.wav", WAV)
@@ -205,6 +207,38 @@ def test_files_of_many_kinds(
         assert segment.end == pytest.approx(end, abs=0.02)
 
 
+@pytest.mark.parametrize("also", [["segment"], []])
+def test_the_times_of_words_are_exact(create: Any, also: list[str]) -> None:
+    verbose = create(
+        file=FILE,
+        model="whisper-1",
+        response_format="verbose_json",
+        timestamp_granularities=["word", *also],
+    )
+    assert [word.word for word in verbose.words] == TEXT.split()
+    for word, (_, start, end) in zip(verbose.words, TIMES, strict=True):
+        assert word.start == pytest.approx(start / RATE, abs=0.005)
+        assert word.end == pytest.approx(end / RATE, abs=0.005)
+    assert (verbose.segments is not None) is bool(also)
+
+
+def test_an_engine_may_know_no_times_of_words() -> None:
+    class Deaf(ScriptEngine):
+        async def words(self, samples: Any, rate: int) -> Any:
+            return None
+
+    with (
+        ServerThread(engine=Deaf()) as server,
+        pytest.raises(openai.BadRequestError, match="no times of words"),
+    ):
+        client(server).audio.transcriptions.create(
+            file=FILE,
+            model="whisper-1",
+            response_format="verbose_json",
+            timestamp_granularities=["word"],
+        )
+
+
 @pytest.mark.parametrize("kind", ["MP3", "OGG"])
 def test_lossy_files_are_read(create: Any, kind: str) -> None:
     data = audio_file(form=kind)
@@ -226,14 +260,6 @@ def test_lossy_files_are_read(create: Any, kind: str) -> None:
         ({"response_format": "diarized_json"}, 400, "not compatible"),
         ({"temperature": float("nan")}, 400, "temperature"),
         ({"temperature": 1.5}, 400, "maximum"),
-        (
-            {
-                "response_format": "verbose_json",
-                "timestamp_granularities": ["word", "segment"],
-            },
-            400,
-            "no times of words",
-        ),
         ({"timestamp_granularities": ["word"]}, 400, "verbose_json"),
         ({"timestamp_granularities": ["line"]}, 400, "'word', and 'segment'"),
         ({"language": "english"}, 400, "ISO-639-1"),

@@ -91,6 +91,32 @@ def _verbose(asked: Parameters, heard: Heard) -> Json:
         "language": NAMES.get(asked.language or "en", "english"),
         "duration": round(heard.seconds, 3),
         "text": heard.text,
+        **_words(asked, heard),
+        **_segments(asked, heard),
+        **_usage(asked, heard),
+    }
+
+
+def _words(asked: Parameters, heard: Heard) -> Json:
+    if "word" not in asked.granularities:
+        return {}
+    return {
+        "words": [
+            {
+                "word": word.text,
+                "start": round(word.start, 3),
+                "end": round(word.end, 3),
+            }
+            for segment in heard.segments
+            for word in segment.words
+        ]
+    }
+
+
+def _segments(asked: Parameters, heard: Heard) -> Json:
+    if asked.granularities == ("word",):
+        return {}
+    return {
         "segments": [
             {
                 "id": number,
@@ -107,7 +133,6 @@ def _verbose(asked: Parameters, heard: Heard) -> Json:
             }
             for number, segment in enumerate(heard.segments)
         ],
-        **_usage(asked, heard),
     }
 
 

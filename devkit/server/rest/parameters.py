@@ -55,6 +55,7 @@ class Parameters:
     detector: Json
     loudness: bool
     chunked: bool  # the client asked for it
+    granularities: tuple[str, ...]
 
     @property
     def language(self) -> str | None:
@@ -106,6 +107,7 @@ def parameters_of(
         },
         loudness=detector is None,
         chunked=chunking is not None,
+        granularities=tuple(lists.get("timestamp_granularities", ())),
     )
 
 
@@ -241,15 +243,17 @@ def _check_temperature(texts: dict[str, str], rules: Rules) -> None:
 def _check_times(granularities: list[str], kind: str) -> None:
     for name in granularities:
         one_of("word", "segment")(name, "timestamp_granularities")
-    if "word" not in granularities:
-        return
-    if kind != "verbose_json":
+    if "word" in granularities and kind != "verbose_json":
         raise invalid_value(
             "timestamp_granularities",
             "timestamp_granularities 'word' needs response_format "
             "'verbose_json'.",
         )
-    raise invalid_value(
+
+
+def no_word_times() -> ApiError:
+    """For an engine that knows none."""
+    return invalid_value(
         "timestamp_granularities",
-        "This server's engines know no times of words; use 'segment'.",
+        "This server's engine knows no times of words; use 'segment'.",
     )

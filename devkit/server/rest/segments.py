@@ -38,6 +38,16 @@ class Segment:
     start: float
     end: float
     text: str
+    words: tuple[TimedWord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """``start`` and ``end`` in seconds of the file."""
+
+    text: str
+    start: float
+    end: float
 
 
 def spoken_parts(
@@ -80,13 +90,32 @@ def spoken_parts(
 
 
 async def segments_of(
-    parts: list[Spoken], samples: Int16Array, rate: int, engine: Engine
+    parts: list[Spoken],
+    samples: Int16Array,
+    rate: int,
+    engine: Engine,
+    *,
+    words: bool = False,
 ) -> AsyncIterator[Segment]:
     """One after the other; parts without text are left out."""
     for part in parts:
-        text = await engine.transcribe(samples[part.begin : part.close], rate)
+        piece = samples[part.begin : part.close]
+        text = await engine.transcribe(piece, rate)
+        found = await engine.words(piece, rate) if text and words else None
         if text:
-            yield Segment(part.start / rate, part.end / rate, text)
+            yield Segment(
+                part.start / rate,
+                part.end / rate,
+                text,
+                tuple(
+                    TimedWord(
+                        word.text,
+                        (part.begin + word.start) / rate,
+                        (part.begin + word.end) / rate,
+                    )
+                    for word in found or ()
+                ),
+            )
 
 
 def _blocks(

@@ -24,7 +24,7 @@ from ..wire_audio import Int16Array
 from .answers import Heard, done_event, segment_events, whole_answer
 from .audio_file import decoded
 from .form import boundary_of, read_form
-from .parameters import Parameters, parameters_of
+from .parameters import Parameters, no_word_times, parameters_of
 from .segments import Segment, Spoken, segments_of, spoken_parts
 from .wire import Exchange, Gone, Headers, HttpError, HttpRequest, Limits
 
@@ -207,6 +207,12 @@ class FileService:
         samples, rate = await asyncio.to_thread(
             decoded, form.file, asked.profile.longest_s
         )
+        engine = self._context.engine
+        if (
+            "word" in asked.granularities
+            and await engine.words(samples[:0], rate) is None
+        ):
+            raise no_word_times()
         return self._admitted(asked, samples, rate, record)
 
     async def _delay_or_refuse(
@@ -316,7 +322,11 @@ class FileService:
         engine, poison = self._context.engine, self._context.faults.failed_text
         try:
             async for segment in segments_of(
-                parts, file.samples, file.rate, engine
+                parts,
+                file.samples,
+                file.rate,
+                engine,
+                words="word" in file.asked.granularities,
             ):
                 if poison and poison in segment.text:
                     raise self._failure()

@@ -1,0 +1,259 @@
+"""The ``openai`` package's client, kept to what this extension allows.
+
+It is imported where it is used, in a thread: that takes a second, and more
+memory than all the rest.  What it adds by itself (headers of its own, retries,
+redirects, proxies and keys of the environment, lines in logs) it does not add
+here: a request has the URL and the headers of the configuration and no others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+import httpx2
+import openai
+
+from ..service.endpoint import FILES, is_loopback_host
+from .dialer import addresses_of
+from .interface import ClientSettings
+from .proxies import Proxy
+
+#: Servers close a connection that is idle for 5 s and more; a request that
+#: crosses that on its way would be lost.
+_KEEP_S = 4.0
+#: Of the body of a refusal, in bytes; longer ones say no more.
+_MOST_REFUSED = 16_384
+#: Headers of the request that the client makes; the rest is ours.
+_OF_FORM = ("host", "content-type", "content-length", "transfer-encoding")
+_USER_AGENT = "openai_asr_python"
+_LOGGERS = ("openai", "httpx2", "httpcore2")
+
+#: Is it a request of ours that something is logged about?
+_is_ours: ContextVar[bool] = ContextVar("openai_asr_request", default=False)
+
+
+class Encoded(Exception):
+    """A compressed body, though none was asked for: it may hold gigabytes."""
+
+
+class Client:
+    """Sends the files of one connection.  To be made in a thread, too.
+
+    ``tls`` is needed for ``https`` and for a proxy that speaks TLS.  Raises
+    ``ValueError`` or ``ImportError`` where the proxy cannot be used.
+    """
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        proxy: Proxy | None,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._url = settings.url
+        limit = settings.limits.turn_timeout_ms / 1000
+        timeout = httpx2.Timeout(
+            limit, connect=settings.connect_timeout_ms / 1000
+        )
+        self._http = httpx2.AsyncClient(
+            transport=_Transport(settings, proxy, tls),
+            timeout=timeout,
+            trust_env=False,
+            follow_redirects=False,
+        )
+        self._client = openai.AsyncOpenAI(
+            # Those of the configuration are put in by the transport.
+            api_key="none",
+            admin_api_key="",
+            organization="",
+            project="",
+            webhook_secret="",
+            base_url=settings.url.partition("?")[0].removesuffix(FILES),
+            max_retries=0,
+            timeout=timeout,
+            http_client=self._http,
+        )
+        self._create = (
+            self._client.audio.transcriptions.with_streaming_response.create
+        )
+        _warm_up()
+
+    @contextlib.asynccontextmanager
+    async def send(
+        self, fields: Mapping[str, Any], file: bytes
+    ) -> AsyncIterator[tuple[str, AsyncIterator[bytes]]]:
+        """Send a WAV file; gives the media type and the body of an answer of
+        status 200, and raises what `http_faults` explains."""
+        _is_ours.set(True)
+        upload = ("turn.wav", file, "audio/wav")
+        async with self._create(file=upload, **fields) as response:
+            kind = response.headers.get("content-type", "")
+            yield kind, response.iter_bytes()
+
+    async def ask(self) -> int:
+        """Ask for nothing; the status of what is answered."""
+        _is_ours.set(True)
+        async with self._http.stream("GET", self._url) as response:
+            return response.status_code
+
+    async def close(self) -> None:
+        """Close its connections."""
+        _is_ours.set(True)
+        await self._client.close()
+
+
+class _Transport(httpx2.AsyncBaseTransport):
+    """Sends requests as they are configured, and bounds what comes back."""
+
+    def __init__(
+        self,
+        settings: ClientSettings,
+        proxy: Proxy | None,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._url = httpx2.URL(settings.url)
+        self._headers = settings.headers
+        way = None
+        if proxy is not None:
+            user, password = (*proxy.user_info, "", "")[:2]
+            way = httpx2.Proxy(
+                proxy.address,
+                auth=(user, password) if proxy.user_info else None,
+                ssl_context=tls if proxy.has_tls else None,
+            )
+        self._inner = httpx2.AsyncHTTPTransport(
+            verify=tls or _no_tls(),
+            trust_env=False,
+            limits=httpx2.Limits(keepalive_expiry=_KEEP_S),
+            proxy=way,
+        )
+
+    async def handle_async_request(
+        self, request: httpx2.Request
+    ) -> httpx2.Response:
+        made = request.headers
+        headers = {
+            **{name: made[name] for name in _OF_FORM if name in made},
+            "user-agent": _USER_AGENT,
+            "accept-encoding": "identity",
+        }
+        # Names are the same in upper and lower case.
+        sent = httpx2.Headers(headers)
+        sent.update(self._headers)
+        assert isinstance(request.stream, httpx2.AsyncByteStream)
+        response = await self._send(sent, request)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            await response.aclose()
+            raise Encoded
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        if response.status_code != 200:
+            # That is read as a whole.
+            response.stream = _Beginning(response.stream)
+        return response
+
+    async def _send(
+        self, headers: httpx2.Headers, made: httpx2.Request
+    ) -> httpx2.Response:
+        """To this machine only by addresses that are its own: what its name
+        leads to is looked at again each time."""
+
+        async def to(host: str) -> httpx2.Response:
+            request = httpx2.Request(
+                made.method,
+                self._url.copy_with(host=host),
+                headers=headers,
+                stream=made.stream,
+                # In a certificate the name stands.
+                extensions={**made.extensions, "sni_hostname": self._url.host},
+            )
+            return await self._inner.handle_async_request(request)
+
+        host = self._url.host
+        if not is_loopback_host(host):
+            return await to(host)
+        *others, last = dict.fromkeys(
+            str(address[4][0])
+            for address in await addresses_of(host, self._url.port or 0, True)
+        )
+        for address in others:
+            # A server may listen on one of ::1 and 127.0.0.1 only.
+            with contextlib.suppress(httpx2.ConnectError):
+                return await to(address)
+        return await to(last)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _no_tls() -> ssl.SSLContext:
+    """Without TLS there is nobody to be trusted, and no CAs to be read."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+class _Beginning(httpx2.AsyncByteStream):
+    """As much of the body of a refusal as may say something."""
+
+    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
+        self._inner = inner
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = _MOST_REFUSED
+        async for data in self._inner:
+            yield data[:left]
+            left -= len(data)
+            if left <= 0:
+                return
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class _NotOurs(logging.Filter):
+    """Drops what is logged about requests of ours: URLs with their query,
+    headers.  It stands at the loggers, since every handler may be another's;
+    what others log with the same packages passes."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not _is_ours.get()
+
+
+_NOT_OURS = _NotOurs()
+
+
+@functools.cache
+def _warm_up() -> None:
+    """Whatever these packages import and prepare with the first request would
+    hold the loop for 50 ms: send one to nobody, in a loop of its own."""
+
+    async def request() -> None:
+        _is_ours.set(True)
+        answer = httpx2.Response(200, json={"text": ""})
+        mock = httpx2.MockTransport(lambda _: answer)
+        http = httpx2.AsyncClient(transport=mock, trust_env=False)
+        async with openai.AsyncOpenAI(
+            api_key="none", http_client=http
+        ) as client:
+            await client.audio.transcriptions.with_raw_response.create(
+                model="", file=("turn.wav", b"", "audio/wav")
+            )
+        # A port on which nobody listens, nor may.
+        with contextlib.suppress(httpx2.TransportError):
+            async with httpx2.AsyncHTTPTransport(verify=_no_tls()) as nobody:
+                here = httpx2.Request("GET", "http://127.0.0.1:0")
+                await nobody.handle_async_request(here)
+
+    asyncio.run(request())
+    _keep_quiet()
+
+
+def _keep_quiet() -> None:
+    for name in (*logging.root.manager.loggerDict, *_LOGGERS):
+        if name.partition(".")[0] in _LOGGERS:
+            # Twice is as once.
+            logging.getLogger(name).addFilter(_NOT_OURS)

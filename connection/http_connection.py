@@ -1,0 +1,274 @@
+"""A connection where there is none: each turn is a request over HTTP.
+
+To the driver it is one more `Connection`.  The rules are those of
+`file_session`; here are tasks and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Coroutine
+from typing import TYPE_CHECKING, Any, Literal
+
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
+from websockets.frames import Close
+
+from ..realtime.errors import ErrorInfo
+from ..realtime.faults import Fault, fault_of_http
+from ..service.files import FileRequest
+from .attempt import Attempt, DialFailed, FaultKnown, Outage, Step
+from .file_answers import FileAnswer
+from .file_session import FileSession, Upload
+from .interface import ClientSettings
+
+if TYPE_CHECKING:
+    from .http_client import Client
+
+#: Requests at a time.
+_AT_ONCE = 4
+#: What follows the last word is waited for so long, in seconds, and up to so
+#: many bytes: only a connection whose answer was read to its end can have the
+#: next request.
+_REST_S, _MOST_REST = 0.25, 16_384
+#: The core waits a little longer for a turn.
+_PATIENCE = 0.9
+_MISSING = (
+    'transport "http" needs the package "openai", version 3.57 or newer: pip'
+    ' install "openai>=3.57,<4"'
+)
+
+
+async def open_connection(
+    settings: ClientSettings,
+    request: FileRequest,
+    attempt: Attempt,
+    tls: ssl.SSLContext | None,
+    outage: Outage,
+) -> HttpConnection:
+    """Get ready to send files, within ``connect_timeout_ms``.
+
+    Nothing is sent before there is audio, unless the service was last without
+    an answer: then it is asked first, so that an outage costs no audio.
+    Raises `DialFailed`.
+    """
+    limit_s = settings.connect_timeout_ms / 1000
+    attempt.step = Step.HTTP
+    client: Client | None = None
+    try:
+        client = await asyncio.wait_for(
+            asyncio.to_thread(_client, settings, attempt, tls), limit_s
+        )
+        if outage.lasts:
+            await asyncio.wait_for(_ask(client, attempt), limit_s)
+            outage.lasts = False
+    except Exception as error:
+        if client is not None:
+            await client.close()
+        raise DialFailed(attempt, error) from error
+    return HttpConnection(client, request, settings, attempt, outage)
+
+
+def _client(
+    settings: ClientSettings, attempt: Attempt, tls: ssl.SSLContext | None
+) -> Client:
+    try:
+        from .http_client import Client
+    except ImportError:
+        raise FaultKnown(Fault("fatal", "openai", _MISSING)) from None
+    try:
+        return Client(settings, attempt.proxy, tls)
+    except (ImportError, ValueError) as error:
+        raise _known(error, attempt) from error
+
+
+async def _ask(client: Client, attempt: Attempt) -> None:
+    """Is there a service by now?  Whatever it says, but that it is busy."""
+    try:
+        status = await client.ask()
+    except Exception as error:
+        raise _known(error, attempt) from error
+    if status >= 500:
+        raise FaultKnown(fault_of_http(status))
+
+
+def _known(error: Exception, attempt: Attempt) -> FaultKnown:
+    from .http_faults import fault_of_network
+
+    return FaultKnown(fault_of_network(error, attempt.proxy))
+
+
+class HttpConnection:
+    """What `Connection` says; its messages are made in here."""
+
+    def __init__(
+        self,
+        client: Client,
+        request: FileRequest,
+        settings: ClientSettings,
+        attempt: Attempt,
+        outage: Outage,
+    ) -> None:
+        self.attempt = attempt
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+        self._client = client
+        self._session = FileSession(request)
+        self._outage = outage
+        self._limit_s = settings.limits.turn_timeout_ms / 1000 * _PATIENCE
+        self._room = asyncio.Semaphore(_AT_ONCE)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._news = asyncio.Event()
+        self._end: Exception | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    @property
+    def transport(self) -> HttpConnection:
+        return self
+
+    # -- messages -----------------------------------------------------------
+
+    async def recv(self, *, decode: Literal[False]) -> bytes:
+        """The next event."""
+        events = self._session.events
+        while not events:
+            if self._end is not None:
+                raise self._end
+            self._news.clear()
+            await self._news.wait()
+        return events.popleft()
+
+    async def send(self, message: bytes, *, text: Literal[True]) -> None:
+        """Take an event of the core."""
+        if self._end is not None:
+            raise self._end
+        self._session.receive(message)
+        while self._session.uploads:
+            self._spawn(self._upload(self._session.uploads.popleft()))
+        self._news.set()
+
+    async def ping(self) -> asyncio.Future[float]:
+        """All that was sent has been taken."""
+        pong: asyncio.Future[float] = asyncio.Future()
+        pong.set_result(0.0)
+        return pong
+
+    # -- requests -----------------------------------------------------------
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._on_done)
+
+    def _on_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and self._end is None:
+            # A fault of ours: `recv` tells it.
+            self._finish(error)
+
+    async def _upload(self, upload: Upload) -> None:
+        """Send one turn, and tell what comes of it."""
+        session = self._session
+        async with self._room:
+            try:
+                await asyncio.wait_for(self._transcribe(upload), self._limit_s)
+            except Exception as error:
+                self._on_failure(upload, error)
+        session.forget(upload)
+        self._news.set()
+
+    async def _transcribe(self, upload: Upload) -> None:
+        file = upload.take_file()
+        async with self._client.send(upload.fields, file) as (kind, body):
+            answer = FileAnswer(kind, upload.begin_ms, upload.length_ms)
+            async for data in body:
+                self._session.answer(upload, answer.feed(data))
+                self._news.set()
+                if answer.over:
+                    break
+            self._session.answer(upload, answer.end())
+            self._news.set()
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(_read(body), _REST_S)
+
+    def _on_failure(self, upload: Upload, error: Exception) -> None:
+        from .http_faults import fault_of_network, refusal_of
+
+        refusal = refusal_of(error)
+        if refusal is None:
+            fault = fault_of_network(error, self.attempt.proxy)
+            self._outage.lasts = True
+            why = ConnectionError(fault.message)
+            self._break_off(1006, fault.message, why)
+        elif refusal.close_code is None:
+            self._session.fail(upload, refusal.error)
+        else:
+            self._outage.lasts = refusal.close_code == 1011
+            self._refuse(refusal.error, refusal.close_code)
+
+    def _refuse(self, error: ErrorInfo, code: int) -> None:
+        self._session.refuse(error)
+        self._break_off(code, "", None)
+
+    # -- the end ------------------------------------------------------------
+
+    def _break_off(
+        self, code: int, reason: str, cause: Exception | None
+    ) -> None:
+        """As if the service had ended a connection."""
+        if self._end is not None:
+            return
+        self.close_code, self.close_reason = code, reason
+        told = None if cause else Close(code, reason)
+        end = ConnectionClosedError(told, None)
+        end.__cause__ = cause
+        self._finish(end)
+
+    def _finish(self, end: Exception) -> None:
+        self._end = end
+        self._news.set()
+        running = asyncio.current_task()
+        for task in self._tasks - {running}:
+            task.cancel()
+        self._closing = asyncio.create_task(self._client.close())
+        _CLOSING.add(self._closing)
+        self._closing.add_done_callback(_closed)
+
+    async def close(self) -> None:
+        """No answer is waited for any more."""
+        self.abort()
+        await self.wait_closed()
+
+    def abort(self) -> None:
+        """The same, at once."""
+        if self._end is None:
+            self.close_code, self.close_reason = 1000, ""
+            close = Close(1000, "")
+            self._finish(ConnectionClosedOK(close, close, True))
+
+    async def wait_closed(self) -> None:
+        """Until its requests have ended, and its sockets are closed."""
+        if self._closing is not None:
+            ends = [*self._tasks, self._closing]
+            await asyncio.wait(ends)
+
+
+async def _read(body: AsyncIterator[bytes]) -> None:
+    left = _MOST_REST
+    async for data in body:
+        left -= len(data)
+        if left < 0:
+            return
+
+
+#: The loop keeps none alive.
+_CLOSING: set[asyncio.Task[None]] = set()
+
+
+def _closed(task: asyncio.Task[None]) -> None:
+    _CLOSING.discard(task)
+    if not task.cancelled():
+        # Whatever: nothing is left to be done about it.
+        task.exception()

@@ -1,0 +1,83 @@
+"""What went wrong with a request over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import httpx2
+import openai
+
+from ..realtime.errors import ErrorInfo, clean_message
+from ..realtime.faults import Fault, fault_of_http
+from ..realtime.file_refusals import FileRefusal, refusal_of_file
+from .dialer import NotThisMachine
+from .faults import fault_of_exception
+from .http_client import Encoded
+from .proxies import Proxy
+
+
+def refusal_of(error: BaseException) -> FileRefusal | None:
+    """What the service says that refused a file; None: it did not answer, or
+    the network failed."""
+    if isinstance(error, openai.APIStatusError):
+        response = error.response
+        return refusal_of_file(
+            response.status_code,
+            response.content,
+            response.headers.get("retry-after", ""),
+            time.time(),
+        )
+    if isinstance(error, asyncio.TimeoutError):
+        return _failure("timeout", "no answer within the time limit")
+    if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException)):
+        if any(isinstance(e, httpx2.ConnectTimeout) for e in _chain(error)):
+            return None
+        return _failure("timeout", "no answer within the time limit")
+    if isinstance(error, Encoded):
+        return _failure("invalid_answer", "the answer is compressed")
+    return None
+
+
+def _failure(code: str, text: str) -> FileRefusal:
+    return FileRefusal(ErrorInfo("server_error", code, text), None)
+
+
+def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
+    """Why there was no answer.  Raises what is not the network's."""
+    by = f" (by {proxy})" if proxy else ""
+    if isinstance(error, (ImportError, ValueError)) and proxy:
+        text = f"{proxy} cannot be used: {error}"
+        return Fault("fatal", "proxy", clean_message(text))
+    chain = list(_chain(error))
+    for cause in reversed(chain):
+        if isinstance(cause, (NotThisMachine, ssl.SSLError, OSError)):
+            fault = fault_of_exception(cause)
+            return replace(fault, message=fault.message + by)
+    for cause in reversed(chain):
+        if isinstance(cause, httpx2.ProxyError):
+            text = f"{proxy} gave no connection: {cause}"
+            status = str(cause).partition(" ")[0]
+            verdict = fault_of_http(int(status) if status.isdigit() else 0)
+            return Fault(verdict.verdict, "proxy", clean_message(text))
+        if isinstance(cause, httpx2.TimeoutException):
+            text = "no connection within the time limit"
+            return Fault("retry", "timeout", text + by)
+        if isinstance(cause, httpx2.TransportError):
+            text = f"the connection broke off: {cause}".removesuffix(": ")
+            return Fault("retry", "network", clean_message(text) + by)
+    raise error
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The exception and its causes, to the first one."""
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        yield cause
+        group = getattr(cause, "exceptions", None)
+        cause = group[0] if group else cause.__cause__ or cause.__context__

@@ -1,0 +1,354 @@
+"""What services over HTTP do wrong, and what becomes of the call."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import itertools
+import json
+import logging
+import socket
+
+import pytest
+from asr_call import Call, run_call, spoken
+from http_service import answer, error, over_http, serving, text, words_in
+from proxy_servers import listening
+from ten_packages.extension.openai_asr_python.connection import http_connection
+
+FATAL, PASSING = -1000, 1000
+KEY = "sk-test-0123456789"
+SOON = text("one two")
+#: What a POST is expected by says to a GET.
+NOT_HERE = (answer(status="405 No"),)
+
+
+def say(call: Call):
+    return call.send(spoken([[1, 2]])[0])
+
+
+async def say_and_wait(call: Call) -> None:
+    """Until its final came, or the call was given up."""
+    await say(call)
+    await call.finalize("end")
+    await call.until(lambda: call.texts or FATAL in call.codes)
+
+
+def run(*answers, asks=NOT_HERE, **params):
+    with serving(*answers, asks=asks) as service:
+        call = run_call(over_http(service.url, **params), say_and_wait)
+    return call, service
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request has a third of a second."""
+    monkeypatch.setattr(http_connection, "_PATIENCE", 0.01)
+
+
+async def for_ever(asked, writer) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+# -- what ends a call -------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("reply", "code", "told"),
+    [
+        (
+            error(
+                "401 No", f"Incorrect API key: {KEY}", code="invalid_api_key"
+            ),
+            "invalid_api_key",
+            "Incorrect API key: ***",
+        ),
+        (answer(f"no: {KEY}".encode(), "401 No"), "401", "no: ***"),
+        (answer(status="403 No"), "403", "HTTP 403"),
+        (
+            error("404 No", "no such model", code="model_not_found"),
+            "model_not_found",
+            "no such model",
+        ),
+        (
+            error(
+                "429 No",
+                "pay",
+                code="insufficient_quota",
+                type="insufficient_quota",
+            ),
+            "insufficient_quota",
+            "pay",
+        ),
+        (
+            error("400 No", "what?", param="response_format"),
+            "400",
+            "what?",
+        ),
+        (answer(status="405 No"), "405", "HTTP 405"),
+    ],
+)
+def test_what_lasts_is_one_fatal_error(reply, code, told):
+    call, service = run(reply)
+    assert call.codes == [FATAL]
+    [problem] = [e for e in call.errors if e["code"] == FATAL]
+    assert problem["vendor_info"]["code"] == code
+    assert told in problem["message"]
+    assert len(service.files) == 1
+    assert KEY not in json.dumps(call.messages)
+
+
+def test_no_redirect_is_followed():
+    elsewhere: list[bytes] = []
+
+    async def serve(reader, writer):
+        elsewhere.append(await reader.read(100))
+
+    with listening(serve) as port:
+        place = f"http://127.0.0.1:{port}/v1/audio/transcriptions"
+        for status in ("301 Moved", "307 Temporary Redirect"):
+            call, service = run(answer(status=status, location=place))
+            assert call.codes == [FATAL]
+            assert "redirect" in call.errors[0]["message"]
+            assert len(service.files) == 1
+    assert elsewhere == []
+
+
+# -- what passes ------------------------------------------------------------
+
+
+def test_the_named_time_is_waited_for_each_time():
+    times = []
+
+    def refuse(wait: str):
+        async def refused(asked, writer):
+            times.append(asyncio.get_running_loop().time())
+            writer.write(answer(status="429 No", retry_after=wait))
+
+        return refused
+
+    async def heard(asked, writer):
+        times.append(asyncio.get_running_loop().time())
+        writer.write(SOON)
+
+    call, service = run(refuse("1"), refuse("1"), heard)
+    assert call.texts == ["one two"]
+    assert len(service.files) == 3
+    assert all(b - a >= 1 for a, b in itertools.pairwise(times))
+    assert FATAL not in call.codes
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        error("500 No", "oh", type="server_error"),
+        answer(b"x" * 10_000_000, "500 No"),
+        answer(b"<h1>so", kind="text/html"),
+        answer(b'{"text": 7}'),
+        answer(b'{"text": "cut'),
+        answer(b"[" * 100_000),
+        answer(b'{"text":"' + b"\xff" + b'"}'),
+        answer(gzip.compress(b'{"text": "hidden"}'), content_encoding="gzip"),
+        answer(b"data: {}\n\n", kind="text/event-stream"),
+        answer(
+            b'data: {"type":"transcript.text.delta","delta":"one"}\n\n',
+            kind="text/event-stream",
+        ),
+        answer(
+            b'event: error\ndata: {"error":{"type":"server_error"}}\n\n',
+            kind="text/event-stream",
+        ),
+        answer(status="408 Late"),
+    ],
+    ids=range(12),
+)
+def test_a_bad_answer_costs_one_more_request(first):
+    call, service = run(first, SOON)
+    assert call.texts == ["one two"]
+    assert len(service.files) == 2
+    assert (
+        service.files[0].body[-5000:-100] == service.files[1].body[-5000:-100]
+    )
+    assert service.asks == []
+    assert FATAL not in call.codes
+
+
+def test_a_file_that_is_refused_is_reported_and_passed_over():
+    refused = error("400 No", "odd audio", param="file")
+
+    async def script(call: Call) -> None:
+        await say(call)
+        await call.finalize("1")
+        await call.until(lambda: call.errors)
+        await say(call)
+        await call.finalize("2")
+        await call.until(lambda: call.texts)
+
+    with serving(refused, refused, SOON) as service:
+        call = run_call(over_http(service.url), script)
+        assert len(service.files) == 3
+    [problem] = call.errors
+    assert problem["code"] == PASSING
+    assert "odd audio" in problem["message"]
+    assert "given up: " in problem["message"]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("200 OK", "application/json"),
+        ("200 OK", "text/event-stream"),
+        ("500 No", "text/html"),
+    ],
+)
+def test_a_body_without_an_end_is_cut_off(status, kind):
+    sent = 0
+
+    async def endless(asked, writer):
+        nonlocal sent
+        head = f"HTTP/1.1 {status}\r\ncontent-type: {kind}\r\n"
+        writer.write(f"{head}content-length: {2**30}\r\n\r\n".encode())
+        while sent < 2**30:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+            sent += 65536
+
+    call, service = run(endless, SOON)
+    assert call.texts == ["one two"]
+    # 1 MB, and what the system holds on its way.
+    assert sent < 64 * 2**20
+    assert len(service.files) == 2
+    assert call.errors == service.asks == []
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("kind", ["silent", "slow"])
+def test_a_request_that_hangs_is_bounded(kind):
+    async def slow(asked, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+        await writer.drain()
+        await for_ever(asked, writer)
+
+    call, service = run(for_ever if kind == "silent" else slow, SOON)
+    assert call.texts == ["one two"]
+    assert len(service.files) == 2
+    # Nor did it cost a connection.
+    assert call.errors == service.asks == []
+
+
+def test_a_slow_request_holds_up_no_other():
+    """The text of what was said after it waits, but not its request."""
+    later = asyncio.Event()
+
+    async def in_turn(asked, writer):
+        if words_in(asked) == [1]:
+            await later.wait()
+            writer.write(text("first"))
+        else:
+            later.set()
+            writer.write(text("second"))
+
+    async def script(call: Call) -> None:
+        for word in (1, 2):
+            await call.send(spoken([[word]])[0])
+            await call.finalize(f"{word}")
+        await call.until(lambda: len(call.texts) == 2)
+
+    with serving(in_turn) as service:
+        call = run_call(over_http(service.url), script)
+    assert call.texts == ["first", "second"]
+
+
+# -- the network ------------------------------------------------------------
+
+
+def test_a_reset_in_the_middle_of_an_upload_costs_no_word():
+    count = 0
+
+    async def broken(reader, writer):
+        nonlocal count
+        count += 1
+        if count == 1:
+            await reader.read(1000)
+            linger = b"\x01\0\0\0\0\0\0\0"
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            writer.transport.abort()
+            return
+        await service(reader, writer)
+
+    with serving(SOON) as service, listening(broken) as port:
+        url = f"http://127.0.0.1:{port}/v1"
+        call = run_call(over_http(url), say_and_wait)
+    assert call.texts == ["one two"]
+    assert [e["vendor_info"]["code"] for e in call.errors] == ["1006"]
+    assert "broke off" in call.errors[0]["message"]
+
+
+def test_an_outage_is_told_as_that_of_a_websocket_and_costs_no_word():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        await say(call)
+        await call.finalize("end")
+        # The first is that of the request, the others of attempts.
+        await call.until(lambda: len(call.errors) >= 3)
+        with serving(SOON, port=port) as service:
+            await call.until(lambda: call.texts)
+            assert (len(service.asks), len(service.files)) == (1, 1)
+
+    call = run_call(over_http(f"http://127.0.0.1:{port}/v1"), script)
+    assert call.texts == ["one two"]
+    codes = [e["vendor_info"]["code"] for e in call.errors]
+    assert codes[:2] == ["1006", "refused"]
+    assert set(codes[2:]) <= {"refused", "finalize_timeout"}
+    assert call.errors[1]["message"] == "the connection was refused"
+    assert "the connection was refused" in call.errors[0]["message"]
+    assert set(call.codes) == {PASSING}
+    # It was connected twice: before the outage, and after it.
+    assert len(call.metric("connect_delay")) == 2
+
+
+def test_a_gateway_without_a_service_is_asked_before_audio_is_sent():
+    down = answer(b"<h1>Bad Gateway", "502 Bad", kind="text/html")
+    late = answer(status="503 Busy", retry_after="1")
+    call, service = run(down, SOON, asks=(down, late, answer(status="404 No")))
+    assert call.texts == ["one two"]
+    assert (len(service.files), len(service.asks)) == (2, 3)
+    assert call.errors[0]["vendor_info"]["code"] == "502"
+    assert FATAL not in call.codes
+
+
+def test_a_call_that_stops_waits_for_no_service(host_log):
+    async def script(call: Call) -> None:
+        await say(call)
+        await call.finalize("end")
+        await call.until(lambda: call.ends)
+
+    with serving(for_ever) as service:
+        config = over_http(
+            service.url, stop_timeout_ms=200, finalize_timeout_ms=200
+        )
+        run_call(config, script)
+    assert "the call was stopped before it was transcribed" in host_log.text
+
+
+# -- secrets ----------------------------------------------------------------
+
+
+def test_nothing_of_a_request_is_logged(caplog):
+    """Also where a host sets every logger to DEBUG."""
+    for name in ("", "openai", "httpx2", "httpcore2", "httpcore2.http11"):
+        caplog.set_level(logging.DEBUG, name)
+    call, _ = run(
+        error("500 No", f"so {KEY}"),
+        SOON,
+        query={"token": "hush-0123456789"},
+        headers={"X-Key": "psst-0123456789"},
+    )
+    assert call.texts == ["one two"]
+    for secret in (KEY, "hush-0123456789", "psst-0123456789"):
+        assert secret not in caplog.text
+    names = {record.name.partition(".")[0] for record in caplog.records}
+    assert not names & {"openai", "httpx2", "httpcore2"}

@@ -1,0 +1,247 @@
+"""How a service over HTTP is reached: TLS, proxies, names of this machine."""
+
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from asr_call import Call, run_call, spoken
+from http_service import HttpService, over_http, serving, text
+from proxy_servers import (
+    ConnectProxy,
+    SocksProxy,
+    forward,
+    identity,
+    listening,
+)
+
+FATAL, PASSING = -1000, 1000
+PATH = "/v1/audio/transcriptions"
+SOON = text("one two")
+pytestmark = pytest.mark.usefixtures("plain_loop")
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def leads(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Names that are known here, and where they lead."""
+    known = {"asr.test": ["127.0.0.1"]}
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *rest: Any, **more: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else host
+        places = known.get(name, [host])
+        return [found for p in places for found in real(p, *rest, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return known
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> trustme.CA:
+    made = trustme.CA()
+    made.cert_pem.write_to_path(tmp_path / "ca.pem")
+    return made
+
+
+async def say(call: Call) -> None:
+    """Until a final came, or the second error, or a fatal one."""
+    await call.send(spoken([[1, 2]])[0])
+    await call.finalize("end")
+    await call.until(
+        lambda: call.texts or FATAL in call.codes or len(call.errors) > 1
+    )
+
+
+def run(url: str, **params: Any) -> Call:
+    return run_call(over_http(url, **params), say)
+
+
+def heard(call: Call, service: HttpService) -> bool:
+    return call.texts == ["one two"] and len(service.files) == 1
+
+
+# -- TLS --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["asr.test", "a.localhost", "localhost"])
+def test_a_ca_of_ones_own_is_trusted(host, leads, authority, tmp_path):
+    leads["a.localhost"] = ["127.0.0.1"]
+    with (
+        serving(SOON) as service,
+        listening(forward(service.port), identity(authority, host)) as port,
+    ):
+        url = f"https://{host}:{port}/v1"
+        call = run(url, ca_file=str(tmp_path / "ca.pem"))
+        assert heard(call, service)
+        assert service.files[0].headers["host"] == f"{host}:{port}"
+        assert call.errors == []
+        # Not without it.
+        call = run(url)
+        assert "certificate is refused" in call.errors[0]["message"]
+        assert len(service.files) == 1
+
+
+def test_a_certificate_for_another_host_is_refused(leads, authority, tmp_path):
+    tls = identity(authority, "other.test")
+    with (
+        serving(SOON) as service,
+        listening(forward(service.port), tls) as port,
+    ):
+        url = f"https://asr.test:{port}/v1"
+        call = run(url, ca_file=str(tmp_path / "ca.pem"))
+        assert service.files == []
+    assert "not valid for 'asr.test'" in call.errors[0]["message"]
+    assert "ca_file" in call.errors[0]["message"]
+
+
+def test_a_ca_file_that_is_none_is_fatal(tmp_path):
+    (tmp_path / "none.pem").write_text("none")
+    with serving(SOON) as service:
+        url = f"https://127.0.0.1:{service.port}/v1"
+        call = run(url, ca_file=str(tmp_path / "none.pem"))
+    assert call.codes[0] == FATAL
+    assert "ca_file" in call.errors[0]["message"]
+
+
+# -- names of this machine ----------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["localhost", "a.localhost"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_name_that_leads_elsewhere_gets_nothing(host, scheme, leads):
+    leads[host] = ["0.0.0.0"]
+    with serving(SOON) as service:
+        call = run(f"{scheme}://{host}:{service.port}/v1")
+        assert service.files == service.asks == []
+    assert call.codes == [FATAL]
+    assert "leads to another machine" in call.errors[0]["message"]
+
+
+@pytest.mark.parametrize("first", ["127.0.0.1", "127.0.0.2"])
+def test_a_server_may_listen_on_one_of_several_addresses(first, leads):
+    leads["localhost"] = [first, "127.0.0.1"]
+    with serving(SOON) as service:
+        call = run(f"http://localhost:{service.port}/v1")
+        assert heard(call, service)
+    assert call.errors == []
+
+
+def test_it_is_looked_at_again_for_each_file(leads):
+    leads["localhost"] = ["127.0.0.1"]
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        leads["localhost"] = ["0.0.0.0"]
+        await call.send(spoken([[1, 2]])[0])
+        await call.finalize("end")
+        await call.until(lambda: FATAL in call.codes)
+
+    with serving(SOON) as service:
+        url = f"http://localhost:{service.port}/v1"
+        call = run_call(over_http(url), script)
+        assert service.files == service.asks == []
+    [fatal] = [e for e in call.errors if e["code"] == FATAL]
+    assert "leads to another machine" in fatal["message"]
+
+
+# -- proxies ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+)
+def test_a_proxy_is_never_gone_around(
+    variable, leads, authority, tmp_path, monkeypatch
+):
+    with (
+        serving(SOON) as service,
+        listening(
+            forward(service.port), identity(authority, "asr.test")
+        ) as port,
+    ):
+        proxy = ConnectProxy(port)
+        with listening(proxy) as by:
+            monkeypatch.setenv(variable, f"http://me:hush@127.0.0.1:{by}")
+            call = run(
+                f"https://asr.test:{port}/v1",
+                ca_file=str(tmp_path / "ca.pem"),
+            )
+        assert heard(call, service)
+    [request] = proxy.requests
+    assert request.startswith(f"CONNECT asr.test:{port} ")
+    assert "Basic bWU6aHVzaA==" in request
+    assert "sk-test" not in request
+
+
+def test_no_proxy_names_the_hosts_that_need_none(leads, monkeypatch):
+    with serving(SOON) as service:
+        monkeypatch.setenv("all_proxy", "http://127.0.0.1:9")
+        monkeypatch.setenv("no_proxy", "asr.test")
+        url = f"http://asr.test:{service.port}/v1"
+        assert heard(run(url, allow_insecure=True), service)
+        monkeypatch.delenv("no_proxy")
+        call = run(url, allow_insecure=True)
+        assert len(service.files) == 1
+    assert call.errors[0]["code"] == PASSING
+    # The request, and the question that follows it.
+    for told in call.errors[:2]:
+        assert told["message"].count("127.0.0.1:9 (all_proxy)") == 1
+
+
+def test_this_machine_is_reached_without_one(monkeypatch):
+    monkeypatch.setenv("all_proxy", "http://127.0.0.1:9")
+    with serving(SOON) as service:
+        assert heard(run(service.url), service)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "told"),
+    [
+        ("socks4://127.0.0.1:9", "socks4"),
+        ("socks5://127.0.0.1:9", "socksio"),
+        ("gopher://127.0.0.1:9", "its scheme is none of"),
+    ],
+)
+def test_one_that_cannot_be_used_is_fatal(proxy, told, leads, monkeypatch):
+    if told == "socksio":
+        monkeypatch.setitem(__import__("sys").modules, "socksio", None)
+    monkeypatch.setenv("all_proxy", proxy)
+    with serving(SOON) as service:
+        url = f"http://asr.test:{service.port}/v1"
+        call = run(url, allow_insecure=True)
+        assert service.files == []
+    assert call.codes == [FATAL]
+    assert call.errors[0]["vendor_info"]["code"] == "proxy"
+    assert told in call.errors[0]["message"]
+    assert "(all_proxy)" in call.errors[0]["message"]
+
+
+def test_one_that_wants_a_password_is_fatal(leads, monkeypatch):
+    proxy = ConnectProxy(9, b"HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n")
+    with listening(proxy) as by:
+        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{by}")
+        call = run("https://asr.test/v1")
+    assert FATAL in call.codes
+    assert "407" in call.errors[0]["message"]
+
+
+def test_socks_5_works(leads, monkeypatch):
+    pytest.importorskip("socksio", reason="optional")
+    with serving(SOON) as service:
+        proxy = SocksProxy(service.port, ("me", "hush"))
+        with listening(proxy) as by:
+            monkeypatch.setenv("all_proxy", f"socks5h://me:hush@127.0.0.1:{by}")
+            url = f"http://asr.test:{service.port}/v1"
+            assert heard(run(url, allow_insecure=True), service)
+    assert proxy.asked == [(5, "asr.test", service.port)]
