@@ -348,3 +348,101 @@ def test_one_endpoint_alone_is_as_before():
     places = core.in_vain(100)
     assert set(places) == {"primary"}
     assert core.switches == []
+
+
+def test_the_time_that_an_endpoint_named_holds_when_it_is_used_again():
+    core = Call(fallback_after_ms=1000)
+    core.refuse(Fault("retry", "503", "busy", 30.0))
+    places = core.in_vain(28)
+    assert set(places) == {"fallbacks[0]"}
+    assert len(core.switches) > 2
+    assert "primary" in core.in_vain(60)
+
+
+def test_the_first_one_is_not_tried_again_before_the_time_that_it_named():
+    core = Call(fallback_after_ms=1000, fallback_retry_ms=5000)
+    core.refuse(Fault("retry", "503", "busy", 30.0))
+    core.wait(1.1)
+    core.session()
+    assert core.used == "fallbacks[0]"
+    core.wait(20)
+    assert core.core.sessions.due_at() is None
+    core.wait(20)
+    assert core.dial() == "primary"
+
+
+def failing(core: Call, items: str, last: str | None = None) -> None:
+    """The turn that is sent fails, as often as that."""
+    for item in items:
+        core.wait(3)
+        core.committed(item, last)
+        last = item
+        core.transcribed("failed", item, error=BUSY)
+
+
+def test_an_endpoint_without_a_session_did_not_try_the_turn():
+    core = Call(fallback_after_ms=1000, turn_timeout_ms=60_000)
+    core.session()
+    core.hear(TURN, commit=True)
+    failing(core, "abc")
+    assert core.refuse() == "fallbacks[0]"
+    core.in_vain(1)
+    core.session()
+    assert core.used == "primary"
+    failing(core, "def")
+    # By now it may serve.
+    core.session()
+    assert core.used == "fallbacks[0]"
+    core.committed("g", None)
+    core.transcribed("completed", "g", transcript="one")
+    assert core.finals == ["one"]
+
+
+def test_another_turn_is_tried_by_all_again():
+    core = Call()
+    core.session()
+    core.hear(TURN, commit=True)
+    failing(core, "abc")
+    core.session()
+    assert core.used == "fallbacks[0]"
+    number, last = 0, None
+    while "server_error" not in core.troubles:
+        # Until its 15 s are over.
+        core.committed(f"x{number}", last)
+        last = f"x{number}"
+        core.transcribed("failed", last, error=BUSY)
+        core.wait(3)
+        number += 1
+        assert number < 9
+    core.hear(TURN, commit=True)
+    core.committed("y", last)
+    core.transcribed("failed", "y", error=BUSY)
+    core.session()
+    assert core.used == "primary"
+    core.committed("z", None)
+    core.transcribed("completed", "z", transcript="two")
+    assert core.finals == ["two"]
+
+
+def test_a_turn_that_a_service_ended_in_a_pause_is_no_part_of_the_next():
+    """The local detector hears one turn there; who comes next begins behind
+    the pause."""
+    core = Call(first=SERVER)
+    core.core.detect_locally(True)
+    core.session()
+    core.core.speech_started(0)
+    core.live(word_audio(1) * 10 + SILENCE * ms(300) + word_audio(2) * 10)
+    core.core.speech_ended(ms(900), ms(1400))
+    core.live(SILENCE * ms(600))
+    core.started("a", 0)
+    core.stopped("a", 400)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    core.look()
+    core.refuse(KEY)
+    core.session()
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="two")
+    assert core.finals == ["one", "two"]
+    assert core.of(Final)[1].turn.start_ms == 600
