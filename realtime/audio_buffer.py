@@ -160,8 +160,16 @@ class AudioBuffer:
     def span(self, start: int, stop: int) -> Span | None:
         """The part of a stretch with sound, as positions, or None."""
         found = self._speech(start, stop)
-        # A turn of which no detector told has sound somewhere.
-        return self._loud(start, stop) if found is None else found
+        cut = [self.local.covers(position) for position in (start, stop)]
+        if found is not None and not any(cut):
+            return found
+        # A turn of which no detector told has sound somewhere; and where one
+        # was ended by somebody else, that may be in a pause that is none for
+        # the detector.
+        loud = self._loud(start, stop)
+        if found is None or loud is None:
+            return loud or found
+        return loud[0] if cut[0] else found[0], loud[1] if cut[1] else found[1]
 
     def _speech(self, start: int, stop: int) -> Span | None:
         """The part of a stretch with speech, by whoever listened."""

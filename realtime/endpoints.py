@@ -33,6 +33,10 @@ class Endpoint:
         """The same, for a person."""
         return f"{self.name} ({self.settings.model})"
 
+    def is_at(self, other: Endpoint) -> bool:
+        """Is it the same service, perhaps with other settings?"""
+        return (self.name, self.address) == (other.name, other.address)
+
     def is_like(self, other: Endpoint | None) -> bool:
         """Would a session there be the same?"""
         return other is not None and (

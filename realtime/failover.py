@@ -56,10 +56,12 @@ class Failover:
         self._back_at = 0.0
         #: When which endpoint refused for good.
         self._refused: dict[str, float] = {}
-        #: Finals when the counts below began, and how often an endpoint was
-        #: left for failures since then.
+        #: Finals when the counts of failures began.
         self._finals = 0
-        self._failures = self._barren = self._hops = 0
+        self._failures = self._barren = 0
+        #: How often an endpoint was left for failures since a turn was over,
+        #: and what was given up by then.
+        self._hops = self._given_up = 0
         self._seen = in_use.endpoints
 
     @property
@@ -122,6 +124,9 @@ class Failover:
         if self._queue.finals > self._finals:
             self._finals = self._queue.finals
             self._failures = self._barren = self._hops = 0
+        if self._queue.dropped > self._given_up:
+            # Another turn may fare better with those that failed at this one.
+            self._given_up, self._hops = self._queue.dropped, 0
 
     # -- leaving an endpoint ---------------------------------------------
 
@@ -152,7 +157,7 @@ class Failover:
         self._sessions.remove_all()
         self._begin(index, now)
         self._since = now
-        self._sessions.plan(now, asked=True)
+        self._sessions.plan(now)
         taken = self._in_use.endpoint.label
         self._tell(f"{taken} takes over from {left.label}: {fault.message}")
 
@@ -182,7 +187,7 @@ class Failover:
         """The first one does not serve yet."""
         endpoint = self._in_use.endpoints[0]
         self._in_use.returning = None
-        self._back_at = now + max(self._retry, fault.retry_after)
+        self._back_at = now + self._retry
         if fault.fatal:
             self._refused[endpoint.name] = now
         if self._sessions.active is None:
@@ -201,7 +206,7 @@ class Failover:
         self._look_at_endpoints(now)
         if self._sessions.active is None:
             self._look_for_session(now)
-        elif self._may_go_back and now >= self._back_at:
+        elif self._may_go_back and now >= self._go_back_at:
             self._go_back(now)
 
     def _look_at_endpoints(self, now: float) -> None:
@@ -220,9 +225,18 @@ class Failover:
             return
         index, waited = self._next(now), now - self._since
         self._since = now
+        # Whoever gave no session did not try what another one failed at.
+        self._hops = max(self._hops - 1, 0)
         if index is not None:
             text = f"no session was ready for {waited:.1f} s"
             self._switch(index, Fault("retry", "no_session", text), now)
+
+    @property
+    def _go_back_at(self) -> float:
+        """When, and not before the time that the first one named."""
+        first = self._in_use.endpoints[0]
+        named = self._in_use.known(first).retries.not_before
+        return max(self._back_at, named)
 
     @property
     def _may_go_back(self) -> bool:
@@ -235,4 +249,4 @@ class Failover:
             return []
         if self._sessions.active is None:
             return [] if self._since is None else [self._since + self._patience]
-        return [self._back_at] if self._may_go_back else []
+        return [self._go_back_at] if self._may_go_back else []

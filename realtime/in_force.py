@@ -107,10 +107,10 @@ class SettingsInForce:
     def heed(self, attempt: Attempt, fault: Fault, now: float) -> None:
         """An attempt, or the session it led to, ended: perhaps with a time to
         wait, which holds for this address only."""
-        in_use = self._in_use
-        here = attempt.address == in_use.endpoint.address
-        if here or not (self._sessions.active or in_use.returning):
-            self._sessions.retries.heed(fault.retry_after, now)
+        in_use, endpoint = self._in_use, attempt.endpoint
+        here = any(endpoint.is_at(other) for other in in_use.endpoints)
+        if here or self._sessions.active is None:
+            in_use.known(endpoint).retries.heed(fault.retry_after, now)
 
     def attempt_failed(
         self, attempt: Attempt | None, fault: Fault, now: float

@@ -75,6 +75,10 @@ class LocalSpeech:
         ]
         return (inside[0][0], inside[-1][1]) if inside else None
 
+    def covers(self, position: int) -> bool:
+        """Does speech go on there that began before?"""
+        return any(onset < position < end for onset, end in self.spans or ())
+
     def next_after(self, position: int) -> int | None:
         """The onset of the first speech that does not end before."""
         for onset, end in self.spans or ():

@@ -85,7 +85,8 @@ def summary(tally: Tally, seconds: float) -> str:
         f" {tally.longest_outage_s:.0f} s  peak held"
         f" {tally.peak_held_ms} ms  changes of settings {tally.changes},"
         f" {tally.changed} in force  seconds {seconds:.0f}\n"
-        f"let go after two silent sessions {tally.let_go}  faults by kind: "
+        f"let go after two silent sessions {tally.let_go}  changes of the"
+        f" endpoint {tally.switches}  faults by kind: "
         + ", ".join(f"{kind} {tally.kinds[kind]}" for kind in KINDS)
     )
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from ten_packages.extension.openai_asr_python.realtime.change import Attempt
+from ten_packages.extension.openai_asr_python.realtime.endpoints import (
+    Endpoint,
+)
 from ten_packages.extension.openai_asr_python.realtime.faults import (
     Fault,
     fault_of_http,
@@ -26,6 +30,7 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
 )
 
 from .detector import SimDetector
+from .endpoints import CONNECT_S, FOR_GOOD, SimEndpoint
 from .server import Faults, SimConnection, SimServer, audio_in
 from .state import CallState, Spoken, demand
 from .watch import Watch
@@ -67,8 +72,9 @@ class Call(CallState):
     Every step is watched: `state.Violation` is raised where a promise is
     broken.  ``connect_s``: the longest time that a connection takes;
     ``kinds``: the faults that it may have (`troubles.KINDS`), of which one
-    alone is judged more strictly.  ``door``: asked at each attempt that reaches
-    the service, with the time: why is it refused, if it is?
+    alone is judged more strictly.  ``endpoints``: the services, where there are
+    several, of which ``server`` is the first.  ``door``: asked at each attempt
+    that reaches the service, with the time: why is it refused, if it is?
     """
 
     def __init__(
@@ -82,12 +88,15 @@ class Call(CallState):
         wall_error_s: float = 0.0,
         kinds: frozenset[str] = frozenset({"old"}),
         door: Callable[[float], Fault | None] | None = None,
+        endpoints: Sequence[SimEndpoint] = (),
     ) -> None:
         limits = limits or Limits(packet_ms=100, replay_packet_ms=1000)
+        endpoints = endpoints or [SimEndpoint(server)]
         settings = SessionSettings(
             model="gpt-4o-transcribe",
             wire_format="g711_ulaw",
             turn_detection=_DETECTORS.get(owner),
+            endpoint=endpoints[0].name,
         )
         core = Transcription(
             settings,
@@ -96,17 +105,20 @@ class Call(CallState):
             find_speech=find_speech,
             find_sound=find_sound,
             rng=rng,
+            address=endpoints[0],
+            fallbacks=_fallbacks(endpoints, settings),
         )
-        super().__init__(core, server, limits, settings, owner, kinds)
+        super().__init__(
+            core, server, limits, settings, endpoints, owner, kinds, connect_s
+        )
         self.rng = rng
-        self.connect_s = connect_s
         self.wall_error_s = wall_error_s
         self.piece_ms = _PIECE_MS
         self.reachable = True
         self.door = door
         self.detector: SimDetector | None = None
         self.next_owner: str | None = None
-        self.attempts: list[float] = []
+        self.attempts: list[tuple[float, Attempt]] = []
         self.refusals: list[Fault] = []
         self.refuses_spare = False
         self.changes = 0
@@ -117,7 +129,7 @@ class Call(CallState):
         self.faults_done = 0
         self.peak_held = 0
         self.stalled = False
-        if self.owner in ("local", "local_skip"):
+        if self.detects_locally:
             self.listen()
         #: When it is stopped, wherever it is then; None: not by itself.
         self.over_at: float | None = None
@@ -241,7 +253,13 @@ class Call(CallState):
             self.settings, prompt=f"change {self.changes}", **settings
         )
         self.change_at = self.now
-        self.core.change(self.changing, self.now, by_session=by_session)
+        self.core.change(
+            self.changing,
+            self.now,
+            by_session=by_session,
+            address=self.endpoints[0],
+            fallbacks=_fallbacks(self.endpoints, self.changing),
+        )
         self.settle()
 
     def change_owner(self, owner: str) -> None:
@@ -263,7 +281,12 @@ class Call(CallState):
             ]
 
         before = updates()
-        self.core.change(self.settings, self.now)
+        self.core.change(
+            self.settings,
+            self.now,
+            address=self.endpoints[0],
+            fallbacks=_fallbacks(self.endpoints, self.settings),
+        )
         demand(
             updates() == before,
             "a change that changes nothing goes to the service",
@@ -274,12 +297,12 @@ class Call(CallState):
     def listen(self) -> None:
         """A new local detector where there is to be one, as `Call.change`
         does it after the answer."""
-        owner = self.owner = self.next_owner or self.owner
+        self.owner = self.next_owner or self.owner
         self.next_owner = None
-        local = owner in ("local", "local_skip")
+        local = self.detects_locally
         if self.detector is not None:
             self.detector.finalize()
-        skip = owner == "local_skip"
+        skip = self.owner == "local_skip"
         self.core.detect_locally(local, 100 if skip else None)
         self.core.listened(False, None)
         self.detector = None
@@ -340,10 +363,29 @@ class Call(CallState):
             connection.ears.plan(kind)
 
     def slow_down(self, pace: float, reads_ahead: bool = False) -> None:
-        """The server looks at ``pace`` seconds of audio in a second."""
+        """The servers look at ``pace`` seconds of audio in a second."""
         self.faults_done += pace < self.server.pace
-        self.server.pace = pace
-        self.server.reads_ahead = reads_ahead
+        for endpoint in self.endpoints:
+            endpoint.server.pace = pace
+            endpoint.server.reads_ahead = reads_ahead
+
+    def fail(self, endpoint: SimEndpoint, outage: str, seconds: float) -> None:
+        """An endpoint fails like this for so long, `endpoints.OUTAGES`; what
+        becomes of the connections that it has?"""
+        self.server.troubles.came["endpoints"] += 1
+        endpoint.fail(outage, self.now + seconds)
+        for connection in self.connections:
+            if connection.server is not endpoint.server or not connection.open:
+                continue
+            if outage == "hangs":
+                connection.frozen = True
+            elif outage in ("refused", "busy", "dies") or (
+                # A key that is revoked may end what lives, or not.
+                outage in FOR_GOOD and self.rng.random() < 0.5
+            ):
+                self.watch.demands.died(connection)
+                self._close(connection, 1006, "reset")
+        self.settle()
 
     def refuse(self, status: int = 503, retry_after: str = "") -> None:
         """Answer the next attempt with an HTTP status."""
@@ -388,7 +430,11 @@ class Call(CallState):
         due = self.core.exchange.deadline()
         if due is not None and not self.stopped:
             yield due
-        yield from self.attempts
+        yield from (at for at, _ in self.attempts)
+        for endpoint in self.endpoints:
+            over_at = endpoint.over_at()
+            if over_at is not None:
+                yield over_at
         for at, _ in self.pongs:
             yield at
         for connection in self.connections:
@@ -411,17 +457,24 @@ class Call(CallState):
 
     def _round(self) -> bool:
         busy = False
+        for endpoint in self.endpoints:
+            endpoint.look(self.now)
         due = self.core.exchange.deadline()
         if due is not None and due <= self.now and not self.stopped:
             # As the client does it: at the deadline, and not before.
             self.core.exchange.tick(self.now)
-        while self.core.exchange.next_attempt(self.now):
+        while attempt := self.core.exchange.next_attempt(self.now):
             self.watch.attempt(self.now)
-            self.attempts.append(self.now + self.rng.random() * self.connect_s)
-        for at in [at for at in self.attempts if at <= self.now]:
-            self.attempts.remove(at)
+            seconds = self.rng.random() * self.connect_s
+            if _place(attempt).outage == "hangs":
+                seconds = CONNECT_S
+            self.attempts.append((self.now + seconds, attempt))
+        # Nobody waits for these any more.
+        self.attempts = [e for e in self.attempts if not e[1].over]
+        for due_attempt in [e for e in self.attempts if e[0] <= self.now]:
+            self.attempts.remove(due_attempt)
             busy = True
-            self._connect()
+            self._connect(due_attempt[1])
         for connection in list(self.connections):
             busy |= self._serve(connection)
         for entry in [e for e in self.pongs if e[0] <= self.now]:
@@ -441,11 +494,18 @@ class Call(CallState):
                 self.next_owner = None
             if self.keep_results:
                 self.results.append(result)
+        if self.core.fatal is not None and len(self.endpoints) > 1:
+            # There is nobody left who would serve.
+            self.stop()
         return busy
 
-    def _refusal(self) -> Fault | None:
+    def _refusal(self, attempt: Attempt) -> Fault | None:
         """Why an attempt fails now."""
-        core = self.core
+        core, place = self.core, _place(attempt)
+        if (fault := place.refusal(self.rng)) is not None:
+            return fault
+        if self.now > attempt.at + CONNECT_S - 1:
+            return Fault("retry", "timeout", "no connection came about")
         if self.door is not None and (fault := self.door(self.now)):
             self.faults_done += 1
             return fault
@@ -455,26 +515,29 @@ class Call(CallState):
         if self.refuses_spare and core.active is not None:
             # The key is revoked while a session lives.
             self.faults_done += 1
-            attempt = core.sessions.attempt
-            wanted = attempt is not None and attempt.change is None
+            wanted = attempt.change is None
+            wanted &= attempt.endpoint is not core.in_use.returning
             if wanted and not core._in_force.is_stale(attempt):
                 self.watch.refused_spare(core.active)
             return Fault("fatal", "invalid_api_key", "no")
         return self.refusals.pop(0) if self.refusals else None
 
-    def _connect(self) -> None:
+    def _connect(self, attempt: Attempt) -> None:
         if self.stopped or self.core.fatal is not None:
             return  # the client closes such a socket
-        fault = self._refusal()
+        place, fault = _place(attempt), self._refusal(attempt)
         if fault is not None:
-            self.watch.refused(fault)
+            if fault.fatal:
+                place.server.refused_at = self.now
+            self.watch.refused(fault, place.name)
             self.core.exchange.failed(fault, self.now)
             return
         self.opened += 1
-        self.server.count += 1
+        server = place.server
+        server.count += 1
         wall = SimServer.wall(self.now) + self.wall_error_s
         link = self.core.exchange.opened(self.now, wall)
-        self.connections.append(SimConnection(self.server, link, self.now))
+        self.connections.append(SimConnection(server, link, self.now))
 
     def _serve(self, connection: SimConnection) -> bool:
         busy = False
@@ -521,7 +584,9 @@ class Call(CallState):
         sessions die of; wait for everything to be delivered or reported."""
         self.reachable = True
         self.refusals.clear()
-        self.server.faults = Faults(delay_s=0.5)
+        for endpoint in self.endpoints:
+            endpoint.recover(self.now)
+            endpoint.server.faults = Faults(delay_s=0.5)
         self.server.troubles.stop()
         self.slow_down(math.inf)
         self.pause(1000)
@@ -533,6 +598,14 @@ class Call(CallState):
             answered = self.watch.answered == len(self.asked)
             if self.core.watermark >= last and answered and not self.changing:
                 break
+
+    @property
+    def detects_locally(self) -> bool:
+        """Does a local detector end the turns, with one of the endpoints?"""
+        others = [e.settings(self.settings) for e in self.endpoints]
+        if self.settings.turn_owner == "server":
+            return any(other.turn_owner == "client" for other in others)
+        return self.owner.startswith("local")
 
     @property
     def heard(self) -> list[str]:
@@ -550,3 +623,16 @@ class Call(CallState):
             self.watch.after_stop()
         else:
             self.watch.finish()
+
+
+def _place(attempt: Attempt) -> SimEndpoint:
+    """Where the client connects to."""
+    assert isinstance(attempt.address, SimEndpoint)
+    return attempt.address
+
+
+def _fallbacks(
+    endpoints: Sequence[SimEndpoint], first: SessionSettings
+) -> list[Endpoint]:
+    """All but the first, where that has these settings."""
+    return [Endpoint(e.settings(first), e) for e in endpoints[1:]]

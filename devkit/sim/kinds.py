@@ -6,6 +6,8 @@ import random
 from collections.abc import Collection, Iterable
 
 from .call import GAP_S, Call
+from .endpoints import OUTAGES, SimEndpoint
+from .server import SimServer
 from .troubles import FAILING, FREEZES, KINDS, Troubles
 from .words import WORD_SAMPLES
 
@@ -13,6 +15,10 @@ ALL = frozenset(KINDS)
 OLD = frozenset({"old"})
 #: Alone in so many of the calls; else with others.
 _ALONE = 0.4
+#: A call has several endpoints and no other kind of fault; or these as well.
+_ENDPOINTS = 0.08
+#: How long an endpoint fails, in s.
+_OUTAGES_S = (0.5, 3, 8, 20, 60, 150)
 
 
 def parse_kinds(text: str) -> frozenset[str]:
@@ -29,6 +35,13 @@ def kinds_of(seed: int, allowed: Collection[str]) -> frozenset[str]:
     """Which of the allowed kinds the call of this seed has."""
     if len(allowed) == 1:
         return frozenset(allowed)
+    if "endpoints" in allowed:
+        # On top, so that the other kinds of a call stay what they were.
+        dice, others = _dice(seed, "places"), set(allowed) - {"endpoints"}
+        if dice.random() < _ENDPOINTS:
+            return frozenset({"endpoints"})
+        kinds = kinds_of(seed, others)
+        return kinds | {"endpoints"} if dice.random() < _ENDPOINTS else kinds
     dice = _dice(seed, "choice")
     names = sorted(allowed)
     if dice.random() < _ALONE:
@@ -67,6 +80,22 @@ def troubles_of(seed: int, kinds: Collection[str]) -> Troubles:
     if "own_detector" in kinds:
         troubles.own_lag_s = dice.choice((0.0, 0.2, 0.5))
     return troubles
+
+
+def endpoints_of(
+    seed: int, kinds: Collection[str], server: SimServer
+) -> list[SimEndpoint]:
+    """The services of this call, where it has several."""
+    if "endpoints" not in kinds:
+        return []
+    dice = _dice(seed, "endpoints")
+    endpoints = [SimEndpoint(server, "primary")]
+    for number in range(dice.choice((1, 1, 2))):
+        name, model = f"fallbacks[{number}]", f"model-{number}"
+        endpoints.append(
+            SimEndpoint(server.twin(), name, model, dice.random() < 0.5)
+        )
+    return endpoints
 
 
 class Schedule:
@@ -125,6 +154,8 @@ class Schedule:
             call.drop()
         if "gap" in self._kinds and dice.random() < 0.4:
             self._gap()
+        if "endpoints" in self._kinds and dice.random() < 0.4:
+            self._fail_endpoints()
 
     def after_turn(self) -> None:
         """Something was said."""
@@ -135,6 +166,8 @@ class Schedule:
             call.pause(dice.uniform(1600, 4000))
             if call.owner == "client" and dice.random() < 0.7:
                 call.finalize()
+        if "endpoints" in self._kinds and dice.random() < 0.25:
+            call.pause(dice.uniform(3000, dice.choice((10_000, 90_000))))
         if "steady_sound" in self._kinds and dice.random() < 0.15:
             call.music(dice.uniform(2, 40))
         if "stop" in self._kinds and dice.random() < 0.02:
@@ -160,6 +193,27 @@ class Schedule:
             failing.once = dice.randint(1, 12)
         else:
             failing.row = dice.randint(1, 12)
+
+    def _fail_endpoints(self) -> None:
+        """One of them, or each; where somebody speaks, or in a pause."""
+        call, dice = self._call, self._dice
+        failing = [call.endpoints[call.core.in_use.index]]
+        how = dice.random()
+        if how < 0.3:
+            failing = [dice.choice(call.endpoints)]
+        elif how < 0.45:
+            failing = list(call.endpoints)
+        rest = None
+        if dice.random() < 0.5:
+            rest = dice.choice((None, dice.randint(20, WORD_SAMPLES - 20)))
+            call.say(dice.randint(1, self._words), 60, rest)
+        for endpoint in failing:
+            # None for longer than is held, where it is each of them.
+            longest = -1 if len(failing) > 1 else len(_OUTAGES_S)
+            seconds = dice.choice(_OUTAGES_S[:longest]) * dice.uniform(0.5, 1.5)
+            call.fail(endpoint, dice.choice(list(OUTAGES)), seconds)
+        if rest is not None:
+            call.resume()
 
     def _gap(self) -> None:
         """In mid-speech, also in the middle of a word."""

@@ -12,7 +12,7 @@ from typing import Any
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 
 from .call import OWNERS, Call
-from .kinds import OLD, Schedule, kinds_of, troubles_of
+from .kinds import OLD, Schedule, endpoints_of, kinds_of, troubles_of
 from .server import Faults, SimServer
 from .words import WORD_SAMPLES, ms
 
@@ -30,8 +30,9 @@ PACES = ((1.2, False), (2.5, True), (6.0, True), (math.inf, False))
 class Tally:
     """What happened in one or many calls.  Times in seconds, sizes in ms.
 
-    ``let_go``: words that two sessions were silent about; ``kinds``: how
-    often each kind of fault came.
+    ``let_go``: words that two sessions were silent about; ``switches``: how
+    often another endpoint was used; ``kinds``: how often each kind of fault
+    came.
     """
 
     calls: int = 0
@@ -47,6 +48,7 @@ class Tally:
     changes: int = 0
     changed: int = 0
     let_go: int = 0
+    switches: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Tally) -> None:
@@ -107,6 +109,14 @@ def make_call(seed: int, kinds: Collection[str] = OLD) -> Call:
     )
     if "old" not in chosen:
         limits = replace(limits, max_buffer_ms=120_000)
+    endpoints = endpoints_of(seed, chosen, server)
+    if endpoints:
+        dice = random.Random(f"limits of {seed}")
+        limits = replace(
+            limits,
+            fallback_after_ms=dice.choice((1000, 4000)),
+            fallback_retry_ms=dice.choice((5_000, 20_000, 60_000)),
+        )
     return Call(
         rng,
         server,
@@ -115,6 +125,7 @@ def make_call(seed: int, kinds: Collection[str] = OLD) -> Call:
         connect_s=rng.choice((0.0, 0.3, 3.0)),
         wall_error_s=rng.choice((0.0, 0.0, 0.0, -4000.0, 4000.0)),
         kinds=chosen,
+        endpoints=endpoints,
     )
 
 
@@ -256,7 +267,7 @@ def disturb(call: Call, rng: random.Random) -> None:
 
 def tally_of(call: Call) -> Tally:
     """What happened in a call."""
-    old = call.faults_done + call.server.struck
+    old = call.faults_done + sum(e.server.struck for e in call.endpoints)
     old -= call.server.troubles.came["refused_timed"]
     return Tally(
         calls=1,
@@ -272,5 +283,6 @@ def tally_of(call: Call) -> Tally:
         changes=call.changes,
         changed=call.watch.changed,
         let_go=call.watch.demands.let_go,
+        switches=call.core.failover.switches,
         kinds=call.server.troubles.came + Counter(old=old),
     )

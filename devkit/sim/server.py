@@ -6,6 +6,7 @@ The server hears exactly what it was sent and misbehaves as it is told.
 from __future__ import annotations
 
 import base64
+import copy
 import heapq
 import json
 import math
@@ -80,6 +81,7 @@ _UNCALLED: dict[str, Any] = {
     "prefix_padding_ms": 300,
     "silence_duration_ms": 500,
 }
+_FAILED = {"type": "server_error", "code": None, "message": "no"}
 #: What a session says that has nothing to do with the audio.
 _NOT_AUDIO = ("session.created", "session.updated", "error")
 
@@ -240,6 +242,10 @@ class SimConnection:
         self._next_detector = session["audio"]["input"]["turn_detection"]
         if not self._speaking:
             self._bind()
+        if self.server.refuses_model:
+            self._error(now, "model_not_found", event_id=event_id)
+            self.server.refused_at = self._last
+            return
         if self.server.struck_by("refuse_session"):
             self._error(now, "rate_limit_exceeded", event_id="evt_session")
             refused = (self._last + 0.05, 1013, "too many")
@@ -397,6 +403,7 @@ class SimConnection:
             name = server.new_id()
         server.heard_under[name] = prompt
         server.meant[name] = pieces
+        server.heard_by[name] = server.name, self.model
         if server.struck_by("empty"):
             server.misheard[name] = pieces
             words = []
@@ -411,12 +418,14 @@ class SimConnection:
             return
         failure = server.troubles.failing.look(pieces, now, at)
         if failure is not None or server.struck_by("fail"):
-            error = {"type": "server_error", "code": None, "message": "no"}
+            error = server.fails_with or _FAILED
             failed: dict[str, Any] = {
                 "type": _TRANSCRIPTION + "failed",
                 "item_id": name,
             }
             failed["error"] = error if failure is None else failure.error
+            if server.fails_with is not None:
+                server.refused_at = at
             text = json.dumps(failed)
             self._push(at, text)
             if failure is not None:
@@ -443,7 +452,10 @@ class SimServer:
     ``misheard``: the pieces of items for which
     the server sent an empty transcript.  ``heard_under``: the prompt that was
     in force when an item's audio began, ``meant``: what its whole text says.
-    ``struck`` counts the faults that happened.
+    ``struck`` counts the faults that happened.  ``heard_by``: the name of the
+    server and the model that heard an item.  ``fails_with``: the error of turns
+    that fail; ``refuses_model``: settings are refused; ``refused_at``: when it
+    refused for good last.
     """
 
     def __init__(
@@ -467,7 +479,17 @@ class SimServer:
         self.misheard: dict[str, list[Piece]] = {}
         self.heard_under: dict[str, str | None] = {}
         self.meant: dict[str, list[Piece]] = {}
+        self.heard_by: dict[str, tuple[str, str]] = {}
+        self.name = ""
+        self.fails_with: dict[str, Any] | None = None
+        self.refuses_model = False
+        self.refused_at = -math.inf
         self._ids = 0
+
+    def twin(self) -> SimServer:
+        """Another one that misbehaves alike; of what both said there is one
+        account."""
+        return copy.copy(self)
 
     @staticmethod
     def wall(now: float) -> float:
@@ -490,4 +512,4 @@ class SimServer:
 
     def new_id(self) -> str:
         self._ids += 1
-        return f"item_{self._ids}"
+        return f"item_{self.name}{self._ids}"

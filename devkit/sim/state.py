@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from ten_packages.extension.openai_asr_python.realtime.transcription import (
     Transcription,
 )
 
+from .endpoints import SimEndpoint
 from .server import SimConnection, SimServer
 from .words import WORD_SAMPLES, ms
 
@@ -52,8 +54,10 @@ class CallState:
     server: SimServer
     limits: Limits
     settings: SessionSettings
+    endpoints: Sequence[SimEndpoint]
     owner: str
     kinds: frozenset[str] = frozenset({"old"})
+    connect_s: float = 0.0
     now: float = 1000.0
     #: Words up to this one are delivered or reported.
     passed: int = 0
@@ -68,6 +72,12 @@ class CallState:
     slack_ms: int = 1
     noisy: bool = False
     stopped: bool = False
+
+    @property
+    def settings_in_use(self) -> SessionSettings:
+        """Those of the endpoint in use; ``settings`` are the first one's."""
+        used = self.endpoints[self.core.in_use.index]
+        return used.settings(self.settings)
 
     def start_of(self, word: int) -> int:
         """The first sample of a word."""

@@ -36,6 +36,7 @@ KINDS = {
     "silent_start": "a call begins with long silence",
     "steady_sound": "music and steady noise, which are no speech",
     "stop": "the call is over at any moment",
+    "endpoints": "several services, each of which fails for a while",
 }
 FAILING = tuple(kind for kind in KINDS if kind.startswith("failing"))
 FREEZES = tuple(kind for kind in KINDS if kind.startswith("frozen"))

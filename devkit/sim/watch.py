@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
+from collections import defaultdict, deque
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 from ten_packages.extension.openai_asr_python.realtime.backoff import (
     Backoff,
     Retries,
 )
-from ten_packages.extension.openai_asr_python.realtime.change import PATIENCE_S
+from ten_packages.extension.openai_asr_python.realtime.change import (
+    PATIENCE_S,
+    Attempt,
+)
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.results import (
@@ -32,6 +36,7 @@ from ten_packages.extension.openai_asr_python.realtime.session import (
 
 from .demands import Demands
 from .state import CallState, demand
+from .switches import Switches
 from .words import TINY, WORD_SAMPLES, Piece, ms, parse
 
 #: One frame of audio as TEN sends it, in ms: how true times must be.
@@ -42,6 +47,23 @@ _ROUNDING = ms(2)
 _STORM = 8
 #: Without a bound in audio: how many of a thing a call may hold.
 _MANY = 600
+
+
+@dataclass
+class _Dials:
+    """How an endpoint is dialed.
+
+    ``wish``: the time that it named is between these; ``tried_beside``: was the
+    next session tried beside the one that is active?  ``alive_at``: when a
+    session has lived on for long enough.  Times in s.
+    """
+
+    lost_attempt: int = 0
+    progressed: bool = True
+    tried_beside: bool = False
+    alive_at: float | None = None
+    wish: tuple[float, float] = (0.0, 0.0)
+    attempts: deque[float] = field(default_factory=deque)
 
 
 class Watch:
@@ -56,6 +78,7 @@ class Watch:
     def __init__(self, call: CallState) -> None:
         self._call = call
         self.demands = Demands(call)
+        self.switches = Switches(call)
         self._cover: dict[int, list[Piece]] = {}
         self._gone: deque[tuple[int, int]] = deque()
         self._last = (0, 0)
@@ -63,11 +86,9 @@ class Watch:
         self._drops: deque[tuple[int, int]] = deque(maxlen=64)
         self._shown: tuple[str, int, tuple[int, int]] | None = None
         self._holes_to = -1
-        self._lost_attempt = 0
-        self._progressed = True
-        self._attempts: deque[float] = deque()
+        #: By the name of the endpoint.
+        self._dials: defaultdict[str, _Dials] = defaultdict(_Dials)
         self._progress_mark = 0
-        self._alive_at: float | None = None
         self.answered = 0
         self.delivered = 0
         self.reported = 0
@@ -78,10 +99,6 @@ class Watch:
         self._lost_at: float | None = None
         self._refused_beside: Link | None = None
         self._refusals_to_tell = 0
-        #: The time that the service named: between these.
-        self._wish = (0.0, 0.0)
-        #: Was the next session tried beside the one that is active?
-        self._tried_beside = False
         self._warned_of: Link | None = None
 
     # -- input -------------------------------------------------------------
@@ -90,24 +107,30 @@ class Watch:
         """The core asked for a connection."""
         demand(self._call.core.fatal is None, "connects after a fatal fault")
         demand(not self._call.stopped, "connects after the end")
-        demand(self._is_needed(), "connects while all is well")
         attempt = self._call.core.sessions.attempt
-        if attempt is not None and attempt.change is None:
-            early = self._wish[0] - now
+        assert attempt is not None
+        self.switches.attempt(attempt)
+        demand(self._is_needed(attempt), "connects while all is well")
+        dials = self._dials[attempt.endpoint.name]
+        if attempt.change is None:
+            early = dials.wish[0] - now
             demand(early < 0.001, f"connects {early:.3f} s before Retry-After")
-            self._tried_beside |= self._call.core.active is not None
+            dials.tried_beside |= self._call.core.active is not None
         self.demands.attempt(now)
-        self._attempts.append(now)
-        while self._attempts[0] < now - 5:
-            self._attempts.popleft()
+        attempts = dials.attempts
+        attempts.append(now)
+        while attempts[0] < now - 5:
+            attempts.popleft()
         demand(
-            len(self._attempts) <= _STORM,
-            f"{len(self._attempts)} attempts to connect within 5 s",
+            len(attempts) <= _STORM,
+            f"{len(attempts)} attempts to connect within 5 s",
         )
 
     def result(self, result: Result) -> None:
         """Look at a result as it comes."""
         self.demands.result(result)
+        if isinstance(result, (AudioDropped, TurnFailed)):
+            self.switches.given_up(result)
         if isinstance(result, Interim):
             self._on_interim(result)
         elif isinstance(result, Final):
@@ -124,6 +147,7 @@ class Watch:
         elif isinstance(result, SettingsChanged):
             self._on_changed(result)
         elif isinstance(result, ServerProblem):
+            self.switches.told(result.fault)
             if "next session is refused" in result.fault.message:
                 self._refusals_to_tell -= 1
             elif "this session ends in" in result.fault.message:
@@ -133,7 +157,7 @@ class Watch:
             if self._lost_at is None:
                 self._lost_at = self._call.now
         elif isinstance(result, SessionReady):
-            self._tried_beside = False
+            self._used.tried_beside = False
             if self._lost_at is not None:
                 outage = self._call.now - self._lost_at
                 self.longest_outage = max(self.longest_outage, outage)
@@ -150,21 +174,28 @@ class Watch:
         self._check_change()
         self._check_bounds()
         self.demands.step()
+        self.switches.step()
+
+    @property
+    def _used(self) -> _Dials:
+        """The endpoint in use, by what is told."""
+        return self._dials[self.switches.used]
 
     def pong(self, now: float) -> None:
         """A session answers: one that lives on for a while is progress."""
-        if self._alive_at is None:
+        if self._used.alive_at is None:
             after = self._call.limits.quiet_after_ms / 1000
-            self._alive_at = now + after
+            self._used.alive_at = now + after
 
     def _note_progress(self) -> None:
-        if self._alive_at is not None and self._call.now >= self._alive_at:
-            self._progressed = True
+        used = self._used
+        if used.alive_at is not None and self._call.now >= used.alive_at:
+            used.progressed = True
         watermark = self._call.core.watermark
         if watermark > self._progress_mark:
             self._progress_mark = watermark
-            self._progressed = True
-            self._attempts.clear()
+            used.progressed = True
+            used.attempts.clear()
 
     # -- nothing stands still ------------------------------------------------
 
@@ -187,16 +218,16 @@ class Watch:
             "a packet waits that could go out",
         )
 
-    def refused(self, fault: Fault) -> None:
-        """A connection is refused."""
+    def refused(self, fault: Fault, name: str) -> None:
+        """A connection to the endpoint of this name is refused."""
         self.demands.refused(fault)
-        self._heed(fault)
+        self._heed(fault, self._dials[name])
 
-    def _heed(self, fault: Fault) -> None:
+    def _heed(self, fault: Fault, dials: _Dials) -> None:
         """The service may have named a time to wait."""
         now, wish = self._call.now, fault.retry_after
         if wish:
-            self._wish = now + wish, now + 1.25 * wish
+            dials.wish = now + wish, now + 1.25 * wish
 
     def _on_outage_ahead(self) -> None:
         """The next session will be late: told once, and while it matters."""
@@ -211,9 +242,12 @@ class Watch:
         self._refused_beside = active
         self._refusals_to_tell += 1
 
-    def _is_needed(self) -> bool:
+    def _is_needed(self, attempt: Attempt) -> bool:
         """Is there a reason to connect?"""
         core, now = self._call.core, self._call.now
+        if attempt.endpoint is core.in_use.returning:
+            # When, `switches` looks at.
+            return True
         if core.active is None or self._call.changing is not None:
             return True
         if any(c.ears.numb_at is not None for c in self._call.connections):
@@ -256,14 +290,15 @@ class Watch:
 
     def _check_settings(self) -> None:
         call, core = self._call, self._call.core
-        demand(core.settings == call.settings, "other settings in force")
+        settings = call.settings_in_use
+        demand(core.settings == settings, "other settings in force")
         if core.active is None or call.stopped:
             # After the end an update may yet be answered; nothing is sent.
             return
         session = core.active.session
         demand(
             session.state is SessionState.UPDATING
-            or session.settings == call.settings,
+            or session.settings == settings,
             f"the session works by {session.settings}",
         )
 
@@ -315,6 +350,7 @@ class Watch:
     def _on_final(self, result: Final) -> None:
         turn = result.turn
         missed = self._call.server.misheard.pop(turn.item_id, None)
+        self.switches.final(turn)
         pieces = parse(turn.text)
         if missed is not None and not turn.text:
             pieces = missed
@@ -504,19 +540,20 @@ class Watch:
             )
 
     def _on_lost(self, lost: SessionLost) -> None:
-        self._heed(lost.fault)
-        tried_beside, self._tried_beside = self._tried_beside, False
+        used = self._used
+        self._heed(lost.fault, used)
+        tried_beside, used.tried_beside = used.tried_beside, False
         if lost.fault.fatal or lost.replaced:
             return
         self._note_progress()
         demand(
-            self._progressed or lost.attempt > self._lost_attempt,
+            used.progressed or lost.attempt > used.lost_attempt,
             f"backs off less without progress: {lost}",
         )
-        self._progressed = False
-        self._alive_at = None
-        self._lost_attempt = lost.attempt
-        least, most = (max(at - self._call.now, 0) * 1000 for at in self._wish)
+        used.progressed = False
+        used.alive_at = None
+        used.lost_attempt = lost.attempt
+        least, most = (max(at - self._call.now, 0) * 1000 for at in used.wish)
         if lost.attempt == 1:
             demand(lost.retry_ms <= most + 1, f"not at once: {lost}")
             return
