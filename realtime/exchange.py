@@ -204,8 +204,8 @@ class Exchange:
             self._broke(link, fault, now, by_audio=0.5)
         elif link is self._sessions.active:
             fault = self._progress.check_answers(link, now)
-            fault = fault or self._quiet.check(link, now)
-            if fault is not None:
+            self._failover.look_at_answers(link, now)
+            if fault := fault or self._quiet.check(link, now):
                 self._broke(link, fault, now)
         if (at := self._sessions.rollover_at()) is not None and now >= at:
             self._sessions.plan(now)

@@ -20,6 +20,8 @@ SWITCHED = "endpoint_switched"
 #: Turns that fail one after the other, and sessions that end without a final:
 #: then it may be the service.
 _MOST_FAILURES, _MOST_BARREN = 3, 2
+#: A service that lives and says nothing of what it is sent.
+_SILENT = ("no_turn", "no_turn_end")
 #: Where all are tried in vain, no round of them takes longer per endpoint.
 _LONGEST_S = 60.0
 
@@ -51,6 +53,7 @@ class Failover:
         self._in_force = in_force
         self._after = self._patience = limits.fallback_after_ms / 1000
         self._retry = limits.fallback_retry_ms / 1000
+        self._turn_timeout = limits.turn_timeout_ms / 1000
         #: Since when there is no session, while one is wanted.
         self._since: float | None = None
         self._back_at = 0.0
@@ -101,9 +104,21 @@ class Failover:
             return index is not None
         self._look_at_finals()
         held = self._buffer.watermark, self._buffer.end
-        if self._barren >= _MOST_BARREN and self._buffer.has_speech(*held):
-            return self._hop(fault, now)
-        return False
+        barren = self._barren >= _MOST_BARREN and self._buffer.has_speech(*held)
+        # What two sessions are silent about is let go: not two of one service.
+        silent = fault.code in _SILENT
+        return (barren or silent) and self._hop(fault, now)
+
+    def look_at_answers(self, link: Link, now: float) -> None:
+        """Was the active session left because an answer did not come?"""
+        if self._alone or link is self._sessions.active:
+            return
+        self._look_at_finals()
+        self._failures += 1
+        times = link.session.turns.answer_times(self._turn_timeout)
+        if self._failures >= _MOST_FAILURES or min(times, default=now) <= now:
+            text = "the server sent no result for a turn"
+            self._hop(Fault("retry", "no_result", text), now)
 
     def taken_over(self, link: Link, now: float) -> None:
         """A session became the active one."""

@@ -29,9 +29,7 @@ MOST_TRUST = 20
 
 class Replay:
     """Feeds a session from the watermark on: one that takes over, or the same
-    once more where a turn failed.
-
-    ``replayed``: samples that were sent more than once.
+    once more where a turn failed.  ``replayed``: samples that were sent again.
     """
 
     def __init__(
@@ -112,8 +110,9 @@ class Replay:
         self._sessions.drop_active(now, self._sessions.retries.after_loss(now))
 
     def elsewhere(self) -> None:
-        """Another service is to be fed: it refused nothing yet."""
+        """Another service is to be fed: it refused nothing yet, nor failed."""
         self._wishes.clear()
+        self._resend.over()
 
     def turn_is_over(self) -> None:
         """The first undelivered turn got its final, or is given up."""

@@ -20,6 +20,7 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
     ServerProblem,
     SessionLost,
     SettingsChanged,
+    TurnFailed,
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
     SessionSettings,
@@ -229,6 +230,49 @@ def test_sessions_that_deliver_nothing_are_no_service():
         core.core.exchange.closed(core.link, 1011, "", core.now)
         core.wait(2)
     assert core.used == "fallbacks[0]"
+
+
+def test_a_service_that_gives_no_result_is_left_with_the_first_turn():
+    """It would give the turn up with the second session."""
+    core = Call()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.committed("a", None)
+    core.wait(15.1)
+    assert core.used == "fallbacks[0]"
+    core.session()
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="one")
+    assert core.finals == ["one"]
+    assert core.troubles == ["no_result", SWITCHED]
+
+
+def test_where_none_gives_a_result_the_turn_is_reported():
+    core = Call()
+    core.session()
+    core.hear(TURN, commit=True)
+    until, number = core.now + 120, 0
+    while not core.of(TurnFailed) and core.now < until:
+        core.wait(1)
+        if core.core.sessions.due_at() is not None:
+            core.session()
+            core.committed(f"i{number}", None)
+            number += 1
+    assert len(core.of(TurnFailed)) == 1
+    # The next turn may fare better with the first one.
+    assert core.used == "primary"
+    assert len(core.switches) == 2
+
+
+def test_a_detector_that_says_nothing_is_compared_with_another_service_s():
+    core = Call(first=SERVER)
+    core.session()
+    core.quiet(1)
+    core.live(word_audio(1) * 10)
+    core.quiet(12)
+    assert core.used == "fallbacks[0]"
+    core.session()
+    assert core.audio
 
 
 def test_the_first_one_is_taken_back_in_a_pause():

@@ -283,8 +283,8 @@ GUARDS = {
     "recover",
     "tell",
 }
-#: Not a part of this call, or of any other function.
-ELSEWHERE = {"_context"}
+#: Not a part of these calls, or of any other function.
+ELSEWHERE = {"_context", "_open_for_files"}
 
 
 def functions() -> list[tuple[str, str]]:
