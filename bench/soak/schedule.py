@@ -61,6 +61,16 @@ BY_TIME = (
     "reset_handshake",
     "rate_limit_error",
 )
+#: How the first of two services is away for seconds; the last three are
+#: refusals for good.
+AWAY = "away"
+_AWAY: tuple[dict[str, Any], ...] = (
+    {},
+    {"http_status": 503},
+    {"http_status": 401},
+    {"error": "insufficient_quota"},
+    {"error": "model_not_found"},
+)
 #: What the caller does, not the server.
 BY_CALLER = ("gap", "steady_sound", "long_silence", "stop")
 #: Everything that the schedule does, by name.
@@ -70,6 +80,7 @@ SCHEDULED = (
     *_SPELLS,
     "refused_timed",
     "death_by_word",
+    AWAY,
     *BY_CALLER,
 )
 
@@ -128,7 +139,19 @@ class Strikes:
         elif name == "unreachable":
             server.stop_listening()
             self._after(short, server.start_listening)
+        elif name == AWAY:
+            self._go_away(self._rng.choice(_AWAY))
         server.drop_connections(abort=name != "close")
+
+    def _go_away(self, refusal: dict[str, Any]) -> None:
+        """As it says, or there is nobody who would refuse."""
+        server, spell = self._server, self._rng.uniform(1, 5)
+        if refusal:
+            server.refuse(**refusal)
+            self._after(spell, lambda: server.refuse(False))
+        else:
+            server.stop_listening()
+            self._after(spell, server.start_listening)
 
     def spare(self) -> None:
         """No word kills any more."""

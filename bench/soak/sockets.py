@@ -2,7 +2,8 @@
 
 The real client talks to a local server, as fast as the machine allows, and
 the server misbehaves by a schedule that --seed decides.  Half the streams
-let the server end the turns, half commit them.  Exit status: 0 no promise
+let the server end the turns, half commit them; half have a second server, for
+when the first one is away.  Exit status: 0 no promise
 was broken, 1 one was, 2 wrong usage.
 """
 
@@ -143,7 +144,9 @@ def main(arguments: list[str] | None = None) -> int:
         f"  broken {total.broken}\n"
         f"scheduled faults {total.faults}  sessions {total.sessions}"
         f"  longest recovery {total.longest_recovery_s:.1f} s"
-        f"  finalizes without an answer {total.unanswered}\n"
+        f"  finalizes without an answer {total.unanswered}"
+        f"  changes of the server {total.switches}, turns heard by the second"
+        f" one {total.elsewhere}\n"
         f"RSS in MB at a tenth {early}, at the end {late}"
         f"  seed {options.seed}  streams {options.streams}"
         f"  seconds {seconds:.0f}\n"

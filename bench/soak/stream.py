@@ -7,7 +7,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -18,12 +18,14 @@ from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
     sound_finder,
 )
+from ten_packages.extension.openai_asr_python.config import FALLBACK, PRIMARY
 from ten_packages.extension.openai_asr_python.connection.interface import (
     ClientSettings,
 )
 from ten_packages.extension.openai_asr_python.openai_asr_client import (
     OpenAIASRClient,
 )
+from ten_packages.extension.openai_asr_python.realtime.failover import SWITCHED
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
@@ -46,7 +48,7 @@ from ten_packages.extension.openai_asr_python.service.endpoint import (
 from devkit.script_audio import WORD_MS, encode_words, word_ids
 from devkit.server import Faults, LocalServer
 
-from .schedule import BY_CALLER, CHANCES, SCHEDULED, Strikes, by_chance
+from .schedule import AWAY, BY_CALLER, CHANCES, SCHEDULED, Strikes, by_chance
 
 Int16Array = npt.NDArray[np.int16]
 RATE = 8000
@@ -66,6 +68,10 @@ LIMITS = Limits(
     session_timeout_ms=3000,
     finalize_timeout_ms=60_000,
 )
+#: Where there is a second server: it is used, and left, within seconds.
+_FALLBACK_LIMITS = replace(
+    LIMITS, fallback_after_ms=500, fallback_retry_ms=1500
+)
 #: How loud a hum is that is no speech for the server, as a sample.
 _HUM = 146
 #: Silence and hum that come at once, in s.
@@ -75,7 +81,8 @@ _LONG_S = 30
 @dataclass
 class Count:
     """What became of the words; ``faults``: the scheduled ones, ``kinds``:
-    the same by name."""
+    the same by name; ``switches``: how often another server was used,
+    ``elsewhere``: turns that the second one heard."""
 
     words: int = 0
     delivered: int = 0
@@ -88,6 +95,8 @@ class Count:
     faults: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
     sessions: int = 0
+    switches: int = 0
+    elsewhere: int = 0
     longest_recovery_s: float = 0.0
     errors: list[str] = field(default_factory=list)
 
@@ -143,6 +152,7 @@ class Listener:
 
     async def on_asr_completed(self, turn: TurnResult) -> None:
         self.hear(turn.text)
+        self.count.elsewhere += turn.endpoint == FALLBACK.format(0)
         self.texts.append(turn.text)
         self.changed.set()
 
@@ -155,6 +165,7 @@ class Listener:
     ) -> None:
         if isinstance(problem, TurnFailed):
             self.add_gone(problem.start_ms, problem.duration_ms)
+        self.count.switches += problem.fault.code == SWITCHED
 
     async def on_asr_client_error(
         self, problem: SessionLost | InternalFault | AudioDropped
@@ -240,9 +251,13 @@ def client_for(
     *,
     server_turns: bool,
     limits: Limits = LIMITS,
+    fallback: str = "",
     log_error: Callable[[str], None],
 ) -> OpenAIASRClient:
-    """The real client, with G.711 on the wire."""
+    """The real client, with G.711 on the wire.
+
+    ``fallback``: the URL of a second server, if there is one.
+    """
     detector = {
         "type": "server_vad",
         "threshold": 0.5,
@@ -253,6 +268,7 @@ def client_for(
         model="gpt-4o-transcribe",
         wire_format="g711_ulaw",
         turn_detection=detector if server_turns else None,
+        endpoint=PRIMARY if fallback else "",
     )
     settings = ClientSettings(
         endpoint(url, {}).url,
@@ -261,6 +277,12 @@ def client_for(
         limits=limits,
         connect_timeout_ms=2000,
     )
+    if fallback:
+        other = replace(session, model="whisper-1", endpoint=FALLBACK.format(0))
+        place = endpoint(fallback, {}).url
+        settings = replace(
+            settings, fallbacks=(replace(settings, url=place, session=other),)
+        )
     return OpenAIASRClient(
         settings,
         listener,
@@ -368,6 +390,11 @@ class Stream:
         """Half of the calls let the server end the turns."""
         return self._seed % 2 == 0
 
+    @property
+    def has_fallback(self) -> bool:
+        """Half of those have a second server, where the first may be away."""
+        return AWAY in self._faults and self._seed // 2 % 2 == 0
+
     def chances(self, left_out: Collection[str] = ()) -> Faults:
         """What the server does by chance in this call."""
         names = CHANCES.keys() - left_out if self._chance else ()
@@ -376,7 +403,10 @@ class Stream:
     async def run(self) -> Count:
         """Speak, disturb, wait for the last word; returns the account."""
         listener = self.listener
-        async with LocalServer("script", faults=self.chances()) as server:
+        async with (
+            LocalServer("script", faults=self.chances()) as server,
+            LocalServer("script", faults=self.chances()) as other,
+        ):
 
             async def start() -> OpenAIASRClient:
                 client = client_for(
@@ -384,6 +414,8 @@ class Stream:
                     listener,
                     self._seed,
                     server_turns=self.server_turns,
+                    limits=_FALLBACK_LIMITS if self.has_fallback else LIMITS,
+                    fallback=other.url if self.has_fallback else "",
                     log_error=listener.count.errors.append,
                 )
                 await client.start()
@@ -408,6 +440,8 @@ class Stream:
         starts = listener.starts
         strikes = Strikes(server, rng)
         faults = [f for f in self._faults if f not in line.left_out]
+        if not self.has_fallback:
+            faults = [f for f in faults if f != AWAY]
         if not self.server_turns:
             # Nothing but a commit ends a turn, and a hum is part of it.
             faults = [f for f in faults if f not in ("gap", "steady_sound")]
@@ -463,7 +497,11 @@ class Stream:
             if not self.server_turns or rng.random() < 0.1:
                 await self._finalize(line, f"f{len(listener.asked)}")
             await line.catch_up(listener)
-            if strikes.deadly is not None and listener.is_gone(strikes.deadly):
+            deadly = strikes.deadly
+            if deadly is not None and (
+                # The second server may have heard it.
+                listener.is_gone(deadly) or deadly in listener.heard[-1000:]
+            ):
                 strikes.spare()
         self._calm(strikes)
         await self._finalize(line, "end")

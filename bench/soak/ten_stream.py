@@ -14,7 +14,7 @@ from devkit.calls import finalize_request, pcm_frame
 from devkit.server import ServerThread
 from devkit.session_app import keep_app
 
-from .schedule import BY_CALLER
+from .schedule import AWAY, BY_CALLER
 from .stream import Count, Int16Array, Line, Listener, Stream
 
 ADDON = "openai_asr_python"
@@ -39,6 +39,7 @@ class _TenLine(Line):
     #: the extension's bounds until a frozen detector is noticed.
     left_out: tuple[str, ...] = (
         *BY_CALLER,
+        AWAY,
         "frozen_detector",
         "frozen_in_turn",
         "frozen_after_commit",

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bench.soak.schedule import BY_CALLER, CHANCES
+from bench.soak.schedule import AWAY, BY_CALLER, CHANCES
 from bench.soak.sockets import main
 from bench.soak.stream import Stream
 from bench.soak.ten_stream import TenStream
@@ -39,6 +39,15 @@ def test_no_word_is_lost_or_doubled_over_real_sockets(seed):
     assert count.words == 120
     assert count.faults >= 5
     assert count.delivered + count.reported == 120
+
+
+@pytest.mark.parametrize("seed", [12, 13])
+def test_a_second_server_hears_what_the_first_one_does_not(seed):
+    count = asyncio.run(Stream(120, seed, 20, (AWAY,)).run())
+    assert count.clean, count
+    assert count.delivered == 120
+    assert count.switches >= 1
+    assert count.elsewhere >= 1
 
 
 @pytest.mark.parametrize("seed", [10, 11])
