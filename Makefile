@@ -28,6 +28,8 @@ help:
 	@echo '              SERVER=local|openai|URL OUTPUT=FILE.srt|.vtt|.json'
 	@echo '              TEXT=FILE SPEED=X MODEL=NAME PORT=N NO_COLOR=1'
 	@echo '              LANGUAGE=CODE MODEL_DIR=DIR KEYWORDS=WORDS'
+	@echo '              FALLBACK=local|openai|URL (a second server: kill the'
+	@echo '              first one)'
 	@echo '              RUNTIME=ten|standin (default: TEN where it is'
 	@echo '              importable)'
 	@echo 'make server   a transcription server on this machine that speaks'
@@ -66,7 +68,7 @@ help:
 # The values reach the shell through the environment, so that spaces and
 # quotes in file names need no care. Nor do dollar signs: each value is taken
 # as it was given, before make can expand it.
-OPTIONS := AUDIO SERVER OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
+OPTIONS := AUDIO SERVER FALLBACK OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
 	LANGUAGE MODEL_DIR KEYWORDS \
 	COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE ENGINE KEY DIALECT ARGS
 $(foreach name,$(OPTIONS),$(eval override $(name) := $$(value $(name))))
@@ -78,6 +80,7 @@ demo: $(DEMO_READY)
 	@$(PY) -m devkit.demo \
 		$(call option,AUDIO,audio) \
 		$(call option,SERVER,server) \
+		$(call option,FALLBACK,fallback) \
 		$(call option,OUTPUT,output) \
 		$(call option,TEXT,text) \
 		$(call option,SPEED,speed) \

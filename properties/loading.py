@@ -106,15 +106,18 @@ def load_config(
 
 
 def _fallbacks(given: Any, paths: dict[str, str]) -> Any:
-    """Each of them by our names; raises `ConfigError`."""
+    """Each of them by our names, but those of blanks alone, such as variables
+    that are not set; raises `ConfigError`."""
     if not isinstance(given, list):
         return given
-    others = []
+    others: list[Any] = []
     for number, other in enumerate(given):
         if not isinstance(other, Mapping):
             others.append(other)
             continue
-        prefix = f"{FALLBACK.format(number)}."
+        if other and not _without_blanks(other):
+            continue
+        prefix = f"{FALLBACK.format(len(others))}."
         found: dict[str, Any] = {}
         places: dict[str, str] = {}
         _put(other, f"{paths['fallbacks']}[{number}].", found, places)

@@ -43,18 +43,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = parse(
             sys.argv[1:] if arguments is None else arguments, os.environ
         )
-        with Signals() as signals:
-            if job.url is not None:
-                print(f"server  {shown_url(job.url)}")
-                return _run(job, job.url, signals)
-            with LocalServer(
-                job.port, job.environment, job.server_options
-            ) as server:
+        with Signals() as signals, contextlib.ExitStack() as servers:
+            first = url = job.url
+            if url is None:
+                server = servers.enter_context(_local(job, job.port))
+                servers.callback(_tell_if_ended, server)
+                first = server.url
                 _describe(server, job)
-                try:
-                    return _run(job, server.url, signals)
-                finally:
-                    _tell_if_ended(server)
+            else:
+                print(f"server  {shown_url(url)}")
+            assert first is not None
+            second = job.fallback
+            if second == "local":
+                server = servers.enter_context(_local(job, 0))
+                servers.callback(_tell_if_ended, server)
+                second = server.url
+                print(f"second  {second} (local, pid {server.pid})")
+            elif second:
+                print(f"second  {shown_url(second)}")
+            return _run(job, first, second, signals)
     except UsageError as error:
         return _fail(str(error), 2)
     except DemoError as error:
@@ -74,12 +81,20 @@ def _fail(text: str, status: int) -> int:
     return status
 
 
+def _local(job: Job, port: int) -> LocalServer:
+    return LocalServer(port, job.environment, job.server_options)
+
+
 def _describe(server: LocalServer, job: Job) -> None:
     options = shlex.join(job.server_options)
     again = f"{shown_python()} -m devkit.server --port {server.port} {options}"
     print(f"server  {server.url} (local, pid {server.pid})")
-    print("        to see it fail and come back, in another terminal:")
-    print(f"        kill {server.pid}; sleep 3; {harmless(again)}")
+    if job.fallback:
+        print("        to see the second one take over, in another terminal:")
+        print(f"        kill {server.pid}")
+    else:
+        print("        to see it fail and come back, in another terminal:")
+        print(f"        kill {server.pid}; sleep 3; {harmless(again)}")
     if job.keywords:
         print("        its recogniser takes no keywords: they have no effect")
 
@@ -90,7 +105,7 @@ def _tell_if_ended(server: LocalServer) -> None:
         print(f"The local server (pid {server.pid}) ended in the run: {how}.")
 
 
-def _run(job: Job, url: str, signals: Signals) -> int:
+def _run(job: Job, url: str, fallback: str, signals: Signals) -> int:
     print(f"host    {_HOSTS[job.runtime]}")
     audio = harmless(str(job.audio))
     print(f"audio   {audio} ({job.audio_note})", end="\n\n", flush=True)
@@ -103,6 +118,8 @@ def _run(job: Job, url: str, signals: Signals) -> int:
             "LIVE_CAPTIONS_AUDIO": str(job.audio),
             "LIVE_CAPTIONS_SPEED": str(job.speed),
             "LIVE_CAPTIONS_SERVER": url,
+            "LIVE_CAPTIONS_FALLBACK": fallback,
+            "LIVE_CAPTIONS_FALLBACK_KEY": job.fallback_key,
             "LIVE_CAPTIONS_MODEL": job.model,
             "LIVE_CAPTIONS_LANGUAGE": job.language,
             "LIVE_CAPTIONS_KEYWORDS": job.keywords,

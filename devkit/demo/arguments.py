@@ -35,14 +35,17 @@ class Job:
     """One run of the demo.
 
     `url` is None for the local server, which is then started on `port`
-    (0 = any free one) with `server_options`. `runtime` is "ten" or
-    "standin". `key` is left out of the repr.
+    (0 = any free one) with `server_options`. `fallback` is "local", the base
+    URL of another one, or "" for none; `fallback_key` is its key. `runtime`
+    is "ten" or "standin". Keys are left out of the repr.
     """
 
     audio: Path
     audio_note: str
     url: str | None
     port: int
+    fallback: str
+    fallback_key: str
     output: Path | None
     reference: str | None
     speed: float
@@ -75,6 +78,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
     url = _check_server(options.server)
     if options.port is not None and url is not None:
         raise UsageError("--port: only the local server has one")
+    fallback = options.fallback
+    if fallback not in ("", "local"):
+        fallback = _check_server(fallback, "--fallback") or ""
     if options.model_dir and url is not None:
         raise UsageError("--model-dir: only the local server has one")
     text = Path(options.text).expanduser() if options.text else None
@@ -85,6 +91,8 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
         audio_note=note,
         url=url,
         port=options.port or 0,
+        fallback=fallback,
+        fallback_key=_key_of_fallback(environment, fallback),
         output=_check_output(options.output),
         reference=_read_reference(text) if text is not None else None,
         speed=options.speed,
@@ -119,6 +127,13 @@ def _parser() -> argparse.ArgumentParser:
         help="local: start the devkit's server (needs no key); openai: "
         "OpenAI with OPENAI_API_KEY; ws:// or wss:// base URL of another "
         "one (default: local)",
+    )
+    parser.add_argument(
+        "--fallback",
+        metavar="local|openai|URL",
+        default="",
+        help="a second server, for when the first one gives no service; "
+        "local: another one of the devkit's (default: none)",
     )
     parser.add_argument(
         "--output",
@@ -231,7 +246,14 @@ def _check_audio(path: Path, name: str) -> str:
     return f"{info.duration:.1f} s, {info.samplerate} Hz, {channels}"
 
 
-def _check_server(server: str) -> str | None:
+def _key_of_fallback(environment: Mapping[str, str], fallback: str) -> str:
+    if not fallback:
+        return ""
+    url = None if fallback == "local" else fallback
+    return _with_key(environment, url)["OPENAI_API_KEY"]
+
+
+def _check_server(server: str, option: str = "--server") -> str | None:
     """The base URL, None for the local server."""
     if server == "local":
         return None
@@ -245,7 +267,7 @@ def _check_server(server: str) -> str | None:
         valid = False
     if not valid:
         raise UsageError(
-            "--server: must be local, openai or a ws:// or wss:// URL"
+            f"{option}: must be local, openai or a ws:// or wss:// URL"
         )
     return server
 

@@ -170,3 +170,13 @@ def test_an_update_replaces_the_list():
     assert [f.model for f in config.fallbacks] == ["gpt-transcribe"]
     config, _ = load_config(updated_properties(old, {"fallbacks": []}))
     assert config.fallbacks == []
+
+
+def test_one_of_blanks_alone_is_none():
+    """As variables leave it that are not set."""
+    blank = {"base_url": "", "api_key": " "}
+    assert load(blank).fallbacks == []
+    config = load(blank, {"model": "whisper-1", "api_key": ""})
+    assert [other.model for other in config.fallbacks] == ["whisper-1"]
+    assert load({}).fallbacks != []
+    assert "fallbacks[1].model" in refusal(blank, {"model": 3})

@@ -165,6 +165,29 @@ def test_a_lost_connection_is_seen_and_loses_no_word(call: Path) -> None:
     assert shown.splitlines()[-1] == "word error rate: 0.00"
 
 
+def test_a_second_server_goes_on_where_the_first_one_is_gone(
+    call: Path,
+) -> None:
+    with contextlib.ExitStack() as servers:
+        first, second = ServerThread("script"), ServerThread("script")
+        servers.enter_context(second)
+        with first:
+            process = servers.enter_context(
+                demo(
+                    *("--server", first.url, "--fallback", second.url),
+                    *("--audio", call, "--text", call.with_suffix(".txt")),
+                )
+            )
+            assert process.stdout is not None
+            for line in process.stdout:
+                if line.rstrip().endswith(TEXTS[0]):
+                    break
+        shown, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+    assert "takes over from primary" in shown
+    assert shown.splitlines()[-1] == "word error rate: 0.00"
+
+
 def test_the_stand_in_can_be_asked_for(call: Path) -> None:
     """On a machine with the real runtime, too."""
     with (
