@@ -29,6 +29,7 @@ from .service.endpoint import (
     Endpoint,
     endpoint,
     is_azure,
+    names_secret,
     redacted_url,
 )
 from .service.files import FileRequest, file_request
@@ -548,9 +549,13 @@ class OpenAIASRConfig(_Section):
             request = {"language": "", "languages": [], **request}
         if "model" in request:
             request = {"family": "", **request}
-        if given.keys() & {"headers", "api_key"}:
-            # A key in a header is the first endpoint's.
-            given = {"headers": {}, **given}
+        if "api_key" in given or any(map(names_secret, other.headers)):
+            # It has credentials of its own; those here are for this service.
+            kept = {
+                "headers": _without_secrets(self.headers),
+                "query": _without_secrets(self.query),
+            }
+            given = {"api_key": SecretStr(""), **kept, **given}
         section = self.input_audio_transcription.model_copy(update=request)
         derived = self.model_copy(
             update={
@@ -601,6 +606,10 @@ def part_of(settings: Any, place: str, absent: Any = None) -> Any:
             return absent
         settings = settings[key]
     return settings
+
+
+def _without_secrets(values: Mapping[str, SecretStr]) -> dict[str, SecretStr]:
+    return {k: v for k, v in values.items() if not names_secret(k)}
 
 
 def _revealed(values: Mapping[str, SecretStr]) -> dict[str, str]:

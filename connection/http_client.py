@@ -28,6 +28,9 @@ from .proxies import Proxy
 #: Servers close a connection that is idle for 5 s and more; a request that
 #: crosses that on its way would be lost.
 _KEEP_S = 4.0
+#: Pieces of a body may be smaller than so many bytes on the average, but not
+#: more than so many of them.
+_LEAST_PIECE, _MOST_TINY = 16, 200
 #: Of the body of a refusal, in bytes; longer ones say no more.
 _MOST_REFUSED = 16_384
 #: Headers of the request that the client makes; the rest is ours.
@@ -41,6 +44,10 @@ _is_ours: ContextVar[bool] = ContextVar("openai_asr_request", default=False)
 
 class Encoded(Exception):
     """A compressed body, though none was asked for: it may hold gigabytes."""
+
+
+class Tiny(Exception):
+    """A body in ever so many pieces, of which each costs the loop time."""
 
 
 class Client:
@@ -94,7 +101,7 @@ class Client:
         upload = ("turn.wav", file, "audio/wav")
         async with self._create(file=upload, **fields) as response:
             kind = response.headers.get("content-type", "")
-            yield kind, response.iter_bytes()
+            yield kind, _in_pieces(response.iter_bytes())
 
     async def ask(self) -> int:
         """Ask for nothing; the status of what is answered."""
@@ -106,6 +113,15 @@ class Client:
         """Close its connections."""
         _is_ours.set(True)
         await self._client.close()
+
+
+async def _in_pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    pieces = size = 0
+    async for data in body:
+        pieces, size = pieces + 1, size + len(data)
+        if pieces > _MOST_TINY and size < _LEAST_PIECE * pieces:
+            raise Tiny
+        yield data
 
 
 class _Transport(httpx2.AsyncBaseTransport):

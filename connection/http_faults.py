@@ -16,7 +16,7 @@ from ..realtime.faults import Fault, fault_of_http
 from ..realtime.file_refusals import FileRefusal, refusal_of_file
 from .dialer import NotThisMachine
 from .faults import fault_of_exception
-from .http_client import Encoded
+from .http_client import Encoded, Tiny
 from .proxies import Proxy
 
 
@@ -39,6 +39,8 @@ def refusal_of(error: BaseException) -> FileRefusal | None:
         return _failure("timeout", "no answer within the time limit")
     if isinstance(error, Encoded):
         return _failure("invalid_answer", "the answer is compressed")
+    if isinstance(error, Tiny):
+        return _failure("invalid_answer", "the answer comes in tiny pieces")
     return None
 
 
@@ -69,6 +71,9 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
         if isinstance(cause, httpx2.TransportError):
             text = f"the connection broke off: {cause}".removesuffix(": ")
             return Fault("retry", "network", clean_message(text) + by)
+    if proxy is not None:
+        # Whatever it said instead of a connection.
+        return Fault("retry", "proxy", f"{proxy} gave no connection")
     raise error
 
 

@@ -26,10 +26,8 @@ from ..service.endpoint import ascii_host, with_port
 _VARIABLES = {
     "wss": ("wss_proxy", "socks_proxy", "https_proxy", "all_proxy"),
     "ws": ("ws_proxy", "socks_proxy", "https_proxy", "http_proxy", "all_proxy"),
-    # Of files.
-    "https": ("socks_proxy", "https_proxy", "all_proxy"),
-    "http": ("socks_proxy", "http_proxy", "all_proxy"),
 }
+#: Files go the same way.
 _AS_WEBSOCKET = {"http": "ws", "https": "wss"}
 #: By scheme, the port where none is given.
 _PORTS = {
@@ -87,9 +85,10 @@ def choose_proxy(url: str, environment: Mapping[str, str]) -> Proxy | None:
 
     Raises `BadProxy` for one that cannot be used: it is not gone around.
     """
-    scheme, *_ = urlsplit(url)
+    given, *_ = urlsplit(url)
+    scheme = _AS_WEBSOCKET.get(given, given)
     # It has an eye on the host, of whatever is a WebSocket's URL.
-    target = parse_uri(_AS_WEBSOCKET.get(scheme, scheme) + url[len(scheme) :])
+    target = parse_uri(scheme + url[len(given) :])
     _, listed = _read("no_proxy", environment)
     entries = re.split(r"[\s,]+", listed.lower())
     if any(_covers(entry, target.host, target.port) for entry in entries):

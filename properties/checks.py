@@ -18,7 +18,14 @@ from ..config import (
     OpenAIASRConfig,
     part_of,
 )
-from ..service.endpoint import is_azure, is_loopback, is_openai, is_plain
+from ..service.endpoint import (
+    OPEN_PARAMETERS,
+    is_azure,
+    is_loopback,
+    is_openai,
+    is_plain,
+    names_secret,
+)
 from ..service.files import MAX_FILE, SAMPLE_BYTES
 from ..service.models import FILE_MODELS, FILE_REPLACEMENT, MODEL_NAMES
 from ..service.options import decide
@@ -93,8 +100,7 @@ def problems(config: OpenAIASRConfig) -> _Told:
 
 def _problems_of_key(config: OpenAIASRConfig) -> _Told:
     key = config.api_key.get_secret_value()
-    own = {name.lower() for name in config.headers}
-    if not key.strip() and not own & {"authorization", "api-key"}:
+    if not key.strip() and not any(map(names_secret, config.headers)):
         yield (
             "api_key",
             "missing; set it here, in params, or in the environment variable"
@@ -275,14 +281,15 @@ def advice_on_fallback(
     config: OpenAIASRConfig, other: OpenAIASRConfig, given: FallbackConfig
 ) -> _Told:
     """What somebody may not expect of another endpoint."""
-    hosts = [urlsplit(c.url).hostname for c in (config, other)]
-    key = config.api_key.get_secret_value()
-    own = given.model_fields_set & {"api_key", "headers"}
-    if hosts[0] != hosts[1] and key and not own:
-        yield (
-            "api_key",
-            f"not given, so that {hosts[1]} is sent the key for {hosts[0]}",
-        )
+    first, host = (urlsplit(c.url).netloc for c in (config, other))
+    sent = {
+        "api_key": other.api_key.get_secret_value(),
+        "headers": any(map(names_secret, other.headers)),
+        "query": any(name not in OPEN_PARAMETERS for name in other.query),
+    }
+    for field, is_sent in sent.items():
+        if first != host and is_sent and field not in given.model_fields_set:
+            yield field, f"not given, so that {host} is sent that for {first}"
 
 
 def _advice_on_model(config: OpenAIASRConfig) -> _Told:

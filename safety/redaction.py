@@ -16,7 +16,12 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
-from ..service.endpoint import OPEN_PARAMETERS, is_known_word, url_secrets
+from ..service.endpoint import (
+    OPEN_PARAMETERS,
+    is_known_word,
+    names_secret,
+    url_secrets,
+)
 from ..service.models import MODEL_NAMES
 from ..service.options import SESSION_FIELD
 from .escapes import View, views
@@ -58,12 +63,6 @@ _KEYS = re.compile(
 #: Azure's: 32 hexadecimal digits, or 84 letters and digits.  OpenAI's
 #: request ids look like the former, and help to look an error up.
 _BARE_KEYS = re.compile(r"(?<!req_)[0-9a-fA-F]{32,}|[A-Za-z0-9]{64,}")
-#: Names of fields whose texts are secret in any object.
-_SECRET_NAME = re.compile(
-    r"(?:.*[-_])?(?:api-?key|key|secret|password|authorization|token"
-    r"|credential|cookie)s?",
-    re.IGNORECASE,
-)
 _KEY_NAMES = ("api_key", "key")
 _URL_NAMES = ("websocket_base_url", "base_url", "url")
 #: Headers whose values are no secret.
@@ -171,7 +170,7 @@ class Redactor:
         if isinstance(value, str):
             return self.known(value) if said else self._field(value, name)
         if isinstance(value, Mapping):
-            inner = name if _SECRET_NAME.fullmatch(name) else ""
+            inner = name if names_secret(name) else ""
             return {
                 self.value(k, "id", said): self.value(v, inner or k, said)
                 for k, v in value.items()
@@ -189,7 +188,7 @@ class Redactor:
     def _field(self, text: str, name: str) -> str:
         is_id = name == "id" or name.endswith("_id")
         shown = (self.identifier if is_id else self.text)(text)
-        secret = text and shown == text and _SECRET_NAME.fullmatch(name)
+        secret = text and shown == text and names_secret(name)
         return _MASK if secret else shown
 
 
@@ -279,7 +278,7 @@ def _unknown_texts(value: Any, known: bool = True) -> Iterator[str]:
     adds one may put a secret there, whatever its name is."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            if _SECRET_NAME.fullmatch(name):
+            if names_secret(name):
                 yield from _texts(inner)
             else:
                 of_api = known and SESSION_FIELD.fullmatch(name) is not None

@@ -30,6 +30,12 @@ _AZURE = (
 )
 #: Query parameters whose values are no secret.
 OPEN_PARAMETERS = ("intent", "model", "api-version", "deployment")
+#: Of fields, headers and parameters whose texts are secret wherever they stand.
+_SECRET_NAME = re.compile(
+    r"(?:.*[-_])?(?:api-?key|key|secret|password|authorization|token"
+    r"|credential|cookie)s?",
+    re.IGNORECASE,
+)
 #: What people write into URLs besides these and models, versions of an API
 #: included; other words may be secrets.
 _KNOWN_WORD = re.compile(
@@ -145,6 +151,11 @@ def _path(path: str, azure: bool, end: str) -> str:
     if azure and path in ("", "/openai"):
         path = "/openai/v1"
     return (path or "/v1") + end
+
+
+def names_secret(name: str) -> bool:
+    """Does what has this name hold a key, or the like?"""
+    return bool(_SECRET_NAME.fullmatch(name))
 
 
 def is_openai(url: str) -> bool:

@@ -68,6 +68,50 @@ def test_a_key_of_its_own_takes_the_place_of_one_in_a_header():
     }
 
 
+CREDENTIALS = [
+    {"api-key": OTHER},
+    {"X-Api-Key": OTHER},
+    {"Ocp-Apim-Subscription-Key": OTHER},
+    {"cf-aig-authorization": OTHER},
+    {"Authorization": OTHER},
+]
+
+
+@pytest.mark.parametrize("headers", CREDENTIALS)
+def test_who_has_credentials_of_his_own_is_sent_no_other(headers):
+    given = {"base_url": "wss://other.example/v1", "headers": headers}
+    first = {
+        "headers": {"x-team": "a", "x-secret": KEY},
+        "query": {"api-version": "1", "subscription-key": KEY},
+    }
+    other = load(given, **first).endpoint_configs()[1]
+    assert KEY not in str(other.headers_sent) + other.url
+    assert other.headers_sent == headers
+    assert "api-version=1" in other.url
+    assert warnings(given, **first) == []
+    with_key = load({**given, "headers": {}, "api_key": OTHER}, **first)
+    assert KEY not in str(with_key.endpoint_configs()[1].headers_sent)
+
+
+@pytest.mark.parametrize(
+    ("given", "first", "fields"),
+    [
+        ({}, {}, ["api_key"]),
+        ({"headers": {}}, {}, ["api_key"]),
+        ({"headers": {"x-team": "b"}}, {}, ["api_key"]),
+        ({}, {"headers": {"api-key": KEY}}, ["api_key", "headers"]),
+        ({}, {"query": {"sig": KEY}}, ["api_key", "query"]),
+        ({"base_url": "wss://api.openai.com/v2"}, {}, []),
+    ],
+)
+def test_whatever_credentials_go_elsewhere_is_told(given, first, fields):
+    given = {"base_url": "wss://other.example/v1", **given}
+    told = warnings(given, **first)
+    names = [text.partition(": ")[0] for text in told]
+    assert names == [f"fallbacks[0].{field}" for field in fields]
+    assert KEY not in str(told)
+
+
 def test_one_language_takes_the_place_of_several():
     config = load({"language": "fr"}, languages=["de", "en"])
     assert config.endpoint_configs()[1].session_settings().hints == ("fr",)

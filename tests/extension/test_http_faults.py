@@ -192,6 +192,26 @@ def test_a_file_that_is_refused_is_reported_and_passed_over():
     assert "given up: " in problem["message"]
 
 
+def test_a_body_in_tiny_pieces_is_cut_off():
+    sent = 0
+
+    async def tiny(asked, writer):
+        nonlocal sent
+        writer.write(
+            b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+            b"transfer-encoding: chunked\r\n\r\n"
+        )
+        while not writer.is_closing():
+            writer.write(b"1\r\nx\r\n" * 1000)
+            await writer.drain()
+            sent += 1000
+
+    call, _ = run(tiny, SOON)
+    assert call.texts == ["one two"]
+    # Else a body has 1 MB.
+    assert sent < 2**20
+
+
 @pytest.mark.parametrize(
     ("status", "kind"),
     [

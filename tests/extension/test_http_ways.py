@@ -159,7 +159,8 @@ def test_it_is_looked_at_again_for_each_file(leads):
 
 
 @pytest.mark.parametrize(
-    "variable", ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"]
+    "variable",
+    ["wss_proxy", "WSS_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy"],
 )
 def test_a_proxy_is_never_gone_around(
     variable, leads, authority, tmp_path, monkeypatch
