@@ -98,6 +98,7 @@ class Failover:
             return False
         if fault.fatal:
             self._refused[self._in_use.endpoint.name] = now
+            self._not_tried()
             index = self._next(now)
             if index is not None:
                 self._switch(index, fault, now)
@@ -164,6 +165,10 @@ class Failover:
         self._hops += 1
         self._switch(index, fault, now)
         return True
+
+    def _not_tried(self) -> None:
+        """Whoever gives no session does not try what another one fails at."""
+        self._hops = max(self._hops - 1, 0)
 
     def _switch(self, index: int, fault: Fault, now: float) -> None:
         left = self._in_use.endpoint
@@ -240,8 +245,7 @@ class Failover:
             return
         index, waited = self._next(now), now - self._since
         self._since = now
-        # Whoever gave no session did not try what another one failed at.
-        self._hops = max(self._hops - 1, 0)
+        self._not_tried()
         if index is not None:
             text = f"no session was ready for {waited:.1f} s"
             self._switch(index, Fault("retry", "no_session", text), now)

@@ -56,6 +56,11 @@ class Switches:
         self._watermark, self._moved_at = 0, call.now
         self.used = call.endpoints[0].name
 
+    @property
+    def several(self) -> bool:
+        """Is there more than one?"""
+        return len(self._call.endpoints) > 1
+
     # -- what comes ----------------------------------------------------------
 
     def told(self, fault: Fault) -> None:
@@ -81,10 +86,10 @@ class Switches:
         early = max(self._switched_at, self._back_at) + retry_s - call.now
         # Other settings may be what it was refused for.
         demand(
-            early < 0.001 or self._settings != call.settings,
+            early < 0.001 or self._settings != attempt.settings,
             f"the first endpoint is tried {early:.1f} s early",
         )
-        self._back_at, self._settings = call.now, call.settings
+        self._back_at, self._settings = call.now, attempt.settings
 
     def final(self, turn: TurnResult) -> None:
         """Who heard it?"""
@@ -99,7 +104,7 @@ class Switches:
     def step(self) -> None:
         """The call has settled."""
         call, core = self._call, self._call.core
-        if len(call.endpoints) == 1:
+        if not self.several:
             return
         in_use = core.in_use.endpoint.name
         demand(self.used == in_use, f"{in_use} is in use, and nothing is told")

@@ -562,7 +562,8 @@ class Watch:
         if tried_beside:
             # Its pause goes on, and may be almost over.
             most = max(most, 1.25 * Retries.PAUSE_S * 1000)
-        else:
+        elif self._call.changing is None or not self.switches.several:
+            # Beside another endpoint's end a change is tried at once.
             least = max(least, step / 2)
         demand(
             least - 1 <= lost.retry_ms <= max(step, most) + 1, f"delay: {lost}"

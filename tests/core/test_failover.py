@@ -442,6 +442,22 @@ def test_an_endpoint_without_a_session_did_not_try_the_turn():
     assert core.finals == ["one"]
 
 
+def test_an_endpoint_that_refuses_did_not_try_the_turn_either():
+    core = Call(
+        fallback_retry_ms=5000, fallback_after_ms=1000, turn_timeout_ms=60_000
+    )
+    core.session()
+    core.hear(TURN, commit=True)
+    failing(core, "abc")
+    assert core.refuse(KEY) == "fallbacks[0]"
+    core.session()
+    assert core.used == "primary"
+    failing(core, "def")
+    # By now it may have been mended.
+    core.session()
+    assert core.used == "fallbacks[0]"
+
+
 def test_another_turn_is_tried_by_all_again():
     core = Call()
     core.session()
