@@ -22,6 +22,8 @@ _MOST_LISTS = 50_000
 _MOST = 1e9
 #: Longer words for a language are its name (``english``), and no code.
 _LONGEST_CODE = 3
+#: So far outside of its turn a time may be, in ms; others are impossible.
+_ROUNDED_MS = 100.0
 
 #: An event without its item; ``type`` is the end of its name.
 Event = Mapping[str, Any]
@@ -157,8 +159,15 @@ class FileAnswer:
                     for fields in body.objects(part)
                     for word in ServerEvent(fields).objects("words")
                 ]
-        for fields in found:
-            yield from self._timed(fields, fields.get("word"))
+        words = [
+            word
+            for fields in found
+            for word in self._timed(fields, fields.get("word"))
+        ]
+        starts = [word["start_ms"] for word in words]
+        # A service that mistakes one may mistake all.
+        if len(words) == len(found) and starts == sorted(starts):
+            yield from words
 
     def _speakers(self, body: ServerEvent) -> Iterator[Event]:
         for part in (*body.objects("segments"), *body.objects("phrases")):
@@ -178,9 +187,12 @@ class FileAnswer:
                 return
             scale, end = 1.0, begin + length
             text = text or fields.get("text")
-        if isinstance(text, str):
+        begin, end = begin * scale, end * scale
+        last = self._length_ms + _ROUNDED_MS
+        # A last word may seem to go on in the silence behind the file.
+        if isinstance(text, str) and -_ROUNDED_MS <= begin <= min(end, last):
             start_ms, end_ms = (
-                self._begin_ms + min(max(at * scale, 0.0), self._length_ms)
+                self._begin_ms + min(max(at, 0.0), self._length_ms)
                 for at in (begin, end)
             )
             yield {"text": text, "start_ms": start_ms, "end_ms": end_ms}

@@ -89,11 +89,12 @@ class EndpointsInUse:
         return any(endpoint.is_like(other) for other in wanted)
 
     def same_place(self, endpoints: tuple[Endpoint, ...]) -> int:
-        """Which of these stands where the one in use does; else the first."""
-        kept = self.index < len(endpoints) and (
-            endpoints[self.index].address == self.endpoint.address
-        )
-        return self.index if kept else 0
+        """Which of these to use: the one in use, wherever it stands by now, or
+        what took its place."""
+        last = min(self.index, len(endpoints) - 1)
+        places = (last, *range(len(endpoints)))
+        used = self.endpoint.address
+        return next((i for i in places if endpoints[i].address == used), last)
 
     def others(
         self,

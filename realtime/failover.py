@@ -22,8 +22,9 @@ SWITCHED = "endpoint_switched"
 _MOST_FAILURES, _MOST_BARREN = 3, 2
 #: A service that lives and says nothing of what it is sent.
 _SILENT = ("no_turn", "no_turn_end")
-#: Where all are tried in vain, no round of them takes longer per endpoint.
-_LONGEST_S = 60.0
+#: Where all are tried in vain each has twice the time, and no more than this:
+#: one that is back is to be found soon.
+_LONGEST_S = 8.0
 
 
 class Failover:
@@ -173,7 +174,8 @@ class Failover:
     def _switch(self, index: int, fault: Fault, now: float) -> None:
         left = self._in_use.endpoint
         if index <= self._in_use.index:
-            self._patience = min(2 * self._patience, _LONGEST_S)
+            longest = max(self._after, _LONGEST_S)
+            self._patience = min(2 * self._patience, longest)
         self._sessions.remove_all()
         self._begin(index, now)
         self._since = now

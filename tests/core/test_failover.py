@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 from scripted_core import COMMIT, RETRY, SERVER, SETTINGS, ScriptedCore
 from sim import SILENCE, find_speech, ms, word_audio
@@ -366,6 +367,50 @@ def test_other_endpoints_can_be_put_in_force():
     core.look()
     assert core.of(SettingsChanged) == [SettingsChanged(None, "at once")]
     assert core.dial() == "new"
+
+
+def test_what_takes_the_place_of_the_endpoint_in_use_is_used():
+    """Also while the first one is out."""
+    core = Call()
+    core.refuse(KEY)
+    core.session()
+    primary, (other,) = several()
+    new = Endpoint(other.settings, "new")
+    core.core.change(
+        primary.settings, core.now, address=primary.address, fallbacks=[new]
+    )
+    core.look()
+    assert core.dial() == "new"
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
+    core.look()
+    core.say(
+        {"type": "session.created", "session": {"id": "s", "audio": {}}},
+        {"type": "session.updated", "session": {}},
+    )
+    [answer] = core.of(SettingsChanged)
+    assert answer.refused is None
+    # And one that only moved is kept.
+    core.core.change(
+        primary.settings,
+        core.now,
+        address=primary.address,
+        fallbacks=[other, new],
+    )
+    core.look()
+    assert core.of(SettingsChanged)[-1] == SettingsChanged(None, "at once")
+    assert core.used == "new"
+
+
+def test_one_that_is_back_is_found_soon_however_long_all_were_out():
+    core = Call(4)
+    dialed: dict[str, list[float]] = {}
+    for _ in range(300):
+        for place in core.in_vain(1):
+            dialed.setdefault(place, []).append(core.now)
+    assert len(dialed) == 4
+    for times in dialed.values():
+        # A round of 8 s each, and a look at the clock each second.
+        assert max(b - a for a, b in pairwise(times)) <= 4 * 8 + 1
 
 
 def test_a_change_goes_to_the_endpoint_that_is_used():

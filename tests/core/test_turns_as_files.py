@@ -328,6 +328,24 @@ def test_words_stand_beside_the_text_or_in_its_parts():
 
 
 @pytest.mark.parametrize(
+    "times",
+    [
+        [(-0.5, -0.2), (0.3, 0.4)],
+        [(0.3, 0.4), (500.0, 500.2)],
+        [(0.6, 0.7), (0.3, 0.4)],
+        [(0.3, 0.2), (0.4, 0.5)],
+        [(0.3, 0.4), (float("nan"), 0.5)],
+    ],
+)
+def test_words_with_an_impossible_time_are_none(times):
+    """One mistake may be one of all."""
+    words = [{"word": "so", "start": a, "end": b} for a, b in times]
+    [event] = read(json.dumps({"text": "so so", "words": words}).encode())
+    assert event["words"] == []
+    assert event["transcript"] == "so so"
+
+
+@pytest.mark.parametrize(
     ("language", "told"),
     [
         ("de", [{"code": "de"}]),

@@ -311,7 +311,7 @@ def test_a_websocket_has_no_words(server, host_log):
     assert "timestamps: the WebSocket tells no times of words" in host_log.text
 
 
-def test_times_that_lie_outside_or_in_no_order_are_brought_in():
+def test_times_that_are_impossible_are_told_of_no_word():
     words = [
         {"word": "late", "start": 99, "end": 100},
         {"word": "early", "start": -5, "end": 0.4},
@@ -325,14 +325,7 @@ def test_times_that_lie_outside_or_in_no_order_are_brought_in():
             over_http(service.url, "whisper-1", timestamps=True), [1, 2]
         )
     [result] = call.finals
-    assert [w["word"] for w in result["words"]] == ["late", "early", "back"]
-    check_words(
-        result,
-        [
-            (w["start_ms"], w["start_ms"] + w["duration_ms"])
-            for w in result["words"]
-        ],
-    )
+    assert (result["text"], result["words"]) == ("late early back", [])
 
 
 def test_phrases_of_azure_are_read():
