@@ -221,6 +221,11 @@ class Failover:
         if self._alone or self._sessions.over:
             return
         self._look_at_endpoints(now)
+        gone = self._sessions.next_state is NextState.NONE
+        if self._in_use.returning is not None and gone:
+            # Other settings made its session useless.
+            self._in_use.returning = None
+            self._back_at = now + self._retry
         if self._sessions.active is None:
             self._look_for_session(now)
         elif self._may_go_back and now >= self._go_back_at:
