@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from .audio_buffer import AudioBuffer
 from .change import Attempt
 from .endpoints import EndpointsInUse
@@ -25,39 +27,41 @@ _SILENT = ("no_turn", "no_turn_end")
 #: Where all are tried in vain each has twice the time, and no more than this:
 #: one that is back is to be found soon.
 _LONGEST_S = 8.0
+#: A first one that came back and delivered nothing is tried again after twice
+#: the time, and at most so many times of what was set.
+_RAREST = 8
 
 
+@dataclass(eq=False, repr=False)
 class Failover:
     """Leaves an endpoint that does not serve, and returns to the first.
 
     An endpoint is left where it gives no ready session for a time, refuses for
-    good, or fails turn after turn.  ``switches``: how often another one was
-    taken.  With one endpoint nothing of this happens.
+    good, or fails turn after turn; with one endpoint nothing of this happens.
+    ``switches``: how often another one was taken.  ``wait_s``: how long the
+    first one is then left alone.
     """
 
-    def __init__(
-        self,
-        buffer: AudioBuffer,
-        queue: ResultQueue,
-        sessions: Sessions,
-        replay: Replay,
-        in_use: EndpointsInUse,
-        in_force: SettingsInForce,
-        limits: Limits,
-    ) -> None:
+    _buffer: AudioBuffer
+    _queue: ResultQueue
+    _sessions: Sessions
+    _replay: Replay
+    _in_use: EndpointsInUse
+    _in_force: SettingsInForce
+    _limits: Limits
+
+    def __post_init__(self) -> None:
         self.switches = 0
-        self._buffer = buffer
-        self._queue = queue
-        self._sessions = sessions
-        self._replay = replay
-        self._in_use = in_use
-        self._in_force = in_force
-        self._after = self._patience = limits.fallback_after_ms / 1000
-        self._retry = limits.fallback_retry_ms / 1000
-        self._turn_timeout = limits.turn_timeout_ms / 1000
+        self._after = self._patience = self._limits.fallback_after_ms / 1000
+        self._retry = self._limits.fallback_retry_ms / 1000
+        self._turn_timeout = self._limits.turn_timeout_ms / 1000
         #: Since when there is no session, while one is wanted.
         self._since: float | None = None
         self._back_at = 0.0
+        #: How long until the first one is tried again, and the finals when it
+        #: was back.
+        self.wait_s = self._retry
+        self._back_finals = -1
         #: When which endpoint refused for good.
         self._refused: dict[str, float] = {}
         #: Finals when the counts of failures began.
@@ -66,7 +70,7 @@ class Failover:
         #: How often an endpoint was left for failures since a turn was over,
         #: and what was given up by then.
         self._hops = self._given_up = 0
-        self._seen = in_use.endpoints
+        self._seen = self._in_use.endpoints
 
     @property
     def _alone(self) -> bool:
@@ -135,6 +139,7 @@ class Failover:
         if self._is_back(link.attempt):
             left = self._in_use.endpoint
             self._begin(0, now)
+            self._back_finals = self._queue.finals
             self._tell(f"{endpoint.label} is back, in place of {left.label}")
 
     def _look_at_finals(self) -> None:
@@ -187,7 +192,11 @@ class Failover:
         """From now on the call uses another endpoint."""
         self.switches += 1
         self._failures = self._barren = 0
-        self._back_at = now + self._retry
+        if self._in_use.index == 0:
+            barren = self._queue.finals == self._back_finals
+            longer = min(2 * self.wait_s, _RAREST * self._retry)
+            self.wait_s = longer if barren else self._retry
+        self._back_at = now + self.wait_s
         self._in_force.use(index)
         self._replay.elsewhere()
 
@@ -226,6 +235,11 @@ class Failover:
         if self._alone or self._sessions.over:
             return
         self._look_at_endpoints(now)
+        gone = self._sessions.next_state is NextState.NONE
+        if self._in_use.returning is not None and gone:
+            # Other settings made its session useless.
+            self._in_use.returning = None
+            self._back_at = now + self._retry
         if self._sessions.active is None:
             self._look_for_session(now)
         elif self._may_go_back and now >= self._go_back_at:

@@ -228,7 +228,8 @@ class Switches:
         if call.core.progress.undelivered:
             return
         since = max(first.serves_since, self._switched_at)
-        bound = call.limits.fallback_retry_ms / 1000 + self._connect_s
+        # Longer where it was back and delivered nothing.
+        bound = call.core.failover.wait_s + self._connect_s
         late = call.now - since - bound - _UNDER_WAY_S
         demand(
             late <= 0, f"the first endpoint serves, and is {late:.1f} s late"

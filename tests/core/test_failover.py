@@ -326,6 +326,30 @@ def test_where_it_is_not_back_that_costs_nothing():
     assert len(core.switches) == 1
 
 
+def test_one_that_comes_back_and_delivers_nothing_is_tried_more_rarely():
+    core = Call()
+    core.refuse(KEY)
+    core.session()
+    waits = []
+    for number in range(5):
+        say(core, f"a{number}", "one")
+        since = core.now
+        while core.core.sessions.due_at() is None:
+            core.wait(10)
+        waits.append(core.now - since)
+        core.session()
+        assert core.used == "primary"
+        # It takes turns, and fails at them.
+        core.hear(TURN, commit=True)
+        core.committed(f"b{number}", None)
+        core.transcribed("failed", f"b{number}", error=QUOTA)
+        core.session()
+        core.committed(f"c{number}", None)
+        core.transcribed("completed", f"c{number}", transcript="two")
+    assert waits == [60, 120, 240, 480, 480]
+    assert core.finals == ["one", "two"] * 5
+
+
 def test_the_local_detector_s_word_is_kept_for_whom_it_counts():
     """The first one ends turns by itself, the other one cannot."""
     core = Call(first=SERVER)
