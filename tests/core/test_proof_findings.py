@@ -360,7 +360,8 @@ FOUND_OF_ALL = (
 def test_a_call_that_once_failed(seed):
     tally, complaints = run_batch([seed], OLD if seed in FOUND else ALL)
     assert complaints == {}
-    assert tally.words > 50
+    # One of these was stopped early.
+    assert tally.words > (50 if seed == 980000003712 else 100)
 
 
 def quiet_seconds(line: Line, seconds: int, answers: bool = True) -> None:
