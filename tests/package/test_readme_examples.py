@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from asr_call import ADDON, Call, run_call
+from asr_call import Call, run_call
+from shown_nodes import KEY, blocks_of, directed_to, nodes_in
 
 from devkit.matrix.known_speech import (
     KnownSpeechEngine,
@@ -26,39 +26,15 @@ PAGES = (
     *sorted(ROOT.glob("examples/**/*.md")),
 )
 APPS = sorted(ROOT.glob("examples/*/property.json"))
-FENCE = re.compile(r"^```json\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 PLACEHOLDER = re.compile(r"\$\{env:(\w+)")
-KEY = "sk-test-0123456789"
-URL_KEYS = ("base_url", "url", "websocket_base_url")
 RATE = 16000
 
 
-def nodes_in(value: Any) -> Iterator[dict[str, Any]]:
-    """Our nodes' properties, at any depth."""
-    if isinstance(value, list):
-        for inner in value:
-            yield from nodes_in(inner)
-    elif isinstance(value, dict):
-        if value.get("addon") == ADDON:
-            yield value["property"]
-        elif "params" in value:
-            yield value
-        else:
-            for inner in value.values():
-                yield from nodes_in(inner)
-
-
 def examples_of(page: Path) -> list[dict[str, Any]]:
-    """The properties that a page shows; a block may be a part of an object."""
-    text = page.read_text(encoding="utf-8")
+    """The properties that a page shows."""
     if page.suffix == ".json":
-        return list(nodes_in(json.loads(text)))
-    found = []
-    for block in FENCE.findall(text):
-        whole = block.lstrip().startswith(("{", "["))
-        value = json.loads(block if whole else f"{{{block}}}")
-        found += nodes_in(value)
-    return found
+        return list(nodes_in(json.loads(page.read_text(encoding="utf-8"))))
+    return list(nodes_in(blocks_of(page)))
 
 
 def every_example() -> list[Any]:
@@ -73,15 +49,6 @@ def every_example() -> list[Any]:
 
 def is_azure(example: dict[str, Any]) -> bool:
     return "azure.com" in json.dumps(example)
-
-
-def directed_to(url: str, example: dict[str, Any]) -> dict[str, Any]:
-    """``example`` with ``url`` for the service's."""
-    top = {k: v for k, v in example.items() if k not in URL_KEYS}
-    params = {
-        k: v for k, v in example.get("params", {}).items() if k not in URL_KEYS
-    }
-    return {**top, "params": {**params, "base_url": url}}
 
 
 def test_the_pages_show_examples():
