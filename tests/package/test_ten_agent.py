@@ -72,7 +72,11 @@ def test_the_app_with_its_manifest_and_the_three_graphs_is_valid(tmp_path):
         "telephone": telephone_graph(TELEPHONE),
     }
     done = run_app(write_app(tmp_path, graphs, DEPENDENCY), "--check")
-    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert (done.stderr, done.returncode) == ("", 0)
+    # Nor does the extension itself mind anything in its three nodes.
+    assert done.stdout.count("stt: gpt-live-transcribe at ") == len(graphs)
+    assert "warning" not in done.stdout
+    assert done.stdout.endswith("\nnothing is wrong\n")
 
 
 def test_doodlers_own_node_is_taken():
