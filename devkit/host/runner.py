@@ -42,6 +42,7 @@ def run_app(
     from ten_runtime._app import AppCore
 
     from .loader import load_app
+    from .outcome import Outcome
 
     directory = app_dir.resolve()
     with _working_directory(directory):
@@ -54,14 +55,19 @@ def run_app(
             return _check(app)
         # A fault is to end the graphs, and with them the run, in good order.
         os.environ.setdefault("TEN_STANDIN_EXIT", "0")
-        core = AppCore(app.graphs, directory, ends_with_graphs=True)
+        outcome = Outcome()
+        core = AppCore(
+            app.graphs, directory, ends_with_graphs=True, observer=outcome.see
+        )
         with _signals(core):
             for predefined in app.selected:
                 core.start(predefined.graph)
             core.wait()
     for text in core.errors:
         _say(f"{app_dir}: $: the run failed: {text}")
-    return 1 if core.errors else 0
+    for text in outcome.failures:
+        _say(f"{app_dir}: $: {text}")
+    return 1 if core.errors or outcome.failures else 0
 
 
 def _check(app: LoadedApp) -> int:

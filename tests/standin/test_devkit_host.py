@@ -176,6 +176,38 @@ def test_check_runs_nothing(app: Path) -> None:
     assert (done.stderr, done.returncode) == ("", 0)
 
 
+ERRORS = {
+    "gave up": ({"code": -1000, "message": "no such key"}, "no such key"),
+    "dropped": (
+        {"code": 1000, "message": "audio dropped: 1500 ms from 0 ms on; x"},
+        "a gave up 1.5 s of audio",
+    ),
+    "failed": (
+        {"code": 1000, "message": "x; given up: 250 ms of audio from 0 ms on"},
+        "a gave up 0.2 s of audio",
+    ),
+    "passing": ({"code": 1000, "message": "the connection broke off"}, ""),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_what_a_node_could_not_do_is_status_1(app: Path, case: str) -> None:
+    """Though the app closes itself in good order."""
+    error, text = ERRORS[case]
+    tell = f"""
+        error = Data.create("error")
+        error.set_property_from_json("", {json.dumps(error)!r})
+        await ten_env.send_data(error)
+"""
+    at = "        await ten_env.send_data(data)\n"
+    code = SOURCE.replace(at, tell + at)
+    (app / "ten_packages/extension/source/extension.py").write_text(code)
+    done = _run(app)
+    assert done.stdout.splitlines() == ["got the_app", "stop", "deinit"]
+    assert done.returncode == (1 if text else 0)
+    assert text in done.stderr
+
+
 def test_check_knows_what_manifests_declare(app: Path) -> None:
     manifest = app / "ten_packages" / "extension" / "source" / "manifest.json"
     _edit(manifest, ("api", "data_out"), [{"name": "lines"}])
