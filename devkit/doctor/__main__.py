@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import io
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -55,14 +56,15 @@ def _run(options: argparse.Namespace) -> int:
         color=not options.json and takes_color(sys.stdout),
         verbose=options.verbose,
     )
+    # Before the stand-in takes its name.
+    runtime = check_runtime()
+    look = _prepare(options)
     report = Report(terminal.show, terminal.begin)
     report.begin("Machine")
     report.add(check_python())
-    runtime = check_runtime()
-    for check in check_packages():
+    for check in (*check_packages(), runtime):
         report.add(check)
-    report.add(runtime)
-    _look_at_node(options, report)
+    look(report)
     if options.json:
         print(as_json(report), flush=True)
     else:
@@ -70,10 +72,8 @@ def _run(options: argparse.Namespace) -> int:
     return 0 if report.ok else 1
 
 
-def _look_at_node(options: argparse.Namespace, report: Report) -> None:
+def _prepare(options: argparse.Namespace) -> Callable[[Report], None]:
     """What needs the package itself, and so its packages."""
-    # What TEN and the extension log is no answer here.
-    os.environ.setdefault("TEN_LOG_LEVEL", "off")
     ensure_standin()
     try:
         from .examination import Wishes, examine
@@ -81,19 +81,21 @@ def _look_at_node(options: argparse.Namespace, report: Report) -> None:
         from .source import find_node
     except Exception as error:
         # Whatever a package of a wrong version raises.
-        report.begin("Configuration")
-        text = f"the extension cannot be imported: {error!r}"
-        step = "install the packages above, and run it again"
-        report.add(Check("extension", "failed", text, step))
-        return
+        return functools.partial(_cannot_import, error)
     node = find_node(options.config, options.graph, options.node)
     speech = None
     if options.audio is not None:
         named = options.audio != _SAMPLE
-        speech = read_speech(
-            Path(options.audio).expanduser() if named else SAMPLE
-        )
-    examine(node, Wishes(options.timeout, options.offline, speech), report)
+        speech = read_speech(Path(options.audio) if named else SAMPLE)
+    wishes = Wishes(options.timeout, options.offline, speech)
+    return functools.partial(examine, node, wishes)
+
+
+def _cannot_import(error: Exception, report: Report) -> None:
+    report.begin("Configuration")
+    text = f"the extension cannot be imported: {error!r}"
+    step = "install the packages above, and run it again"
+    report.add(Check("extension", "failed", text, step))
 
 
 def _one_line(text: str) -> str:
@@ -170,6 +172,8 @@ def _seconds(text: str) -> float:
 
 
 if __name__ == "__main__":
+    # What TEN and the extension log is no answer here.
+    os.environ.setdefault("TEN_LOG_LEVEL", "off")
     status = main()
     sys.stdout.flush()
     # A look-up of a name that hangs must not keep the process.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ten_packages.extension.openai_asr_python.config import OpenAIASRConfig
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.service.endpoint import (
@@ -27,6 +29,9 @@ _QUOTA_CODES = (
 )
 _MODEL_CODES = ("invalid_model", "model_not_found", "missing_model")
 _BUSY_CODES = ("429", "rate_limit_exceeded", "rate_limit_error")
+_STATUS = re.compile(r"answered HTTP (\d{3})")
+_BY_SERVER = re.compile(r"5\d\d")
+_NO_ENDPOINT = re.compile(r"[23]\d\d|404|405|426")
 _OTHER = "look it up in docs/errors.md"
 #: By a part of what the loader says.
 _WARNINGS = {
@@ -63,8 +68,19 @@ def after_fault(
 ) -> str:
     """Of an endpoint: ``key_from`` tells where its key comes from, ``place``
     the host and port that were dialed."""
+    status = _STATUS.search(fault.message)
+    for code in (fault.code, status[1] if status else ""):
+        step = _step(code, fault, config, key_from)
+        if step:
+            return step
+    return _BY_WORD.get(fault.code, _OTHER).format(place=place)
+
+
+def _step(
+    code: str, fault: Fault, config: OpenAIASRConfig, key_from: str
+) -> str:
+    """By an error's code or an HTTP status; "" for others."""
     ours = is_openai(config.url)
-    code = fault.code
     if code in _KEY_CODES:
         made = f"; a new one is made at {_KEYS}" if ours else ""
         if is_azure(config.url):
@@ -80,18 +96,14 @@ def after_fault(
             " (README.md: input_audio_transcription.model)"
         )
     if code in _BUSY_CODES:
-        wait = (
-            f"wait {fault.retry_after:.0f} s" if fault.retry_after else "wait"
-        )
-        return f"{wait}, and run it again"
-    if (code.isdecimal() and code.startswith("5")) or code == "server_error":
+        wait = fault.retry_after
+        return f"wait{f' {wait:.0f} s' if wait else ''}, and run it again"
+    if code == "server_error" or _BY_SERVER.fullmatch(code):
         page = ", see https://status.openai.com" if ours else ""
         return f"the service failed, not you: run it again later{page}"
-    if code in ("404", "405", "426") or (
-        code.startswith("3") and len(code) == 3
-    ):
+    if _NO_ENDPOINT.fullmatch(code):
         return "check the path and the port of websocket_base_url"
-    return _BY_WORD.get(code, _OTHER).format(place=place)
+    return ""
 
 
 _BY_WORD = {

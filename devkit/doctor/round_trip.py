@@ -49,8 +49,13 @@ def read_speech(path: Path) -> Speech:
         raise UsageError(
             f"--audio: needs the package soundfile: {_READERS}"
         ) from None
-    if not path.is_file():
+    try:
+        path = path.expanduser()
         kind = "is no file" if path.exists() else "there is no such file"
+        is_file = path.is_file()
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"--audio: {path}: {error}") from None
+    if not is_file:
         raise UsageError(f"--audio: {path}: {kind}")
     try:
         with soundfile.SoundFile(path) as file:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -35,6 +36,7 @@ from .network import target_of
 
 #: Beyond the limit of a step, for what must be closed, in seconds.
 _CLOSE_S = 4.0
+_OF_SESSION = (*CREATED, *UPDATED)
 
 
 @dataclass
@@ -79,9 +81,12 @@ class Trace:
         if kind != "received":
             return
         self._redactor.overhear(message)
-        event = json.loads(message)
-        if event["type"] in (*CREATED, *UPDATED):
-            self.session = event["session"]
+        # Whether it is an event is for the client to say.
+        with contextlib.suppress(ValueError, RecursionError):
+            event = json.loads(message)
+            kind = event.get("type") if isinstance(event, dict) else None
+            if kind in _OF_SESSION and isinstance(event.get("session"), dict):
+                self.session = event["session"]
 
     def note(self, kind: str, fields: Mapping[str, Any]) -> None: ...
 

@@ -61,9 +61,7 @@ def find_node(path: str | None, graph: str = "", node: str = "") -> Node:
             )
         base = _read(ROOT / _PROPERTY)
         return Node({}, base, "the package's own property.json")
-    file = Path(path).expanduser()
-    if file.is_dir():
-        file /= _PROPERTY
+    file = _file(path)
     content = _read(file)
     base = _base_of(file.parent)
     found = list(_graphs(content, file))
@@ -85,6 +83,16 @@ def find_node(path: str | None, graph: str = "", node: str = "") -> Node:
         name,
         chosen.graph,
     )
+
+
+def _file(path: str) -> Path:
+    """The file itself, or that of a directory."""
+    try:
+        file = Path(path).expanduser()
+        return file / _PROPERTY if file.is_dir() else file
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"{path}: cannot be read: {reason}") from None
 
 
 def _read(file: Path) -> dict[str, Any]:
