@@ -172,6 +172,9 @@ def _seconds(text: str) -> float:
 
 
 if __name__ == "__main__":
+    # Closed ones are None.
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     # What TEN and the extension log is no answer here.
     os.environ.setdefault("TEN_LOG_LEVEL", "off")
     status = main()

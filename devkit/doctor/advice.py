@@ -32,6 +32,8 @@ _BUSY_CODES = ("429", "rate_limit_exceeded", "rate_limit_error")
 _STATUS = re.compile(r"answered HTTP (\d{3})")
 _BY_SERVER = re.compile(r"5\d\d")
 _NO_ENDPOINT = re.compile(r"[23]\d\d|404|405|426")
+#: The code of what answers at the lower level only.
+SILENT = "silent"
 _OTHER = "look it up in docs/errors.md"
 #: By a part of what the loader says.
 _WARNINGS = {
@@ -52,6 +54,11 @@ def after_config_error(text: str, where: str) -> str:
     """Of an invalid property."""
     if "api_key: missing" in text:
         return f"export OPENAI_API_KEY=… (made at {_KEYS})"
+    if "placeholder" in text:
+        return (
+            "make the placeholder the whole value, and put the rest of it into"
+            " the variable"
+        )
     return f"mend it in {where} (README.md, Configuration)"
 
 
@@ -73,7 +80,10 @@ def after_fault(
         step = _step(code, fault, config, key_from)
         if step:
             return step
-    return _BY_WORD.get(fault.code, _OTHER).format(place=place)
+    code = fault.code
+    if code == "tls" and "wrong version number" in fault.message:
+        code = "no_tls"
+    return _BY_WORD.get(code, _OTHER).format(place=place)
 
 
 def _step(
@@ -110,8 +120,13 @@ _BY_WORD = {
     "refused": "is the server running, and is {place} right?",
     "timeout": "is {place} right, and does a firewall let it through? Behind"
     " a proxy: export https_proxy=http://HOST:PORT",
+    "dns": "check the host of websocket_base_url, and this machine's DNS",
     "network": "check the network, and {place}",
     "1006": "check what answers at {place}: is it the service?",
+    SILENT: "check what answers at {place}: is it the service? Where it is"
+    " only slow: --timeout 60",
+    "no_tls": "nobody speaks TLS at {place}: is it a plain ws:// or http://"
+    " there, or another port?",
     "tls": "check the host's name; a CA of your own belongs into ca_file",
     "ca_file": "name a PEM file with CAs that can be read",
     "url": "mend websocket_base_url",

@@ -19,7 +19,7 @@ from ten_packages.extension.openai_asr_python.config import (
     OpenAIASRConfig,
 )
 from ten_packages.extension.openai_asr_python.connection.faults import kind_of
-from ten_packages.extension.openai_asr_python.realtime.shown import one_line
+from ten_packages.extension.openai_asr_python.realtime.shown import harmless
 from ten_packages.extension.openai_asr_python.safety.redaction import (
     Redactor,
     proxy_secrets,
@@ -58,11 +58,26 @@ class Wishes:
 
 def examine(node: Node, wishes: Wishes, report: Report) -> None:
     """Look at a node's configuration, and at its endpoints."""
+    try:
+        _examine(node, wishes, report)
+    except RecursionError:
+        # Whatever is in it, nothing of it is shown.
+        step = f"mend it in {node.where}"
+        text = "they are nested too deeply"
+        report.add(Check("properties", "failed", text, step))
+
+
+def _examine(node: Node, wishes: Wishes, report: Report) -> None:
     redactor = Redactor(proxy_secrets(os.environ))
     redactor.learn(secrets_in(as_far_as_resolved(node.base)))
     redactor.learn(secrets_in(as_far_as_resolved(node.properties)))
     redactor.learn(v for k, v in os.environ.items() if names_secret(k))
-    report.clean = lambda text: one_line(redactor.text(text))[:_LONGEST]
+
+    def clean(text: str) -> str:
+        shown = harmless(" ".join(redactor.text(text).splitlines()))
+        return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+    report.clean = clean
     report.clean_value = redactor.value
     report.begin("Configuration", node.where)
     if node.graph:

@@ -30,6 +30,7 @@ from ten_packages.extension.openai_asr_python.service.endpoint import (
     is_loopback_host,
 )
 
+from .advice import SILENT
 from .checks import Check
 from .service import failed
 
@@ -53,7 +54,8 @@ async def check_models(
     try:
         answer = await asyncio.wait_for(_ask(config, asked), limit_s)
     except asyncio.TimeoutError:
-        answer = Fault("retry", "timeout", f"no answer within {limit_s:g} s")
+        text = f"TCP answers, but HTTP did not within {limit_s:g} s"
+        answer = Fault("retry", SILENT, text)
     if isinstance(answer, Fault):
         return failed(_NAME, answer, config, key_from)
     status, body = answer

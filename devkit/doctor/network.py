@@ -94,12 +94,14 @@ async def look_at_way(
     target = target_of(config)
     here = is_loopback_host(target.host)
 
+    proxy: Proxy | None = None
+
     def failed(name: str, fault: Fault, **more: Any) -> Way:
-        step = after_fault(fault, config, key_from, str(target))
+        place = str(proxy or target)
+        step = after_fault(fault, config, key_from, place)
+        text = f"{proxy}: {fault.message}" if proxy else fault.message
         data = {"code": fault.code}
-        way.checks.append(
-            Check(name, "failed", fault.message, step, data=data, **more)
-        )
+        way.checks.append(Check(name, "failed", text, step, data=data, **more))
         return way
 
     try:
@@ -129,7 +131,7 @@ async def look_at_way(
         try:
             context = await tls_context(config.ca_file)
         except Exception as error:
-            return failed("ca_file", fault_of_exception(error))
+            return failed("tls", fault_of_exception(error))
     tries = await asyncio.gather(
         *(_try(a, target, context, limit_s) for a in found[:_MOST_ADDRESSES])
     )
@@ -144,7 +146,8 @@ async def look_at_way(
         peer = found[0]
         seen = await certificate_of(peer, target.host, limit_s)
         lines += shown_certificate(seen)
-    return failed(_connect(target), _fault_of(first, limit_s), detail=lines)
+    step = "tcp" if tries[0].tcp_ms is None else "tls"
+    return failed(step, _fault_of(first, limit_s), detail=lines)
 
 
 def _about_proxy(proxy: Proxy | None) -> Check:
@@ -160,15 +163,14 @@ def _about_addresses(
 ) -> Check:
     listed = [str(address[4][0]) for address in found]
     took = _ms(began)
+    data = {"host": target.host, "addresses": listed, "ms": took}
+    if listed == [target.host]:
+        # It was looked up by nobody.
+        return Check("dns", "ok", f"{target.host} is an address", data=data)
     text = f"{target.host}: {', '.join(listed[:_MOST_ADDRESSES])}"
     if len(listed) > _MOST_ADDRESSES:
         text += f" and {len(listed) - _MOST_ADDRESSES} more"
-    data = {"host": target.host, "addresses": listed, "ms": took}
     return Check("dns", "ok", f"{text} ({took} ms)", data=data)
-
-
-def _connect(target: _Target) -> str:
-    return "tls" if target.tls else "tcp"
 
 
 async def _try(
@@ -239,7 +241,10 @@ def _about_tries(
     seen = next((o.certificate for o in tries if o.certificate), {})
     shown = shown_certificate(seen)
     good = sum(one.error is None for one in tries)
-    name, text = _connect(target), f"{good} of {len(tries)} addresses answer"
+    name, text = (
+        "tls" if target.tls else "tcp",
+        f"{good} of {len(tries)} addresses answer",
+    )
     if bad:
         step = "nothing, if it stays so: calls begin with the others"
         return Check(name, "warning", text, step, [*lines, *shown], data=data)

@@ -15,7 +15,10 @@ from ten_packages.extension.openai_asr_python.audio.speech import (
     sound_finder,
 )
 from ten_packages.extension.openai_asr_python.call.call import client_settings
-from ten_packages.extension.openai_asr_python.config import OpenAIASRConfig
+from ten_packages.extension.openai_asr_python.config import (
+    OpenAIASRConfig,
+    part_of,
+)
 from ten_packages.extension.openai_asr_python.openai_asr_client import (
     OpenAIASRClient,
 )
@@ -30,13 +33,20 @@ from ten_packages.extension.openai_asr_python.realtime.results import (
 )
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
-from .advice import after_fault
+from .advice import SILENT, after_fault
 from .checks import Check
 from .network import target_of
 
 #: Beyond the limit of a step, for what must be closed, in seconds.
 _CLOSE_S = 4.0
 _OF_SESSION = (*CREATED, *UPDATED)
+#: Where a session has its model, in either dialect.
+_MODEL_PLACES = (
+    "audio.input.transcription.model",
+    "input_audio_transcription.model",
+)
+#: No time is beyond it, in seconds since 1970.
+_LAST_MOMENT = 2**53
 
 
 @dataclass
@@ -75,33 +85,49 @@ class Trace:
 
     def __init__(self, redactor: Redactor) -> None:
         self.session: Mapping[str, Any] = {}
+        #: How far it came: to a WebSocket, to a word of the server.
+        self.opened = self.spoken = False
         self._redactor = redactor
 
     def message(self, kind: str, connection: int, message: bytes | str) -> None:
         if kind != "received":
             return
+        self.spoken = True
         self._redactor.overhear(message)
         # Whether it is an event is for the client to say.
         with contextlib.suppress(ValueError, RecursionError):
             event = json.loads(message)
-            kind = event.get("type") if isinstance(event, dict) else None
-            if kind in _OF_SESSION and isinstance(event.get("session"), dict):
-                self.session = event["session"]
+            of_session = part_of(event, "type") in _OF_SESSION
+            session = part_of(event, "session")
+            if of_session and isinstance(session, dict):
+                self.session = session
 
-    def note(self, kind: str, fields: Mapping[str, Any]) -> None: ...
+    def note(self, kind: str, fields: Mapping[str, Any]) -> None:
+        self.opened = self.opened or kind == "opened"
+
+    @property
+    def silence(self) -> str:
+        """What is missing where time is up."""
+        if not self.opened:
+            return "TCP answers, but there was no WebSocket handshake"
+        if not self.spoken:
+            return "the WebSocket opened, but the server said nothing"
+        return "the server speaks, but there was no session"
+
+    @property
+    def expires_at(self) -> float | None:
+        """The end of the session, in seconds since 1970, if it said so."""
+        end = self.session.get("expires_at")
+        known = isinstance(end, (int, float)) and 0 < end < _LAST_MOMENT
+        return end if known else None
 
     @property
     def model(self) -> str:
         """The model that it confirmed, or ""."""
-        part: Any = self.session.get("audio") or {}
-        part = part.get("input") or {} if isinstance(part, dict) else {}
-        for place, name in (
-            (part, "transcription"),
-            (self.session, "input_audio_transcription"),
-        ):
-            inner = place.get(name) if isinstance(place, dict) else None
-            if isinstance(inner, dict) and isinstance(inner.get("model"), str):
-                return str(inner["model"])
+        for place in _MODEL_PLACES:
+            found = part_of(self.session, place)
+            if isinstance(found, str):
+                return found
         return ""
 
 
@@ -133,8 +159,8 @@ async def check_session(
         await asyncio.wait_for(listener.decided.wait(), limit_s)
     except asyncio.TimeoutError:
         said = "; ".join(n.message for n in listener.notices)
-        text = f"no session within {limit_s:g} s" + (said and f": {said}")
-        code = listener.notices[-1].code if listener.notices else "timeout"
+        text = f"{trace.silence} within {limit_s:g} s" + (said and f": {said}")
+        code = listener.notices[-1].code if listener.notices else SILENT
         listener.fault = Fault("retry", code, text)
     took = round((time.monotonic() - began) * 1000)
     link = client.core.active
@@ -150,7 +176,7 @@ async def check_session(
         "ready_ms": took,
         "model": model,
         "dialect": dialect,
-        "expires_at": trace.session.get("expires_at"),
+        "expires_at": trace.expires_at,
     }
     text = (
         f"{listener.ready.session_id or 'without an id'} is ready after"

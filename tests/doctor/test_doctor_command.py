@@ -145,6 +145,7 @@ def nested(levels: int) -> Any:
         {"params": {"api_key": "sk-0123456789", "channels": 1e308}},
         {"params": {"api_key": "sk-0123456789", "channels": -(10**18)}},
         {"params": {"api_key": "sk-0123456789", "session": nested(30)}},
+        {"params": {"api_key": "sk-0123456789", "session": nested(600)}},
         {"params": {"api_key": "sk-0123456789", "base_url": "ftp://x"}},
         {"params": {"api_key": "sk-0123456789", "base_url": "http://[::"}},
         {"params": {"api_key": "sk-0123456789", "base_url": "ws://a:99999"}},
@@ -217,6 +218,16 @@ def test_a_real_runtime_is_told_and_not_needed(tmp_path):
     checks = {c["name"]: c for c in json.loads(done.stdout)["checks"]}
     assert checks["runtime"]["data"]["runtime"] == "ten"
     assert "api_key: missing" in checks["properties"]["summary"]
+
+
+def test_streams_that_are_closed():
+    for closed, status in ((">&-", 1), (">&- 2>&-", 1), ("> /dev/full", 1)):
+        shell = f'"{sys.executable}" -m devkit.doctor --offline {closed}'
+        done = subprocess.run(
+            shell, shell=True, env=environment(), capture_output=True, text=True
+        )
+        assert done.returncode == status, closed
+        assert "Traceback" not in done.stderr
 
 
 def test_ctrl_c(tmp_path):

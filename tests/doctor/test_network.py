@@ -168,6 +168,7 @@ def test_a_port_that_speaks_no_tls(examine, server):
     url = server.url.replace("ws://127.0.0.1", "wss://localhost")
     tls = examine(base_url=url).primary("tls")
     assert tls["status"] == "failed"
+    assert "nobody speaks TLS" in tls["next"]
 
 
 def test_a_port_that_says_nothing_to_tls(examine):
@@ -179,7 +180,7 @@ def test_a_port_that_says_nothing_to_tls(examine):
 
 def test_a_file_of_cas_that_is_not_there(examine):
     outcome = examine(base_url="wss://127.0.0.1:9/v1", ca_file="nowhere.pem")
-    found = outcome.primary("ca_file")
+    found = outcome.primary("tls")
     assert found["status"] == "failed"
     assert "nowhere.pem" in found["summary"]
 
@@ -211,6 +212,16 @@ def test_a_proxy_that_wants_a_password(examine, server, monkeypatch):
     assert session["status"] == "failed"
     assert "407" in session["summary"]
     assert "no_proxy" in session["next"]
+
+
+def test_a_proxy_that_is_not_there(examine, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+    tcp = examine(base_url="wss://asr.test/v1").primary("tcp")
+    named = f"the proxy http://127.0.0.1:{port} (https_proxy)"
+    assert tcp["summary"] == f"{named}: the connection was refused"
+    assert named in tcp["next"]
 
 
 def test_a_proxy_that_cannot_be_used(examine, monkeypatch):

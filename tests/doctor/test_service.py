@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +15,7 @@ import pytest
 import soundfile
 from http_service import answer, error, serving
 from proxy_servers import listening
+from websockets.asyncio.server import ServerConnection, serve
 
 from devkit.script_audio import encode_words
 from devkit.server import Faults, ServerThread
@@ -18,6 +23,28 @@ from devkit.server import Faults, ServerThread
 pytestmark = pytest.mark.standin("the doctor brings its own")
 
 RATE = 16000
+
+
+@contextmanager
+def serve_sockets(
+    serve_one: Callable[[ServerConnection], Awaitable[None]],
+) -> Iterator[str]:
+    """A WebSocket server in a thread; gives its base URL."""
+    ready: Future[int] = Future()
+    stop = threading.Event()
+
+    async def live() -> None:
+        async with serve(serve_one, "127.0.0.1", 0) as server:
+            ready.set_result(server.sockets[0].getsockname()[1])
+            await asyncio.to_thread(stop.wait)
+
+    thread = threading.Thread(target=lambda: asyncio.run(live()), daemon=True)
+    thread.start()
+    try:
+        yield f"ws://127.0.0.1:{ready.result(10)}/v1"
+    finally:
+        stop.set()
+        thread.join(10)
 
 
 def test_a_session_is_opened_and_no_audio_sent(examine, server):
@@ -98,14 +125,16 @@ def test_a_service_that_says_nothing(examine, server):
     outcome = examine("--timeout", "0.5", base_url=server.url)
     session = outcome.primary("session")
     assert session["status"] == "failed"
-    assert session["next"]
+    assert "no WebSocket handshake within 0.5 s" in session["summary"]
+    assert "is it the service?" in session["next"]
 
 
 def test_a_service_that_confirms_nothing_within_the_limit(examine):
     with ServerThread(faults=Faults(silent_start="always")) as server:
         outcome = examine("--timeout", "0.5", base_url=server.url)
     session = outcome.primary("session")
-    assert session["summary"] == "no session within 0.5 s"
+    said = "the WebSocket opened, but the server said nothing within 0.5 s"
+    assert session["summary"] == said
     assert session["status"] == "failed"
 
 
@@ -132,6 +161,30 @@ def test_a_web_server(examine):
     session = outcome.primary("session")
     assert session["status"] == "failed"
     assert "HTTP 200" in session["summary"]
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        5,
+        [],
+        {"expires_at": float("nan")},
+        {"expires_at": 10**400},
+        {"audio": 5},
+    ],
+)
+def test_a_service_that_says_odd_things_of_its_session(session, examine):
+    async def serve(socket: ServerConnection) -> None:
+        for kind in ("session.created", "session.updated"):
+            event = {"type": kind, "session": session}
+            await socket.send(json.dumps(event))
+        await socket.wait_closed()
+
+    with serve_sockets(serve) as url:
+        found = examine(base_url=url).primary("session")
+    assert found["status"] == "ok"
+    assert found["data"]["expires_at"] is None
+    assert found["data"]["model"] == "gpt-live-transcribe"
 
 
 def test_each_fallback_is_looked_at(examine, server):
@@ -192,7 +245,7 @@ def test_a_service_for_files_that_says_nothing(examine):
             transport="http",
             model="whisper-1",
         )
-    assert "no answer within 1 s" in outcome.primary("models")["summary"]
+    assert "HTTP did not within 1 s" in outcome.primary("models")["summary"]
 
 
 # -- the round trip -----------------------------------------------------------
