@@ -114,6 +114,7 @@ def test_no_file_is_no_reason_for_a_traceback(doctor, tmp_path):
         assert outcome.status == 2, name
         assert len(outcome.err.splitlines()) == 1, name
     assert doctor("/dev/zero").status == 2
+    assert "is larger than 4 MB" in doctor(str(large)).err
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
@@ -332,6 +333,27 @@ def test_no_secret_leaves(option, doctor, tmp_path, monkeypatch):
         joined = " ".join((outcome.out + outcome.err).split())
         for name, secret in SECRETS.items():
             assert found_in(joined, secret) == [], (name, form)
+
+
+def test_no_secret_leaves_with_what_is_wrong(doctor, tmp_path):
+    """A secret in the wrong place, where nothing could be loaded."""
+    secret = "gateway-secret-4471"
+    params = {"headers": {"X-Auth": secret}, secret: None}
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"params": params}))
+    for option in ("--json", "--verbose"):
+        outcome = doctor(str(path), option)
+        assert "null is not allowed" in " ".join(outcome.out.split())
+        assert secret not in outcome.out
+
+
+def test_a_name_gives_no_orders_to_a_terminal(doctor, tmp_path):
+    node = {"addon": "openai_asr_python", "name": "\x1b[31mred\u202e"}
+    path = tmp_path / "g.json"
+    path.write_text(json.dumps({"nodes": [node]}))
+    out = doctor(str(path), "--offline").out
+    assert "\\u001b[31mred\\u202e" in out
+    assert "\x1b" not in out
 
 
 def test_what_a_service_says_gives_no_orders_to_a_terminal(examine, doctor):

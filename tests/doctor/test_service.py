@@ -23,6 +23,7 @@ from devkit.server import Faults, ServerThread
 pytestmark = pytest.mark.standin("the doctor brings its own")
 
 RATE = 16000
+KEY = "sk-test-0123456789"
 
 
 @contextmanager
@@ -185,6 +186,34 @@ def test_a_service_that_says_odd_things_of_its_session(session, examine):
     assert found["status"] == "ok"
     assert found["data"]["expires_at"] is None
     assert found["data"]["model"] == "gpt-live-transcribe"
+
+
+def test_a_key_that_a_service_repeats(examine):
+    session = {"id": KEY, "audio": {"input": {"transcription": {"model": KEY}}}}
+
+    async def serve(socket: ServerConnection) -> None:
+        for kind in ("session.created", "session.updated"):
+            event = {"type": kind, "session": session}
+            await socket.send(json.dumps(event))
+        await socket.wait_closed()
+
+    with serve_sockets(serve) as url:
+        outcome = examine(base_url=url)
+    assert outcome.primary("session")["data"]["model"] == "***"
+    assert KEY not in outcome.out
+
+
+def test_a_fallback_does_not_help_the_first_one(examine, server):
+    server.refuse(error="insufficient_quota")
+    with ServerThread() as other:
+        outcome = examine(
+            base_url=server.url,
+            fallbacks=[{"base_url": other.url}],
+            fallback_after_ms=500,
+        )
+    assert outcome.primary("session")["status"] == "failed"
+    second = outcome.checks["Endpoint fallbacks[0]", "session"]
+    assert second["status"] == "ok"
 
 
 def test_each_fallback_is_looked_at(examine, server):
