@@ -95,7 +95,7 @@ def _step(
         made = f"; a new one is made at {_KEYS}" if ours else ""
         if is_azure(config.url):
             made = "; it is under Keys and Endpoint of the Azure resource"
-        return f"check the key, which is from {key_from}{made}"
+        return f"check the key ({key_from}){made}"
     if code in _QUOTA_CODES:
         at = f" at {_BILLING}" if ours else ""
         return f"see to the account's credit and limits{at}"

@@ -77,7 +77,7 @@ def test_a_wrong_key(examine):
     assert session["status"] == "failed"
     assert session["data"]["code"] == "invalid_api_key"
     assert "Incorrect API key" in session["summary"]
-    assert "from params" in session["next"]
+    assert "check the key (params)" in session["next"]
 
 
 def test_a_key_of_the_environment_is_named(doctor, tmp_path, monkeypatch):
