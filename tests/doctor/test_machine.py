@@ -86,6 +86,8 @@ def test_there_is_no_wheel_for_musl(monkeypatch):
     monkeypatch.setattr("platform.libc_ver", lambda: ("", ""))
     checks = {check.name: check for check in machine.check_packages()}
     assert "no wheel of onnxruntime for musl" in checks["onnxruntime"].next
+    assert checks["onnxruntime"].status == "warning"
+    assert "Only the local detector needs it" in checks["onnxruntime"].summary
     assert checks["recogniser"].status == "skipped"
     assert "--engine script" in checks["recogniser"].next
 
