@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
@@ -261,11 +262,13 @@ def _warm_up() -> None:
             await client.audio.transcriptions.with_raw_response.create(
                 model="", file=("turn.wav", b"", "audio/wav")
             )
-        # A port on which nobody listens, nor may.
-        with contextlib.suppress(httpx2.TransportError):
-            async with httpx2.AsyncHTTPTransport(verify=_no_tls()) as nobody:
-                here = httpx2.Request("GET", "http://127.0.0.1:0")
-                await nobody.handle_async_request(here)
+        # A port on which nobody listens, nor can while it is bound.
+        with socket.socket() as ours:
+            ours.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{ours.getsockname()[1]}"
+            with contextlib.suppress(httpx2.TransportError):
+                async with httpx2.AsyncHTTPTransport(verify=_no_tls()) as here:
+                    await here.handle_async_request(httpx2.Request("GET", url))
 
     asyncio.run(request())
     _keep_quiet()

@@ -34,7 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="only validate the app and import its addons",
+        help="only validate the app, import its addons, and tell what there "
+        "is: the properties of our extension as it reads them itself, and the "
+        "names of messages in connections as manifests declare them",
     )
     parsed = parser.parse_args(arguments)
     try:
