@@ -78,8 +78,8 @@ def check_python() -> Check:
 def check_packages() -> Iterator[Check]:
     """Is each one here, in a version that is known to work?"""
     good = {}
-    total = 0
-    for total, wanted in enumerate(requirements(), start=1):
+    listed = list(requirements())
+    for wanted in listed:
         found = _installed(wanted.name)
         if _within(found, wanted):
             good[wanted.name] = found
@@ -98,7 +98,7 @@ def check_packages() -> Iterator[Check]:
     yield Check(
         "packages",
         "ok",
-        f"{len(good)} of {total} as requirements.txt wants them",
+        f"{len(good)} of {len(listed)} as requirements.txt wants them",
         folded=[f"{name} {version}" for name, version in good.items()],
         data={"versions": good},
     )
