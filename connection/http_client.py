@@ -104,11 +104,14 @@ class Client:
             kind = response.headers.get("content-type", "")
             yield kind, _in_pieces(response.iter_bytes())
 
-    async def ask(self) -> int:
-        """Ask for nothing; the status of what is answered."""
+    async def ask(self) -> tuple[int, bytes]:
+        """Ask for nothing; the status of what is answered, and what it says
+        where that is a refusal."""
         _is_ours.set(True)
         async with self._http.stream("GET", self._url) as response:
-            return response.status_code
+            refused = response.status_code != 200
+            body = await response.aread() if refused else b""
+            return response.status_code, body
 
     async def close(self) -> None:
         """Close its connections."""
