@@ -22,7 +22,7 @@ from ..config import (
     ConfigError,
     OpenAIASRConfig,
 )
-from ..connection.cas import tls_context
+from ..connection.cas import BadCaFile, tls_context
 from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
@@ -280,8 +280,13 @@ class Call:
 
 
 async def _read_ca_files(config: OpenAIASRConfig) -> None:
-    for ca_file in {e.ca_file for e in config.endpoint_configs()} - {""}:
-        await tls_context(ca_file)
+    for place, other in enumerate(config.endpoint_configs(), -1):
+        if other.ca_file and (place < 0 or other.ca_file != config.ca_file):
+            try:
+                await tls_context(other.ca_file)
+            except BadCaFile as error:
+                at = f"{FALLBACK.format(place)}." if place >= 0 else ""
+                raise BadCaFile(f"{at}{error}") from None
 
 
 def client_settings(config: OpenAIASRConfig) -> ClientSettings:

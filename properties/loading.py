@@ -284,6 +284,10 @@ def _config_error(
     fields = SECTIONS[parts[0]].model_fields if in_section else known
     if first["type"] == "extra_forbidden":
         return _unknown(path, fields)
+    if parts[:1] == ["fallbacks"] and len(parts) == 2:
+        path = f"{at('fallbacks')}[{parts[1]}]"
+        found = _type_of(first["input"])
+        return ConfigError(path, f"found {found}; allowed: an object")
     field = fields[parts[in_section]]
     secret = parts[0] in _SECRETS
     found = (_type_of if secret else _shown)(first["input"])

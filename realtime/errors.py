@@ -85,7 +85,7 @@ def describe(info: ErrorInfo) -> str:
 
 
 def describe_all(info: ErrorInfo) -> str:
-    """The error with all that helps to look it up."""
+    """The error with all that helps to look it up, once."""
     text = info.message or info.code or info.type or "unspecified error"
     more = [
         f"{name} {value}"
@@ -94,7 +94,7 @@ def describe_all(info: ErrorInfo) -> str:
             ("code", info.code),
             ("param", info.param),
         )
-        if value and value != text
+        if value and value != text and f"{name} {value}" not in text
     ]
     return f"{text} ({', '.join(more)})" if more else text
 

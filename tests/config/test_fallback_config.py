@@ -180,7 +180,7 @@ def test_the_client_is_told_of_each_by_name():
         ({"auth": "none"}, "fallbacks[0].auth"),
         ({"family": "x"}, "fallbacks[0].family"),
         ({"prompt": "${env:PROMPT}"}, "fallbacks"),
-        ("wss://other.example", "fallbacks"),
+        ("wss://other.example", "fallbacks[0]: found a text; allowed: an o"),
     ],
 )
 def test_what_is_wrong_is_named_and_not_shown(fallback, field):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -91,6 +92,9 @@ def test_an_error_as_one_line():
     assert describe_all(ErrorInfo("t", "c")) == "c (type t)"
     assert describe_all(ErrorInfo("t")) == "t"
     assert describe_all(ErrorInfo()) == "unspecified error"
+    # What another part has described already.
+    again = describe_all(INFO)
+    assert describe_all(replace(INFO, message=again)) == again
 
 
 @pytest.mark.parametrize("rule", WORDS, ids=lambda rule: rule.sign)

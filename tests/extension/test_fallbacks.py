@@ -217,3 +217,14 @@ def test_update_configs_changes_the_list(server, other):
     call = run_call(properties(server.url, finalize_timeout_ms=30000), script)
     assert call.texts == text_of(*TURNS)
     assert set(endpoints(call)) == {"fallbacks[0]"}
+
+
+def test_the_ca_file_of_a_fallback_is_named(server):
+    fallback = {"base_url": "wss://asr.test/v1", "ca_file": "/no/such.pem"}
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+
+    call = run_call(properties(server.url, fallbacks=[fallback]), script)
+    assert call.codes == [-1000]
+    assert "fallbacks[0].ca_file: " in call.errors[0]["message"]
