@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
 
-from .arguments import LOCAL_KEY, ROOT, UsageError
+from .service import LOCAL_KEY, ROOT, UsageError
 
 # Loading the speech model on a slow, busy machine.
 # A model that is not here yet is downloaded first.
@@ -172,27 +172,40 @@ class Signals:
 _RUNNERS = {"ten": "devkit.demo.on_ten", "standin": "devkit.host"}
 
 
+def start_app(
+    directory: Path,
+    environment: Mapping[str, str],
+    log: IO[bytes],
+    stdout: IO[bytes] | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start a TEN app on the runtime that DEVKIT_RUNTIME names.
+
+    Its standard output is ours, unless `stdout` is given. Its standard error
+    goes to `log`, unless the environment has `TEN_LOG_LEVEL`.
+    """
+    runner = _RUNNERS[environment.get("DEVKIT_RUNTIME", "standin")]
+    return subprocess.Popen(
+        [sys.executable, "-m", runner, str(directory)],
+        cwd=ROOT,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=None if "TEN_LOG_LEVEL" in environment else log,
+        start_new_session=True,
+    )
+
+
 def run_app(
     directory: Path, environment: Mapping[str, str], signals: Signals
 ) -> tuple[int, str]:
-    """Run a TEN app: (exit status, its log).
-
-    On the runtime that DEVKIT_RUNTIME in the environment names.
+    """Run a TEN app to its end: (exit status, its log).
 
     The app writes to our standard output. Its log (standard error) would
     tear the captions apart, so it is kept back; `TEN_LOG_LEVEL` in the
     environment lets it through.
     """
-    runner = _RUNNERS[environment.get("DEVKIT_RUNTIME", "standin")]
     with tempfile.TemporaryFile() as log:
-        signals.child = process = subprocess.Popen(
-            [sys.executable, "-m", runner, str(directory)],
-            cwd=ROOT,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stderr=None if "TEN_LOG_LEVEL" in environment else log,
-            start_new_session=True,
-        )
+        signals.child = process = start_app(directory, environment, log)
         try:
             while process.poll() is None:
                 limit = _STOP_TIMEOUT_S if signals.stopped else 0.5
