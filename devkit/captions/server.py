@@ -17,6 +17,7 @@ from typing_extensions import Self
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
+from devkit.bootstrap import ensure_ten
 from devkit.shown import shown_url
 
 from .arguments import Job
@@ -132,6 +133,7 @@ class CaptionsServer:
             "runtime": job.runtime,
             "no_cut": self._no_relay,
             "kept": str(job.keep or ""),
+            "models": _models(),
             "settings": settings.model_dump(),
         }
 
@@ -154,3 +156,11 @@ class CaptionsServer:
         self._calls[call.token] = call
         self._door.app_tokens.add(call.token)
         return call
+
+
+def _models() -> list[str]:
+    """Those that hear a live call."""
+    ensure_ten()
+    from ten_packages.extension.openai_asr_python.service import models
+
+    return list(models.MODEL_NAMES)
