@@ -49,6 +49,8 @@ class AudioDumper:
 
     The methods belong to the event loop in which the dumper was made.
     ``config`` goes into the log's header; what ``redactor`` knows, nowhere.
+    Without ``texts_kept`` what was said goes nowhere either: the log tells only
+    how long it was, and the file of the audio stays empty.
     """
 
     def __init__(
@@ -58,6 +60,8 @@ class AudioDumper:
         redactor: Redactor,
         on_error: Callable[[str], None],
         on_open: Callable[[Path], None],
+        *,
+        texts_kept: bool = True,
     ) -> None:
         #: Where audio goes, but for a number where that name is taken.
         self.path = path
@@ -68,7 +72,8 @@ class AudioDumper:
         self._closed = asyncio.Event()
         self._start = time.monotonic()
         # Of the thread alone.
-        self._log = SessionLog(redactor)
+        self._audio_kept = texts_kept
+        self._log = SessionLog(redactor, texts_kept)
         self._files = DumpFiles(path)
         self._form = (0, 0, 0)
         self._planes: Planes | None = None
@@ -206,7 +211,9 @@ class AudioDumper:
             self._write_some()
             rest = self._end_planes(self._now())
             self._log.flush()
-            self._files.write(rest, self._log.take())
+            self._files.write(
+                rest if self._audio_kept else b"", self._log.take()
+            )
         if self._failed:
             # Where that fails as well: it is reported already.
             with self._failing():
@@ -260,7 +267,8 @@ class AudioDumper:
         for _ in range(len(self._entries)):
             # None is left where the dump was given up meanwhile.
             size, at, work = self._entries.popleft()
-            audio += work(at) or b""
+            piece = work(at) or b""
+            audio += piece if self._audio_kept else b""
             written += size
         self._files.write(audio, self._log.take())
         self._written = written

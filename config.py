@@ -62,6 +62,7 @@ FIXED_FIELDS = (
     "protocol",
     "dump",
     "dump_path",
+    "session_log_text",
 )
 #: What is no matter of the service, and in force at once.
 LOCAL_FIELDS = frozenset(
@@ -274,6 +275,7 @@ class OpenAIASRConfig(_Section):
     dump_path: str = _field(
         DUMP_FILE_NAME, "a directory or the name of a .pcm file"
     )
+    session_log_text: Literal["full", "none"] = "full"
     log_level: Annotated[
         Literal["DEBUG", "INFO", "WARN", "ERROR"], BeforeValidator(_level)
     ] = "INFO"

@@ -102,7 +102,11 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         """A call by ``config``; raises `MissingDetector` or `BadCaFile`."""
         await self._dump.open(config)
         return await Call.create(
-            config, self._handlers, self._log.error, self._dump
+            config,
+            self._handlers,
+            self._log.error,
+            self._dump,
+            self._handlers.heard_speech,
         )
 
     def _on_dump_error(self, problem: str) -> None:

@@ -44,6 +44,7 @@ class Call:
         config: OpenAIASRConfig,
         client: OpenAIASRClient,
         detector: TurnDetector | None,
+        on_speech: Callable[[int, int], None],
     ) -> None:
         session = config.session_settings()
         wire = session.wire_format
@@ -56,7 +57,9 @@ class Call:
         )
         self.config = config
         self._client = client
-        self._intake = Intake(self._converter, wire, client)
+        self._intake = Intake(
+            self._converter, wire, client, on_speech=on_speech
+        )
         #: Audio received so far, in ms.
         self.received_ms = 0
         #: A change under way waits for no pause.
@@ -74,8 +77,10 @@ class Call:
         listener: AsrListener,
         log_error: Callable[[str], None],
         trace: WireTrace | None,
+        on_speech: Callable[[int, int], None] = lambda start_ms, end_ms: None,
     ) -> Call:
-        """Put the parts together; raises `MissingDetector` or `BadCaFile`."""
+        """Put the parts together; raises `MissingDetector` or `BadCaFile`.
+        ``on_speech`` is told begin and end of what a local detector hears."""
         await _read_ca_files(config)
         session = config.session_settings()
         client = OpenAIASRClient(
@@ -86,7 +91,7 @@ class Call:
             trace=trace,
             find_sound=sound_finder(session.wire_format, session.rate),
         )
-        return cls(config, client, await make_detector(config))
+        return cls(config, client, await make_detector(config), on_speech)
 
     # -- state ------------------------------------------------------------
 

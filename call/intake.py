@@ -72,6 +72,8 @@ class Intake:
     _wire: Wire
     _client: OpenAIASRClient
     _scoring: Scoring = field(default_factory=lambda: SCORING)
+    #: Told begin and end of speech, in ms of the call.
+    on_speech: Callable[[int, int], None] = lambda start_ms, end_ms: None
     #: Wire audio, and what is to be done after it.
     _inbox: deque[bytes | Callable[[], None]] = field(default_factory=deque)
     _going_on: bool = False
@@ -84,6 +86,7 @@ class Intake:
     _events: list[Event] = field(default_factory=list)
     _sent_to: int = 0
     _ended_at: int = 0
+    _onset: int = 0
 
     def __post_init__(self) -> None:
         self._step = self._converter.wire_rate // _STEPS
@@ -230,7 +233,7 @@ class Intake:
             # Too short to be a turn by itself, but it was asked for.
             start = self._start
             self._client.core.speech_started(start + onset)
-            self._client.speech_ended(start + end, start + end)
+            self._speech_ended(start + onset, start + end, start + end)
         # What waits for more audio goes out: there may be none.
         self._client.listened(False, None)
 
@@ -238,10 +241,15 @@ class Intake:
         """Tell the client, in positions of the call."""
         start = self._start
         if isinstance(event, TurnStarted):
+            self._onset = start + event.onset_sample
             self._client.core.speech_started(
-                start + event.onset_sample, start + event.start_sample
+                self._onset, start + event.start_sample
             )
             return
-        self._client.speech_ended(
-            start + event.end_of_speech_sample, start + event.end_sample
-        )
+        end = start + event.end_of_speech_sample
+        self._speech_ended(self._onset, end, start + event.end_sample)
+
+    def _speech_ended(self, onset: int, end: int, boundary: int) -> None:
+        self._client.speech_ended(end, boundary)
+        rate = self._converter.wire_rate
+        self.on_speech(onset * 1000 // rate, end * 1000 // rate)

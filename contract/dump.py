@@ -41,6 +41,7 @@ class CallDump(WireTrace):
                 self._redactor,
                 self._on_error,
                 self._on_open,
+                texts_kept=config.session_log_text == "full",
             )
 
     @override

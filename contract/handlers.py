@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
@@ -70,6 +70,7 @@ class AsrHandlers(AsrListener):
             f"{session.connect_ms} ms, replayed {session.replayed_ms} ms",
             LOG_CATEGORY_VENDOR,
         )
+        self._dump.note("ready", asdict(session))
         self._ready_at = now()
         self._slot.settle("")
         await self._errors.drops.rest()
@@ -99,6 +100,7 @@ class AsrHandlers(AsrListener):
             self._shown_language = ""
         else:
             self._end_without_text()
+            self._note_place("empty", turn)
         if turn.usage:
             # What others have said at the same moment comes first.
             await asyncio.sleep(0)
@@ -155,6 +157,7 @@ class AsrHandlers(AsrListener):
         match problem:
             case TurnFailed(fault=fault):
                 self._end_without_text()
+                self._note_place("failed", problem)
                 start_ms = self._slot.audio.position_ms(problem.start_ms)
                 told: Fault | None = Fault(
                     "report",
@@ -324,6 +327,21 @@ class AsrHandlers(AsrListener):
         config = self._slot.config.of_endpoint(turn.endpoint)
         reports = config.profile.reports_language
         return reports and len(turn.hints) != 1
+
+    def heard_speech(self, start_ms: int, end_ms: int) -> None:
+        """What the local detector took for speech, in the present call."""
+        place = self._slot.audio.position_ms
+        fields = {"start_ms": place(start_ms), "end_ms": place(end_ms)}
+        self._dump.note("speech", fields)
+
+    def _note_place(self, kind: str, turn: TurnResult | TurnFailed) -> None:
+        """For the log: a turn ended without a result."""
+        fields = {
+            "item_id": turn.item_id,
+            "start_ms": self._slot.audio.position_ms(turn.start_ms),
+            "duration_ms": turn.duration_ms,
+        }
+        self._dump.note(kind, fields)
 
     def _end_without_text(self) -> None:
         """The turn's interims must not share their id with the next one."""

@@ -108,7 +108,7 @@ class ErrorMessages:
     _dump: CallDump
 
     def __post_init__(self) -> None:
-        self.drops = DropReport(self)
+        self.drops = DropReport(self, self._dump)
         self._repeats = Repeats()
         self._on_their_way: set[asyncio.Future[None]] = set()
 
@@ -212,6 +212,7 @@ class DropReport:
     """Tells about dropped audio ever more rarely; each ms is in one report."""
 
     _errors: ErrorMessages
+    _dump: CallDump
     _start_ms: int = 0
     _cause: DropCause = "overflow"
     _unreported_ms: int = 0
@@ -221,6 +222,8 @@ class DropReport:
         self, start_ms: int, duration_ms: int, cause: DropCause
     ) -> None:
         """A stretch was dropped, in all the audio of the node."""
+        fields = {"start_ms": start_ms, "duration_ms": duration_ms}
+        self._dump.note("dropped", {**fields, "cause": cause})
         if not self._unreported_ms:
             self._start_ms = start_ms
         self._cause = cause

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 from devkit.bootstrap import ensure_ten
 
@@ -41,7 +42,12 @@ def harmless_lines(text: str) -> str:
     return shown.harmless_lines(text)
 
 
+def shown_path(path: str | Path) -> str:
+    """A path as it may be typed here: short where it lies below."""
+    below = os.path.relpath(path)
+    return harmless(str(path) if below.startswith("..") else below)
+
+
 def shown_python() -> str:
     """This interpreter, as it may be typed here."""
-    path = os.path.relpath(sys.executable)
-    return sys.executable if path.startswith("..") else path
+    return shown_path(sys.executable)

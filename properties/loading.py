@@ -238,14 +238,21 @@ def _is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not value.strip())
 
 
+#: Nobody reads more of them.
+_MOST_NAMES = 8
+
+
 def _unknown(path: str, allowed: Iterable[str]) -> ConfigError:
     names = sorted(allowed)
     name = path.rpartition(".")[2]
-    close = difflib.get_close_matches(name, names, 1, 0.6)
-    hint = f'did you mean "{close[0]}"? ' if close else ""
-    return ConfigError(
-        path, f"unknown field; {hint}allowed: {', '.join(names)}"
-    )
+    close = difflib.get_close_matches(name, names, _MOST_NAMES, 0.6)
+    if close:
+        hint = f"did you mean {' or '.join(map(json.dumps, close))}?"
+    elif len(names) <= _MOST_NAMES:
+        hint = f"allowed: {', '.join(names)}"
+    else:
+        hint = "all fields are in the README, under Configuration"
+    return ConfigError(path, f"unknown field; {hint}")
 
 
 def _config_error(

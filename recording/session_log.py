@@ -13,6 +13,7 @@ from typing import Any
 
 from ..realtime.shown import harmless
 from ..safety.redaction import Redactor
+from .texts import without_texts
 
 FORMAT_VERSION = 1
 _PACKAGE = "openai_asr_python"
@@ -46,9 +47,11 @@ class _Batch:
 @dataclass
 class SessionLog:
     """Makes the lines; `take` hands them over.  Times ``at`` are ms since the
-    start of the log.  What the ``redactor`` knows never appears in a line."""
+    start of the log.  What the ``redactor`` knows never appears in a line, and
+    without ``texts_kept`` nothing that was said."""
 
     redactor: Redactor
+    texts_kept: bool = True
     _lines: list[str] = field(default_factory=list)
     #: By the kind of their line, in the order of their beginnings.
     _batches: dict[str, _Batch] = field(default_factory=dict)
@@ -67,6 +70,7 @@ class SessionLog:
                 "version": package_version(),
                 "started": started,
                 "audio": audio,
+                "text": "full" if self.texts_kept else "none",
                 "config": config,
             }
         )
@@ -148,6 +152,8 @@ class SessionLog:
 
     def _line(self, line: dict[str, Any]) -> None:
         try:
+            if not self.texts_kept:
+                line = without_texts(line)
             # Before it is cleaned, which takes time.
             length = len(_json(line))
             if length > _LIMITS.get(line["kind"], _LINE_LIMIT):

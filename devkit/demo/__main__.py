@@ -16,6 +16,7 @@ from devkit.shown import (
     harmless,
     harmless_lines,
     one_line,
+    shown_path,
     shown_python,
     shown_url,
 )
@@ -108,7 +109,7 @@ def _tell_if_ended(server: LocalServer) -> None:
 
 def _run(job: Job, url: str, fallback: str, signals: Signals) -> int:
     print(f"host    {_HOSTS[job.runtime]}")
-    audio = harmless(str(job.audio))
+    audio = shown_path(job.audio)
     print(f"audio   {audio} ({job.audio_note})", end="\n\n", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         report_path = Path(directory) / "report.json"

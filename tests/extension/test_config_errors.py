@@ -35,6 +35,11 @@ URL = "ws://127.0.0.1:9/v1"
             {"turn_detection": {"type": "magic"}},
             ["params.turn_detection.type", '"magic"', '"semantic_vad"'],
         ),
+        (
+            {"turn_detection": {"xyz": 1}},
+            ["params.turn_detection.xyz", "allowed: ", "silence_duration_ms"],
+        ),
+        ({"odd": 1}, ["params.odd", "unknown field", "README"]),
         ({"turn_detection": 7}, ["params.turn_detection", "found 7"]),
         (
             {"input_audio_transcription": {"modell": "x"}},

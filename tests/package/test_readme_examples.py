@@ -81,6 +81,9 @@ def directed_to(url: str, example: dict[str, Any]) -> dict[str, Any]:
     params = {
         k: v for k, v in example.get("params", {}).items() if k not in URL_KEYS
     }
+    if "url" not in json.dumps(example):
+        # The payload of an `update_configs` has no key either.
+        params.setdefault("api_key", KEY)
     return {**top, "params": {**params, "base_url": url}}
 
 
