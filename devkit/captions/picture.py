@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("-o", type=Path, default=_PICTURE, metavar="FILE.png")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--width", type=int, default=1240)
-    parser.add_argument("--height", type=int, default=960)
+    parser.add_argument("--height", type=int, default=1000)
     options = parser.parse_args()
     browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser is None:
@@ -45,6 +45,7 @@ def main() -> int:
         page.goto(address)
         _use(page)
         options.o.parent.mkdir(parents=True, exist_ok=True)
+        page.evaluate("scrollTo(0, 0)")
         page.screenshot(path=options.o)
     print(options.o)
     return 0

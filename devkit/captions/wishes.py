@@ -17,14 +17,10 @@ from pydantic import (
 LONGEST = 65_536
 
 
-def _text(longest: int) -> Any:
-    # They go through the environment of a process.
-    return Annotated[
-        str, StringConstraints(max_length=longest, pattern=r"^[^\x00-\x1f]*$")
-    ]
-
-
-_Short, _Long = _text(200), _text(10_000)
+# They go through the environment of a process.
+_PRINTED = r"^[^\x00-\x1f]*$"
+_Short = Annotated[str, StringConstraints(max_length=200, pattern=_PRINTED)]
+_Long = Annotated[str, StringConstraints(max_length=10_000, pattern=_PRINTED)]
 
 
 class _Wish(BaseModel):

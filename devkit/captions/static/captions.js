@@ -44,8 +44,9 @@ export class Captions {
     return this.open !== null;
   }
 
-  // A message `asr_result`, as it came.
-  add({ body, first_ms: first, end_ms: last }) {
+  // A message `asr_result`, as it came; `cut`: there was no connection while
+  // it was said.
+  add({ body, first_ms: first, end_ms: last }, cut) {
     const { id, text, start_ms: start, duration_ms: duration } = body;
     if (typeof first === "number") this.first.set(id, first);
     this.turns.set(id, { start, end: start + duration, final: body.final });
@@ -56,7 +57,7 @@ export class Captions {
     // Also of a turn before that ended without a text.
     this.showInterim(null);
     if (!text.trim()) return;
-    this.show(body, last);
+    this.show(body, last, cut);
     const paragraph = element("p", text);
     this.find("announce").append(paragraph);
     while (this.find("announce").childElementCount > ANNOUNCED) {
@@ -72,7 +73,7 @@ export class Captions {
     this.follow();
   }
 
-  show({ id, text, start_ms: start }, last) {
+  show({ id, text, start_ms: start }, last, cut) {
     this.find("empty").hidden = true;
     const row = element("li", "");
     row.dataset.turn = id;
@@ -90,6 +91,7 @@ export class Captions {
       this.lasts.push(last);
       this.find("last").textContent = seconds(median(this.lasts));
     }
+    if (cut) how.append(element("span", "said without a connection", "kept"));
     row.append(how);
     this.find("finals").append(row);
     this.first.delete(id);

@@ -85,7 +85,7 @@ function paint() {
   level = hears ? level * 0.9 : 0;
   find("level").style.width = `${Math.min(100, Math.sqrt(level) * 100)}%`;
   const loud = hears && now - loudAt < 250;
-  const said = !hears ? (muted && sound ? "muted" : "off") :
+  const said = !hears ? (muted && sound ? "muted" : "nothing") :
     loud ? "sound" : "quiet";
   if (find("hears").textContent !== said) find("hears").textContent = said;
   find("ear").dataset.state = said;
@@ -126,7 +126,8 @@ function regain() {
 
 const MESSAGES = {
   asr_result(message) {
-    captions.add(message);
+    const { start_ms: start, duration_ms: duration } = message.body;
+    captions.add(message, strip.wasAway(start, start + duration));
   },
   asr_finalize_end({ answer_ms: took }) {
     if (typeof took === "number") note(`Finalize answered in ${took} ms`);

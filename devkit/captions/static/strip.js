@@ -30,6 +30,12 @@ export class Strip {
     if (last && last.end === null) last.end = this.ms;
   }
 
+  // Was there no connection at any moment between these, in ms of the audio?
+  wasAway(start, end) {
+    return this.away.some((away) =>
+      away.start < end && start < (away.end ?? this.ms));
+  }
+
   draw(turns) {
     const { canvas } = this;
     const scale = window.devicePixelRatio || 1;
