@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -25,6 +25,17 @@ class Way:
     environment: Mapping[str, str]
 
 
+Reach = Callable[
+    [str, int], Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
+]
+
+
+async def _reach(
+    host: str, port: int
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection(host, port)
+
+
 class NoRelay(Exception):
     """The connection cannot be cut; the text says why."""
 
@@ -35,10 +46,12 @@ class Relay:
     A service on this machine is reached by the relay's port in place of its
     own, another one by taking the relay for a proxy (CONNECT), so that the
     certificate is checked as ever. Connections to other hosts by the proxy
-    are left alone.
+    are left alone. ``reach`` opens them.
     """
 
-    def __init__(self, url: str, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, url: str, environment: Mapping[str, str], reach: Reach = _reach
+    ) -> None:
         parts = urlsplit(url)
         assert parts.hostname is not None
         self._url = parts
@@ -51,6 +64,7 @@ class Relay:
                 raise NoRelay("the service is reached without TLS")
             if not set_names.isdisjoint(_PROXIES):
                 raise NoRelay("the service is reached by a proxy already")
+        self._reach = reach
         self._open: set[asyncio.StreamWriter] = set()
         self._away_until = 0.0
 
@@ -99,7 +113,7 @@ class Relay:
             if is_ours and self._is_away():
                 writer.transport.abort()
                 return
-            far_reader, far = await asyncio.open_connection(host, port)
+            far_reader, far = await self._reach(host, port)
             if self._is_proxy:
                 writer.write(_CONNECTED)
             if is_ours:

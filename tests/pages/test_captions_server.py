@@ -27,6 +27,8 @@ from examples.live_page.ten_packages.extension.web_page.arrivals import (
     Arrivals,
 )
 
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
@@ -240,31 +242,47 @@ def test_a_port_in_use_is_one_line_and_status_2():
 
 
 async def test_a_service_elsewhere_is_reached_by_connect_and_can_be_cut():
+    """Other hosts by the same proxy are left alone."""
+
     async def echo(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         while data := await reader.read(100):
             writer.write(data)
+        writer.close()
+
+    async def reach(host: str, port: int) -> Stream:
+        assert (host, port) in [("speech.example", 443), ("other.example", 443)]
+        return await asyncio.open_connection("127.0.0.1", far_port)
+
+    async def connected(host: str) -> Stream:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        return reader, writer
+
+    async def says(stream: Stream, word: bytes) -> bytes:
+        stream[1].write(word)
+        return await stream[0].readexactly(len(word))
 
     far = await asyncio.start_server(echo, "127.0.0.1", 0)
-    port = far.sockets[0].getsockname()[1]
-    # The name is looked up by whoever asks the relay: here a stand-in for it.
-    relay = Relay(f"wss://speech.example:{port}/v1", {})
+    far_port = far.sockets[0].getsockname()[1]
+    relay = Relay("wss://speech.example/v1", {}, reach)
     async with relay as way:
-        assert way.url == f"wss://speech.example:{port}/v1"
+        assert way.url == "wss://speech.example/v1"
         proxy = urlsplit(way.environment["wss_proxy"])
-        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-        writer.write(f"CONNECT 127.0.0.1:{port} HTTP/1.1\r\n\r\n".encode())
-        assert await reader.readuntil(b"\r\n\r\n") == (
-            b"HTTP/1.1 200 Connection established\r\n\r\n"
-        )
-        writer.write(b"hello")
-        assert await reader.readexactly(5) == b"hello"
-        # Another host than the service's: a cut does not touch it.
-        assert relay.cut(5) == 0
-        writer.write(b"again")
-        assert await reader.readexactly(5) == b"again"
-        writer.close()
+        ours = await connected("speech.example")
+        other = await connected("other.example")
+        assert await says(ours, b"hello") == b"hello"
+        assert relay.cut(away_s=60) == 1
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await says(ours, b"lost")
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await connected("speech.example")
+        assert await says(other, b"still") == b"still"
+        relay.cut(away_s=0)
+        assert await says(await connected("speech.example"), b"back") == b"back"
+        other[1].close()
     far.close()
 
 

@@ -159,9 +159,10 @@ const MESSAGES = {
 
 const SAID = {
   hello(said) {
-    find("service").textContent = said.local ?
-      "openai_asr_python with the local server, offline" :
-      `openai_asr_python with ${said.service}`;
+    const host = said.runtime === "ten" ? "TEN" : "the stand-in for TEN";
+    const service = said.local ? "the local server, offline" : said.service;
+    find("service").textContent =
+      `openai_asr_python on ${host}, with ${service}`;
     noCut = said.no_cut;
     if (noCut) find("cut-hint").textContent = `Not possible here: ${noCut}.`;
     for (const [name, value] of Object.entries(said.settings)) {

@@ -18,6 +18,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+from collections.abc import Coroutine
 from time import monotonic
 from typing import Any
 
@@ -58,7 +59,7 @@ class WebPageExtension(AsyncExtension):
     @override
     async def on_start(self, ten_env: AsyncTenEnv) -> None:
         self._waiting: asyncio.Queue[str] = asyncio.Queue(_MOST_WAITING)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._begun: set[str] = set()
         self._finalizes: dict[str, tuple[float, asyncio.Event]] = {}
         self._ids = itertools.count(1)
@@ -81,7 +82,11 @@ class WebPageExtension(AsyncExtension):
 
     def _pass_on(self, name: str, body: dict[str, Any]) -> None:
         now = monotonic()
-        message = {"type": "message", "name": name, "body": body}
+        message: dict[str, Any] = {
+            "type": "message",
+            "name": name,
+            "body": body,
+        }
         if name == "asr_result":
             start_ms = body["start_ms"]
             if body["id"] not in self._begun:
@@ -101,8 +106,8 @@ class WebPageExtension(AsyncExtension):
     def _tell(self, message: dict[str, Any]) -> None:
         self._waiting.put_nowait(json.dumps(message))
 
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, Any]) -> None:
+        task: asyncio.Task[Any] = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -156,7 +161,11 @@ class WebPageExtension(AsyncExtension):
         cmd = Cmd.create("update_configs")
         cmd.set_property_from_json("", json.dumps({"params": params}))
         result, error = await ten_env.send_cmd(cmd)
-        answer = {"type": "answer", "accepted": False, "text": "no answer"}
+        answer: dict[str, Any] = {
+            "type": "answer",
+            "accepted": False,
+            "text": "no answer",
+        }
         if result is not None:
             answer["accepted"] = result.get_status_code() == StatusCode.OK
             answer["text"] = result.get_property_string("message")[0]
