@@ -45,16 +45,12 @@ export class Sound {
     stream.getAudioTracks()[0].addEventListener("ended", ended);
     const sound = new Sound();
     sound.stream = stream;
-    let context = new AudioContext({ sampleRate: WANTED_HZ });
     try {
-      context.createMediaStreamSource(stream);
-    } catch {
-      // Not every browser resamples a microphone; the extension does.
-      await context.close();
-      context = new AudioContext();
+      await sound.listenTo(stream, heard);
+    } catch (error) {
+      sound.close();
+      throw error;
     }
-    await sound.listen(context, heard);
-    context.createMediaStreamSource(stream).connect(sound.node);
     return sound;
   }
 
@@ -77,6 +73,19 @@ export class Sound {
     source.connect(context.destination);
     sound.source = source;
     return sound;
+  }
+
+  async listenTo(stream, heard) {
+    let context = new AudioContext({ sampleRate: WANTED_HZ });
+    try {
+      context.createMediaStreamSource(stream);
+    } catch {
+      // Not every browser resamples a microphone; the extension does.
+      await context.close();
+      context = new AudioContext();
+    }
+    await this.listen(context, heard);
+    context.createMediaStreamSource(stream).connect(this.node);
   }
 
   async listen(context, heard) {
@@ -106,6 +115,6 @@ export class Sound {
   close() {
     this.node?.port.postMessage({ open: false, muted: true });
     this.stream?.getTracks().forEach((track) => track.stop());
-    if (this.context.state !== "closed") this.context.close();
+    if (this.context && this.context.state !== "closed") this.context.close();
   }
 }

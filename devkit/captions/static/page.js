@@ -267,6 +267,11 @@ async function start(open) {
       `No sound: ${error.message}`);
     return;
   }
+  if (state !== "starting") { // the server has ended meanwhile
+    sound.close();
+    sound = null;
+    return;
+  }
   captions.clear();
   strip.clear();
   find("log").replaceChildren();
