@@ -84,7 +84,7 @@ async def _serve(job: Job, url: str, fallback: str) -> None:
             _let_end(stopped)
             print(f"page    {server.address}")
             print("        Ctrl-C ends it", flush=True)
-            if job.browser:
+            if job.browser and _has_screen():
                 stack.enter_context(_browser_at(server.address))
             await stopped.wait()
         finally:
@@ -102,6 +102,12 @@ def _let_end(stopped: asyncio.Event) -> None:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, handle)
+
+
+def _has_screen() -> bool:
+    """Else a browser for terminals might come up."""
+    by_name = sys.platform in ("darwin", "win32")
+    return by_name or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY")))
 
 
 @contextlib.contextmanager

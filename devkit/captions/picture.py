@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("-o", type=Path, default=_PICTURE, metavar="FILE.png")
     parser.add_argument("--dark", action="store_true")
     parser.add_argument("--width", type=int, default=1240)
-    parser.add_argument("--height", type=int, default=1000)
+    parser.add_argument("--height", type=int, default=1090)
     options = parser.parse_args()
     browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
     if browser is None:

@@ -214,14 +214,14 @@ const SAID = {
     note("The call is over");
     const box = find("over");
     box.replaceChildren(element("b", "The call is over."), " ");
-    const link = (text, place) => {
-      const made = element("a", text);
+    const link = (text, place, name = "") => {
+      const made = element("a", text, name);
       made.href = place;
       made.target = "_blank";
       made.rel = "noopener";
       box.append(made, " ");
     };
-    if (report) link("Open its report", report);
+    if (report) link("Open its report", report, "report");
     if (noReport) box.append(`No report: ${noReport} `);
     for (const { name, place } of files) link(name, place);
     box.hidden = false;
