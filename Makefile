@@ -38,6 +38,9 @@ help:
 	@echo '              LANGUAGE=CODE MODEL_DIR=DIR'
 	@echo '              ARGS="--fault failed=p:0.1 …" (python -m devkit.server'
 	@echo '              --help tells all)'
+	@echo 'make doctor   why does it not hear me? key, model, options, network;'
+	@echo '              options: CONFIG=property.json or an app'"'"'s directory'
+	@echo '              ARGS="--audio --offline --json"'
 	@echo 'make test     all tests'
 	@echo 'make test-newer  those of the extension on the newer ten_ai_base'
 	@echo 'make test-lowest  those where packages matter, with the lowest version'
@@ -70,7 +73,7 @@ help:
 # as it was given, before make can expand it.
 OPTIONS := AUDIO SERVER FALLBACK OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
 	LANGUAGE MODEL_DIR KEYWORDS \
-	COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE ENGINE KEY DIALECT ARGS
+	CONFIG COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE ENGINE KEY DIALECT ARGS
 $(foreach name,$(OPTIONS),$(eval override $(name) := $$(value $(name))))
 export $(OPTIONS)
 option = $(if $($(1)),--$(2) "$$$(1)")
@@ -103,6 +106,11 @@ server: $(DEMO_READY)
 		$(call option,KEY,key) \
 		$(call option,DIALECT,dialect) \
 		$$ARGS
+
+# make ends with 2 where the status is not 0. ARGS is a list.
+.PHONY: doctor
+doctor: $(DEMO_READY)
+	@$(PY) -m devkit.doctor $(if $(CONFIG),"$$CONFIG") $$ARGS
 
 # Two at a time; the tests of a file stay together.
 .PHONY: test

@@ -26,6 +26,7 @@ from .realtime.settings import (
 from .realtime.shown import harmless
 from .service.endpoint import (
     DEFAULT_BASE_URL,
+    OPEN_PARAMETERS,
     Endpoint,
     endpoint,
     is_azure,
@@ -552,12 +553,13 @@ class OpenAIASRConfig(_Section):
         if "model" in request:
             request = {"family": "", **request}
         if "api_key" in given or any(map(names_secret, other.headers)):
-            # It has credentials of its own; those here are for this service.
-            kept = {
-                "headers": _without_secrets(self.headers),
-                "query": _without_secrets(self.query),
+            # It has credentials of its own.  Those here are for this service,
+            # and may be in any header and parameter.
+            query = {
+                k: v for k, v in self.query.items() if k in OPEN_PARAMETERS
             }
-            given = {"api_key": SecretStr(""), **kept, **given}
+            own = {"api_key": SecretStr(""), "headers": {}, "query": query}
+            given = {**own, "organization": "", "project": "", **given}
         section = self.input_audio_transcription.model_copy(update=request)
         derived = self.model_copy(
             update={
@@ -608,10 +610,6 @@ def part_of(settings: Any, place: str, absent: Any = None) -> Any:
             return absent
         settings = settings[key]
     return settings
-
-
-def _without_secrets(values: Mapping[str, SecretStr]) -> dict[str, SecretStr]:
-    return {k: v for k, v in values.items() if not names_secret(k)}
 
 
 def _revealed(values: Mapping[str, SecretStr]) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import os
@@ -115,7 +116,9 @@ class WebSocket(ClientConnection):
             if self.response is None and data:
                 self.transport.abort()
                 return
-        super().data_received(data)
+        # Behind a refusal nothing is read any more, which is told so.
+        with contextlib.suppress(EOFError):
+            super().data_received(data)
         if self.protocol.parser_exc is not None and not self._broken:
             # Else it is read, and what it says thrown away, until the peer
             # ends it.

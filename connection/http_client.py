@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
@@ -103,11 +104,14 @@ class Client:
             kind = response.headers.get("content-type", "")
             yield kind, _in_pieces(response.iter_bytes())
 
-    async def ask(self) -> int:
-        """Ask for nothing; the status of what is answered."""
+    async def ask(self) -> tuple[int, bytes]:
+        """Ask for nothing; the status of what is answered, and what it says
+        where that is a refusal."""
         _is_ours.set(True)
         async with self._http.stream("GET", self._url) as response:
-            return response.status_code
+            refused = response.status_code != 200
+            body = await response.aread() if refused else b""
+            return response.status_code, body
 
     async def close(self) -> None:
         """Close its connections."""
@@ -258,11 +262,13 @@ def _warm_up() -> None:
             await client.audio.transcriptions.with_raw_response.create(
                 model="", file=("turn.wav", b"", "audio/wav")
             )
-        # A port on which nobody listens, nor may.
-        with contextlib.suppress(httpx2.TransportError):
-            async with httpx2.AsyncHTTPTransport(verify=_no_tls()) as nobody:
-                here = httpx2.Request("GET", "http://127.0.0.1:0")
-                await nobody.handle_async_request(here)
+        # A port on which nobody listens, nor can while it is bound.
+        with socket.socket() as ours:
+            ours.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{ours.getsockname()[1]}"
+            with contextlib.suppress(httpx2.TransportError):
+                async with httpx2.AsyncHTTPTransport(verify=_no_tls()) as here:
+                    await here.handle_async_request(httpx2.Request("GET", url))
 
     asyncio.run(request())
     _keep_quiet()

@@ -86,11 +86,11 @@ def _client(
 async def _ask(client: Client, attempt: Attempt) -> None:
     """Is there a service by now?  Whatever it says, but that it is busy."""
     try:
-        status = await client.ask()
+        status, body = await client.ask()
     except Exception as error:
         raise _known(error, attempt) from error
     if status >= 500:
-        raise FaultKnown(fault_of_http(status))
+        raise FaultKnown(fault_of_http(status, body))
 
 
 def _known(error: Exception, attempt: Attempt) -> FaultKnown:

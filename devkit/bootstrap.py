@@ -18,7 +18,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Literal
 
-__all__ = ["ensure_ten", "register_package", "runtime_is_importable"]
+__all__ = [
+    "ensure_standin",
+    "ensure_ten",
+    "register_package",
+    "runtime_is_importable",
+]
 
 EXTENSION_PACKAGE = "openai_asr_python"
 _STANDIN = Path(__file__).resolve().parent / "standin"
@@ -90,13 +95,20 @@ def ensure_ten(package_root: Path | None = None) -> Literal["real", "stand-in"]:
                 "DEVKIT_RUNTIME=ten, but no TEN runtime is importable",
                 name="ten_runtime",
             )
+    ensure_standin(package_root)
+    return "stand-in"
+
+
+def ensure_standin(package_root: Path | None = None) -> None:
+    """`ensure_ten` for what is about the package alone: the stand-in, also
+    where there is a real runtime, whose app layout would have to be around."""
+    if not _standin_is_active():
         sys.path.insert(0, str(_STANDIN))
         importlib.invalidate_caches()
     if package_root is not None:
         register_package(EXTENSION_PACKAGE, package_root)
     elif EXTENSION_PACKAGE not in _finder.packages:
         register_package(EXTENSION_PACKAGE, _REPOSITORY)
-    return "stand-in"
 
 
 def register_package(name: str, path: Path) -> None:

@@ -284,7 +284,7 @@ def advice_on_fallback(
     first, host = (urlsplit(c.url).netloc for c in (config, other))
     sent = {
         "api_key": other.api_key.get_secret_value(),
-        "headers": any(map(names_secret, other.headers)),
+        "headers": bool(other.headers),
         "query": any(name not in OPEN_PARAMETERS for name in other.query),
     }
     for field, is_sent in sent.items():

@@ -105,6 +105,16 @@ def load_config(
     return config, warnings
 
 
+def written_at(properties: Mapping[str, Any]) -> Callable[[str], str]:
+    """How a field (``turn_detection.type``, ``fallbacks[0].model``) is
+    spelled where these properties give it, as ``params.turn_detection.type``;
+    what is not given is spelled as ours.  Raises `ConfigError`."""
+    found, paths = _read(properties)
+    if "fallbacks" in found:
+        _fallbacks(found["fallbacks"], paths)
+    return partial(_spelled, paths)
+
+
 def _fallbacks(given: Any, paths: dict[str, str]) -> Any:
     """Each of them by our names, but those of blanks alone, such as variables
     that are not set; raises `ConfigError`."""

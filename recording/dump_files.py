@@ -13,8 +13,9 @@ from pathlib import Path
 from ..safety.private_files import (
     NotOurs,
     make_directory,
-    make_private,
     open_private,
+    renewed,
+    require_name,
     size_of,
 )
 from .session_log import is_header
@@ -35,7 +36,7 @@ class DumpFiles:
         self._identity = (0, 0)
 
     def open(self) -> None:
-        """Take the first name that is free or ours, and empty its files."""
+        """Take the first name that is free or ours; its files begin anew."""
         wanted = self.path
         make_directory(wanted.parent)
         for number in range(1, _MOST_NUMBERS + 1):
@@ -52,39 +53,28 @@ class DumpFiles:
         # Looked at before, so that nothing new is left where one is refused.
         if size_of(self.path) and not size_of(log_path):
             return False
-        with contextlib.ExitStack() as opened:
-            log = opened.enter_context(open_private(log_path))
+        with contextlib.ExitStack() as opened, contextlib.ExitStack() as old:
+            log = old.enter_context(open_private(log_path))
             head = log.read(_HEADER_LIMIT)
             line = head.partition(b"\n")[0]
             if head and not is_header(line, self.path.name):
                 return False
-            audio = opened.enter_context(open_private(self.path))
-            if not self._take(audio):
+            audio = old.enter_context(open_private(self.path))
+            taken = _take(audio)
+            if taken is None:
+                return False
+            old.callback(_release, taken)
+            # Whoever had it may have put another one there.
+            require_name(self.path, audio)
+            files = [
+                opened.enter_context(renewed(path))
+                for path in (self.path, log_path)
+            ]
+            taken = _take(files[0])
+            if taken is None:
                 return False
             opened.pop_all()
-        self._files = audio, log
-        log.seek(0)
-        for file in self._files:
-            make_private(file)
-            file.truncate(0)
-        return True
-
-    def _take(self, file: FileIO) -> bool:
-        """Make the file ours; False if it is another call's."""
-        status = os.fstat(file.fileno())
-        identity = (status.st_dev, status.st_ino)
-        with _taken_lock:
-            if identity in _taken:
-                return False
-            # Other processes; not every file system can do it.
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            except OSError:
-                pass
-            _taken.add(identity)
-        self._identity = identity
+        self._identity, self._files = taken, (files[0], files[1])
         return True
 
     def write(self, audio: bytes | bytearray, lines: bytes) -> None:
@@ -98,8 +88,30 @@ class DumpFiles:
             for file in self._files or ():
                 file.close()
         finally:
-            with _taken_lock:
-                _taken.discard(self._identity)
+            _release(self._identity)
+
+
+def _take(file: FileIO) -> tuple[int, int] | None:
+    """Make the file ours; None if it is another call's."""
+    status = os.fstat(file.fileno())
+    identity = (status.st_dev, status.st_ino)
+    with _taken_lock:
+        if identity in _taken:
+            return None
+        # Other processes; not every file system can do it.
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return None
+        except OSError:
+            pass
+        _taken.add(identity)
+    return identity
+
+
+def _release(identity: tuple[int, int]) -> None:
+    with _taken_lock:
+        _taken.discard(identity)
 
 
 #: Files that calls of this process are writing to.

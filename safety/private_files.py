@@ -71,21 +71,34 @@ def open_private(path: Path) -> FileIO:
     try:
         # By its name, so that kind, owner and number of names are those of
         # one moment: what was opened may have had another name then.
-        status = os.lstat(path)
-        if not os.path.samestat(status, os.fstat(number)):
-            raise NotOurs(errno.EPERM, "was replaced", str(path))
-        _require_ours(path, status)
+        _require_ours(path, require_name(path, file))
     except OSError:
         file.close()
         raise
     return file
 
 
-def make_private(file: FileIO) -> None:
-    """Nobody else may open the file any more; for an older one, or one that
-    was made under an odd umask."""
-    if stat.S_IMODE(os.fstat(file.fileno()).st_mode) != _FILE_MODE:
-        os.fchmod(file.fileno(), _FILE_MODE)
+def require_name(path: Path, file: FileIO) -> os.stat_result:
+    """Raise `NotOurs` where ``path`` is another file's name by now, and
+    ``OSError`` where there is none; else the status of ``file``."""
+    status = os.lstat(path)
+    if not os.path.samestat(status, os.fstat(file.fileno())):
+        raise NotOurs(errno.EPERM, "was replaced", str(path))
+    return status
+
+
+def renewed(path: Path) -> FileIO:
+    """A new file in the place of one that `open_private` opened: others may
+    have opened that before it was ours alone, and would read on.  Raises
+    `NotOurs` where somebody else is quicker, and ``OSError``."""
+    os.unlink(path)
+    try:
+        number = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+    except FileExistsError:
+        raise NotOurs(errno.EPERM, "was replaced", str(path)) from None
+    # The umask may take from the owner, too.
+    os.fchmod(number, _FILE_MODE)
+    return FileIO(number, "r+b")
 
 
 def require_file(path: Path, status: os.stat_result | None = None) -> None:

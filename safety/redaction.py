@@ -45,7 +45,9 @@ _LONGEST_HEARD, _LONGEST_MESSAGE = 256, 65_536
 _MOST_SEEN, _LONGEST_SEEN = 256, 64
 
 #: A word of English, where a scheme of authentication has its secret.
-_WORD = r"(?!(?-i:[A-Z]?[a-z]{1,20}|[A-Z]{2,20})[^\w+/=~-]*(?:\s|$))"
+_WORD = r"(?!(?-i:[A-Z]?[a-z]{1,15}|[A-Z]{2,14})[^\w+/=~-]*(?:\s|$))"
+#: What may stand between both.
+_BETWEEN = r"(?:\s|%20|[+:=\"'<])+"
 _KEYS = re.compile(
     # OpenAI's; by itself also where most of it is masked already.
     r"(?<![a-z0-9])(?:sk[-_]|ek[-_]|sess-)[\w*.-]{3,}"
@@ -54,8 +56,8 @@ _KEYS = re.compile(
     # JSON Web Tokens (RFC 7519).
     r"|(?-i:eyJ)[\w-]{8,}(?:\.[\w-]+)*|(?-i:EYJ)[A-Z0-9_-]{8,400}\.[A-Z0-9_.-]+"
     # Credentials after their scheme (RFC 9110, 11.4), also URL-encoded.
-    rf"|(?<=bearer)(?:\s|%20|\+)+{_WORD}[\w*.~+/=%-]{{4,}}"
-    rf"|(?<=basic)(?:\s|%20|\+)+{_WORD}[\w+/=%-]{{6,}}"
+    rf"|(?<=bearer){_BETWEEN}{_WORD}[\w*.~+/=%-]{{4,}}"
+    rf"|(?<=basic){_BETWEEN}{_WORD}[\w+/=%-]{{6,}}"
     # The user part of a URL.
     r"|(?<=://)[^\s/\"]*@",
     re.IGNORECASE,

@@ -32,8 +32,8 @@ _AZURE = (
 OPEN_PARAMETERS = ("intent", "model", "api-version", "deployment")
 #: Of fields, headers and parameters whose texts are secret wherever they stand.
 _SECRET_NAME = re.compile(
-    r"(?:.*[-_])?(?:api-?key|key|secret|password|authorization|token"
-    r"|credential|cookie)s?",
+    r"(?:.*[-_])?(?:api-?key|key|secret|pass|password|passwd|passphrase|pwd"
+    r"|authorization|bearer|token|jwt|hmac|signature|credential|cookie)s?",
     re.IGNORECASE,
 )
 #: What people write into URLs besides these and models, versions of an API

@@ -35,6 +35,8 @@ _HOSTS = {
 _COLORS = ("\x1b[31m", "\x1b[32m", "\x1b[0m")
 _NO_COLORS = ("", "", "")
 APP = ROOT / "examples" / "live_captions"
+#: Of the speed that was asked for.
+_KEPT_UP = 0.9
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -143,6 +145,8 @@ def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
     """Print the transcript and what it is worth."""
     turns = [one_line(str(result["text"])) for result in report["results"]]
     print("\nTranscript")
+    if report["unfinished"]:
+        turns.append(f"(unfinished) {one_line(str(report['unfinished']))}")
     print("\n".join(f"  {turn}" for turn in turns) or "  (no speech)")
     print()
     if job.output is not None and not report["problem"]:
@@ -150,7 +154,12 @@ def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:
     problem = _problem(report)
     if signals.stopped:
         return _fail("stopped", 130)
-    if job.reference is not None:
+    reached = report["speed"]
+    if reached is not None and reached < _KEPT_UP * job.speed:
+        print(f"SPEED={job.speed:g} is more than this machine can do: it was")
+        print(f"{reached:g}, and times are later than they would be")
+    # What was not recognised for a reason is no error of the recogniser.
+    if job.reference is not None and report["results"] and not problem:
         transcript = " ".join(turns)
         colors = _COLORS if job.color and _takes_color() else _NO_COLORS
         for runs in word_diff(job.reference, transcript):
@@ -190,6 +199,11 @@ def _problem(report: dict[str, Any]) -> str:
     if report["ending"] == "finished":
         if report["errors"] and not report["results"]:
             return "no transcript: there were errors, see above"
+        if lost_ms := report["given_up_ms"]:
+            return (
+                f"the transcript is not complete: {lost_ms / 1000:.1f} s of"
+                " audio were given up, see above"
+            )
         return ""
     return {
         "fatal_error": "the speech recognition gave up, see above",

@@ -15,7 +15,8 @@ def main(arguments: list[str] | None = None) -> int:
         prog="devkit.host",
         description="Run a TEN app directory on the stand-in TEN runtime. "
         "As on TEN, the working directory of the run is APP_DIR.",
-        epilog="Exit status: 0 ok, 1 the run failed, 2 the app, its graph or "
+        epilog="Exit status: 0 ok, 1 the run failed, or a "
+        "node gave up or could not transcribe all, 2 the app, its graph or "
         "the usage is wrong; 130 after a second Ctrl-C. "
         "TEN_LOG_LEVEL=debug|info|warning|error sets what is logged "
         "on stderr (default warning).",
@@ -34,7 +35,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--check",
         action="store_true",
-        help="only validate the app and import its addons",
+        help="only validate the app, import its addons, and tell what there "
+        "is: the properties of our extension as it reads them itself, and the "
+        "names of messages in connections as manifests declare them",
     )
     parsed = parser.parse_args(arguments)
     try:

@@ -17,6 +17,8 @@ from devkit.bootstrap import ensure_ten
 if TYPE_CHECKING:
     from ten_runtime._app import AppCore
 
+    from .loader import LoadedApp
+
 #: Exit status of a process that Ctrl-C killed, as shells give it.
 FORCED = 130
 
@@ -40,6 +42,7 @@ def run_app(
     from ten_runtime._app import AppCore
 
     from .loader import load_app
+    from .outcome import Outcome
 
     directory = app_dir.resolve()
     with _working_directory(directory):
@@ -49,25 +52,48 @@ def run_app(
                 _say(line)
             return 2
         if check_only:
-            return 0
+            return _check(app)
         # A fault is to end the graphs, and with them the run, in good order.
         os.environ.setdefault("TEN_STANDIN_EXIT", "0")
-        core = AppCore(app.graphs, directory, ends_with_graphs=True)
+        outcome = Outcome()
+        core = AppCore(
+            app.graphs, directory, ends_with_graphs=True, observer=outcome.see
+        )
         with _signals(core):
             for predefined in app.selected:
                 core.start(predefined.graph)
             core.wait()
     for text in core.errors:
         _say(f"{app_dir}: $: the run failed: {text}")
-    return 1 if core.errors else 0
+    for text in outcome.failures:
+        _say(f"{app_dir}: $: {text}")
+    return 1 if core.errors or outcome.failures else 0
+
+
+def _check(app: LoadedApp) -> int:
+    from .check import look_through
+
+    found = look_through(app)
+    for line in found.notes:
+        print(_shown(line))
+    sys.stdout.flush()
+    for line in found.errors:
+        _say(line)
+    if found.errors:
+        return 2
+    print("nothing is wrong")
+    return 0
 
 
 def _say(line: str) -> None:
+    print(f"devkit.host: {_shown(line)}", file=sys.stderr, flush=True)
+
+
+def _shown(line: str) -> str:
     # Importing somebody's rule for this is just what may not be possible.
-    shown = "".join(
+    return "".join(
         char if char.isprintable() else repr(char)[1:-1] for char in line
     )
-    print(f"devkit.host: {shown}", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

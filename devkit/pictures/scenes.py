@@ -47,4 +47,23 @@ def demo() -> str:
         return terminal.picture("make demo")
 
 
-SCENES: Mapping[str, Callable[[], str]] = {"demo": demo}
+def doctor() -> str:
+    """`make doctor` with a key that the server does not take."""
+    here = os.path.relpath(sys.executable, ROOT)
+    with Terminal(
+        [here, "-m", "devkit.server", "--key", "sk-local"], ROOT
+    ) as server:
+        server.until(lambda text: "listening on" in text)
+        url = server.text.split()[-1]
+        with Terminal(
+            [here, "-m", "devkit.doctor", "examples/live_captions"],
+            ROOT,
+            LIVE_CAPTIONS_SERVER=url,
+            OPENAI_API_KEY="sk-wrong",
+        ) as terminal:
+            if terminal.finish() != 1:
+                raise SceneError(f"nothing failed:\n{terminal.text}")
+            return terminal.picture("make doctor CONFIG=examples/live_captions")
+
+
+SCENES: Mapping[str, Callable[[], str]] = {"demo": demo, "doctor": doctor}

@@ -17,7 +17,7 @@ from .errors import (
     ApiError,
     unsupported_value,
 )
-from .models import PROFILES
+from .models import LISTED, PROFILES, ModelNames
 from .rules import STRICT, Rule, Rules
 
 SUBPROTOCOL = "realtime"
@@ -40,6 +40,7 @@ class Policy:
     dialect: str
     azure: bool
     rules: Rules = STRICT
+    models: ModelNames = LISTED
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ def _flat_session(rules: Rules) -> Check:
 
 
 def updated(
-    settings: SessionSettings, session: Any, *, any_model: bool, rules: Rules
+    settings: SessionSettings, session: Any, rules: Rules
 ) -> SessionSettings:
     """New settings after ``transcription_session.update``.
 
@@ -62,7 +62,7 @@ def updated(
     if "include" in flat:
         change["include"] = flat["include"]
     try:
-        return settings.merged(change, any_model=any_model, rules=rules)
+        return settings.merged(change, rules)
     except ApiError as error:
         for name, ga in _INPUT_FIELDS.items():
             long = f"session.audio.input.{ga}"

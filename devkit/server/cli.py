@@ -15,6 +15,7 @@ from typing import NoReturn
 from .engine import engine_named
 from .faults import Faults, describe, parse_fault
 from .local import DIALECTS, LocalServer
+from .models import PROFILES
 from .rest.service import FILE_FAULTS
 from .rules import Rule
 
@@ -48,6 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rate_limit=options.rate_limit,
             event_limit=_EVENTS_KEPT,
             lenient=options.lenient,
+            deployments=dict(options.deployment),
         )
         if options.refuse_http:
             server.refuse(
@@ -146,6 +148,15 @@ def _parser() -> argparse.ArgumentParser:
         "name, HTTP 401 for a wrong key",
     )
     add(
+        "--deployment",
+        action="append",
+        default=[],
+        type=_deployment,
+        metavar="NAME=MODEL",
+        help="a further name of a model, as Azure's deployments are; may be "
+        "repeated. With --azure no other unknown name is taken then",
+    )
+    add(
         "--session-seconds",
         type=_positive,
         default=3600,
@@ -199,7 +210,8 @@ def _parser() -> argparse.ArgumentParser:
         "--log-level",
         choices=("debug", "info", "warning", "error"),
         default="info",
-        help="on standard error (default: %(default)s)",
+        help="on standard error; debug tells of each connection (default: "
+        "%(default)s)",
     )
     return parser
 
@@ -257,6 +269,15 @@ def _fault(text: str) -> tuple[str, object]:
         return parse_fault(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _deployment(text: str) -> tuple[str, str]:
+    name, _, model = text.partition("=")
+    if not name or model not in PROFILES:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not NAME=MODEL with one of {', '.join(PROFILES)}"
+        )
+    return name, model
 
 
 def _port(text: str) -> int:

@@ -73,7 +73,7 @@ class Connection:
         self._beta = dialect(request, context.policy) == "beta"
         self._kind = "transcription"
         self._rules = context.rules
-        self._settings = SessionSettings()
+        self._settings = SessionSettings(models=context.policy.models)
         self._strikes("root_predecessor")  # Turns reads it in the record
         self._answers_updates = not self._strikes("no_session_updated")
         self._silent = self._strikes("silent_start")
@@ -342,12 +342,7 @@ class Connection:
             self._send_session("updated")
             return
         updated = beta.updated if self._beta else SessionSettings.updated
-        new = updated(
-            self._settings,
-            session,
-            any_model=self._context.policy.azure,
-            rules=self._rules,
-        )
+        new = updated(self._settings, session, self._rules)
         delay = self._context.faults.slow_session_updated_ms / 1000
         if delay:
             self._context.struck(self.record, "slow_session_updated")

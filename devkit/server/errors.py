@@ -188,9 +188,9 @@ def model_load_error() -> ApiError:
     )
 
 
-def http_error(status: int) -> ApiError:
+def http_error(status: int, path: str = "") -> ApiError:
     """The error in the body of a bare HTTP refusal, as gateways and Azure
-    send it."""
+    send it.  ``path``: what was asked for, where that is what is wrong."""
     names = {
         401: (INVALID_REQUEST, "invalid_api_key"),
         403: (INVALID_REQUEST, "forbidden"),
@@ -200,7 +200,10 @@ def http_error(status: int) -> ApiError:
         429: ("rate_limit_error", "rate_limit_exceeded"),
     }
     kind, code = names.get(status, ("server_error", None))
-    return ApiError(http.HTTPStatus(status).phrase, code, type=kind)
+    message = http.HTTPStatus(status).phrase
+    if path:
+        message = f"Invalid URL ({path[:200]})"
+    return ApiError(message, code, type=kind)
 
 
 # Refusals by name, for the switch that refuses connections after HTTP 101.

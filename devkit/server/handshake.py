@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http
+import logging
 import time
 from collections.abc import Sequence
 
@@ -18,6 +19,8 @@ from .context import ServerContext
 from .errors import http_error
 from .outbox import reset_connection
 from .records import SessionRecord
+
+_log = logging.getLogger(__name__)
 
 
 class Handshakes:
@@ -58,7 +61,14 @@ class Handshakes:
             record.closed_at = time.monotonic()
         if status == 0:
             reset_connection(ws)
-        return _http_refusal(status or 503, retry_after)
+        _log.info(
+            "#%d %.200s refused: HTTP %d",
+            record.number,
+            ascii(request.path)[1:-1],
+            status,
+        )
+        path = request.path if status == 404 else ""
+        return _http_refusal(status or 503, retry_after, path)
 
     def _new_record(self, request: Request) -> SessionRecord:
         with self._journal.change():
@@ -89,9 +99,11 @@ def select_subprotocol(
     return Subprotocol(SUBPROTOCOL) if SUBPROTOCOL in offered else None
 
 
-def _http_refusal(status: int, retry_after: float | None) -> Response:
+def _http_refusal(
+    status: int, retry_after: float | None, path: str
+) -> Response:
     """The JSON error body that gateways and Azure send."""
-    body = http_error(status).http_body()
+    body = http_error(status, path).http_body()
     headers = Headers(
         {
             "Content-Type": "application/json",

@@ -9,7 +9,7 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -23,6 +23,7 @@ from .engine import Engine, engine_named
 from .errors import REFUSALS, ApiError
 from .faults import FaultDice, Faults
 from .handshake import Handshakes, request_of, select_subprotocol
+from .models import ModelNames
 from .outbox import reset_connection
 from .records import Journal, RequestRecord, SessionRecord
 from .rest.door import Door
@@ -86,6 +87,9 @@ class LocalServer:
         Names of rules (`rules.Rule`) that the server does not keep to; "all".
     limits
         What HTTP requests may take of time and memory.
+    deployments
+        Further names of models, and the model behind each. With `azure` no
+        other unknown name is taken then.
     """
 
     def __init__(
@@ -104,6 +108,7 @@ class LocalServer:
         event_limit: int = 50_000,
         lenient: Iterable[str] = (),
         limits: Limits | None = None,
+        deployments: Mapping[str, str] | None = None,
     ) -> None:
         """Raises ValueError for a wrong option."""
         if dialect not in DIALECTS:
@@ -113,7 +118,13 @@ class LocalServer:
         self._journal = Journal()
         self._context = ServerContext(
             engine=engine_named(engine) if isinstance(engine, str) else engine,
-            policy=Policy(keys, dialect, azure, rules_without(lenient)),
+            policy=Policy(
+                keys,
+                dialect,
+                azure,
+                rules_without(lenient),
+                ModelNames(deployments or {}, azure and not deployments),
+            ),
             journal=self._journal,
             faults=faults or Faults(),
             session_seconds=session_seconds,
@@ -392,6 +403,12 @@ class LocalServer:
             ws, request_of(ws.request), record, self._context
         )
         self._open[ws] = connection
+        _log.debug(
+            "#%d open: %.200s, %.200s",
+            record.number,
+            ascii(record.path)[1:-1],
+            ascii(record.headers.get("user-agent", "no user-agent"))[1:-1],
+        )
         if self._frozen:
             connection.freeze()
         try:
@@ -402,3 +419,13 @@ class LocalServer:
                 record.close_code = ws.close_code or 1006
                 record.close_reason = ws.close_reason or ""
                 record.closed_at = time.monotonic()
+            _log.debug(
+                "#%d closed: %d %.200s, after %.1f s with %.1f s of audio in"
+                " %d items",
+                record.number,
+                record.close_code,
+                ascii(record.close_reason)[1:-1],
+                record.closed_at - record.opened_at,
+                record.audio_ms / 1000,
+                len(record.items),
+            )

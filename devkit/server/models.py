@@ -6,7 +6,8 @@ recorded sessions, state of November 2026.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -100,6 +101,28 @@ _PROFILES = [
     ),
 ]
 PROFILES = {profile.name: profile for profile in _PROFILES}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelNames:
+    """The names that a server takes for a model.
+
+    ``deployments``: names of its user's, as on Azure, and the model behind
+    each.  ``any_name``: all others as well.
+    """
+
+    deployments: Mapping[str, str] = field(default_factory=dict)
+    any_name: bool = False
+
+    def __contains__(self, name: str) -> bool:
+        return self.any_name or name in PROFILES or name in self.deployments
+
+    def profile(self, name: str) -> ModelProfile:
+        return profile_of(self.deployments.get(name, name))
+
+
+#: The service's own, and no others.
+LISTED = ModelNames()
 
 
 def profile_of(model: str) -> ModelProfile:

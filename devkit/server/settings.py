@@ -13,7 +13,8 @@ from typing import Any
 
 from .checks import LOGPROBS, PCM_RATE_HZ, check_ga_session
 from .errors import invalid_value, missing_parameter
-from .models import ModelProfile, profile_of
+from .models import LISTED as LISTED_MODELS
+from .models import ModelNames, ModelProfile
 from .rules import STRICT, Rule, Rules
 from .schema import Json
 from .transcription import merged_transcription
@@ -49,6 +50,7 @@ class SessionSettings:
         default_factory=lambda: dict(DEFAULT_SERVER_VAD)
     )
     include: list[str] | None = None
+    models: ModelNames = LISTED_MODELS
 
     @property
     def rate(self) -> int:
@@ -61,26 +63,21 @@ class SessionSettings:
     def profile(self) -> ModelProfile | None:
         if self.transcription is None:
             return None
-        return profile_of(self.transcription.get("model", ""))
+        return self.models.profile(self.transcription.get("model", ""))
 
     @property
     def wants_logprobs(self) -> bool:
         return LOGPROBS in (self.include or [])
 
-    def updated(
-        self, session: Any, *, any_model: bool, rules: Rules = STRICT
-    ) -> SessionSettings:
+    def updated(self, session: Any, rules: Rules = STRICT) -> SessionSettings:
         """New settings after a GA ``session.update``; self is unchanged.
 
-        ``any_model``: accept unknown model names (Azure deployments).
         Raises ApiError for the first fault.
         """
         change = check_ga_session(session, rules)
-        return self.merged(change, any_model=any_model, rules=rules)
+        return self.merged(change, rules)
 
-    def merged(
-        self, change: Json, *, any_model: bool, rules: Rules
-    ) -> SessionSettings:
+    def merged(self, change: Json, rules: Rules) -> SessionSettings:
         """Apply an update whose shape was already checked."""
         new = copy.deepcopy(self)
         # Nothing takes `include` away: null or [] keep it.
@@ -102,7 +99,7 @@ class SessionSettings:
                 self.transcription,
                 audio["transcription"],
                 rules,
-                any_model=any_model,
+                self.models,
             )
         if "turn_detection" in audio:
             turn_detection = audio["turn_detection"]

@@ -6,7 +6,7 @@ import re
 
 from .errors import CLOSE_MODEL_NOT_FOUND, ApiError, bad_keywords, invalid_value
 from .languages import LISTED, SINGLE
-from .models import PROFILES, ModelProfile, profile_of
+from .models import ModelNames, ModelProfile
 from .rules import Rule, Rules
 from .schema import Json
 
@@ -14,7 +14,7 @@ _PATH = "session.audio.input.transcription"
 
 
 def merged_transcription(
-    old: Json | None, change: Json | None, rules: Rules, *, any_model: bool
+    old: Json | None, change: Json | None, rules: Rules, models: ModelNames
 ) -> Json | None:
     """The object after an update of checked shape.
 
@@ -35,8 +35,8 @@ def merged_transcription(
             new[name] = value
         elif name == "languages":  # with languages-kept lenient
             new.pop(name, None)
-    _check_name(new, rules, any_model)
-    profile = profile_of(new.get("model", ""))
+    _check_name(new, rules, models)
+    profile = models.profile(new.get("model", ""))
     # "" and [] for what the model does not take: strict again.
     present = {n for n, value in change.items() if value is not None}
     _check_options(new.keys() | present, profile, rules)
@@ -58,10 +58,10 @@ def _kept(old: Json, change: Json, rules: Rules) -> Json:
     return {name: old[name] for name in kept & old.keys()}
 
 
-def _check_name(new: Json, rules: Rules, any_model: bool) -> None:
-    if any_model or Rule.MODEL_NAMES not in rules or "model" not in new:
+def _check_name(new: Json, rules: Rules, models: ModelNames) -> None:
+    if Rule.MODEL_NAMES not in rules or "model" not in new:
         return
-    if new["model"] not in PROFILES:
+    if new["model"] not in models:
         raise ApiError(
             f"The model '{new['model']}' does not exist or you do not have "
             "access to it.",

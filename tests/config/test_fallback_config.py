@@ -89,8 +89,23 @@ def test_who_has_credentials_of_his_own_is_sent_no_other(headers):
     assert other.headers_sent == headers
     assert "api-version=1" in other.url
     assert warnings(given, **first) == []
-    with_key = load({**given, "headers": {}, "api_key": OTHER}, **first)
-    assert KEY not in str(with_key.endpoint_configs()[1].headers_sent)
+
+
+@pytest.mark.parametrize("name", ["X-Api-Key", "X-Auth", "X-JWT", "X-Tenant"])
+def test_whatever_header_there_is_goes_to_no_other_credentials(name):
+    """Nobody knows the names of all that may be secret."""
+    given = {"base_url": "wss://other.example/v1", "api_key": OTHER}
+    first = {
+        "headers": {name: KEY},
+        "query": {"code": KEY, "api-version": "v1"},
+        "organization": "org-first",
+        "project": "proj-first",
+    }
+    other = load(given, **first).endpoint_configs()[1]
+    assert other.headers_sent == {"Authorization": f"Bearer {OTHER}"}
+    assert KEY not in other.url
+    assert "api-version=v1" in other.url
+    assert warnings(given, **first) == []
 
 
 @pytest.mark.parametrize(
@@ -99,8 +114,10 @@ def test_who_has_credentials_of_his_own_is_sent_no_other(headers):
         ({}, {}, ["api_key"]),
         ({"headers": {}}, {}, ["api_key"]),
         ({"headers": {"x-team": "b"}}, {}, ["api_key"]),
+        ({"headers": {"x-jwt": OTHER}}, {}, []),
         ({}, {"headers": {"api-key": KEY}}, ["api_key", "headers"]),
         ({}, {"query": {"sig": KEY}}, ["api_key", "query"]),
+        ({}, {"headers": {"X-Tenant": "a"}}, ["api_key", "headers"]),
         ({"base_url": "wss://api.openai.com/v2"}, {}, []),
     ],
 )

@@ -556,7 +556,7 @@ def test_whatever_is_asked_for_the_server_takes_the_update(params):
     encoded = str(update["session"]).encode("utf-8")
     assert encoded
     try:
-        ServerSettings().updated(update["session"], any_model=False)
+        ServerSettings().updated(update["session"])
     except ApiError as error:
         pytest.fail(f"{error.message} for {update}")
     request = update["session"]["audio"]["input"]["transcription"]

@@ -152,6 +152,9 @@ def test_a_whole_run(
     assert report == {
         "ending": "finished",
         "errors": 0,
+        "given_up_ms": 0,
+        "speed": None,
+        "unfinished": "",
         "problem": "",
         "results": [result("Hello.", 500)[1], result("Good bye.", 2500)[1]],
     }

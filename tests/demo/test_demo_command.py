@@ -260,6 +260,9 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     ) -> str:
         report = {
             "ending": "finished",
+            "given_up_ms": 0,
+            "speed": 1.0,
+            "unfinished": "",
             "errors": 0,
             "problem": "",
             "results": [{"start_ms": 0, "duration_ms": 9, "text": text}],

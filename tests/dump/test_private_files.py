@@ -295,3 +295,16 @@ async def test_a_socket_beside_the_audio_is_named(tmp_path):
     _, (error,) = await dump(path)
     assert error.endswith(f"{path}: x.jsonl: is a socket, not a file")
     assert not path.exists()
+
+
+@pytest.mark.parametrize("before", [b"", OURS])
+async def test_who_had_an_old_file_open_reads_nothing_new(tmp_path, before):
+    path = tmp_path / "x.pcm"
+    log = path.with_suffix(".jsonl")
+    path.write_bytes(b"")
+    log.write_bytes(before)
+    with path.open("rb") as audio, log.open("rb") as lines:
+        assert await dump(path) == (path, [])
+        assert path.read_bytes() == AUDIO
+        assert audio.read() == b""
+        assert lines.read() == before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from proxy_servers import (
     listening,
 )
 
+ROOT = Path(__file__).resolve().parents[2]
 FATAL, PASSING = -1000, 1000
 PATH = "/v1/audio/transcriptions"
 SOON = text("one two")
@@ -235,6 +238,37 @@ def test_one_that_wants_a_password_is_fatal(leads, monkeypatch):
         call = run("https://asr.test/v1")
     assert FATAL in call.codes
     assert "407" in call.errors[0]["message"]
+
+
+def test_before_the_first_call_nobody_is_spoken_to():
+    """Whoever listens where a client warms up would hold it."""
+    script = """
+import sys
+from devkit.bootstrap import ensure_ten
+ensure_ten()
+from ten_packages.extension.openai_asr_python.connection import http_client
+asked = []
+def note(name, args):
+    if name == "socket.connect" and isinstance(args[1], tuple):
+        asked.append(args)
+    if name == "socket.bind":
+        bound.append(args[0])
+bound = []
+sys.addaudithook(note)
+http_client._warm_up()
+ports = [address[1] for _, address in asked]
+assert 0 not in ports and 80 not in ports, ports
+assert len(ports) == 1 == len(bound), (ports, bound)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_socks_5_works(leads, monkeypatch):

@@ -102,6 +102,22 @@ def attempt(url: str, errors: int = 1, **params: Any) -> Call:
     )
 
 
+def test_a_refusal_over_tls_is_told_and_nothing_else(
+    authority, ca_file, caplog, capfd
+):
+    """asyncio would tell of what `websockets` raises behind a refusal."""
+
+    async def refuse(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    with listening(refuse, identity(authority, "localhost")) as port:
+        call = attempt(f"wss://localhost:{port}/v1", ca_file=ca_file)
+    assert call.codes == [FATAL]
+    assert "Traceback" not in caplog.text + capfd.readouterr().err
+
+
 def fault(call: Call, code: int, *parts: str) -> str:
     """What a call says of its proxy; has these parts."""
     error = call.errors[0]

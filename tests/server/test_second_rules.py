@@ -55,7 +55,7 @@ def test_both_accept_and_refuse_the_same_updates(seed):
         for session in sequence:
             state, error = second.update(session)
             try:
-                ours = ours.updated(session, any_model=False)
+                ours = ours.updated(session)
                 fault = None
             except ApiError as found:
                 fault = found
@@ -106,7 +106,7 @@ def test_both_take_what_the_product_makes_of_any_configuration(seed):
             )
             _, error = Rules().update(session)
         assert error is None, (error, params)
-        SessionSettings().updated(session, any_model=False)
+        SessionSettings().updated(session)
         taken += 1
     assert taken > 150
     # Never for a language, a prompt or a keyword.

@@ -173,6 +173,24 @@ async def test_unknown_path_is_404() -> None:
                 pass
         assert caught.value.response.status_code == 404
         assert server.sessions[0].http_status == 404
+        body = json.loads(caught.value.response.body or b"")
+        assert body["error"]["message"] == "Invalid URL (/v1/other)"
+
+
+async def test_a_deployment_can_do_what_the_model_behind_it_can() -> None:
+    names = {"my-live": "gpt-live-transcribe", "my-old": "gpt-4o-transcribe"}
+    async with LocalServer(azure=True, deployments=names) as server:
+        for model, answer in (
+            ("my-live", "session.updated"),
+            ("my-old", "error"),
+            ("my-other", "error"),
+        ):
+            async with connected(
+                server, key=None, headers={"api-key": "secret-key"}
+            ) as client:
+                await client.receive()
+                said = await client.update(model, keywords=["TEN"])
+                assert said["type"] == answer, model
 
 
 async def test_azure() -> None:

@@ -118,6 +118,7 @@ def test_help_names_every_option_rule_and_fault() -> None:
         (["--session-seconds", "0"], "--session-seconds"),
         (["--host", "256.0.0.1"], "256.0.0.1"),
         (["--unheard"], "--unheard"),
+        (["--deployment", "mine=gpt-5"], "gpt-live-transcribe"),
     ],
 )
 def test_wrong_usage_is_one_line_and_status_2(
@@ -127,6 +128,20 @@ def test_wrong_usage_is_one_line_and_status_2(
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert text in done.stderr
+
+
+def test_debug_tells_of_each_connection() -> None:
+    options = ("--log-level", "debug", "--deployment", "mine=gpt-transcribe")
+    with running(*options) as (process, url):
+        event = event_of(url, "sk-secret-one")
+        assert event["type"] == "session.created"
+        with pytest.raises(InvalidStatus):
+            event_of(url + "/odd", "sk-secret-one")
+        process.send_signal(signal.SIGINT)
+        _, log = process.communicate()
+    for line in ("#1 open: /v1/realtime, ", "#1 closed: 1000", "#2 /v1/odd"):
+        assert line in log
+    assert "sk-secret-one" not in log
 
 
 def test_rules_from_the_command_line() -> None:

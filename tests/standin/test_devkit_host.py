@@ -169,7 +169,81 @@ def test_an_app_runs_until_it_closes_itself(app: Path) -> None:
 
 def test_check_runs_nothing(app: Path) -> None:
     done = _run(app, "--check")
-    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+    assert done.stdout.splitlines() == [
+        "graph main: 2 nodes, 1 connections",
+        "nothing is wrong",
+    ]
+    assert (done.stderr, done.returncode) == ("", 0)
+
+
+ERRORS = {
+    "gave up": ({"code": -1000, "message": "no such key"}, "no such key"),
+    "dropped": (
+        {"code": 1000, "message": "audio dropped: 1500 ms from 0 ms on; x"},
+        "a gave up 1.5 s of audio",
+    ),
+    "failed": (
+        {"code": 1000, "message": "x; given up: 250 ms of audio from 0 ms on"},
+        "a gave up 0.2 s of audio",
+    ),
+    "passing": ({"code": 1000, "message": "the connection broke off"}, ""),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_what_a_node_could_not_do_is_status_1(app: Path, case: str) -> None:
+    """Though the app closes itself in good order."""
+    error, text = ERRORS[case]
+    tell = f"""
+        error = Data.create("error")
+        error.set_property_from_json("", {json.dumps(error)!r})
+        await ten_env.send_data(error)
+"""
+    at = "        await ten_env.send_data(data)\n"
+    code = SOURCE.replace(at, tell + at)
+    (app / "ten_packages/extension/source/extension.py").write_text(code)
+    done = _run(app)
+    assert done.stdout.splitlines() == ["got the_app", "stop", "deinit"]
+    assert done.returncode == (1 if text else 0)
+    assert text in done.stderr
+
+
+def test_check_knows_what_manifests_declare(app: Path) -> None:
+    manifest = app / "ten_packages" / "extension" / "source" / "manifest.json"
+    _edit(manifest, ("api", "data_out"), [{"name": "lines"}])
+    done = _run(app, "--check")
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert "predefined_graphs[0].graph.connections: a sends no" in line
+    assert "'line'; by its manifest it sends lines" in line
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "text"),
+    [
+        ("TURN_DETECTION", "magic", '.type: found "magic"'),
+        ("SERVER", "ws://example.org/v1", "base_url"),
+        ("KEY", "sk-hush-0123456789", ""),
+    ],
+)
+def test_check_reads_our_node_as_the_extension_does(
+    setting: str, value: str, text: str
+) -> None:
+    done = _run(
+        ROOT / "examples" / "live_captions",
+        "--check",
+        **{f"LIVE_CAPTIONS_{setting}": value, "OPENAI_API_KEY": value},
+    )
+    if text:
+        (line,) = done.stderr.splitlines()
+        assert "nodes[1].property: " in line
+        assert text in line
+        assert done.returncode == 2
+    else:
+        assert "stt: gpt-live-transcribe at wss://api.openai.com" in done.stdout
+        assert done.stderr == ""
+        assert done.returncode == 0
+    assert "hush" not in done.stdout + done.stderr
 
 
 def test_an_exception_in_an_extension_is_status_1(app: Path) -> None:

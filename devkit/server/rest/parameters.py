@@ -16,7 +16,7 @@ from ..errors import (
     unknown_parameter,
     unsupported_value,
 )
-from ..models import PROFILES, ModelProfile, profile_of
+from ..models import ModelNames, ModelProfile
 from ..rules import Rule, Rules
 from ..schema import Json, a_number, an_object, one_of
 from ..settings import DEFAULT_SERVER_VAD
@@ -63,13 +63,11 @@ class Parameters:
 
 
 def parameters_of(
-    fields: dict[str, list[str]], rules: Rules, *, any_model: bool
+    fields: dict[str, list[str]], rules: Rules, models: ModelNames
 ) -> Parameters:
     """Raises ApiError for the first fault."""
     texts, lists, chunking = _sorted(fields, rules)
-    transcription, profile = _transcription(
-        texts, lists, rules, any_model=any_model
-    )
+    transcription, profile = _transcription(texts, lists, rules, models)
     model = str(transcription["model"])
     options = Rule.MODEL_OPTIONS in rules
     kind = one_of(*FORMATS)(texts.get("response_format", "json"), _FORMAT)
@@ -183,15 +181,14 @@ def _transcription(
     texts: dict[str, str],
     lists: dict[str, list[str]],
     rules: Rules,
-    *,
-    any_model: bool,
+    models: ModelNames,
 ) -> tuple[Json, ModelProfile]:
     model = texts.get("model")
     if model is None:
         # The service's own words.
         raise ApiError("you must provide a model parameter")
-    profile = profile_of(model)
-    known = model in PROFILES or any_model or Rule.MODEL_NAMES not in rules
+    profile = models.profile(model)
+    known = model in models or Rule.MODEL_NAMES not in rules
     if known and not profile.formats and Rule.MODEL_OPTIONS in rules:
         raise ApiError(
             f"The model '{model}' is not supported in the "
@@ -208,7 +205,7 @@ def _transcription(
     if profile.hints:
         given.pop("language", None)  # ignored silently (measured 2026-07)
     try:
-        merged = merged_transcription(None, given, rules, any_model=any_model)
+        merged = merged_transcription(None, given, rules, models)
     except ApiError as error:
         error.param = (error.param or "").removeprefix(_REALTIME_PATH)
         raise

@@ -203,7 +203,7 @@ class FileService:
             record.file_name = form.file_name
             record.file_bytes = len(form.file)
         policy = self._context.policy
-        asked = parameters_of(form.fields, policy.rules, any_model=policy.azure)
+        asked = parameters_of(form.fields, policy.rules, policy.models)
         samples, rate = await asyncio.to_thread(
             decoded, form.file, asked.profile.longest_s
         )
@@ -243,7 +243,8 @@ class FileService:
             # 426: a WebSocket's path, asked for without one.
             status = 404 if http_status(request, policy) == 404 else 426
             upgrade = {"upgrade": "websocket"} if status == 426 else {}
-            raise HttpError(status, http_error(status), upgrade)
+            path = request.path if status == 404 else ""
+            raise HttpError(status, http_error(status, path), upgrade)
         if method != "POST":
             raise HttpError(405, http_error(405), {"allow": "POST"})
         try:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ._core import CmdCore
 from ._creation import create_extension
-from ._engine import Engine
+from ._engine import Engine, Observer
 from ._files import Checker
 from ._graph import Graph, read_graph
 from ._node import Node
@@ -84,11 +84,13 @@ class AppCore:
         graphs: Graphs | None = None,
         app_dir: Path | None = None,
         ends_with_graphs: bool = False,
+        observer: Observer | None = None,
     ) -> None:
         self.graphs = graphs or {}
         self.errors: list[str] = []
         self._app_dir = app_dir
         self._ends_with_graphs = ends_with_graphs
+        self._observer = observer
         self._changed = threading.Condition()
         self._engines: dict[str, Engine] = {}
         self._closing = False
@@ -99,7 +101,13 @@ class AppCore:
         def create(engine: Engine, node: Node) -> None:
             create_extension(engine, node, self._app_dir)
 
-        engine = Engine(graph, create, app=self.app_command, on_end=self._ended)
+        engine = Engine(
+            graph,
+            create,
+            app=self.app_command,
+            on_end=self._ended,
+            observer=self._observer,
+        )
         with self._changed:
             self._engines[engine.graph_id] = engine
             closing = self._closing

@@ -9,7 +9,7 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ._abort import native_abort, process_ends, unwatch, watch
 from ._commands import Commands, ResultHandler
@@ -35,6 +35,10 @@ FATAL_CLOSE_LIMIT_S = 5.0
 APP_COMMANDS = ("ten:close_app", "ten:start_graph", "ten:stop_graph")
 
 
+#: Is told of each message: node, kind, name, properties.
+Observer = Callable[[str, str, str, Any], None]
+
+
 class CreationError(Exception):
     """A node cannot be created."""
 
@@ -55,6 +59,7 @@ class Engine:
         app: Callable[[Engine, CmdCore], None] | None = None,
         implicit: bool = False,
         on_end: Callable[[Engine], None] | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self.graph_id = str(uuid.uuid4())
         self.error: TenError | None = None
@@ -64,6 +69,7 @@ class Engine:
         self._app = app
         self._implicit = implicit
         self._on_end = on_end
+        self._observer = observer
         self._workers: dict[str, WorkerThread] = {}
         self._unconnected: Counter[tuple[str, str, str]] = Counter()
         self._changed = threading.Condition()
@@ -239,6 +245,8 @@ class Engine:
         problem = node.api.check_message(
             f"{core.kind}_out", core.name, core.props
         )
+        if self._observer is not None:
+            self._observer(node.name, core.kind, core.name, core.props)
         if problem is None and core.is_locked():
             problem = "locked resources are not allowed"
         if problem is not None:

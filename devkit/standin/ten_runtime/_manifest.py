@@ -131,6 +131,7 @@ class ManifestReader:
             allowed.append("required")
         self._check.keys(item, allowed, path)
         at = (key, item["name"])
+        self.api.names.setdefault(key, set()).add(item["name"])
         if "property" in item:
             found = self._properties(item["property"], f"{path}.property")
             _extend(self.api.messages.setdefault(at, found), found)

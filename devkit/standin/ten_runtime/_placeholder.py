@@ -31,6 +31,17 @@ def resolve(tree: Any, path: str = "$") -> Any:
     return resolver.walk(tree, path)
 
 
+def variable(value: Any) -> str | None:
+    """The environment variable that a placeholder asks for; None: it is no
+    placeholder."""
+    if not isinstance(value, str):
+        return None
+    if not (value.startswith("${") and value.endswith("}")):
+        return None
+    scope, colon, name = _split_default(value[2:-1])[0].partition(":")
+    return name if colon and scope == "env" else None
+
+
 class _Resolver:
     def __init__(self) -> None:
         self.stopped = False

@@ -106,6 +106,8 @@ class Api:
     )
     messages: dict[tuple[str, str], ValueSchema] = field(default_factory=dict)
     results: dict[tuple[str, str], ValueSchema] = field(default_factory=dict)
+    #: The names of all messages, by key.
+    names: dict[str, set[str]] = field(default_factory=dict)
 
     def check_message(self, key: str, name: str, tree: Any) -> str | None:
         """Problem of a message, ``key`` being e.g. ``data_out``."""

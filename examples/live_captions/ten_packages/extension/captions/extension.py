@@ -18,6 +18,9 @@ from .run_state import FATAL, RunState
 from .transcript import Transcript, json_text, replace_file, transcript_text
 from .view import View, clock
 
+#: A server that is back at once is not worth a line, in seconds.
+_WORTH_A_NOTE_S = 1.0
+
 
 class Settings(BaseModel):
     """The node's properties; strings will do, as from `${env:…}`."""
@@ -53,6 +56,8 @@ class CaptionsExtension(AsyncExtension):
     async def on_stop(self, ten_env: AsyncTenEnv) -> None:
         self._task.cancel()
         finals = self._transcript.finals
+        if said := self._transcript.interim_text:
+            self._view.line("(unfinished)", said, "dim")
         if path := self._settings.output_path:
             try:
                 text = transcript_text(Path(path).suffix.lower(), finals)
@@ -64,6 +69,9 @@ class CaptionsExtension(AsyncExtension):
             report = {
                 "ending": self._ending or "stopped",
                 "errors": self._state.errors,
+                "given_up_ms": self._state.given_up_ms,
+                "speed": self._state.speed,
+                "unfinished": said,
                 "problem": self._problem,
                 "results": [final.model_dump() for final in finals],
             }
@@ -85,14 +93,14 @@ class CaptionsExtension(AsyncExtension):
         if name == "asr_result":
             result = ASRResult(**body)
             transcript.add(result)
-            view.show(transcript.interim_text, *self._played)
+            self._show()
             if result.final and result.text.strip():
                 end_ms = result.start_ms + result.duration_ms
                 times = f"[{clock(result.start_ms)} – {clock(end_ms)}]"
                 view.line(times, result.text, "cyan")
         elif name == "source_progress":
             self._played = body["position_ms"], body["duration_ms"]
-            view.show(transcript.interim_text, *self._played)
+            self._show()
             if body.get("done") and self._state.lost:
                 wait = f"waiting up to {self._settings.wait_s:.0f} s"
                 view.line("…", f"the audio is over; {wait} for the service", "")
@@ -106,6 +114,18 @@ class CaptionsExtension(AsyncExtension):
                 text += f" ({vendor.vendor} {vendor.code})"
             view.line("✗", text, "red")
 
+    def _show(self) -> None:
+        """What is not final yet, how far it is, and for what it waits."""
+        note, lost_s = "", self._state.lost_for_s(monotonic())
+        position_ms, _ = self._played
+        if lost_s >= _WORTH_A_NOTE_S:
+            kept_ms = position_ms - self._transcript.end_ms
+            note = (
+                f"the service has been silent for {lost_s:.0f} s;"
+                f" {max(kept_ms, 0) / 1000:.1f} s of audio wait for it"
+            )
+        self._view.show(self._transcript.interim_text, *self._played, note)
+
     def _fail(self, problem: str) -> None:
         self._problem = one_line(problem)
         self._view.line("✗", problem, "red")
@@ -113,6 +133,8 @@ class CaptionsExtension(AsyncExtension):
     async def _close_at_end(self, ten_env: AsyncTenEnv) -> None:
         while not self._ending:
             await asyncio.sleep(0.1)
+            if self._state.lost:
+                self._show()
             interim = bool(self._transcript.interim_text)
             self._ending = self._state.ending(monotonic(), interim=interim)
         close = Cmd.create("ten:close_app")

@@ -46,6 +46,11 @@ class Transcript:
             self.finals.append(result)
 
     @property
+    def end_ms(self) -> int:
+        """Up to where all is final."""
+        return max((r.start_ms + r.duration_ms for r in self.finals), default=0)
+
+    @property
     def interim_text(self) -> str:
         """The text of all open interims in spoken order."""
         spoken = sorted(self._interims.values(), key=lambda r: r.start_ms)

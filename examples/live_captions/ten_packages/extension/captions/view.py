@@ -34,13 +34,17 @@ class View(Live):
         line = Text.assemble((label, style), " ", one_line(text))
         self.console.print(line, soft_wrap=not self.console.is_terminal)
 
-    def show(self, interim: str, position_ms: int, duration_ms: int) -> None:
+    def show(
+        self, interim: str, position_ms: int, duration_ms: int, note: str = ""
+    ) -> None:
         """Set what stays below the lines, on a terminal."""
         below: list[RenderableType] = []
         if interim:
             text = Text(f"▸ {one_line(interim)}", "dim")
             lines = text.wrap(self.console, self.console.width)
             below += lines[-3:]  # the newest words matter
+        if note:
+            below.append(Text(f"… {note}", "yellow"))
         if duration_ms:
             bar = Table.grid(padding=(0, 1))
             bar.width = self.console.width - 2  # "^C" is echoed there

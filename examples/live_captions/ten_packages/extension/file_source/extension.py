@@ -80,7 +80,9 @@ class FileSourceExtension(AsyncExtension):
             await ten_env.send_audio_frame(frame)
         end = {"finalize_id": "end-of-file", "metadata": metadata}
         await _send(ten_env, "asr_finalize", end)
-        progress |= {"position_ms": duration_ms, "done": True}
+        taken_s = max(monotonic() - start_s, 0.001)
+        reached = {"speed": round(samples / rate / taken_s, 2)}
+        progress |= {"position_ms": duration_ms, "done": True, **reached}
         await _send(ten_env, "source_progress", progress)
 
 
