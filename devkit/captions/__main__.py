@@ -27,9 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         job = parse(
             sys.argv[1:] if arguments is None else arguments, os.environ
         )
-        # Here only texts are shown; TEN takes the signals of a process for
-        # itself when it is imported.
-        os.environ["DEVKIT_RUNTIME"] = "standin"
         with Signals(), contextlib.ExitStack() as stack:
             url, fallback = _services(job, stack)
             asyncio.run(_serve(job, url, fallback))

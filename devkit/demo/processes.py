@@ -6,6 +6,7 @@ app (it gives the terminal back and writes its file), then the server.
 """
 
 import contextlib
+import os
 import queue
 import signal
 import subprocess
@@ -24,6 +25,7 @@ from .service import LOCAL_KEY, ROOT, UsageError
 _READY_TIMEOUT_S = 600.0
 _STOP_TIMEOUT_S = 10.0
 _READY_PREFIX = "listening on "
+_RUNTIME = "DEVKIT_RUNTIME"
 
 
 class DemoError(Exception):
@@ -136,7 +138,9 @@ class Signals:
     """Passes Ctrl-C and termination on to the app while it runs.
 
     The first signal asks the app to end, the second insists. Without an
-    app, `KeyboardInterrupt` is raised as usual.
+    app, `KeyboardInterrupt` is raised as usual. TEN takes the signals of a
+    process for itself as it is imported, so from now on it is not: here texts
+    are shown, with the stand-in's help.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -146,6 +150,9 @@ class Signals:
         self.child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Signals":
+        self._runtime = os.environ.get(_RUNTIME)
+        if "ten_runtime" not in sys.modules:
+            os.environ[_RUNTIME] = "standin"
         self._before = {
             number: signal.signal(number, self._handle)
             for number in self._SIGNALS
@@ -160,6 +167,9 @@ class Signals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.environ.pop(_RUNTIME, None)
+        if self._runtime is not None:
+            os.environ[_RUNTIME] = self._runtime
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.stopped = True
@@ -183,7 +193,7 @@ def start_app(
     Its standard output is ours, unless `stdout` is given. Its standard error
     goes to `log`, unless the environment has `TEN_LOG_LEVEL`.
     """
-    runner = _RUNNERS[environment.get("DEVKIT_RUNTIME", "standin")]
+    runner = _RUNNERS[environment.get(_RUNTIME, "standin")]
     return subprocess.Popen(
         [sys.executable, "-m", runner, str(directory)],
         cwd=ROOT,
