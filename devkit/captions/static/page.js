@@ -1,36 +1,31 @@
 // The page: one WebSocket to its server, one call at a time.
 
 import { NoSound, Sound } from "./audio.js";
-import { Captions, clock, element, seconds } from "./captions.js";
+import { Captions, clock, seconds } from "./captions.js";
 import { Strip } from "./strip.js";
+import {
+  enter,
+  find,
+  note as noteAt,
+  showAnswer,
+  showCounters,
+  showHello,
+  shown,
+  showMute,
+  showOver,
+  tellProblem,
+} from "./view.js";
 
-const find = (id) => document.getElementById(id);
 const FATAL = -1000;
 const SOUND_PEAK = 0.02; // -34 dBFS
 const SAMPLE_TAIL_MS = 1500;
-const MOST_LINES = 200;
 // A close code of a WebSocket: the connection is gone.
 const CLOSED = /^[134]\d{3}$/;
-const STATES = {
-  loading: "Loading",
-  ready: "Ready",
-  starting: "Starting",
-  connecting: "Connecting",
-  live: "Connected",
-  away: "No connection",
-  failed: "Gave up",
-  ending: "Ending",
-  gone: "Server ended",
-  busy: "In use",
-};
-
 const captions = new Captions(find);
 const strip = new Strip(find("strip"));
 let socket;
 let sound = null;
-let state = "loading";
-let muted = false;
-let noCut = "";
+const note = (text, kind) => noteAt(strip.ms, text, kind);
 let lostAt = 0; // performance.now() of the loss; 0: there is none
 let lostMs = 0; // of the call's audio at that moment
 let loudAt = 0;
@@ -38,54 +33,14 @@ let level = 0;
 
 // -- what is shown ----------------------------------------------------------
 
-function enter(next) {
-  state = next;
-  find("status").textContent = STATES[next];
-  find("status").dataset.state = next;
-  const idle = next === "ready";
-  const calls = ["connecting", "live", "away", "failed"].includes(next);
-  find("start").hidden = find("sample").hidden = calls || next === "ending";
-  find("start").disabled = find("sample").disabled = !idle;
-  for (const id of ["mute", "finalize", "stop"]) find(id).hidden = !calls;
-  find("cut").disabled = !calls || noCut !== "" || next === "failed";
-  find("apply").disabled = !calls;
-}
-
-function tellProblem(text) {
-  find("problem").textContent = text;
-  find("problem").hidden = !text;
-}
-
-function note(text, kind = "") {
-  const row = element("li", "", kind);
-  row.append(element("span", clock(strip.ms), "when"), element("span", text));
-  find("log").prepend(row);
-  while (find("log").childElementCount > MOST_LINES) {
-    find("log").lastElementChild.remove();
-  }
-}
-
-function showMute(on) {
-  muted = on;
-  find("mute").setAttribute("aria-pressed", String(on));
-  find("mute").textContent = on ? "Unmute" : "Mute";
-}
-
-function showCounters({ reconnects, replayed_ms: again, dropped_ms: lost }) {
-  find("reconnects").textContent = reconnects;
-  find("replayed").textContent = seconds(again);
-  find("dropped").textContent = seconds(lost);
-  find("dropped").classList.toggle("bad", lost > 0);
-}
-
 function paint() {
   requestAnimationFrame(paint);
   const now = performance.now();
-  const hears = sound && !muted && state !== "starting";
+  const hears = sound && !shown.muted && shown.state !== "starting";
   level = hears ? level * 0.9 : 0;
   find("level").style.width = `${Math.min(100, Math.sqrt(level) * 100)}%`;
   const loud = hears && now - loudAt < 250;
-  const said = !hears ? (muted && sound ? "muted" : "nothing") :
+  const said = !hears ? (shown.muted && sound ? "muted" : "nothing") :
     loud ? "sound" : "quiet";
   if (find("hears").textContent !== said) find("hears").textContent = said;
   find("ear").dataset.state = said;
@@ -108,7 +63,7 @@ function lose() {
   [lostAt, lostMs] = [performance.now(), strip.ms];
   strip.lose();
   find("outage").hidden = false;
-  if (state === "live") enter("away");
+  if (shown.state === "live") enter("away");
 }
 
 function regain() {
@@ -118,10 +73,10 @@ function regain() {
     strip.regain();
     lostAt = 0;
     find("outage").hidden = true;
-  } else if (state === "connecting") {
+  } else if (shown.state === "connecting") {
     note("Connected to the service", "good");
   }
-  if (state === "connecting" || state === "away") enter("live");
+  if (shown.state === "connecting" || shown.state === "away") enter("live");
 }
 
 const MESSAGES = {
@@ -151,7 +106,7 @@ const MESSAGES = {
   // Only newer bases of TEN send it.
   connection_status_changed({ body }) {
     if (body.current === "connected") regain();
-    if (body.current === "disconnected" && state === "live") lose();
+    if (body.current === "disconnected" && shown.state === "live") lose();
   },
 };
 
@@ -159,20 +114,7 @@ const MESSAGES = {
 
 const SAID = {
   hello(said) {
-    const host = said.runtime === "ten" ? "TEN" : "the stand-in for TEN";
-    const service = said.local ? "the local server, offline" : said.service;
-    find("service").textContent =
-      `openai_asr_python on ${host}, with ${service}`;
-    noCut = said.no_cut;
-    if (noCut) find("cut-hint").textContent = `Not possible here: ${noCut}.`;
-    for (const [name, value] of Object.entries(said.settings)) {
-      find(name).value = value;
-    }
-    find("models").replaceChildren(...said.models.map((name) => {
-      const option = document.createElement("option");
-      option.value = name;
-      return option;
-    }));
+    showHello(said);
     enter("ready");
   },
   busy() {
@@ -181,7 +123,7 @@ const SAID = {
       "again.");
   },
   ready() {
-    if (state !== "starting") return;
+    if (shown.state !== "starting") return;
     enter("connecting");
     sound.begin();
   },
@@ -191,10 +133,9 @@ const SAID = {
   answer({ accepted, text, applies, answer_ms: took }) {
     const answer = accepted ?
       `Applied: ${applies}, answered in ${took} ms` : `Refused: ${text}`;
-    find("answer").textContent = answer;
-    find("answer").dataset.good = accepted;
+    showAnswer(answer, accepted);
     note(answer, accepted ? "" : "bad");
-    if (accepted && state === "failed") {
+    if (accepted && shown.state === "failed") {
       tellProblem("");
       enter("live");
     }
@@ -207,24 +148,12 @@ const SAID = {
   },
   refused({ text }) {
     note(`Refused: ${text}`, "bad");
-    if (state === "starting") leave(`The call did not start: ${text}`);
+    if (shown.state === "starting") leave(`The call did not start: ${text}`);
   },
   over({ problem, report, no_report: noReport, files }) {
     leave(problem);
     note("The call is over");
-    const box = find("over");
-    box.replaceChildren(element("b", "The call is over."), " ");
-    const link = (text, place, name = "") => {
-      const made = element("a", text, name);
-      made.href = place;
-      made.target = "_blank";
-      made.rel = "noopener";
-      box.append(made, " ");
-    };
-    if (report) link("Open its report", report, "report");
-    if (noReport) box.append(`No report: ${noReport} `);
-    for (const { name, place } of files) link(name, place);
-    box.hidden = false;
+    showOver(report, noReport, files);
   },
 };
 
@@ -267,7 +196,7 @@ async function start(open) {
       `No sound: ${error.message}`);
     return;
   }
-  if (state !== "starting") { // the server has ended meanwhile
+  if (shown.state !== "starting") { // the server has ended meanwhile
     sound.close();
     sound = null;
     return;
@@ -283,7 +212,7 @@ async function start(open) {
 }
 
 function stop() {
-  if (!sound || state === "ending") return;
+  if (!sound || shown.state === "ending") return;
   sound.mute(true);
   enter("ending");
   ask({ type: "stop" });
@@ -299,8 +228,8 @@ find("sample").addEventListener("click", () => start(() =>
 find("stop").addEventListener("click", stop);
 find("finalize").addEventListener("click", () => ask({ type: "finalize" }));
 find("mute").addEventListener("click", () => {
-  showMute(!muted);
-  sound.mute(muted);
+  showMute(!shown.muted);
+  sound.mute(shown.muted);
 });
 find("cut").addEventListener("click", () =>
   ask({ type: "cut", away_s: Number(find("away").value) }));
@@ -318,7 +247,7 @@ function connect() {
     SAID[said.type]?.(said);
   });
   socket.addEventListener("close", () => {
-    if (state === "busy") return;
+    if (shown.state === "busy") return;
     leave("");
     enter("gone");
     tellProblem("The server has ended. Start it again with make captions, " +
