@@ -97,7 +97,8 @@ def short_table() -> str:
             groups.append(", ".join(f"`{word}`" for word in _OURS[verdict]))
         for where, title in (
             ("code", ""),
-            ("refusal", "CLOSE 1008, 3000, 4000 after or with "),
+            # For every language.
+            ("refusal", "CLOSE `1008`, `3000`, `4000` + "),
             ("close", "CLOSE "),
             ("http", "HTTP "),
         ):
@@ -118,11 +119,29 @@ def with_short_table(text: str) -> str:
     return with_part(text, BEGIN, END, short_table())
 
 
+def translated(text: str) -> str:
+    """A translation whose last column is that of the README, for what stands
+    there has no language; raises ValueError."""
+    part = text.partition(BEGIN)[2].partition(END)[0].strip().splitlines()
+    rows = short_table().splitlines()
+    if len(part) != len(rows):
+        raise ValueError(f"{len(part)} rows in place of {len(rows)}: {part}")
+    new = [
+        f"{theirs.rsplit(' | ', 1)[0]} | {ours.rsplit(' | ', 1)[1]}"
+        for theirs, ours in zip(part[2:], rows[2:], strict=True)
+    ]
+    return with_part(text, BEGIN, END, "\n".join([*part[:2], *new]) + "\n")
+
+
 def documents() -> dict[Path, str]:
     """The documents as they should be."""
     return {
         DOCUMENT: document(),
-        SHORT_DOCUMENT: with_short_table(SHORT_DOCUMENT.read_text()),
+        SHORT_DOCUMENT: with_short_table(SHORT_DOCUMENT.read_text("utf-8")),
+        **{
+            path: translated(path.read_text("utf-8"))
+            for path in sorted((ROOT / "docs").glob("README.*.md"))
+        },
     }
 
 

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +73,26 @@ from ten_runtime import AsyncExtension as Ext
 """
 
 
+_OTHERS = {
+    "agora_rtc": _IDLE,
+    "streamid_adapter": _ADAPTER,
+    "main_python": _MAIN,
+}
+
+
 def write_app(
-    parent: Path, graphs: dict[str, Any], dependency: dict[str, str]
+    parent: Path,
+    graphs: dict[str, Any],
+    dependency: dict[str, str],
+    others: Mapping[str, str] = _OTHERS,
 ) -> Path:
-    """The app's directory; ``dependency`` is its line for our package."""
+    """The app's directory; ``dependency`` is its line for our package,
+    ``others`` are the code of its other ones."""
     agents = parent / "ai_agents" / "agents"
     app = agents / "examples" / "an-example" / "tenapp"
     (agents / _PACKAGES).mkdir(parents=True)
     (agents / _PACKAGES / "openai_asr_python").symlink_to(ROOT)
-    for name, code in {
-        "agora_rtc": _IDLE,
-        "streamid_adapter": _ADAPTER,
-        "main_python": _MAIN,
-    }.items():
+    for name, code in others.items():
         _write_package(app / _PACKAGES / name, name, code)
     # tman makes this link of the dependency.
     link = app / _PACKAGES / "openai_asr_python"
