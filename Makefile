@@ -72,7 +72,7 @@ help:
 # quotes in file names need no care. Nor do dollar signs: each value is taken
 # as it was given, before make can expand it.
 OPTIONS := AUDIO SERVER FALLBACK OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
-	LANGUAGE MODEL_DIR KEYWORDS \
+	LANGUAGE MODEL_DIR KEYWORDS KEEP \
 	CONFIG COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE ENGINE KEY DIALECT ARGS
 $(foreach name,$(OPTIONS),$(eval override $(name) := $$(value $(name))))
 export $(OPTIONS)
@@ -105,6 +105,22 @@ server: $(DEMO_READY)
 		$(call option,MODEL_DIR,model-dir) \
 		$(call option,KEY,key) \
 		$(call option,DIALECT,dialect) \
+		$$ARGS
+
+# As `server`; PORT is the page's.
+.PHONY: captions
+captions: $(DEMO_READY)
+	@exec $(PY) -m devkit.captions \
+		$(call option,PORT,port) \
+		$(call option,AUDIO,audio) \
+		$(call option,SERVER,server) \
+		$(call option,FALLBACK,fallback) \
+		$(call option,MODEL,model) \
+		$(call option,LANGUAGE,language) \
+		$(call option,MODEL_DIR,model-dir) \
+		$(call option,KEYWORDS,keywords) \
+		$(call option,KEEP,keep) \
+		$(call option,RUNTIME,runtime) \
 		$$ARGS
 
 # make ends with 2 where the status is not 0. ARGS is a list.

@@ -21,8 +21,9 @@ from devkit.shown import (
     shown_url,
 )
 
-from .arguments import ROOT, Job, UsageError, parse
+from .arguments import Job, parse
 from .processes import DemoError, LocalServer, Signals, run_app
+from .service import ROOT, UsageError
 from .word_error_rate import Run, word_diff, word_error_rate
 
 _HOSTS = {

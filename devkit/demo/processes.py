@@ -6,6 +6,7 @@ app (it gives the terminal back and writes its file), then the server.
 """
 
 import contextlib
+import os
 import queue
 import signal
 import subprocess
@@ -17,13 +18,14 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
 
-from .arguments import LOCAL_KEY, ROOT, UsageError
+from .service import LOCAL_KEY, ROOT, UsageError
 
 # Loading the speech model on a slow, busy machine.
 # A model that is not here yet is downloaded first.
 _READY_TIMEOUT_S = 600.0
 _STOP_TIMEOUT_S = 10.0
 _READY_PREFIX = "listening on "
+_RUNTIME = "DEVKIT_RUNTIME"
 
 
 class DemoError(Exception):
@@ -136,7 +138,9 @@ class Signals:
     """Passes Ctrl-C and termination on to the app while it runs.
 
     The first signal asks the app to end, the second insists. Without an
-    app, `KeyboardInterrupt` is raised as usual.
+    app, `KeyboardInterrupt` is raised as usual. TEN takes the signals of a
+    process for itself as it is imported, so from now on it is not: here texts
+    are shown, with the stand-in's help.
     """
 
     _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -146,6 +150,9 @@ class Signals:
         self.child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "Signals":
+        self._runtime = os.environ.get(_RUNTIME)
+        if "ten_runtime" not in sys.modules:
+            os.environ[_RUNTIME] = "standin"
         self._before = {
             number: signal.signal(number, self._handle)
             for number in self._SIGNALS
@@ -160,6 +167,9 @@ class Signals:
     ) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        os.environ.pop(_RUNTIME, None)
+        if self._runtime is not None:
+            os.environ[_RUNTIME] = self._runtime
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.stopped = True
@@ -172,27 +182,40 @@ class Signals:
 _RUNNERS = {"ten": "devkit.demo.on_ten", "standin": "devkit.host"}
 
 
+def start_app(
+    directory: Path,
+    environment: Mapping[str, str],
+    log: IO[bytes],
+    stdout: IO[bytes] | None = None,
+) -> "subprocess.Popen[bytes]":
+    """Start a TEN app on the runtime that DEVKIT_RUNTIME names.
+
+    Its standard output is ours, unless `stdout` is given. Its standard error
+    goes to `log`, unless the environment has `TEN_LOG_LEVEL`.
+    """
+    runner = _RUNNERS[environment.get(_RUNTIME, "standin")]
+    return subprocess.Popen(
+        [sys.executable, "-m", runner, str(directory)],
+        cwd=ROOT,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=None if "TEN_LOG_LEVEL" in environment else log,
+        start_new_session=True,
+    )
+
+
 def run_app(
     directory: Path, environment: Mapping[str, str], signals: Signals
 ) -> tuple[int, str]:
-    """Run a TEN app: (exit status, its log).
-
-    On the runtime that DEVKIT_RUNTIME in the environment names.
+    """Run a TEN app to its end: (exit status, its log).
 
     The app writes to our standard output. Its log (standard error) would
     tear the captions apart, so it is kept back; `TEN_LOG_LEVEL` in the
     environment lets it through.
     """
-    runner = _RUNNERS[environment.get("DEVKIT_RUNTIME", "standin")]
     with tempfile.TemporaryFile() as log:
-        signals.child = process = subprocess.Popen(
-            [sys.executable, "-m", runner, str(directory)],
-            cwd=ROOT,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stderr=None if "TEN_LOG_LEVEL" in environment else log,
-            start_new_session=True,
-        )
+        signals.child = process = start_app(directory, environment, log)
         try:
             while process.poll() is None:
                 limit = _STOP_TIMEOUT_S if signals.stopped else 0.5

@@ -14,7 +14,8 @@ import pytest
 import soundfile
 
 from devkit.demo import __main__ as command
-from devkit.demo.arguments import SUFFIXES, UsageError, parse
+from devkit.demo.arguments import SUFFIXES, parse
+from devkit.demo.service import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HELP_WORDS = (

@@ -106,7 +106,12 @@ def test_options_that_are_not_given_are_left_out(venv):
 
 @pytest.mark.parametrize(
     ("goal", "option"),
-    [("mutate", "COUNT"), ("extension-soak", "RUNS"), ("server", "DIALECT")],
+    [
+        ("mutate", "COUNT"),
+        ("extension-soak", "RUNS"),
+        ("server", "DIALECT"),
+        ("captions", "KEEP"),
+    ],
 )
 def test_the_other_goals_are_alike(venv, tmp_path, goal, option):
     value = f"$(shell touch {tmp_path / 'sign'})"

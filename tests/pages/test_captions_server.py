@@ -1,0 +1,309 @@
+"""Who the page's server lets in, and how it ends: without a browser."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from captions_command import address_of, captions, has_ended, start
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection, connect
+
+from devkit.captions.relay import NoRelay, Relay
+from devkit.captions.wishes import LONGEST, BadWish, Settings, read_wish
+from devkit.server import ServerThread
+from examples.live_page.ten_packages.extension.web_page.arrivals import (
+    Arrivals,
+)
+
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    # Nobody is there: for this no call is made.
+    with captions("--server", "ws://127.0.0.1:9/v1") as (found, _):
+        yield found
+
+
+def get(
+    address: str, path: str = "", **headers: str
+) -> http.client.HTTPResponse:
+    parts = urlsplit(address)
+    link = http.client.HTTPConnection(parts.netloc, timeout=30)
+    with closing(link):
+        link.request("GET", parts.path + path, headers=headers)
+        answer = link.getresponse()
+        answer.read()
+        return answer
+
+
+def open_socket(
+    address: str, origin: str | None = None, path: str = "socket", **more: Any
+) -> ClientConnection:
+    parts = urlsplit(address)
+    return connect(
+        f"ws://{parts.netloc}{parts.path}{path}",
+        origin=f"http://{parts.netloc}" if origin is None else origin,
+        proxy=None,
+        **more,
+    )
+
+
+def next_of(page: ClientConnection, kind: str) -> dict[str, Any]:
+    while True:
+        said: dict[str, Any] = json.loads(page.recv(timeout=60))
+        if said["type"] == kind:
+            return said
+
+
+def test_the_page_comes_with_the_rules_that_keep_others_out(address):
+    answer = get(address)
+    assert answer.status == 200
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+    assert "unsafe" not in policy
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    kinds = [
+        get(address, name).headers["Content-Type"]
+        for name in ("page.js", "page.css", "icon.svg", "sample")
+    ]
+    kinds = [kind.split(";")[0].replace("x-wav", "wav") for kind in kinds]
+    assert kinds == [
+        "text/javascript",
+        "text/css",
+        "image/svg+xml",
+        "audio/wav",
+    ]
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "[::1]", "127.1", ""]
+)
+def test_a_request_to_another_name_is_refused(address, host):
+    port = urlsplit(address).port
+    assert get(address, Host=f"{host}:{port}").status == 403
+    assert get(address, Host=host or "127.0.0.1").status == 403
+
+
+def test_localhost_is_this_machine_too(address):
+    port = urlsplit(address).port
+    assert get(address, Host=f"localhost:{port}").status == 200
+
+
+@pytest.mark.parametrize("path", ["/", "/wrong/", "//", "/page.js", "/socket"])
+def test_without_the_token_there_is_nothing(address, path):
+    assert get(urlsplit(address)._replace(path=path).geturl()).status == 403
+
+
+def test_part_of_the_token_is_none(address):
+    for shorter in (address[:-2] + "/", address[:-1]):
+        assert get(shorter).status in (403, 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["../door.py", "%2e%2e/door.py", "files/x/call.jsonl", "/etc/passwd"],
+)
+def test_no_other_file_is_served(address, path):
+    assert get(address, path).status == 404
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://evil.example", "null", "https://127.0.0.1"]
+)
+def test_a_socket_of_another_page_is_refused(address, origin):
+    with pytest.raises(InvalidStatus, match="403"):
+        open_socket(address, origin)
+
+
+def test_a_socket_without_the_token_is_refused(address):
+    parts = urlsplit(address)
+    with pytest.raises(InvalidStatus, match="403"):
+        open_socket(f"http://{parts.netloc}/wrong/")
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer "}])
+def test_nobody_plays_the_app(address, headers):
+    netloc = urlsplit(address).netloc
+    with pytest.raises(InvalidStatus, match="403"):
+        connect(f"ws://{netloc}/app", additional_headers=headers, proxy=None)
+
+
+def test_what_is_too_long_ends_the_connection(address):
+    with open_socket(address) as page:
+        next_of(page, "hello")
+        page.send("x" * (LONGEST + 1))
+        with pytest.raises(ConnectionClosed) as ended:
+            next_of(page, "never")
+        assert ended.value.rcvd is not None
+        assert ended.value.rcvd.code == 1009
+
+
+def test_what_is_no_wish_is_refused_and_named(address):
+    with open_socket(address) as page:
+        assert "gpt-live-transcribe" in next_of(page, "hello")["models"]
+        for sent, place in [
+            ("[", "the message"),
+            ('{"type": "start", "rate": 3, "settings": {}}', "start.rate"),
+            ('{"type": "stop", "more": 1}', "stop.more"),
+            ('{"type": "finalize"}', "there is no call"),
+        ]:
+            page.send(sent)
+            assert next_of(page, "refused")["text"].startswith(place)
+
+
+@pytest.mark.parametrize("text", ["a\0b", "a\nb", "\ud800", "x" * 201])
+def test_a_setting_fits_into_the_environment(text):
+    wish = {"type": "update", "settings": {"model": text}}
+    with pytest.raises(BadWish):
+        read_wish(json.dumps(wish))
+
+
+def test_settings_have_the_keys_of_the_extension():
+    params = Settings(model="m", silence_ms="400").params()
+    assert params["input_audio_transcription"]["model"] == "m"
+    assert params["turn_detection"]["silence_duration_ms"] == "400"
+
+
+def children(pid: int) -> list[str]:
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.split()
+
+
+def test_ctrl_c_in_a_call_ends_it_and_leaves_nothing(tmp_path: Path):
+    with (
+        ServerThread(engine="script") as server,
+        start("--server", server.url, "--keep", tmp_path) as process,
+    ):
+        with open_socket(address_of(process)) as page:
+            begin = {"type": "start", "rate": 16000, "settings": {}}
+            page.send(json.dumps(begin))
+            next_of(page, "ready")
+            page.send(bytes(640))
+            apps = children(process.pid)
+            assert len(apps) == 1
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=60)
+        assert (process.returncode, errors) == (0, "")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(apps[0]), 0)
+    [log] = tmp_path.glob("*/call.jsonl")
+    assert has_ended(log)
+
+
+def test_an_app_that_dies_is_told_and_another_call_can_begin():
+    with (
+        ServerThread(engine="script") as server,
+        captions("--server", server.url) as (address, process),
+        open_socket(address) as page,
+    ):
+        begin = json.dumps({"type": "start", "rate": 16000, "settings": {}})
+        page.send(begin)
+        next_of(page, "ready")
+        [app] = children(process.pid)
+        os.kill(int(app), signal.SIGKILL)
+        over = next_of(page, "over")
+        assert over["problem"].startswith("the app ended with status -9")
+        page.send(begin)
+        next_of(page, "ready")
+        page.send('{"type": "stop"}')
+        assert next_of(page, "over")["problem"] == ""
+
+
+def test_a_port_in_use_is_one_line_and_status_2():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with start(
+            "--server", "ws://127.0.0.1:9/v1", "--port", str(port)
+        ) as it:
+            _, errors = it.communicate(timeout=60)
+    assert it.returncode == 2
+    assert errors == f"devkit.captions: --port: {port} is in use\n"
+
+
+async def test_a_service_elsewhere_is_reached_by_connect_and_can_be_cut():
+    """Other hosts by the same proxy are left alone."""
+
+    async def echo(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        while data := await reader.read(100):
+            writer.write(data)
+        writer.close()
+
+    async def reach(host: str, port: int) -> Stream:
+        assert (host, port) in [("speech.example", 443), ("other.example", 443)]
+        return await asyncio.open_connection("127.0.0.1", far_port)
+
+    async def connected(host: str) -> Stream:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+        writer.write(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
+        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        return reader, writer
+
+    async def says(stream: Stream, word: bytes) -> bytes:
+        stream[1].write(word)
+        return await stream[0].readexactly(len(word))
+
+    far = await asyncio.start_server(echo, "127.0.0.1", 0)
+    far_port = far.sockets[0].getsockname()[1]
+    relay = Relay("wss://speech.example/v1", {}, reach)
+    async with relay as way:
+        assert way.url == "wss://speech.example/v1"
+        proxy = urlsplit(way.environment["wss_proxy"])
+        ours = await connected("speech.example")
+        other = await connected("other.example")
+        assert await says(ours, b"hello") == b"hello"
+        assert relay.cut(away_s=60) == 1
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await says(ours, b"lost")
+        with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+            await connected("speech.example")
+        assert await says(other, b"still") == b"still"
+        relay.cut(away_s=0)
+        assert await says(await connected("speech.example"), b"back") == b"back"
+        other[1].close()
+    far.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "environment"),
+    [
+        ("ws://speech.example/v1", {}),
+        ("wss://speech.example/v1", {"HTTPS_PROXY": "http://proxy:3128"}),
+    ],
+)
+def test_what_cannot_be_cut_is_said(url, environment):
+    with pytest.raises(NoRelay):
+        Relay(url, environment)
+
+
+def test_how_late_a_text_is_counts_from_when_its_sound_came():
+    arrivals = Arrivals(16000)
+    for n in range(100):  # 20 ms each, from 5 s on; 1 s late from the 51st on
+        arrivals.add(640, 5 + n * 0.02 + (n >= 50))
+    assert arrivals.position_ms == 2000
+    assert arrivals.since_ms(500, 10.0) == 5000 - 480
+    assert arrivals.since_ms(1500, 10.0) == 5000 - 1000 - 1480
+    assert arrivals.since_ms(2001, 10.0) is None
