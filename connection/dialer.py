@@ -17,7 +17,11 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidMessage, ProtocolError
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidMessage,
+    ProtocolError,
+)
 from websockets.frames import Frame, Opcode
 from websockets.uri import parse_uri
 
@@ -93,9 +97,10 @@ class WebSocket(ClientConnection):
     async def handshake(self, *headers: Any, **more: Any) -> None:
         try:
             await super().handshake(*headers, **more)
-        except AssertionError as error:
+        except (AssertionError, ConnectionClosed) as error:
             # By its own word `websockets` has not begun to close; but a peer
-            # that spoke before the request went out has broken it already.
+            # that spoke, or left, before the request went out has broken it
+            # already. Which of both is raised differs with the loop.
             raise InvalidMessage("no HTTP response was received") from error
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 
 from asr_call import Call, properties, run_call, spoken, text_of
+from websockets.asyncio.client import ClientConnection
+from websockets.exceptions import ConnectionClosedError
 
 from devkit.server import Faults, ServerThread
 
@@ -50,3 +52,29 @@ def test_an_update_does_not_say_a_warning_again(server, host_log):
 
     run_call(properties(server.url), script)
     assert host_log.text.count("shuts down on 2027-02-26") == 1
+
+
+def test_a_peer_that_leaves_before_the_request_is_an_outage(
+    server, monkeypatch
+):
+    """As uvloop has it raised by `websockets`."""
+    left = 2
+
+    async def handshake(self: object, *headers: object, **more: object) -> None:
+        nonlocal left
+        if left:
+            left -= 1
+            raise ConnectionClosedError(None, None)
+        await real(self, *headers, **more)
+
+    real = ClientConnection.handshake
+    monkeypatch.setattr(ClientConnection, "handshake", handshake)
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+
+    call = run_call(properties(server.url), script)
+    assert call.codes == [1000] * len(call.codes)
+    for error in call.errors:
+        assert "no HTTP response was received" in error["message"]
+    assert call.errors
