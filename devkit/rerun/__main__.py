@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ from urllib.parse import urlsplit
 
 from devkit.bootstrap import ensure_ten
 from devkit.demo.word_error_rate import word_error_rate, words_of
+from devkit.sessions.lines import RecordingError
+from devkit.sessions.recording import Recording, read_recording
 from devkit.shown import one_line
-
-from .recording import Recording, RecordingError, read_recording
 
 if TYPE_CHECKING:
     from .playback import Outcome
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         speed = 1.0 if options.realtime else options.speed
         key = _key(options.server)
         recording = read_recording(Path(options.log))
+        _check_placeholders(recording, options.log)
         audio = recording.audio()
         _describe(recording)
         outcome = _run(recording, audio, options.server, key, speed)
@@ -130,6 +132,15 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _check_placeholders(recording: Recording, log: str) -> None:
+    """No call ran with one.  TEN would fill it in, and what is in the
+    environment would be sent."""
+    if "${env:" in json.dumps(recording.config):
+        raise RecordingError(
+            f"{log}:1: config: found a placeholder ${{env:…}}"
+        )
 
 
 def _describe(recording: Recording) -> None:

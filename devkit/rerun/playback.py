@@ -11,8 +11,7 @@ from ten_runtime import AsyncExtensionTester, AsyncTenEnvTester, Data
 
 from devkit.calls import finalize_request, pcm_frame
 from devkit.session_app import keep_app
-
-from .recording import Finalize, Recording
+from devkit.sessions.recording import Finalize, Recording
 
 ADDON = "openai_asr_python"
 #: A server that has not let us in by then does not exist, in s.

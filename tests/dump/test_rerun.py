@@ -26,11 +26,8 @@ from ten_packages.extension.openai_asr_python.properties.loading import (
 
 from devkit.rerun.__main__ import main
 from devkit.rerun.playback import node_property
-from devkit.rerun.recording import (
-    Recording,
-    RecordingError,
-    read_recording,
-)
+from devkit.sessions.lines import RecordingError
+from devkit.sessions.recording import Recording, read_recording
 
 ROOT = Path(__file__).parent.parent.parent
 TURNS = [[1, 2, 3], [4, 5]]
