@@ -138,9 +138,7 @@ def _check_placeholders(recording: Recording, log: str) -> None:
     """No call ran with one.  TEN would fill it in, and what is in the
     environment would be sent."""
     if "${env:" in json.dumps(recording.config):
-        raise RecordingError(
-            f"{log}:1: config: found a placeholder ${{env:…}}"
-        )
+        raise RecordingError(f"{log}:1: config: found a placeholder ${{env:…}}")
 
 
 def _describe(recording: Recording) -> None:
