@@ -10,7 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from devkit.error_table import MEANS, RULES
+from devkit.bootstrap import ensure_ten
+from devkit.error_table import MEANS
+
+ensure_ten()
+
+from ten_packages.extension.openai_asr_python.realtime.faults import (  # noqa: E402
+    RULES,
+)
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,9 @@ class Outage:
     end_ms: float
     failed: int
     reason: str
-    #: Before the first connection nothing was lost yet.
+    #: It is the time before the first connection, or there was none at all.
     first: bool
+    never: bool
 
     @property
     def wall_ms(self) -> float:
@@ -75,8 +76,8 @@ def connections_of(
         elif line.kind == "ready" and last is not None:
             last.ready_t = line.t
             last.session_id = fields.text(line.fields.get("session_id"), 200)
-            last.connect_ms = fields.ms(line.fields.get("connect_ms"))
-            last.replayed_ms = fields.ms(line.fields.get("replayed_ms"))
+            last.connect_ms = fields.number(line.fields.get("connect_ms"))
+            last.replayed_ms = fields.number(line.fields.get("replayed_ms"))
             last.recovered = line.fields.get("recovered") is True
     return list(found.values())
 
@@ -112,6 +113,7 @@ def outages_of(
                 len(failed),
                 reason,
                 start == 0,
+                not connections,
             )
         )
     return outages

@@ -32,8 +32,8 @@ def words(value: Any, longest: int = SHORT) -> str:
     return text(value, longest)
 
 
-def ms(value: Any, default: float = 0.0) -> float:
-    """A time or a length, in ms, of at most a hundred years."""
+def number(value: Any, default: float = 0.0) -> float:
+    """From 0 on; as a time or a length in ms at most a hundred years."""
     if type(value) not in (int, float) or not 0 <= value <= 3.2e12:
         return default
     return float(value)

@@ -74,8 +74,8 @@ def bands_of(
     told = any(line.kind in _LOSSES for line in lines)
     for line in lines:
         if line.kind in _LOSSES:
-            start = fields.ms(line.fields.get("start_ms"))
-            length = fields.ms(line.fields.get("duration_ms"))
+            start = fields.number(line.fields.get("start_ms"))
+            length = fields.number(line.fields.get("duration_ms"))
             cause = fields.text(line.fields.get("cause"), 40)
             text = _CAUSES.get(cause, _LOSSES[line.kind])
             bands.append(Band("dropped", start, start + length, text))
@@ -210,6 +210,11 @@ _SLOW_START = Advice(
     " (the default), or from nearer to the service.",
     ("auto_connect", "base_url"),
 )
+_NEVER = Advice(
+    "There never was a connection",
+    "See the errors; nothing could be transcribed.",
+    ("base_url", "api_key"),
+)
 _AT_BOUND = Advice(
     "A finalize was answered at its bound",
     "The service had not answered by then. A larger bound waits for its text.",
@@ -256,7 +261,9 @@ def add_call(
             text += f", {one.failed} attempts failed"
         if one.reason:
             text += f": {one.reason}"
-        if not one.first:
+        if one.never:
+            happenings.add("bad", _NEVER, one.start_t, text)
+        elif not one.first:
             # What broke off is told by its error; this is about the wait.
             if one.wall_ms >= _LONG_MS:
                 happenings.add("warn", _OUTAGE, one.start_t, text)

@@ -47,10 +47,11 @@ class Levels:
         if not len(pieces):
             return
         self.loud += len(pieces)
-        # Speech moves slowly from sample to sample, bytes that are read as
-        # the wrong thing do not.
+        # Within this time speech hardly moves; bytes that are read as the
+        # wrong thing do, whatever the rate was (8, 16, 24, 48 kHz).
+        lag = self.rate // 8000
         energy = (pieces**2).sum(axis=1)
-        related = (pieces[:, 1:] * pieces[:, :-1]).sum(axis=1)
+        related = (pieces[:, lag:] * pieces[:, :-lag]).sum(axis=1)
         self.noisy += int((related < 0.25 * energy).sum())
 
     @property

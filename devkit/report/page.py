@@ -62,6 +62,7 @@ _SETTINGS = (
 def page_of(sessions: list[Session]) -> str:
     """The page of one call, or of two that are compared."""
     labels = ["A", "B"] if len(sessions) > 1 else [""]
+    calls = list(zip(labels, sessions, strict=True))
     style = (_FILES / "page.css").read_text(encoding="utf-8")
     script = "".join(
         (_FILES / name).read_text(encoding="utf-8") for name in _SCRIPTS
@@ -85,9 +86,9 @@ def page_of(sessions: list[Session]) -> str:
         style=Markup(style),
         script=Markup(script),
         data=Markup(
-            as_json([axis_of(*pair) for pair in zip(sessions, labels)])
+            as_json([axis_of(session, label) for label, session in calls])
         ),
-        calls=list(zip(labels, sessions, strict=True)),
+        calls=calls,
         first=sessions[0],
         comparison=comparison,
         verdicts=[verdict_of(session) for session in sessions],

@@ -131,21 +131,21 @@ def read_session(path: Path, wishes: Wishes) -> Session:
     config = recording.config
     timeline = Timeline(
         recording.frames,
-        int(fields.ms(config.get("sample_rate"), 16_000)),
-        int(fields.ms(config.get("channels"), 1)),
+        int(fields.number(config.get("sample_rate"), 16_000)),
+        int(fields.number(config.get("channels"), 1)),
     )
     lines = recording.lines
     end_t = max([timeline.last_at, *(line.t for line in lines)], default=0.0)
     turns = turns_of(lines, timeline)
     speech = [
-        (start, fields.ms(line.fields.get("end_ms"), start))
+        (start, fields.number(line.fields.get("end_ms"), start))
         for line in lines
         if line.kind == "speech"
-        for start in [fields.ms(line.fields.get("start_ms"))]
+        for start in [fields.number(line.fields.get("start_ms"))]
     ][:50_000]
     connections = connections_of(lines, timeline)
     outages = outages_of(lines, connections, timeline, end_t)
-    bound = fields.ms(config.get("finalize_timeout_ms"), 5000)
+    bound = fields.number(config.get("finalize_timeout_ms"), 5000)
     finalizes = finalizes_of(lines, timeline, bound)
     sound, without = _sound(recording, timeline, wishes)
     if sound is not None and not sound.shape:

@@ -135,4 +135,5 @@ def _loudness(steps: npt.NDArray[np.int16]) -> bytes:
     """The peak of each row, in half dB above -100 dBFS."""
     peaks = np.abs(steps.astype(np.int32)).max(axis=1, initial=0)
     db = 20 * np.log10(np.maximum(peaks, 0.3) / 32768)
-    return np.clip(2 * (db + 100), 0, 200).astype(np.uint8).tobytes()
+    halves: npt.NDArray[np.uint8] = np.clip(2 * (db + 100), 0, 200).astype("u1")
+    return halves.tobytes()

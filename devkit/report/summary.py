@@ -154,7 +154,7 @@ def _usage(lines: list[Line]) -> Usage:
         usage = fields.part(event, "usage")
         if usage:
             count += 1
-        seconds += fields.ms(usage.get("seconds"))
+        seconds += fields.number(usage.get("seconds"))
         tokens_in += fields.count(usage.get("input_tokens"))
         tokens_out += fields.count(usage.get("output_tokens"))
     return Usage(count, seconds, tokens_in, tokens_out)

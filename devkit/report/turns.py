@@ -138,8 +138,8 @@ def _without_text(
         turn.interims, turn.text = earlier.interims, earlier.text
         turn.interim_count, turn.model = earlier.interim_count, earlier.model
         earlier.number = 0
-    turn.start_ms = fields.ms(line.fields.get("start_ms"))
-    turn.duration_ms = fields.ms(line.fields.get("duration_ms"))
+    turn.start_ms = fields.number(line.fields.get("start_ms"))
+    turn.duration_ms = fields.number(line.fields.get("duration_ms"))
     turn.without = _WITHOUT[line.kind]
     return turn
 
@@ -159,8 +159,8 @@ def _add(
     arrival = Arrival(t, timeline.position(t), text, final)
     info = _info(result)
     turn.text = text
-    turn.start_ms = fields.ms(result.get("start_ms"))
-    turn.duration_ms = fields.ms(result.get("duration_ms"))
+    turn.start_ms = fields.number(result.get("start_ms"))
+    turn.duration_ms = fields.number(result.get("duration_ms"))
     turn.language = fields.text(result.get("language"), 40)
     turn.model = fields.text(info.get("model"), 200)
     turn.item_id = fields.text(info.get("item_id"), 200)
@@ -172,9 +172,8 @@ def _add(
         return
     turn.final = arrival
     turn.early = info.get("early") is True
-    certainty = info.get("confidence")
-    if type(certainty) in (int, float) and 0 <= certainty <= 1:
-        turn.confidence = float(certainty)
+    certainty = fields.number(info.get("confidence"), 2.0)
+    turn.confidence = certainty if certainty <= 1 else None
     turn.words = _timed(result.get("words"), "word")
     turn.speakers = _timed(info.get("speakers"), "text")
 
@@ -183,8 +182,8 @@ def _timed(value: Any, name: str) -> list[Timed]:
     return [
         Timed(
             fields.text(each.get(name)),
-            fields.ms(each.get("start_ms")),
-            fields.ms(each.get("duration_ms")),
+            fields.number(each.get("start_ms")),
+            fields.number(each.get("duration_ms")),
             fields.text(each.get("speaker"), 100),
         )
         for each in fields.parts(value, _MOST_PARTS)

@@ -147,7 +147,13 @@ def _describe(recording: Recording) -> None:
         f" version {one_line(recording.version)},"
         f" {recording.audio_bytes} bytes of audio"
     )
-    for note in recording.notes:
+    changes = [
+        f"{line.where}: the configuration changed here; the first one is used"
+        " throughout"
+        for line in recording.lines
+        if line.kind == "config"
+    ]
+    for note in changes + recording.notes:
         print(f"devkit.rerun: {one_line(note)}", file=sys.stderr)
 
 

@@ -56,10 +56,13 @@ class Line:
     def number(self, name: str, low: float) -> float:
         """A time in ms, from ``low`` on."""
         value = self.fields.get(name)
-        # Compared first: of a whole number without end there is no float.
-        if type(value) not in (int, float) or not low <= value <= _LONGEST:
-            raise self.wrong(f"{name}: missing or no time")
-        return float(value)
+        if (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and low <= value <= _LONGEST
+        ):
+            return float(value)
+        raise self.wrong(f"{name}: missing or no time")
 
     def whole(self, name: str, low: int, high: int) -> int:
         value = self.fields.get(name)

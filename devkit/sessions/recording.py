@@ -174,11 +174,6 @@ class _Reader:
                 if not isinstance(result.get("text"), str):
                     raise line.wrong("result.text: missing or no text")
                 recording.finals.append(result["text"])
-        elif kind == "config":
-            recording.notes.append(
-                f"{line.where}: the configuration changed here; the first"
-                " one is used throughout"
-            )
         elif kind == "dump_failed":
             recording.notes.append(
                 f"{line.where}: the dump ended here:"
