@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,16 +72,7 @@ def page_of(sessions: list[Session]) -> str:
     comparison: Comparison | None = None
     if len(sessions) > 1:
         comparison = compare(sessions[0], sessions[1])
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_FILES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(numbers.FILTERS)
-    template = environment.get_template("page.html")
-    return template.render(
+    return _template().render(
         mark=Markup(MARK),
         policy=_policy(style, script),
         style=Markup(style),
@@ -96,6 +88,19 @@ def page_of(sessions: list[Session]) -> str:
         audio=_audio(sessions),
         prices_as_of=AS_OF,
     )
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_FILES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(numbers.FILTERS)
+    return environment.get_template("page.html")
 
 
 def as_json(value: Any) -> str:

@@ -126,7 +126,7 @@ def read_recording(path: Path, on_wrong: OnWrong = _raise) -> Recording:
         except RecordingError as error:
             on_wrong(error)
     if recording is None:
-        raise RecordingError(f"{path}: has no header")
+        raise RecordingError(f"{path}: is no session log")
     recording.notes += notes
     return recording
 

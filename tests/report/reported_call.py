@@ -70,7 +70,12 @@ def frames(
 
 
 def result(
-    t: float, text: str, start: int, length: int, final: bool = True, **more: Any
+    t: float,
+    text: str,
+    start: int,
+    length: int,
+    final: bool = True,
+    **more: Any,
 ) -> dict[str, Any]:
     said = {
         "id": f"turn at {start}",

@@ -55,7 +55,9 @@ def test_what_the_extension_says_itself():
 
 
 def test_a_key_that_is_wrong_names_the_setting():
-    text = "Incorrect API key (type invalid_request_error, code invalid_api_key)"
+    text = (
+        "Incorrect API key (type invalid_request_error, code invalid_api_key)"
+    )
     assert "api_key" in advice_on(text, True).settings
 
 

@@ -129,7 +129,11 @@ def test_an_early_final_and_a_finalize_at_its_bound(session_of):
             frames(0, tone(3)),
             {"t": 3000, "kind": "finalize", "finalize_id": "a"},
             result(
-                7990, "half of", 500, 900, metadata={"asr_info": {"early": True}}
+                7990,
+                "half of",
+                500,
+                900,
+                metadata={"asr_info": {"early": True}},
             ),
             {"t": 7995, "kind": "finalize_end", "finalize_id": "a"},
             {"t": 8000, "kind": "finalize", "finalize_id": "b"},
@@ -200,7 +204,9 @@ def test_the_prices_of_the_models_that_were_used(session_of):
     summary = session("someone-elses").summary
     assert summary.cost is None
     assert summary.unpriced == ("someone-elses",)
-    summary = session("someone-elses", {"prices": {"someone-elses": 1.0}}).summary
+    summary = session(
+        "someone-elses", {"prices": {"someone-elses": 1.0}}
+    ).summary
     assert summary.cost == pytest.approx(0.1)
 
 

@@ -136,6 +136,7 @@ function draw() {
   pen.fillRect(x(cursor.at) - 1, RULER - 4, 2, overviewTop - RULER);
   drawOverview(pen);
   pen.restore();
+  axis.dataset.view = `${Math.round(view.from)}-${Math.round(view.to)}`;
 }
 
 // What is at a place of a lane, in words.

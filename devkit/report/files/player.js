@@ -163,6 +163,7 @@ for (const { row, start } of rows) {
   });
 }
 
+find("no-script").hidden = true;
 find("player").hidden = false;
 new ResizeObserver(layOut).observe(axis);
 for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"]) {
