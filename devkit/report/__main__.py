@@ -84,7 +84,9 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def add_page_options(parser: argparse.ArgumentParser) -> None:
+def add_page_options(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+) -> None:
     """What a page is to have."""
     parser.add_argument(
         "--redact",

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from devkit.sessions.recording import Frames
 
-from .advice import Advice
 from .happened import Happenings
 from .levels import Levels
+from .remedies import Advice
 from .timeline import Timeline
 
 #: No frame for so long is told, in ms of the wall clock.

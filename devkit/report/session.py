@@ -13,17 +13,11 @@ from devkit.sessions.recording import Recording, read_recording
 from devkit.shown import one_line, shown_url
 
 from . import fields, input_checks
+from .bands import Band, bands_of
 from .connections import Connection, Outage, connections_of, outages_of
 from .finalizes import Finalize, finalizes_of
-from .happened import (
-    Band,
-    Happening,
-    Happenings,
-    add_call,
-    add_log,
-    add_silences,
-    bands_of,
-)
+from .findings import add_call, add_log, add_silences
+from .happened import Happening, Happenings
 from .sound import Sound, sound_of
 from .summary import Summary, summary_of
 from .timeline import Timeline

@@ -7,7 +7,7 @@ import json
 import pytest
 from reported_call import frames, read, result, titles, tone
 
-from devkit.report.happened import Band
+from devkit.report.bands import Band
 
 
 def of_kind(log, kind):

@@ -64,8 +64,8 @@ function* stretches(entries, x, start, end, right) {
     const width = Math.max(2, x(end(entry)) - left);
     if (left > right) continue;
     if (left + width < 0) continue;
-    const shown = Math.max(left, -20);
-    yield [entry, shown, Math.min(left + width, right + 20) - shown];
+    const shown = Math.max(left, -1);
+    yield [entry, shown, Math.min(left + width, right + 1) - shown];
   }
 }
 
