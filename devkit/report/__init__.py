@@ -8,5 +8,5 @@ and ``summary``, ``bands`` (audio that was lost or sent again), ``remedies`` and
 should know), ``findings`` and ``input_checks`` (that of the log, and of the
 audio), ``session`` (all of a call), ``verdict`` (it in a sentence),
 ``comparison`` (two runs), ``axis`` (what the script draws), ``page`` (the HTML,
-from ``files/``).
+from ``files/``), ``picture`` (the pictures of docs/report.md).
 """

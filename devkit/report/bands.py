@@ -55,8 +55,25 @@ def bands_of(
                 bands.append(Band("dropped", start, start + length, message))
     for one in connections:
         if one.replayed_ms and one.ready_t is not None:
-            end = timeline.position(one.ready_t)
+            end = _sent_to(one, connections, timeline)
             start = max(0.0, end - one.replayed_ms)
             text = f"sent again to connection {one.number}"
             bands.append(Band("replayed", start, end, text))
     return bands[:5000]
+
+
+def _sent_to(
+    one: Connection, connections: list[Connection], timeline: Timeline
+) -> float:
+    """How far the connections before it had got: what came later was not
+    sent yet."""
+    ends = [
+        each.closed_ms
+        for each in connections
+        if each.closed_t is not None
+        and each.closed_ms is not None
+        and each.closed_t <= one.opened_t
+    ]
+    if ends:
+        return max(ends)
+    return timeline.position(one.opened_t)

@@ -11,6 +11,7 @@ from .advice import advice_on
 from .connections import Outage
 from .finalizes import Finalize
 from .happened import Happenings, Severity
+from .numbers import many
 from .remedies import Advice
 from .timeline import Timeline
 from .turns import Turn
@@ -142,7 +143,7 @@ def add_call(
     for one in outages:
         text = f"for {one.wall_ms / 1000:.1f} s"
         if one.failed:
-            text += f", {one.failed} attempts failed"
+            text += f", {many(one.failed, 'attempt')} failed"
         if one.reason:
             text += f": {one.reason}"
         if one.never:

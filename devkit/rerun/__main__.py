@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a call again; returns the exit status (see `--help`)."""
+    # What TEN and the extension log about the run is not the answer here; the
+    # errors are printed at the end. TEN reads this when it is imported.
+    os.environ.setdefault("TEN_LOG_LEVEL", "off")
     try:
         options = parser().parse_args(arguments)
         if options.realtime and options.speed is not None:
@@ -120,9 +123,6 @@ def _run(
     key: str,
     wishes: Wishes,
 ) -> Outcome:
-    # What TEN and the extension log about the run is not the answer here;
-    # the errors are printed at the end.
-    os.environ.setdefault("TEN_LOG_LEVEL", "off")
     ensure_ten()
     from .playback import play, problem_of
 

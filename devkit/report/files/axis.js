@@ -6,7 +6,7 @@ const tip = find("tip");
 const RULER = 24;
 const OVERVIEW = 18;
 const GAP = 8;
-const LABEL = 15;
+const LABEL = 17;
 // From this width on the lanes' names stand beside them, in px.
 const WIDE = 640;
 const GUTTER = 104;

@@ -46,7 +46,7 @@ function fitting(pen, text, room) {
 }
 
 function write(pen, text, left, top, width, height, colour) {
-  if (width < 14) return;
+  if (width < 44) return;
   pen.save();
   pen.beginPath();
   pen.rect(left, top, width, height);
