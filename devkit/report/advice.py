@@ -59,6 +59,6 @@ def _of_rule(sign: str, meaning: str, action: str) -> Advice:
     todo = f"{known.todo} " if known.todo else ""
     return Advice(
         f"{meaning[:1].upper()}{meaning[1:]}",
-        f"{todo}The extension {action}.",
+        f"{todo}The extension {action.replace('`', '')}.",
         known.settings,
     )

@@ -81,8 +81,6 @@ def _marks(session: Session) -> list[list[Any]]:
     for at in session.changes_ms:
         marks.append(["config", _ms(at), "the configuration changed"])
     for entry in session.happenings:
-        if entry.severity == "info":
-            continue
         for place in entry.places:
             text = f"{entry.advice.title}: {place.text}".removesuffix(": ")
             marks.append([entry.severity, _ms(place.at_ms), text[:_LONGEST]])

@@ -12,7 +12,8 @@ from . import fields
 from .connections import Connection
 from .timeline import Timeline
 
-_DROPPED = re.compile(r"(\d{1,12}) ms(?: of audio)? from (-?\d{1,12}) ms")
+#: Where lost audio lies, as errors tell it: its length, its start.
+DROPPED = re.compile(r"(\d{1,12}) ms(?: of audio)? from (-?\d{1,12}) ms")
 #: Lines that tell of audio without a text.
 _LOSSES = {"dropped": "dropped", "failed": "its turn was given up"}
 _CAUSES = {
@@ -49,7 +50,7 @@ def bands_of(
         elif line.kind == "error" and not told:
             # Older logs have no other lines of it.
             message = fields.text(line.fields.get("message"))
-            found = _DROPPED.search(message)
+            found = DROPPED.search(message)
             if found:
                 length, start = float(found[1]), max(0.0, float(found[2]))
                 bands.append(Band("dropped", start, start + length, message))

@@ -50,7 +50,7 @@ class Row:
 @dataclass(frozen=True)
 class Comparison:
     """``rows`` in the order of the call; ``error_rate`` is that of B against
-    A, None where A has no words."""
+    A, None where A has no words or they are left out."""
 
     rows: list[Row]
     error_rate: float | None
@@ -78,7 +78,8 @@ def compare(a: Session, b: Session) -> Comparison:
         end = max(end, turn.end_ms)
     said = _text([turn for turn in a.turns if turn.final])
     heard = _text([turn for turn in b.turns if turn.final])
-    rate = word_error_rate(said, heard) if words_of(said) else None
+    told = all(each.has_texts and not each.redacted for each in (a, b))
+    rate = word_error_rate(said, heard) if told and words_of(said) else None
     return Comparison(rows, rate)
 
 

@@ -8,6 +8,7 @@ from devkit.sessions.lines import Line
 
 from . import fields
 from .advice import advice_on
+from .bands import DROPPED
 from .connections import Outage
 from .finalizes import Finalize
 from .happened import Happenings, Severity
@@ -21,7 +22,10 @@ def add_log(happenings: Happenings, lines: list[Line]) -> None:
     """What single lines tell."""
     for line in lines:
         for severity, advice, text in _of_line(line):
-            happenings.add(severity, advice, line.t, text)
+            lost = DROPPED.search(text) if line.kind == "error" else None
+            # Where the audio is that was lost, not where that was told.
+            at_ms = max(0.0, float(lost[2])) if lost else None
+            happenings.add(severity, advice, line.t, text, at_ms)
 
 
 def _of_line(line: Line) -> Iterator[tuple[Severity, Advice, str]]:

@@ -72,5 +72,5 @@ class Happenings:
         """The worst first, then by time."""
         return sorted(
             self._found.values(),
-            key=lambda h: (_ORDER.index(h.severity), h.places[0].t),
+            key=lambda h: (_ORDER.index(h.severity), h.places[0].at_ms),
         )

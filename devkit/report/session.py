@@ -77,6 +77,16 @@ class Session:
         return fields.words(inner.get(names[-1]))
 
     @property
+    def lost_ms(self) -> float:
+        """Audio without a text that was reported, in ms."""
+        told = sum(
+            band.end_ms - band.start_ms
+            for band in self.bands
+            if band.kind == "dropped"
+        )
+        return max(told, float(self.summary.counters["dropped_ms"]))
+
+    @property
     def models(self) -> list[str]:
         """The configured one, and those of results."""
         configured = self.setting("input_audio_transcription", "model")
@@ -114,12 +124,12 @@ def read_session(path: Path, wishes: Wishes) -> Session:
         nonlocal wrong
         wrong += 1
         if wrong <= _MOST_NOTES:
-            notes.append(f"left out: {error}")
+            notes.append(f"left out: {_without_place(str(error), path)}")
 
     recording = read_recording(path, on_wrong)
     if wrong > _MOST_NOTES:
         notes.append(f"{wrong - _MOST_NOTES} more lines were left out")
-    notes += recording.notes
+    notes += [_without_place(note, path) for note in recording.notes]
     if wishes.redacted:
         recording = _without_texts(recording)
     config = recording.config
@@ -187,6 +197,11 @@ def read_session(path: Path, wishes: Wishes) -> Session:
     )
 
 
+def _without_place(text: str, path: Path) -> str:
+    """A page that is passed on need not tell where it was made."""
+    return text.replace(str(path), path.name)
+
+
 def _sound(
     recording: Recording, timeline: Timeline, wishes: Wishes
 ) -> tuple[Sound | None, str]:
@@ -210,7 +225,9 @@ def _sound(
     try:
         sound = sound_of(recording, timeline, playable=not without)
     except RecordingError as error:
-        return None, without or f"There is no audio: {one_line(str(error))}"
+        place = recording.audio_path
+        text = _without_place(str(error), place) if place else str(error)
+        return None, without or f"There is no audio: {one_line(text)}"
     return sound, without
 
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 #: What the product makes of all input, in Hz; the page has the same.
 RATE = 24_000
-#: MP3 of a constant bit rate, as every browser plays it and finds a place in it
-#: by counting.  Ten minutes of mono, and how far from a place that was asked
-#: for Chromium began to play (the worst of five): MP3 at 24 kbit/s 1.8 MB and
-#: 30 ms; MP3 of a variable rate 2.1 MB and 466 ms; Ogg Opus 2.2 MB and less
-#: than 1 ms, which Safari plays from 18.4 on; FLAC 9.8 MB and less than 1 ms.
-#: This is 32 kbit/s, which is 14.4 MB an hour, 19 MB as base64.
+#: MP3 of a constant bit rate, as every browser plays it and finds a place in
+#: it by counting.  Ten minutes at 24 kHz, and how far from a place that was
+#: asked for Chromium began to play (the worst of five places): this, 32 kbit/s,
+#: 2.4 MB and 28 ms; MP3 of a variable rate 3.0 MB and 439 ms; Ogg Opus 2.8 MB
+#: and less than 1 ms, but Safari plays that from 18.4 on only; FLAC up to 14.7
+#: MB and less than 1 ms.  An hour is 14.4 MB, 19 MB as base64.
 _MP3 = {
     "format": "MP3",
     "bitrate_mode": "CONSTANT",

@@ -11,12 +11,7 @@ def verdict_of(session: Session) -> str:
     """The most important things first: was anything lost, did it go on, how
     fast was it."""
     summary = session.summary
-    lost = sum(
-        band.end_ms - band.start_ms
-        for band in session.bands
-        if band.kind == "dropped"
-    )
-    lost = max(lost, float(summary.counters["dropped_ms"]))
+    lost = session.lost_ms
     said = []
     if summary.fatal:
         said.append("The call was given up.")

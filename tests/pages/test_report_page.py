@@ -310,6 +310,18 @@ def test_a_hostile_log_runs_nothing(page: Page, tmp_path, compared):
     assert asked == []
 
 
+def test_a_call_in_which_nothing_came(page: Page, accessible, tmp_path):
+    target = tmp_path / "page.html"
+    log = write_log(tmp_path / "call", [], None)
+    target.write_text(page_of([read(log)]), encoding="utf-8")
+    page.goto(target.as_uri())
+    accessible(page)
+    page.locator("#axis").focus()
+    for key in ("ArrowRight", "+", "-", " ", "End"):
+        page.keyboard.press(key)
+    expect(page.get_by_text("No audio came at all")).to_be_visible()
+
+
 def test_two_runs_on_one_axis(page: Page, accessible, tmp_path):
     lines = [frames(0, voice(6)), result(3000, "to be or not", 500, 2000)]
     other = [frames(0, voice(6)), result(3100, "to bee or not", 500, 2000)]

@@ -140,7 +140,7 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 @settings(
-    max_examples=80,
+    max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(st.tuples(st.sampled_from(places(BASE)), values), max_size=3))

@@ -25,6 +25,8 @@ def test_what_is_played_is_as_long_as_the_call(session_of):
     assert 0 <= len(data) / rate - 7 < 0.1
     assert len(session.sound.shape) * session.sound.step_ms == 7000
     assert session.sound.media_type == "audio/mpeg"
+    # 32 kbit/s.
+    assert len(session.sound.data) < 4100 * 7
 
 
 def loudest_hz(samples, rate):

@@ -105,15 +105,15 @@ function drawTurns(pen, call, lane, x, width) {
   for (const [turn, left, wide] of bars) {
     const whole = turn[4] === "final";
     const now = cursor.at >= turn[1] && cursor.at < turn[2];
+    const bar = new Path2D();
+    bar.roundRect(left, lane.top, wide, lane.height, Math.min(4, wide / 2));
     pen.fillStyle = whole ? colours.turn : colours.early;
-    pen.beginPath();
-    pen.roundRect(left, lane.top, wide, lane.height, Math.min(4, wide / 2));
-    pen.fill();
+    pen.fill(bar);
     if (!whole) hatch(pen, left, lane.top, wide, 5, colours.bad, false);
     pen.strokeStyle = turn.found
       ? colours.hit : whole ? colours["turn-edge"] : colours.bad;
     pen.lineWidth = now || turn.found ? 2.5 : 1;
-    pen.stroke();
+    pen.stroke(bar);
     const text = turn[3] || turn[4];
     write(pen, text, Math.max(left, 0), lane.top, wide - Math.max(0, -left),
       lane.height, whole ? colours["turn-fg"] : colours["early-fg"]);
@@ -191,6 +191,8 @@ function drawMarks(pen, call, lane, x, width) {
     pen.beginPath();
     if (kind === "config") {
       pen.rect(left - 4, middle - 4, 8, 8);
+    } else if (kind === "info") {
+      pen.arc(left, middle, 3.5, 0, 7);
     } else {
       const way = down ? -1 : 1;
       pen.moveTo(left, middle - way * half);
@@ -200,7 +202,7 @@ function drawMarks(pen, call, lane, x, width) {
     }
     const trouble = kind === "bad" || kind === "warn";
     pen.fillStyle = pen.strokeStyle = trouble ? colours[kind] : colours.mark;
-    if (down) {
+    if (down || kind === "info") {
       pen.lineWidth = 1.5;
       pen.stroke();
     } else {
