@@ -118,6 +118,23 @@ def test_a_redacted_page_has_nothing_that_was_said(tmp_path):
     assert call["turns"] == [[1, 500, 2500, "x" * len(SAID), "final", 3000]]
 
 
+def test_a_call_that_kept_no_texts(tmp_path):
+    lines = [frames(0, tone(3)), result(3000, "xxxx xx", 500, 2000)]
+    log = write_log(tmp_path / "call", lines, b"", {"text": "none"})
+    assert main([str(log)]) == 0
+    text = log.with_suffix(".html").read_text(encoding="utf-8")
+    assert "without what was said" in text
+    assert "The file of the audio is empty" in text
+    # As many x as characters are no words.
+    assert "2 words" not in text
+
+
+def test_pictures_of_the_documents_are_small():
+    pictures = list((ROOT / "docs" / "images").glob("report*.png"))
+    assert len(pictures) == 2
+    assert all(path.stat().st_size < 200_000 for path in pictures)
+
+
 def test_two_logs_are_compared(log, tmp_path, capsys):
     other = write_log(
         tmp_path / "other",
