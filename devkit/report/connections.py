@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -90,7 +91,11 @@ def outages_of(
 ) -> list[Outage]:
     """The times without a connection up to ``end_t``, the end of the log;
     what comes behind the last frame is no outage but the end of the call."""
-    failures = [line for line in lines if line.kind == "connect_failed"]
+    failures = sorted(
+        (line.t, fields.text(line.fields.get("reason")))
+        for line in lines
+        if line.kind == "connect_failed"
+    )
     gaps: list[tuple[float, float]] = []
     covered = 0.0
     for one in sorted(connections, key=lambda one: one.opened_t):
@@ -102,15 +107,16 @@ def outages_of(
         gaps.append((covered, end_t))
     outages = []
     for start, end in gaps:
-        failed = [line for line in failures if start <= line.t <= end]
-        reason = fields.text(failed[-1].fields.get("reason")) if failed else ""
+        first = bisect_left(failures, (start,))
+        failed = bisect_left(failures, (end, "\U0010ffff")) - first
+        reason = failures[first + failed - 1][1] if failed else ""
         outages.append(
             Outage(
                 start,
                 end,
                 timeline.position(start),
                 timeline.position(end),
-                len(failed),
+                failed,
                 reason,
                 start == 0,
                 not connections,

@@ -124,6 +124,8 @@ _SLOW_MS = 2000
 _LONG_MS = 500
 #: From where on a service that says nothing while somebody speaks is told, ms.
 _SILENT_MS = 8000
+#: So many such times are looked at.
+_MOST_SILENCES = 200
 
 
 def add_call(
@@ -175,12 +177,14 @@ def add_silences(
     """Long times in which somebody spoke (``speech``: positions in ms) and
     the service said nothing."""
     last: float | None = None
+    looked = 0
     for line in lines:
         if line.kind == "opened":
             last = line.t
         if line.kind != "received" or last is None:
             continue
-        if line.t - last >= _SILENT_MS:
+        if line.t - last >= _SILENT_MS and looked < _MOST_SILENCES:
+            looked += 1
             start, end = timeline.position(last), timeline.position(line.t)
             heard = sum(
                 max(0.0, min(end, until) - max(start, since))
