@@ -49,7 +49,7 @@ _TITLES = {
     " another parameter than the file is fatal",
 }
 #: The code of what TEN is told, and what the extension does.
-_MEANS: dict[Verdict, tuple[str, str]] = {
+MEANS: dict[Verdict, tuple[str, str]] = {
     "fatal": (
         "-1000 (fatal)",
         "gives up; `update_configs` can revive the call",
@@ -68,7 +68,7 @@ _OURS: dict[Verdict, tuple[str, ...]] = {
 
 
 def _row(rule: Rule) -> str:
-    code, action = _MEANS[rule.verdict]
+    code, action = MEANS[rule.verdict]
     return (
         f"| {_PLACES[rule.where]} | `{rule.sign}` | {rule.meaning} |"
         f" {code} | {action} |"
@@ -109,7 +109,7 @@ def short_table() -> str:
             ]
             if signs:
                 groups.append(title + ", ".join(signs))
-        code, action = _MEANS[verdict]
+        code, action = MEANS[verdict]
         lines.append(f"| {action} | {code} | {'; '.join(groups)} |\n")
     return "".join(lines)
 

@@ -3,133 +3,101 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
+import contextlib
+import glob
+import json
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from devkit.bootstrap import ensure_ten
 from devkit.demo.word_error_rate import word_error_rate, words_of
+from devkit.report.__main__ import (
+    UsageError,
+    check_target,
+    make_page,
+    write_page,
+)
+from devkit.sessions.lines import RecordingError
+from devkit.sessions.recording import Recording, read_recording
 from devkit.shown import one_line
 
-from .recording import Recording, RecordingError, read_recording
+from .arguments import key_for, parser
+from .changes import Wishes, parse_change
 
 if TYPE_CHECKING:
     from .playback import Outcome
 
-_LOCAL_KEY = "sk-local-rerun"
-
-
-class _UsageError(Exception):
-    """A wrong argument or a missing precondition: one line, status 2."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise _UsageError(message)
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a call again; returns the exit status (see `--help`)."""
+    # What TEN and the extension log about the run is not the answer here; the
+    # errors are printed at the end. TEN reads this when it is imported.
+    os.environ.setdefault("TEN_LOG_LEVEL", "off")
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
         if options.realtime and options.speed is not None:
-            raise _UsageError("--realtime: cannot be given with --speed")
-        speed = 1.0 if options.realtime else options.speed
-        key = _key(options.server)
+            raise UsageError("--realtime: cannot be given with --speed")
+        if options.page:
+            check_target(Path(options.page), force=False)
+        key = key_for(options.server)
         recording = read_recording(Path(options.log))
+        _check_placeholders(recording, options.log)
         audio = recording.audio()
         _describe(recording)
-        outcome = _run(recording, audio, options.server, key, speed)
-    except (_UsageError, RecordingError) as error:
+        with contextlib.ExitStack() as stack:
+            directory = options.dump
+            if options.page and not directory:
+                directory = stack.enter_context(tempfile.TemporaryDirectory())
+            wishes = _wishes(options, directory)
+            outcome = _run(recording, audio, options.server, key, wishes)
+            if options.page:
+                _write_page(options, Path(directory), outcome)
+    except (UsageError, RecordingError) as error:
         return _fail(str(error), 2)
     except KeyboardInterrupt:
         return _fail("stopped", 130)
+    except OSError as error:
+        name = error.filename or options.page
+        return _fail(f"{name}: {error.strerror}", 1)
     return _conclude(recording, outcome)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="python -m devkit.rerun",
-        description="Run a dumped call again through the extension, and "
-        "compare the final texts with those of the call.",
-        epilog="Exit status: 0 the final texts are the same, 1 they differ "
-        "or the run failed, 2 wrong usage or a file is missing or wrong, "
-        "130 stopped with Ctrl-C. The key for a remote server is taken from "
-        "OPENAI_API_KEY.",
-    )
-    parser.add_argument(
-        "log",
-        metavar="LOG.jsonl",
-        help="the session log; its audio lies beside it",
-    )
-    parser.add_argument(
-        "--speed",
-        type=_speed,
-        metavar="X",
-        help="1 keeps the times of the frames, 2 is twice as fast (default: "
-        "as fast as possible)",
-    )
-    parser.add_argument(
-        "--realtime", action="store_true", help="the same as --speed 1"
-    )
-    parser.add_argument(
-        "--server",
-        type=_server,
-        default="local",
-        metavar="local|URL",
-        help="local: start the devkit's server with real speech recognition; "
-        "or the ws:// or wss:// base URL of another one (default: local)",
-    )
-    return parser
+def _wishes(options: argparse.Namespace, directory: str | None) -> Wishes:
+    changes = list(options.changes)
+    if options.model:
+        changes.append(parse_change(f"model={json.dumps(options.model)}"))
+    dump = None
+    if directory:
+        name = f"{Path(options.log).stem}-rerun.pcm"
+        dump = Path(directory).absolute() / name
+    speed = 1.0 if options.realtime else options.speed
+    return Wishes(speed, tuple(changes), dump)
 
 
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0.01 <= speed <= 1000:
-        raise argparse.ArgumentTypeError(
-            f"must be a number from 0.01 to 1000, not {text!r}"
-        )
-    return speed
+def _write_page(
+    options: argparse.Namespace, directory: Path, outcome: Outcome
+) -> None:
+    # Where that name was somebody else's, the dump has got another one.
+    logs = directory.glob(f"{glob.escape(Path(options.log).stem)}-rerun*.jsonl")
+    newest = max(logs, key=lambda log: log.stat().st_mtime_ns, default=None)
+    if newest is None:
+        outcome.problem = outcome.problem or "this run left no dump"
+        return
+    page = make_page([Path(options.log), newest], options)
+    write_page(page, Path(options.page))
+    print(f"page    {one_line(options.page)}")
 
 
-def _server(text: str) -> str:
-    if text == "local":
-        return text
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("ws", "wss") and bool(parts.hostname)
-        _ = parts.port  # raises if it is no number up to 65535
-    except ValueError:
-        valid = False
-    if not valid:
-        raise argparse.ArgumentTypeError("must be local or a ws(s):// URL")
-    return text
-
-
-def _key(server: str) -> str:
-    """The real key never goes to the server that we start ourselves."""
-    if server == "local":
-        return _LOCAL_KEY
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    host = urlsplit(server).hostname or ""
-    if not key and not _is_loopback(host):
-        raise _UsageError(f"OPENAI_API_KEY is not set; {host} needs one")
-    return key or _LOCAL_KEY
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _check_placeholders(recording: Recording, log: str) -> None:
+    """No call ran with one.  TEN would fill it in, and what is in the
+    environment would be sent."""
+    if "${env:" in json.dumps(recording.config):
+        raise RecordingError(f"{log}:1: config: found a placeholder ${{env:…}}")
 
 
 def _describe(recording: Recording) -> None:
@@ -138,7 +106,13 @@ def _describe(recording: Recording) -> None:
         f" version {one_line(recording.version)},"
         f" {recording.audio_bytes} bytes of audio"
     )
-    for note in recording.notes:
+    changes = [
+        f"{line.where}: the configuration changed here; the first one is used"
+        " throughout"
+        for line in recording.lines
+        if line.kind == "config"
+    ]
+    for note in changes + recording.notes:
         print(f"devkit.rerun: {one_line(note)}", file=sys.stderr)
 
 
@@ -147,24 +121,24 @@ def _run(
     audio: bytes,
     server: str,
     key: str,
-    speed: float | None,
+    wishes: Wishes,
 ) -> Outcome:
-    # What TEN and the extension log about the run is not the answer here;
-    # the errors are printed at the end.
-    os.environ.setdefault("TEN_LOG_LEVEL", "off")
     ensure_ten()
-    from .playback import play
+    from .playback import play, problem_of
 
+    problem = problem_of(recording, wishes) if wishes.changes else ""
+    if problem:
+        raise UsageError(f"--set: {problem}")
     if server != "local":
-        return play(recording, audio, server, key, speed)
+        return play(recording, audio, server, key, wishes)
     from devkit.server import ServerThread
 
     try:
         local = ServerThread(engine="speech")
     except ImportError as error:
-        raise _UsageError(f"the local server: {error}") from None
+        raise UsageError(f"the local server: {error}") from None
     with local:
-        return play(recording, audio, local.url, key, speed)
+        return play(recording, audio, local.url, key, wishes)
 
 
 def _conclude(recording: Recording, outcome: Outcome) -> int:

@@ -7,12 +7,17 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from ten_packages.extension.openai_asr_python.config import ConfigError
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
+)
 from ten_runtime import AsyncExtensionTester, AsyncTenEnvTester, Data
 
 from devkit.calls import finalize_request, pcm_frame
 from devkit.session_app import keep_app
+from devkit.sessions.recording import Finalize, Recording
 
-from .recording import Finalize, Recording
+from .changes import Wishes, change
 
 ADDON = "openai_asr_python"
 #: A server that has not let us in by then does not exist, in s.
@@ -25,6 +30,7 @@ _BUFFER_MS = 3_600_000
 _WEEK_US = 7 * 24 * 3600 * 1_000_000
 #: The finalize at the end, when the call had none there.
 _LAST = "rerun-end"
+_PLAIN = Wishes()
 
 
 @dataclass
@@ -58,8 +64,11 @@ _TAKEN_OVER = (
 )
 
 
-def node_property(recording: Recording, url: str, key: str) -> dict[str, Any]:
-    """The node's property: the recorded one with what a re-run needs."""
+def node_property(
+    recording: Recording, url: str, key: str, wishes: Wishes = _PLAIN
+) -> dict[str, Any]:
+    """The node's property: the recorded one with what a re-run needs, and
+    what it shall have otherwise."""
     params = {
         name: value
         for name, value in recording.config.items()
@@ -70,25 +79,34 @@ def node_property(recording: Recording, url: str, key: str) -> dict[str, Any]:
     if isinstance(buffer_ms, int) and isinstance(turn_ms, int):
         # The bound that it had.
         params["max_turn_ms"] = min(turn_ms, buffer_ms // 2)
+    change(params, wishes.changes)
     params |= {
         "api_key": key,
         "websocket_base_url": url,
         "max_buffer_ms": _BUFFER_MS,
         "finalize_timeout_ms": _FINALIZE_MS,
     }
+    if wishes.dump is not None:
+        params |= {"dump": True, "dump_path": str(wishes.dump)}
     return {"params": params}
 
 
-def play(
-    recording: Recording, audio: bytes, url: str, key: str, speed: float | None
-) -> Outcome:
-    """Run the call against the server at ``url``.
+def problem_of(recording: Recording, wishes: Wishes) -> str:
+    """Why the extension would refuse the changes; "" where it takes them."""
+    url = "ws://127.0.0.1:1/v1"
+    try:
+        load_config(node_property(recording, url, "sk-rerun", wishes))
+    except ConfigError as error:
+        return str(error)
+    return ""
 
-    ``speed``: 1 keeps the recorded times, 2 halves them; None is as fast as
-    the extension takes the frames.
-    """
-    player = _Player(recording, audio, speed)
-    config = node_property(recording, url, key)
+
+def play(
+    recording: Recording, audio: bytes, url: str, key: str, wishes: Wishes
+) -> Outcome:
+    """Run the call against the server at ``url``."""
+    player = _Player(recording, audio, wishes.speed)
+    config = node_property(recording, url, key, wishes)
     player.set_test_mode_single(ADDON, json.dumps(config))
     player.set_timeout(_WEEK_US)
     keep_app()

@@ -26,11 +26,8 @@ from ten_packages.extension.openai_asr_python.properties.loading import (
 
 from devkit.rerun.__main__ import main
 from devkit.rerun.playback import node_property
-from devkit.rerun.recording import (
-    Recording,
-    RecordingError,
-    read_recording,
-)
+from devkit.sessions.lines import RecordingError
+from devkit.sessions.recording import Recording, read_recording
 
 ROOT = Path(__file__).parent.parent.parent
 TURNS = [[1, 2, 3], [4, 5]]
@@ -310,3 +307,66 @@ def test_an_empty_log_is_told(tmp_path):
     path.write_bytes(b"")
     with pytest.raises(RecordingError, match="is empty"):
         read_recording(path)
+
+
+# -- compared with the call ------------------------------------------------
+
+
+def test_a_run_is_dumped_and_compared_on_a_page(server, log, tmp_path, capsys):
+    page = tmp_path / "both.html"
+    options = ["--server", server.url, "--page", str(page)]
+    assert main([str(log), *options, "--dump", str(tmp_path / "again")]) == 0
+    assert f"page    {page}" in capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert "All texts are the same" in text
+    assert "call-rerun" in text
+    # Both were read by the same code.
+    assert finals_of(tmp_path / "again" / "call-rerun.jsonl")[:3] == text_of(
+        *TURNS, [6, 7]
+    )
+    # Again, over the page of before; no dump is left where none was asked for.
+    before = sorted(tmp_path.iterdir())
+    assert main([str(log), *options]) == 0
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_another_model_and_setting_can_be_tried(server, log, tmp_path):
+    page = tmp_path / "both.html"
+    changes = ["--model", "whisper-1", "--set", "turn_detection.threshold=0.6"]
+    options = ["--server", server.url, "--page", str(page), *changes]
+    assert main([str(log), *options]) == 0
+    told = server.sessions[-1].config
+    audio = told["audio"]["input"]
+    assert audio["transcription"]["model"] == "whisper-1"
+    assert audio["turn_detection"]["threshold"] == 0.6
+    assert "whisper-1" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("model", "--set: must be KEY=VALUE"),
+        ("=3", "--set: must be KEY=VALUE"),
+        ("api_key=sk-x", "--set: api_key: the key is taken from"),
+        ("headers.a=b", "--set: headers: the key is taken from"),
+        ("base_url=ws://x", "--set: base_url: use --server"),
+        ("dump=true", "--set: dump: use --dump"),
+        ("nobody=3", "--set: "),
+        ("turn_detection.type=loud", "--set: "),
+    ],
+)
+def test_a_change_that_is_none(server, log, capsys, change, problem):
+    sessions = len(server.sessions)
+    assert main([str(log), "--server", server.url, "--set", change]) == 2
+    err = capsys.readouterr().err
+    assert problem in err
+    assert len(err.splitlines()) == 1
+    assert len(server.sessions) == sessions
+
+
+def test_a_page_that_cannot_be_written_is_told_first(server, log, capsys):
+    sessions = len(server.sessions)
+    options = ["--server", server.url, "--page", str(log)]
+    assert main([str(log), *options]) == 2
+    assert "is no report" in capsys.readouterr().err
+    assert len(server.sessions) == sessions

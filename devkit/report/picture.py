@@ -1,0 +1,146 @@
+"""``python -m devkit.report.picture``: the pictures of docs/report.md anew.
+
+Plays samples/call.wav as a live call to the local speech server, which loses
+the connection, makes a report of its dump, and takes pictures of that in
+Chromium. Takes a minute. Exit status: 0 ok, 1 the call failed, 2 something is
+missing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import sys
+import tempfile
+import wave
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+from devkit.bootstrap import ensure_ten
+from devkit.sessions.recording import Frames, Recording
+
+ROOT = Path(__file__).resolve().parents[2]
+IMAGES = ROOT / "docs" / "images"
+_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+#: A connection is lost in the middle of a turn, the next attempt is refused,
+#: the one after it takes its time; and one turn fails at first.
+_FAULTS: dict[str, Any] = {
+    "drop_after_audio_ms": 14_000,
+    "audio_faults_on": 1,
+    "refused": "2",
+    "slow_handshake": "3",
+    "slow_handshake_ms": 2000,
+    "failed": "6",
+}
+#: Size in CSS pixels, pixels for each of them, colours, and the last part of
+#: the page that is to be seen.
+_PICTURES: dict[str, tuple[dict[str, int], float, str, str]] = {
+    "report": ({"width": 1120, "height": 900}, 1.5, "light", ".happenings"),
+    "report-phone": ({"width": 360, "height": 740}, 2, "dark", ".legend"),
+}
+
+
+def dumped_call(path: Path) -> str:
+    """The call, dumped to ``path``; what went wrong with it, or ""."""
+    ensure_ten()
+    from devkit.rerun.changes import Wishes as Run
+    from devkit.rerun.playback import play
+    from devkit.server import Faults, ServerThread
+
+    with wave.open(str(ROOT / "samples" / "call.wav")) as sample:
+        rate = sample.getframerate()
+        audio = sample.readframes(sample.getnframes())
+    size = rate // 100 * 2
+    count = len(audio) // size
+    request = {"model": "gpt-live-transcribe", "language": "en"}
+    call = Recording(
+        path,
+        "",
+        "",
+        {"input_audio_transcription": request},
+        [Frames(0, (count - 1) * 10, count, size, rate, 1, 2)],
+    )
+    with ServerThread(engine="speech", faults=Faults(**_FAULTS)) as server:
+        run = Run(speed=1.0, dump=path)
+        outcome = play(call, audio, server.url, "sk-local", run)
+    return outcome.problem or ("" if outcome.finals else "no text came")
+
+
+def take(page: Path, browser: str) -> None:
+    """The pictures of a page."""
+    with sync_playwright() as playwright:
+        # Root may have no sandbox; the page is ours.
+        opened = playwright.chromium.launch(
+            executable_path=browser, args=["--no-sandbox"]
+        )
+        for name, (size, scale, scheme, last) in _PICTURES.items():
+            context = opened.new_context(
+                viewport={"width": size["width"], "height": size["height"]},
+                device_scale_factor=scale,
+                color_scheme="dark" if scheme == "dark" else "light",
+            )
+            view = context.new_page()
+            view.goto(page.as_uri())
+            view.locator("#axis").focus()
+            for _ in range(14):
+                view.keyboard.press("ArrowRight")
+            view.mouse.move(0, 0)
+            view.evaluate("document.activeElement.blur()")
+            height = view.evaluate(
+                "(name) => document.querySelector(name)"
+                ".getBoundingClientRect().bottom + scrollY + 20",
+                last,
+            )
+            picture = view.screenshot(
+                full_page=True,
+                clip={
+                    "x": 0,
+                    "y": 0,
+                    "width": size["width"],
+                    "height": height,
+                },
+            )
+            context.close()
+            _save(picture, IMAGES / f"{name}.png")
+        opened.close()
+
+
+def _save(picture: bytes, path: Path) -> None:
+    """With as many colours as one sees, and as few bytes."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    few = image.quantize(256, dither=Image.Dither.NONE)
+    few.save(path, optimize=True)
+
+
+def main() -> int:
+    """Make the pictures; returns the exit status."""
+    # Before TEN is imported, which reads it then.
+    os.environ.setdefault("TEN_LOG_LEVEL", "off")
+    from .page import page_of
+    from .session import Wishes, read_session
+
+    browser = next(filter(None, map(shutil.which, _BROWSERS)), None)
+    if browser is None:
+        print("devkit.report.picture: no Chromium", file=sys.stderr)
+        return 2
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "call.pcm"
+        problem = dumped_call(path)
+        if problem:
+            print(f"devkit.report.picture: {problem}", file=sys.stderr)
+            return 1
+        session = read_session(path.with_suffix(".jsonl"), Wishes())
+        page = path.with_suffix(".html")
+        page.write_text(page_of([session]), encoding="utf-8")
+        take(page, browser)
+    for name in _PICTURES:
+        print(f"docs/images/{name}.png")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
