@@ -12,9 +12,9 @@ from pathlib import Path
 
 from ..safety.private_files import (
     NotOurs,
+    made_beside,
     make_directory,
     open_private,
-    renewed,
     require_name,
     size_of,
 )
@@ -64,17 +64,19 @@ class DumpFiles:
             if taken is None:
                 return False
             old.callback(_release, taken)
-            # Whoever had it may have put another one there.
-            require_name(self.path, audio)
-            files = [
-                opened.enter_context(renewed(path))
-                for path in (self.path, log_path)
-            ]
-            taken = _take(files[0])
+            # Both are ours before anybody can find them by name.
+            new_audio, audio_name = _made_beside(self.path, opened)
+            new_log, log_name = _made_beside(log_path, opened)
+            taken = _take(new_audio)
             if taken is None:
                 return False
+            opened.callback(_release, taken)
+            # Whoever had it may have put another one there.
+            require_name(self.path, audio)
+            os.replace(audio_name, self.path)
+            os.replace(log_name, log_path)
             opened.pop_all()
-        self._identity, self._files = taken, (files[0], files[1])
+        self._identity, self._files = taken, (new_audio, new_log)
         return True
 
     def write(self, audio: bytes | bytearray, lines: bytes) -> None:
@@ -89,6 +91,16 @@ class DumpFiles:
                 file.close()
         finally:
             _release(self._identity)
+
+
+def _made_beside(
+    path: Path, opened: contextlib.ExitStack
+) -> tuple[FileIO, Path]:
+    """As `made_beside` does it; ``opened`` closes and removes what is made."""
+    file, name = made_beside(path)
+    opened.enter_context(file)
+    opened.callback(name.unlink, missing_ok=True)
+    return file, name
 
 
 def _take(file: FileIO) -> tuple[int, int] | None:

@@ -10,6 +10,7 @@ import contextlib
 import errno
 import os
 import stat
+import tempfile
 from io import FileIO
 from pathlib import Path
 
@@ -87,18 +88,14 @@ def require_name(path: Path, file: FileIO) -> os.stat_result:
     return status
 
 
-def renewed(path: Path) -> FileIO:
-    """A new file in the place of one that `open_private` opened: others may
-    have opened that before it was ours alone, and would read on.  Raises
-    `NotOurs` where somebody else is quicker, and ``OSError``."""
-    os.unlink(path)
-    try:
-        number = os.open(path, _FLAGS | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-    except FileExistsError:
-        raise NotOurs(errno.EPERM, "was replaced", str(path)) from None
+def made_beside(path: Path) -> tuple[FileIO, Path]:
+    """A new file in the same directory, and its name until it takes the place
+    of ``path``: whoever had opened that before it was ours alone would read
+    on.  Raises ``OSError``."""
+    number, name = tempfile.mkstemp(prefix=".dump-", dir=path.parent)
     # The umask may take from the owner, too.
     os.fchmod(number, _FILE_MODE)
-    return FileIO(number, "r+b")
+    return FileIO(number, "r+b"), Path(name)
 
 
 def require_file(path: Path, status: os.stat_result | None = None) -> None:

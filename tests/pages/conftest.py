@@ -24,11 +24,12 @@ OpenBrowser = Callable[..., Browser]
 Check = Callable[[Page], None]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_browser() -> Iterator[OpenBrowser]:
-    """Starts Chromium with further switches; it ends with the session.
+    """Starts Chromium with further switches.
 
-    Without one the tests are skipped, but in CI they fail.
+    It ends with the file: while it runs no other loop can in this thread.
+    Without a Chromium the tests are skipped, but in CI they fail.
     """
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None:
@@ -45,7 +46,7 @@ def open_browser() -> Iterator[OpenBrowser]:
         yield start
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(open_browser: OpenBrowser) -> Iterator[Browser]:
     opened = open_browser()
     yield opened
@@ -70,7 +71,7 @@ def page(browser: Browser) -> Iterator[Page]:
     assert problems == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def accessible() -> Check:
     """Fails for whatever axe-core finds in a page, with where it is."""
     axe = Axe()
