@@ -26,8 +26,10 @@ LOWEST_READY := $(LOWEST)/.ready
 help:
 	@echo 'make demo     live captions of an audio file; options: AUDIO=FILE'
 	@echo '              SERVER=local|openai|URL OUTPUT=FILE.srt|.vtt|.json'
+	@echo '              REPORT=FILE.html (the call as a page to look at)'
 	@echo '              TEXT=FILE SPEED=X MODEL=NAME PORT=N NO_COLOR=1'
 	@echo '              LANGUAGE=CODE MODEL_DIR=DIR KEYWORDS=WORDS'
+	@echo '              TURN_DETECTION=local|server_vad|semantic_vad|none'
 	@echo '              FALLBACK=local|openai|URL (a second server: kill the'
 	@echo '              first one)'
 	@echo '              RUNTIME=ten|standin (default: TEN where it is'
@@ -41,6 +43,12 @@ help:
 	@echo 'make doctor   why does it not hear me? key, model, options, network;'
 	@echo '              options: CONFIG=property.json or an app'"'"'s directory'
 	@echo '              ARGS="--audio --offline --json"'
+	@echo 'make captions a page that captions what your microphone hears;'
+	@echo '              options: PORT=N SERVER= FALLBACK= MODEL= LANGUAGE='
+	@echo '              MODEL_DIR= KEYWORDS= AUDIO=FILE (the sample) KEEP=DIR'
+	@echo '              RUNTIME= ARGS=--no-browser'
+	@echo 'make report   a page of a dumped call: LOG=call.jsonl OUT=FILE.html'
+	@echo '              ARGS="--redact --no-audio" (docs/report.md)'
 	@echo 'make test     all tests'
 	@echo 'make test-newer  those of the extension on the newer ten_ai_base'
 	@echo 'make test-lowest  those where packages matter, with the lowest version'
@@ -71,9 +79,9 @@ help:
 # The values reach the shell through the environment, so that spaces and
 # quotes in file names need no care. Nor do dollar signs: each value is taken
 # as it was given, before make can expand it.
-OPTIONS := AUDIO SERVER FALLBACK OUTPUT TEXT SPEED MODEL PORT NO_COLOR RUNTIME \
-	LANGUAGE MODEL_DIR KEYWORDS KEEP \
-	CONFIG COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE ENGINE KEY DIALECT ARGS
+OPTIONS := AUDIO SERVER FALLBACK OUTPUT REPORT TEXT SPEED MODEL PORT NO_COLOR \
+	RUNTIME LANGUAGE MODEL_DIR KEYWORDS TURN_DETECTION KEEP CONFIG LOG OUT \
+	COUNT RUNS SEED DURATION ROUNDS SPEECH CALLS WRITE ENGINE KEY DIALECT ARGS
 $(foreach name,$(OPTIONS),$(eval override $(name) := $$(value $(name))))
 export $(OPTIONS)
 option = $(if $($(1)),--$(2) "$$$(1)")
@@ -85,6 +93,8 @@ demo: $(DEMO_READY)
 		$(call option,SERVER,server) \
 		$(call option,FALLBACK,fallback) \
 		$(call option,OUTPUT,output) \
+		$(call option,REPORT,report) \
+		$(call option,TURN_DETECTION,turn-detection) \
 		$(call option,TEXT,text) \
 		$(call option,SPEED,speed) \
 		$(call option,MODEL,model) \
@@ -127,6 +137,12 @@ captions: $(DEMO_READY)
 .PHONY: doctor
 doctor: $(DEMO_READY)
 	@$(PY) -m devkit.doctor $(if $(CONFIG),"$$CONFIG") $$ARGS
+
+.PHONY: report
+report: $(DEMO_READY)
+	@$(PY) -m devkit.report $(if $(LOG),"$$LOG") \
+		$(call option,OUT,output) \
+		$$ARGS
 
 # Two at a time; the tests of a file stay together.
 .PHONY: test

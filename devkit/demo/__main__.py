@@ -17,7 +17,6 @@ from devkit.shown import (
     harmless_lines,
     one_line,
     shown_path,
-    shown_python,
     shown_url,
 )
 
@@ -91,14 +90,22 @@ def _local(job: Job, port: int) -> LocalServer:
 
 def _describe(server: LocalServer, job: Job) -> None:
     options = shlex.join(job.server_options)
-    again = f"{shown_python()} -m devkit.server --port {server.port} {options}"
+    place = shlex.quote(str(ROOT))
+    python = os.path.relpath(sys.executable, ROOT)
+    if python.startswith(".."):
+        python = sys.executable
+    again = (
+        f"cd {place} && {shlex.quote(python)} -m devkit.server"
+        f" --port {server.port} {options}"
+    )
     print(f"server  {server.url} (local, pid {server.pid})")
     if job.fallback:
         print("        to see the second one take over, in another terminal:")
         print(f"        kill {server.pid}")
     else:
         print("        to see it fail and come back, in another terminal:")
-        print(f"        kill {server.pid}; sleep 3; {harmless(again)}")
+        print(f"        kill {server.pid}; sleep 3")
+        print(f"        {harmless(again)}")
     if job.keywords:
         print("        its recogniser takes no keywords: they have no effect")
 
@@ -115,6 +122,8 @@ def _run(job: Job, url: str, fallback: str, signals: Signals) -> int:
     print(f"audio   {audio} ({job.audio_note})", end="\n\n", flush=True)
     with tempfile.TemporaryDirectory() as directory:
         report_path = Path(directory) / "report.json"
+        # The page bears the recording's name.
+        dump = Path(directory) / f"{job.audio.stem}.pcm"
         environment = {
             **job.environment,
             **({} if job.color else {"NO_COLOR": "1"}),
@@ -127,11 +136,16 @@ def _run(job: Job, url: str, fallback: str, signals: Signals) -> int:
             "LIVE_CAPTIONS_MODEL": job.model,
             "LIVE_CAPTIONS_LANGUAGE": job.language,
             "LIVE_CAPTIONS_KEYWORDS": job.keywords,
+            "LIVE_CAPTIONS_TURN_DETECTION": job.turn_detection,
+            "LIVE_CAPTIONS_DUMP": "true" if job.report else "false",
+            "LIVE_CAPTIONS_DUMP_PATH": str(dump),
             "LIVE_CAPTIONS_OUTPUT": str(job.output or ""),
             "LIVE_CAPTIONS_REPORT": str(report_path),
         }
         status, log = run_app(APP, environment, signals)
         report = _read_report(report_path)
+        if job.report is not None and report is not None:
+            _write_page(dump.with_suffix(".jsonl"), job.report)
     if report is None:
         _restore_terminal()
         if signals.stopped:
@@ -139,6 +153,17 @@ def _run(job: Job, url: str, fallback: str, signals: Signals) -> int:
         sys.stderr.write(harmless_lines(log))
         return _fail(f"the app ended with exit status {status}", 1)
     return _conclude(job, report, signals)
+
+
+def _write_page(log: Path, page: Path) -> None:
+    from devkit.report.__main__ import main as report
+
+    # It says itself what it did, or what was wrong.
+    print()
+    if not log.exists():
+        raise DemoError(f"{page}: the call left no session log")
+    if report([str(log), "--output", str(page)]):
+        raise DemoError(f"{page}: not written, see above")
 
 
 def _conclude(job: Job, report: dict[str, Any], signals: Signals) -> int:

@@ -40,6 +40,8 @@ class Job(Service):
     audio_note: str
     port: int
     output: Path | None
+    report: Path | None
+    turn_detection: str
     reference: str | None
     speed: float
     color: bool
@@ -68,7 +70,9 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str]) -> Job:
         audio=audio,
         audio_note=note,
         port=options.port or 0,
-        output=_check_output(options.output),
+        output=_check_output("--output", options.output, SUFFIXES),
+        report=_check_output("--report", options.report, (".html",)),
+        turn_detection=options.turn_detection or "",
         reference=_read_reference(text) if text is not None else None,
         speed=options.speed,
         color=not (options.no_color or environment.get("NO_COLOR")),
@@ -94,6 +98,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="write the transcript; the suffix chooses the format: "
         + ", ".join(SUFFIXES),
+    )
+    parser.add_argument(
+        "--report",
+        metavar="FILE.html",
+        help="write the report of the call, a page to look at (docs/report.md)",
+    )
+    parser.add_argument(
+        "--turn-detection",
+        choices=("server_vad", "semantic_vad", "local", "none"),
+        help="who ends a turn (default: what fits the model)",
     )
     parser.add_argument(
         "--text",
@@ -157,30 +171,32 @@ def check_audio(path: Path, name: str) -> str:
     return f"{info.duration:.1f} s, {info.samplerate} Hz, {channels}"
 
 
-def _check_output(name: str | None) -> Path | None:
+def _check_output(
+    option: str, name: str | None, suffixes: Sequence[str]
+) -> Path | None:
     if not name:
         return None
     path = Path(name).expanduser().absolute()
-    if path.suffix.lower() not in SUFFIXES:
-        allowed = ", ".join(SUFFIXES)
+    if path.suffix.lower() not in suffixes:
+        allowed = ", ".join(suffixes)
         raise UsageError(
-            f"--output: {name}: unknown suffix {path.suffix!r}, "
+            f"{option}: {name}: unknown suffix {path.suffix!r}, "
             f"use one of {allowed}"
         )
     if path.is_dir():
-        raise UsageError(f"--output: {name}: is a directory, not a file")
-    refuse_pipe("--output", path)
+        raise UsageError(f"{option}: {name}: is a directory, not a file")
+    refuse_pipe(option, path)
     if not path.parent.is_dir():
-        raise UsageError(f"--output: {path.parent}: no such directory")
+        raise UsageError(f"{option}: {path.parent}: no such directory")
     if path.exists() and not os.access(path, os.W_OK):
-        raise UsageError(f"--output: {name}: cannot be written")
+        raise UsageError(f"{option}: {name}: cannot be written")
     try:
         # Permission bits do not tell about read-only file systems.
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as error:
         raise UsageError(
-            f"--output: {name}: cannot be written ({error.strerror})"
+            f"{option}: {name}: cannot be written ({error.strerror})"
         ) from None
     return path
 

@@ -26,6 +26,8 @@ COLUMNS = 80
 _ROWS = 120
 #: A scene that takes longer is broken, in seconds.
 _PATIENCE_S = 180.0
+#: In place of the directory in which the command runs.
+_HERE = b"~/openai_asr_python"
 #: pyte's names for what rich calls otherwise.
 _COLORS = {"brown": "yellow", "brightblack": "bright_black"}
 
@@ -40,6 +42,7 @@ class Terminal:
     def __init__(
         self, command: Sequence[str], directory: Path, **environment: str
     ) -> None:
+        self._directory = directory
         self._screen = pyte.Screen(COLUMNS, _ROWS)
         self._stream = pyte.ByteStream(self._screen)
         self._ours, theirs = pty.openpty()
@@ -100,7 +103,8 @@ class Terminal:
             data = os.read(self._ours, 65536)
         except OSError:  # Linux says so where the other end is closed
             data = b""
-        self._stream.feed(data)
+        # Nothing of where the picture is made is on it.
+        self._stream.feed(data.replace(str(self._directory).encode(), _HERE))
         return bool(data)
 
     def picture(self, title: str) -> str:

@@ -223,3 +223,17 @@ def test_a_reader_that_goes_away_ends_nothing_but_the_display(
         assert process.wait(timeout=60) == 1
     body = json.loads(output.read_text(encoding="utf-8"))
     assert body["text"] == " ".join(TEXTS)
+
+
+def test_a_page_of_the_call_is_left(call: Path, tmp_path: Path) -> None:
+    page = tmp_path / "my page.html"
+    with ServerThread() as server:
+        run = ("--server", server.url, "--audio", call, "--speed", "20")
+        with demo(*run, "--report", page) as process:
+            out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (0, "")
+    assert f"written to {page}" in out
+    text = page.read_text(encoding="utf-8")
+    assert call.stem in text
+    for turn in TEXTS:
+        assert turn in text
