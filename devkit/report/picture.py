@@ -135,9 +135,14 @@ def take(pages: Mapping[str, Path], browser: str) -> None:
 
 
 def _save(picture: bytes, path: Path) -> None:
-    """With as many colours as one sees, and as few bytes."""
+    """With the colours that most pixels have, so that areas keep theirs, and
+    as few bytes."""
     image = Image.open(io.BytesIO(picture)).convert("RGB")
-    few = image.quantize(256, dither=Image.Dither.NONE)
+    found: Any = image.getcolors(image.width * image.height)
+    most = sorted(found, reverse=True)[:256]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in most for part in colour])
+    few = image.quantize(palette=palette, dither=Image.Dither.NONE)
     few.save(path, optimize=True)
 
 
