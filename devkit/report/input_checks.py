@@ -113,10 +113,9 @@ def add_times(
     for start, length in gaps:
         # What came in the gap's stead.
         after = start + length
-        came = timeline.position(after + _CATCH_UP_MS) - timeline.position(
-            after
-        )
-        late = came - _CATCH_UP_MS >= _CAUGHT_UP * min(length, _CATCH_UP_MS)
+        until = min(after + _CATCH_UP_MS, timeline.last_at)
+        came = timeline.position(until) - timeline.position(start)
+        late = came - (until - after) >= _CAUGHT_UP * min(length, _CATCH_UP_MS)
         text = f"for {length / 1000:.1f} s"
         advice = _LATE if late else _NONE
         happenings.add("warn" if late else "info", advice, start, text)

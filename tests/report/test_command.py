@@ -131,7 +131,7 @@ def test_a_call_that_kept_no_texts(tmp_path):
 
 def test_pictures_of_the_documents_are_small():
     pictures = list((ROOT / "docs" / "images").glob("report*.png"))
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     assert all(path.stat().st_size < 200_000 for path in pictures)
 
 

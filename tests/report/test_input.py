@@ -128,13 +128,15 @@ TIMES = (LATE, NONE, FAST, SLOW)
             ],
             (LATE,),
         ),
+        # The same at the end.
+        ([frames(0, tone(4)), frames(5000, tone(1), 5100)], (LATE,)),
         # The caller was muted.
         ([frames(0, tone(4)), frames(6000, tone(8))], (NONE,)),
         # A file, or a wrong rate.
         ([frames(0, tone(8), 3990)], (FAST,)),
         ([frames(0, tone(8), 15990)], (SLOW,)),
     ],
-    ids=["in time", "burst", "mute", "fast", "slow"],
+    ids=["in time", "burst", "burst at the end", "mute", "fast", "slow"],
 )
 def test_how_it_came_is_told(session_of, lines, wanted):
     found = titles(session_of(lines, None))
