@@ -75,18 +75,8 @@ class Client:
             trust_env=False,
             follow_redirects=False,
         )
-        self._client = openai.AsyncOpenAI(
-            # Those of the configuration are put in by the transport.
-            api_key="none",
-            admin_api_key="",
-            organization="",
-            project="",
-            webhook_secret="",
-            base_url=settings.url.partition("?")[0].removesuffix(FILES),
-            max_retries=0,
-            timeout=timeout,
-            http_client=self._http,
-        )
+        base_url = settings.url.partition("?")[0].removesuffix(FILES)
+        self._client = _sdk(base_url, self._http, timeout)
         self._create = (
             self._client.audio.transcriptions.with_streaming_response.create
         )
@@ -117,6 +107,30 @@ class Client:
         """Close its connections."""
         _is_ours.set(True)
         await self._client.close()
+
+
+def _sdk(
+    base_url: str,
+    http: httpx2.AsyncClient,
+    timeout: httpx2.Timeout | None = None,
+) -> openai.AsyncOpenAI:
+    """The package's client, with nothing of the environment; what the
+    configuration has is put in by the transport."""
+    client = openai.AsyncOpenAI(
+        api_key="none",
+        admin_api_key="",
+        organization="",
+        project="",
+        webhook_secret="",
+        base_url=base_url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=http,
+    )
+    # Those of OPENAI_CUSTOM_HEADERS cannot be kept away otherwise, and what is
+    # not ASCII in them fails each request.
+    client._custom_headers = {}
+    return client
 
 
 async def _in_pieces(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -256,9 +270,7 @@ def _warm_up() -> None:
         answer = httpx2.Response(200, json={"text": ""})
         mock = httpx2.MockTransport(lambda _: answer)
         http = httpx2.AsyncClient(transport=mock, trust_env=False)
-        async with openai.AsyncOpenAI(
-            api_key="none", http_client=http
-        ) as client:
+        async with _sdk("http://127.0.0.1", http) as client:
             await client.audio.transcriptions.with_raw_response.create(
                 model="", file=("turn.wav", b"", "audio/wav")
             )
@@ -270,7 +282,9 @@ def _warm_up() -> None:
                 async with httpx2.AsyncHTTPTransport(verify=_no_tls()) as here:
                     await here.handle_async_request(httpx2.Request("GET", url))
 
+    _keep_quiet()
     asyncio.run(request())
+    # Some of their loggers are made only then.
     _keep_quiet()
 
 

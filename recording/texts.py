@@ -6,6 +6,7 @@ For those who may see how a call went and not what was said in it:
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,12 +25,10 @@ _NAMES = frozenset(
         "item_id",
         "language",
         "languages",
-        "message",
         "model",
         "object",
         "param",
         "previous_item_id",
-        "reason",
         "role",
         "session_id",
         "status",
@@ -37,6 +36,10 @@ _NAMES = frozenset(
         "vendor",
     }
 )
+#: What a name looks like; a text has blanks, or letters of a language.
+_NAME = re.compile(r"[A-Za-z0-9_.:/+*\[\]-]{0,128}")
+#: Sentences about what went wrong.
+_REASONS = frozenset({"message", "reason"})
 #: Of a configuration only these are words of people, but for ``session``,
 #: which may hold anything.
 _SAID = frozenset({"prompt", "keywords", "hotwords"})
@@ -58,9 +61,15 @@ def _of_line(name: str, value: Any) -> Any:
 
 def _without(name: str, value: Any) -> Any:
     if isinstance(value, str):
-        return value if name in _NAMES else "x" * len(value)
+        named = name in _NAMES and _NAME.fullmatch(value)
+        return value if named or name in _REASONS else "x" * len(value)
     if isinstance(value, Mapping):
-        return {key: _without(key, below) for key, below in value.items()}
+        return {
+            key if _NAME.fullmatch(key) else "x" * len(key): _without(
+                key, below
+            )
+            for key, below in value.items()
+        }
     if isinstance(value, list | tuple):
         # Of numbers: the bytes of a token.
         return [

@@ -191,7 +191,7 @@ def read_session(path: Path, wishes: Wishes) -> Session:
         sound=None if wishes.redacted else sound,
         without_audio=without,
         redacted=wishes.redacted,
-        has_texts=recording.header.get("text") != "none",
+        has_texts=recording.has_texts,
         notes=[one_line(note)[:500] for note in notes],
         speed=input_checks.speed_of(timeline),
     )

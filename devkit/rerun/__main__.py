@@ -28,6 +28,7 @@ from devkit.shown import one_line
 
 from .arguments import key_for, parser
 from .changes import Wishes, parse_change
+from .show import show
 
 if TYPE_CHECKING:
     from .playback import Outcome
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options = parser().parse_args(arguments)
         if options.realtime and options.speed is not None:
             raise UsageError("--realtime: cannot be given with --speed")
+        if options.show:
+            print(show(Path(options.log)))
+            return 0
         if options.page:
             check_target(Path(options.page), force=False)
         key = key_for(options.server)

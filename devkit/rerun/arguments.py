@@ -36,6 +36,11 @@ def parser() -> argparse.ArgumentParser:
         help="the session log; its audio lies beside it",
     )
     parser.add_argument(
+        "--show",
+        action="store_true",
+        help="run nothing: print the call in the log, a line for each turn",
+    )
+    parser.add_argument(
         "--speed",
         type=_speed,
         metavar="X",

@@ -6,6 +6,7 @@ an ``error`` event and CLOSE 3000 or 4000 (recorded 2026-09-18).
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -100,6 +101,8 @@ class Request:
 
 def http_status(request: Request, policy: Policy) -> int:
     """101, or the HTTP status with which the upgrade is refused."""
+    if not of_this_machine(request.headers.get("origin")):
+        return 403
     if is_for_files(request, policy):
         return 405
     if request.path != (_AZURE if policy.azure else "") + _PATH:
@@ -110,6 +113,21 @@ def http_status(request: Request, policy: Policy) -> int:
     ):
         return 401
     return 101
+
+
+def of_this_machine(origin: str | None) -> bool:
+    """Programs have no origin; a page elsewhere is not to use what runs on
+    its reader's machine."""
+    if origin is None:
+        return True
+    try:
+        host = urlsplit(origin).hostname or ""
+    except ValueError:
+        return False
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 def is_for_files(request: Request, policy: Policy) -> bool:

@@ -74,6 +74,11 @@ class Recording:
     header: dict[str, Any] = field(default_factory=dict)
 
     @property
+    def has_texts(self) -> bool:
+        """What was said is in it, and the sound of it beside it."""
+        return self.header.get("text") != "none"
+
+    @property
     def frames(self) -> list[Frames]:
         """The input alone."""
         return [step for step in self.steps if isinstance(step, Frames)]
@@ -85,6 +90,11 @@ class Recording:
 
     def audio(self) -> bytes:
         """The whole audio; raises `RecordingError`."""
+        if not self.has_texts:
+            raise RecordingError(
+                "the call cannot be run again: with session_log_text"
+                ' "none" no audio is kept'
+            )
         with self.open_audio() as file:
             data = file.read()
         if len(data) < self.audio_bytes:

@@ -370,3 +370,49 @@ def test_a_page_that_cannot_be_written_is_told_first(server, log, capsys):
     assert main([str(log), *options]) == 2
     assert "is no report" in capsys.readouterr().err
     assert len(server.sessions) == sessions
+
+
+def test_a_call_is_shown_a_line_for_each_turn(log, capsys):
+    assert main([str(log), "--show"]) == 0
+    out = capsys.readouterr().out
+    finals = finals_of(log)
+    turns = [line for line in out.splitlines() if "  turn " in line]
+    assert len(turns) == len(finals)
+    for line, text in zip(turns, finals, strict=True):
+        assert line.endswith(f": {text}")
+        assert ", committed +" in line
+    assert "connection 1 is open" in out
+
+
+def test_what_is_shown_moves_no_cursor(log, capsys):
+    text = log.read_text(encoding="utf-8")
+    log.write_text(text.replace("w000001", "w\\u001b[2J\\u202e"), "utf-8")
+    assert main([str(log), "--show"]) == 0
+    out = capsys.readouterr().out
+    assert r"w\u001b[2J\u202e" in out
+    assert not set("\x1b\u202e") & set(out)
+
+
+def test_a_log_that_is_none_is_not_shown(tmp_path, capsys):
+    (tmp_path / "x.jsonl").write_text("{}\n")
+    assert main([str(tmp_path / "x.jsonl"), "--show"]) == 2
+    assert main([str(tmp_path / "gone.jsonl"), "--show"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert len(captured.err.splitlines()) == 2
+
+
+def test_a_call_without_texts_is_not_run_again(server, tmp_path, capsys):
+    path = tmp_path / "call.pcm"
+    audio, _ = spoken(TURNS)
+
+    async def script(call: Call) -> None:
+        await call.send(audio)
+        await call.until_finalized("one")
+
+    run_call(dumping(server.url, path, session_log_text="none"), script)
+    log = path.with_suffix(".jsonl")
+    assert main([str(log), "--server", server.url]) == 2
+    assert "session_log_text" in capsys.readouterr().err
+    assert main([str(log), "--show"]) == 0
+    assert "xxxxx" in capsys.readouterr().out

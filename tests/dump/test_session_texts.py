@@ -66,6 +66,18 @@ def test_no_text_that_may_have_been_said_stays(kind, value):
     assert len(json.dumps(left)) == len(json.dumps(line))
 
 
+def test_a_text_in_place_of_a_name_goes_as_well():
+    event = {"type": SAID, "item_id": SAID, SAID: 1, "code": "Grüße"}
+    left = without_texts({"kind": "received", "event": event})["event"]
+    hidden = "x" * len(SAID)
+    assert left == {
+        "type": hidden,
+        "item_id": hidden,
+        hidden: 1,
+        "code": "xxxxx",
+    }
+
+
 def test_the_bytes_of_a_token_are_its_text():
     token = {"token": "Hi", "logprob": -0.5, "bytes": list(b"Hi")}
     event = {"type": "x.delta", "logprobs": [token]}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import subprocess
@@ -20,6 +21,7 @@ from proxy_servers import (
     identity,
     listening,
 )
+from ten_packages.extension.openai_asr_python.connection import http_client
 
 ROOT = Path(__file__).resolve().parents[2]
 FATAL, PASSING = -1000, 1000
@@ -269,6 +271,40 @@ assert len(ports) == 1 == len(bound), (ports, bound)
         check=False,
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("OPENAI_PROJECT_ID", "Bücher"),
+        ("OPENAI_ORG_ID", "a\nb"),
+        ("OPENAI_BASE_URL", "https://gw.example:port/SECRETpath/v1"),
+        ("OPENAI_BASE_URL", "https://gw.example/SECRETpath/v1"),
+        ("OPENAI_CUSTOM_HEADERS", "X-Odd: Bücher"),
+        ("OPENAI_API_KEY", "sk-SECRETpath-0123456789"),
+        ("OPENAI_WEBHOOK_SECRET", "whsec_Bücher"),
+        ("OPENAI_ADMIN_KEY", "sk-admin-Bücher"),
+    ],
+)
+def test_the_environment_of_the_package_is_nothing_to_us(
+    name, value, monkeypatch, caplog
+):
+    """Neither for a request nor for what makes it ready."""
+    monkeypatch.setenv(name, value)
+    caplog.set_level(logging.DEBUG)
+    http_client._warm_up.__wrapped__()
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1, 2]])[0])
+        await call.finalize("end")
+        await call.until(lambda: call.texts or call.errors)
+
+    with serving(SOON, asks=[]) as service:
+        call = run_call(over_http(service.url), script)
+    assert (call.texts, call.errors) == (["one two"], [])
+    sent = str(service.files[0].headers)
+    assert "SECRET" not in caplog.text + sent
+    assert "x-odd" not in sent
 
 
 def test_socks_5_works(leads, monkeypatch):

@@ -152,6 +152,39 @@ async def test_subprotocol_key_as_browsers_send_it() -> None:
         assert "sk-test" not in repr(server.sessions)
 
 
+@pytest.mark.parametrize(
+    ("origin", "served"),
+    [
+        ("http://localhost:3000", True),
+        ("http://127.0.0.1:8000", True),
+        ("http://[::1]", True),
+        ("http://app.localhost", True),
+        ("http://evil.example", False),
+        ("http://localhost.evil.example", False),
+        ("http://127.0.0.1.evil.example", False),
+        ("null", False),
+        ("http://[", False),
+    ],
+)
+async def test_a_page_of_elsewhere_is_not_served(origin, served) -> None:
+    offered = ["realtime", "openai-insecure-api-key.sk-test"]
+    async with LocalServer() as server:
+        opening = connected(
+            server,
+            key=None,
+            subprotocols=offered,
+            headers={"Origin": origin},
+        )
+        if served:
+            async with opening as client:
+                assert (await client.receive())["type"] == "session.created"
+            return
+        with pytest.raises(InvalidStatus) as caught:
+            async with opening:
+                pass
+        assert caught.value.response.status_code == 403
+
+
 async def test_record_of_the_request() -> None:
     async with (
         LocalServer() as server,

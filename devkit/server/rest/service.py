@@ -15,6 +15,7 @@ from ..admission import (
     http_status,
     is_for_files,
     key_ok,
+    of_this_machine,
 )
 from ..context import ServerContext
 from ..errors import ApiError, http_error, refusal, server_error
@@ -239,6 +240,8 @@ class FileService:
 
     def _check(self, method: str, request: Request) -> None:
         policy = self._context.policy
+        if not of_this_machine(request.headers.get("origin")):
+            raise HttpError(403, http_error(403), {})
         if not is_for_files(request, policy):
             # 426: a WebSocket's path, asked for without one.
             status = 404 if http_status(request, policy) == 404 else 426
