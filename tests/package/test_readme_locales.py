@@ -38,6 +38,16 @@ def headings(text: str) -> list[int]:
     return [len(m[1]) for m in re.finditer(r"^(#{1,6}) ", prose, re.M)]
 
 
+def anchors(page: Path) -> set[str]:
+    """What its headings are called in links."""
+    prose = FENCE.sub("", page.read_text(encoding="utf-8"))
+    titles = re.findall(r"^#+ (.+)$", prose, re.MULTILINE)
+    return {
+        re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+        for title in titles
+    }
+
+
 def rows(text: str) -> list[str]:
     """All table rows, heads and rules included, in order."""
     return [line for line in text.splitlines() if line.startswith("|")]
@@ -107,10 +117,13 @@ def test_links_lead_to_the_same_places(locale):
             if "://" in target:
                 found.append(target)
                 continue
-            place = (page.parent / target).resolve()
+            name, hash_, anchor = target.partition("#")
+            place = (page.parent / name).resolve()
             assert place.is_file(), f"{page.name}: {target}"
+            if anchor:
+                assert anchor in anchors(place), f"{page.name}: {target}"
             if not place.name.startswith("README."):
-                found.append(str(place.relative_to(ROOT)))
+                found.append(f"{place.relative_to(ROOT)}{hash_}{anchor}")
         return sorted(found)
 
     assert targets(locale) == targets("en-US")
