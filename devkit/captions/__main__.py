@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import signal
 import sys
@@ -14,11 +15,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from devkit.demo.processes import DemoError, LocalServer, Signals
-from devkit.demo.service import UsageError
-from devkit.shown import one_line, shown_url
+from devkit.shown import shown_url
+from devkit.usage import UsageError, fail
 
 from .arguments import Job, parse
 from .server import CaptionsServer
+
+_fail = functools.partial(fail, "devkit.captions")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,11 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail("stopped", 130)
     except OSError as error:
         return _fail(error.strerror or type(error).__name__, 1)
-
-
-def _fail(text: str, status: int) -> int:
-    print(f"devkit.captions: {one_line(text)}", file=sys.stderr)
-    return status
 
 
 def _services(job: Job, stack: contextlib.ExitStack) -> tuple[str, str]:

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from devkit.demo.arguments import SAMPLE, check_audio
 from devkit.demo.service import (
-    Parser,
     Service,
-    UsageError,
     add_service_options,
     port_number,
     read_service,
 )
+from devkit.usage import Parser, UsageError
 
 
 @dataclass(frozen=True, repr=False)

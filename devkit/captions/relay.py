@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from devkit.demo.service import is_loopback
+from devkit.usage import is_loopback
 
 _PORTS = {"ws": 80, "wss": 443}
 _CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"

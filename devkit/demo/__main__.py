@@ -1,6 +1,7 @@
 """`python -m devkit.demo`: see `--help`."""
 
 import contextlib
+import functools
 import io
 import json
 import os
@@ -19,10 +20,11 @@ from devkit.shown import (
     shown_path,
     shown_url,
 )
+from devkit.usage import UsageError, fail
 
 from .arguments import Job, parse
 from .processes import DemoError, LocalServer, Signals, run_app
-from .service import ROOT, UsageError
+from .service import ROOT
 from .word_error_rate import Run, word_diff, word_error_rate
 
 _HOSTS = {
@@ -36,6 +38,7 @@ _NO_COLORS = ("", "", "")
 APP = ROOT / "examples" / "live_captions"
 #: Of the speed that was asked for.
 _KEPT_UP = 0.9
+_fail = functools.partial(fail, "devkit.demo")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -77,11 +80,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # what is printed cannot be written, or the like
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _fail(error.strerror or type(error).__name__, 1)
-
-
-def _fail(text: str, status: int) -> int:
-    print(f"devkit.demo: {one_line(text)}", file=sys.stderr)
-    return status
 
 
 def _local(job: Job, port: int) -> LocalServer:

@@ -1,7 +1,6 @@
 """What the demo was asked to do, checked before anything starts."""
 
 import argparse
-import math
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,11 +9,11 @@ from pathlib import Path
 
 import soundfile  # type: ignore[import-untyped]
 
+from devkit.usage import Parser, UsageError, number_from
+
 from .service import (
     ROOT,
-    Parser,
     Service,
-    UsageError,
     add_service_options,
     port_number,
     read_service,
@@ -117,7 +116,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--speed",
-        type=_speed,
+        type=number_from(0.01, 1000),
         default=1.0,
         metavar="X",
         help="1 is real time, 2 twice as fast (default: 1)",
@@ -133,18 +132,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add_service_options(parser)
     return parser
-
-
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = math.nan
-    if not 0.01 <= speed <= 1000:
-        raise argparse.ArgumentTypeError(
-            f"must be a number from 0.01 to 1000, not {text!r}"
-        )
-    return speed
 
 
 def check_audio(path: Path, name: str) -> str:

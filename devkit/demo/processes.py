@@ -18,7 +18,9 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
 
-from .service import LOCAL_KEY, ROOT, UsageError
+from devkit.usage import UsageError
+
+from .service import LOCAL_KEY, ROOT
 
 # Loading the speech model on a slow, busy machine.
 # A model that is not here yet is downloaded first.

@@ -4,29 +4,17 @@ checked before anything starts."""
 from __future__ import annotations
 
 import argparse
-import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 from urllib.parse import urlsplit
 
 from devkit.bootstrap import runtime_is_importable
+from devkit.usage import UsageError, is_loopback, is_websocket_url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPENAI_URL = "wss://api.openai.com/v1"
 LOCAL_KEY = "sk-local-demo"
-
-
-class UsageError(Exception):
-    """A wrong argument or a missing precondition: one line, status 2."""
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises `UsageError` in place of printing the usage."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
 
 
 @dataclass(frozen=True, repr=False)
@@ -135,14 +123,6 @@ def refuse_pipe(option: str, path: Path) -> None:
         raise UsageError(f"{option}: {path}: is a pipe or a device, not a file")
 
 
-def is_loopback(host: str) -> bool:
-    """Is this the name or an address of this machine?"""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _check_runtime(wanted: str | None) -> str:
     """The one that runs: "ten" or "standin"."""
     there = runtime_is_importable()
@@ -164,13 +144,7 @@ def _check_server(server: str, option: str = "--server") -> str | None:
         return None
     if server == "openai":
         return OPENAI_URL
-    try:
-        parts = urlsplit(server)
-        valid = parts.scheme in ("ws", "wss") and bool(parts.hostname)
-        _ = parts.port  # raises if it is no number up to 65535
-    except ValueError:
-        valid = False
-    if not valid:
+    if not is_websocket_url(server):
         raise UsageError(
             f"{option}: must be local, openai or a ws:// or wss:// URL"
         )

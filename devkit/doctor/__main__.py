@@ -5,27 +5,21 @@ from __future__ import annotations
 import argparse
 import functools
 import io
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from devkit.bootstrap import ensure_standin
+from devkit.usage import Parser, UsageError, number_from
 
-from .checks import Check, Report, UsageError
+from .checks import Check, Report
 from .machine import check_packages, check_python, check_runtime
 from .view import Terminal, as_json, complain, takes_color
 
 _MOST_S = 300.0
 #: What stands for the sample, where --audio has no file.
 _SAMPLE = ""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -108,7 +102,7 @@ def _one_line(text: str) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m devkit.doctor",
         description="Why does it not hear me? Look at the machine, a node's"
         " configuration, the network, key and model, and name what is wrong"
@@ -143,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add(
         "--timeout",
-        type=_seconds,
+        type=number_from(0.1, _MOST_S),
         default=15.0,
         metavar="S",
         help="limit of each step of the network, in seconds (default: 15)",
@@ -157,18 +151,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--json", action="store_true", help="one JSON object, and no text")
     return parser
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0.1 <= seconds <= _MOST_S:
-        raise argparse.ArgumentTypeError(
-            f"must be a number from 0.1 to {_MOST_S:g}, not {text!r}"
-        )
-    return seconds
 
 
 if __name__ == "__main__":

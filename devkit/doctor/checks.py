@@ -14,10 +14,6 @@ ENDPOINT = "Endpoint "
 Status = Literal["ok", "warning", "failed", "skipped"]
 
 
-class UsageError(Exception):
-    """A wrong argument, or a file that cannot be used: one line, status 2."""
-
-
 @dataclass(frozen=True)
 class Check:
     """One thing that was looked at.

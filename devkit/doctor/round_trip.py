@@ -15,7 +15,9 @@ import numpy.typing as npt
 from ten_packages.extension.openai_asr_python.call.call import Call
 from ten_packages.extension.openai_asr_python.config import OpenAIASRConfig
 
-from .checks import Check, UsageError
+from devkit.usage import UsageError
+
+from .checks import Check
 from .machine import ROOT
 from .service import Listener, failed
 

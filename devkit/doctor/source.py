@@ -9,7 +9,9 @@ from typing import Any
 
 from ten_runtime._files import ConfigError, read_json_object
 
-from .checks import Check, UsageError
+from devkit.usage import UsageError
+
+from .checks import Check
 from .machine import ROOT
 
 ADDON = "openai_asr_python"

@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from devkit.sessions.lines import RecordingError
 from devkit.shown import one_line
+from devkit.usage import Parser, UsageError, fail, number_from
 
 #: A report is known by its first bytes.
 _LOOK_AT = 2048
-
-
-class UsageError(Exception):
-    """A wrong argument or a missing precondition: one line, status 2."""
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
+_fail = functools.partial(fail, "devkit.report")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,7 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (UsageError, RecordingError) as error:
         return _fail(str(error), 2)
     except OSError as error:
-        return _fail(f"{error.filename or 'the page'}: {error.strerror}", 1)
+        return _fail(
+            f"{error.filename or 'the page'}: {error.strerror}",
+            1,
+        )
     except KeyboardInterrupt:
         return _fail("stopped", 130)
     if target is not None:
@@ -53,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m devkit.report",
         description="Make one self-contained HTML page of a dumped call, or "
         "of two runs of a call that are compared.",
@@ -98,7 +94,7 @@ def add_page_options(
     )
     parser.add_argument(
         "--audio-limit",
-        type=_minutes,
+        type=number_from(0, 1440, "minutes"),
         default=90.0,
         metavar="MINUTES",
         help="of longer calls nothing can be played (default: 90; an hour "
@@ -128,15 +124,6 @@ def make_page(logs: Sequence[Path], options: argparse.Namespace) -> str:
         prices=dict(options.price),
     )
     return page_of([read_session(log, wishes) for log in logs])
-
-
-def _minutes(text: str) -> float:
-    number = _number(text)
-    if not 0 <= number <= 1440:
-        raise argparse.ArgumentTypeError(
-            f"must be minutes from 0 to 1440, not {text!r}"
-        )
-    return number
 
 
 def _price(text: str) -> tuple[str, float]:
@@ -198,11 +185,6 @@ def write_page(page: str, target: Path | None) -> None:
     except BaseException:
         os.unlink(name)
         raise
-
-
-def _fail(text: str, status: int) -> int:
-    print(f"devkit.report: {one_line(text)}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

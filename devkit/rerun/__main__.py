@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import glob
 import json
 import os
@@ -17,7 +18,6 @@ from typing import TYPE_CHECKING
 from devkit.bootstrap import ensure_ten
 from devkit.demo.word_error_rate import word_error_rate, words_of
 from devkit.report.__main__ import (
-    UsageError,
     check_target,
     make_page,
     write_page,
@@ -25,6 +25,7 @@ from devkit.report.__main__ import (
 from devkit.sessions.lines import RecordingError
 from devkit.sessions.recording import Recording, read_recording
 from devkit.shown import one_line
+from devkit.usage import UsageError, fail
 
 from .arguments import key_for, parser
 from .changes import Wishes, parse_change
@@ -32,6 +33,7 @@ from .show import show
 
 if TYPE_CHECKING:
     from .playback import Outcome
+_fail = functools.partial(fail, "devkit.rerun")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -177,11 +179,6 @@ def _rate(before: list[str], now: list[str]) -> str:
 
 def _shown_turn(text: str | None) -> str:
     return "-" if text is None else one_line(text)
-
-
-def _fail(text: str, status: int) -> int:
-    print(f"devkit.rerun: {one_line(text)}", file=sys.stderr)
-    return status
 
 
 if __name__ == "__main__":

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import ipaddress
 import os
-from typing import NoReturn
 from urllib.parse import urlsplit
 
-from devkit.report.__main__ import UsageError, add_page_options
+from devkit.report.__main__ import add_page_options
+from devkit.usage import (
+    Parser,
+    UsageError,
+    is_loopback,
+    is_websocket_url,
+    number_from,
+)
 
 from .changes import Change, parse_change
 
 LOCAL_KEY = "sk-local-rerun"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
 def parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = Parser(
         prog="python -m devkit.rerun",
         description="Run a dumped call again through the extension, and "
         "compare the final texts with those of the call.",
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--speed",
-        type=_speed,
+        type=number_from(0.01, 1000),
         metavar="X",
         help="1 keeps the times of the frames, 2 is twice as fast (default: "
         "as fast as possible)",
@@ -92,28 +92,8 @@ def _change(text: str) -> Change:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def _speed(text: str) -> float:
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = 0.0
-    if not 0.01 <= speed <= 1000:
-        raise argparse.ArgumentTypeError(
-            f"must be a number from 0.01 to 1000, not {text!r}"
-        )
-    return speed
-
-
 def _server(text: str) -> str:
-    if text == "local":
-        return text
-    try:
-        parts = urlsplit(text)
-        valid = parts.scheme in ("ws", "wss") and bool(parts.hostname)
-        _ = parts.port  # raises if it is no number up to 65535
-    except ValueError:
-        valid = False
-    if not valid:
+    if text != "local" and not is_websocket_url(text):
         raise argparse.ArgumentTypeError("must be local or a ws(s):// URL")
     return text
 
@@ -124,13 +104,6 @@ def key_for(server: str) -> str:
         return LOCAL_KEY
     key = os.environ.get("OPENAI_API_KEY", "").strip()
     host = urlsplit(server).hostname or ""
-    if not key and not _is_loopback(host):
+    if not key and not is_loopback(host):
         raise UsageError(f"OPENAI_API_KEY is not set; {host} needs one")
     return key or LOCAL_KEY
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

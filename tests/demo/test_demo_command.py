@@ -15,7 +15,7 @@ import soundfile
 
 from devkit.demo import __main__ as command
 from devkit.demo.arguments import SUFFIXES, parse
-from devkit.demo.service import UsageError
+from devkit.usage import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HELP_WORDS = (

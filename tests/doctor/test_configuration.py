@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from devkit.doctor.checks import UsageError
 from devkit.doctor.source import find_node
+from devkit.usage import UsageError
 
 pytestmark = pytest.mark.standin("the doctor brings its own")
 
