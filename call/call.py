@@ -44,7 +44,7 @@ class Call:
         config: OpenAIASRConfig,
         client: OpenAIASRClient,
         detector: TurnDetector | None,
-        on_speech: Callable[[int, int], None],
+        on_speech: Callable[[int, int], None] = lambda start_ms, end_ms: None,
     ) -> None:
         session = config.session_settings()
         wire = session.wire_format

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import Future
@@ -35,7 +36,8 @@ def serve_sockets(
     stop = threading.Event()
 
     async def live() -> None:
-        async with serve(serve_one, "127.0.0.1", 0) as server:
+        quiet = logging.Logger("doctors_service", logging.CRITICAL)
+        async with serve(serve_one, "127.0.0.1", 0, logger=quiet) as server:
             ready.set_result(server.sockets[0].getsockname()[1])
             await asyncio.to_thread(stop.wait)
 

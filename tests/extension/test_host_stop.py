@@ -155,4 +155,6 @@ def test_sigterm_delivers_what_was_said(tmp_path: Path) -> None:
 
 def test_what_is_not_waited_for_is_reported(tmp_path: Path) -> None:
     came = _stop_while_speaking(tmp_path, stop_timeout_ms=0)
-    assert came == (["error audio_dropped"], 0)
+    # TEN gives an app's process no status for it.
+    status = int(HOST == "devkit.host")
+    assert came == (["error audio_dropped"], status)
