@@ -67,11 +67,19 @@ def examine(node: Node, wishes: Wishes, report: Report) -> None:
         report.add(Check("properties", "failed", text, step))
 
 
+#: Not passwords.
+_DIRECTORIES = ("PWD", "OLDPWD")
+
+
 def _examine(node: Node, wishes: Wishes, report: Report) -> None:
     redactor = Redactor(proxy_secrets(os.environ))
     redactor.learn(secrets_in(as_far_as_resolved(node.base)))
     redactor.learn(secrets_in(as_far_as_resolved(node.properties)))
-    redactor.learn(v for k, v in os.environ.items() if names_secret(k))
+    redactor.learn(
+        value
+        for name, value in os.environ.items()
+        if names_secret(name) and name not in _DIRECTORIES
+    )
 
     def clean(text: str) -> str:
         shown = harmless(" ".join(redactor.text(text).splitlines()))

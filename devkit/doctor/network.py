@@ -127,11 +127,13 @@ async def look_at_way(
         return failed("dns", fault_of_exception(error))
     way.checks.append(_about_addresses(target, found, began))
     context = None
-    if target.tls:
+    if target.tls or config.ca_file:
+        # A call reads it also where it needs none.
         try:
             context = await tls_context(config.ca_file)
         except Exception as error:
-            return failed("tls", fault_of_exception(error))
+            name = "tls" if target.tls else "ca_file"
+            return failed(name, fault_of_exception(error))
     tries = await asyncio.gather(
         *(_try(a, target, context, limit_s) for a in found[:_MOST_ADDRESSES])
     )

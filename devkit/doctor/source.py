@@ -212,7 +212,12 @@ def check_graph(node: Node) -> Check:
     sources = [a for k, n, a, b in ways if (k, n, b) == _audio_to(node)]
     results = [b for k, n, a, b in ways if (k, n, a) == _text_of(node)]
     data = {"pcm_frame_from": sources, "asr_result_to": results}
-    missing = []
+    known = {one.get("name") for one in _nodes(node.graph)}
+    missing = [
+        f"{name} is connected to {node.name}, and is no node of the graph"
+        for name in dict.fromkeys(sources + results)
+        if name not in known
+    ]
     if not sources:
         missing.append(
             f"no connection brings audio frames pcm_frame to {node.name}"

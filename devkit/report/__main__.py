@@ -71,11 +71,6 @@ def _parser() -> argparse.ArgumentParser:
         help="where to (default: LOG.html beside the log); - is standard "
         "output",
     )
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="write over a file that is no report",
-    )
     add_page_options(parser)
     return parser
 
@@ -83,7 +78,12 @@ def _parser() -> argparse.ArgumentParser:
 def add_page_options(
     parser: argparse.ArgumentParser | argparse._ArgumentGroup,
 ) -> None:
-    """What a page is to have."""
+    """What a page is to have, and whether it may go there."""
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write over a file that is no report",
+    )
     parser.add_argument(
         "--redact",
         action="store_true",

@@ -49,7 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(show(Path(options.log)))
             return 0
         if options.page:
-            check_target(Path(options.page), force=False)
+            if options.page == "-":
+                raise UsageError("--page: must be a file")
+            check_target(Path(options.page), options.force)
         key = key_for(options.server)
         recording = read_recording(Path(options.log))
         _check_placeholders(recording, options.log)

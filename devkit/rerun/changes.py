@@ -62,9 +62,12 @@ def parse_change(text: str) -> Change:
     if path[0] in _REQUEST:
         path = (_REQUEST_OBJECT, *path)
     try:
-        return path, json.loads(value)
+        found = json.loads(value)
     except (ValueError, RecursionError):
         return path, value
+    if found is None:
+        raise ValueError(f'{name}: null is no value; "{name}=" takes it back')
+    return path, found
 
 
 def change(params: dict[str, Any], changes: Iterable[Change]) -> None:

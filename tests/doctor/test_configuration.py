@@ -349,3 +349,34 @@ def test_what_the_service_is_told(examine):
         "response_format": "json",
         "stream": True,
     }
+
+
+def test_who_is_connected_must_be_there(write, doctor):
+    def connected(source: str, sink: str) -> str:
+        frames = {"name": "pcm_frame", "dest": [{"extension": "stt"}]}
+        texts = {"name": "asr_result", "dest": [{"extension": sink}]}
+        return write(
+            {
+                "nodes": [node(), node("mic", "other"), node("bot", "other")],
+                "connections": [
+                    {"extension": source, "audio_frame": [frames]},
+                    {"extension": "stt", "data": [texts]},
+                ],
+            }
+        )
+
+    def graph(*ends: str) -> Any:
+        outcome = doctor(connected(*ends), "--offline", "--json")
+        return outcome.found("graph")
+
+    assert graph("mic", "bot")["status"] == "ok"
+    for ends in (("ghost", "bot"), ("mic", "ghost")):
+        found = graph(*ends)
+        assert found["status"] == "warning"
+        assert "ghost is connected to stt, and is no node" in found["summary"]
+
+
+def test_where_it_is_is_no_password(write, doctor, monkeypatch, tmp_path):
+    monkeypatch.setenv("PWD", str(tmp_path))
+    outcome = doctor(write({"params": {"api_key": 5}}), "--offline")
+    assert str(tmp_path) in " ".join(outcome.out.split())

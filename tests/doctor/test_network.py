@@ -246,3 +246,15 @@ def test_no_network_where_nobody_wants_it(examine, monkeypatch):
         assert outcome.primary(name)["next"]
     round_trip = outcome.checks["Round trip", "audio"]
     assert round_trip["status"] == "skipped"
+
+
+def test_a_ca_file_is_read_where_none_is_needed(examine, server, tmp_path):
+    """As a call reads it, which ends otherwise."""
+    (tmp_path / "bad.pem").write_text("no certificate")
+    for name, said in (("gone.pem", "cannot be read"), ("bad.pem", "PEM")):
+        path = str(tmp_path / name)
+        outcome = examine(base_url=server.url, ca_file=path)
+        assert outcome.status == 1
+        found = outcome.primary("ca_file")
+        assert found["status"] == "failed"
+        assert said in found["summary"]

@@ -351,6 +351,7 @@ def test_another_model_and_setting_can_be_tried(server, log, tmp_path):
         ("headers.a=b", "--set: headers: the key is taken from"),
         ("base_url=ws://x", "--set: base_url: use --server"),
         ("dump=true", "--set: dump: use --dump"),
+        ("language=null", "--set: language: null is no value"),
         ("nobody=3", "--set: "),
         ("turn_detection.type=loud", "--set: "),
     ],
