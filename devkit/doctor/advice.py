@@ -83,7 +83,8 @@ def after_fault(
     code = fault.code
     if code == "tls" and "wrong version number" in fault.message:
         code = "no_tls"
-    return _BY_WORD.get(code, _OTHER).format(place=place)
+    limit = config.connect_timeout_ms
+    return _BY_WORD.get(code, _OTHER).format(place=place, limit=limit)
 
 
 def _step(
@@ -124,7 +125,7 @@ _BY_WORD = {
     "network": "check the network, and {place}",
     "1006": "check what answers at {place}: is it the service?",
     SILENT: "check what answers at {place}: is it the service? Where it is"
-    " only slow: --timeout 60",
+    " only slow: a larger connect_timeout_ms (it is {limit}), and --timeout 60",
     "no_tls": "nobody speaks TLS at {place}: is it a plain ws:// or http://"
     " there, or another port?",
     "tls": "check the host's name; a CA of your own belongs into ca_file",

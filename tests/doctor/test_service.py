@@ -329,3 +329,16 @@ def test_only_the_beginning_of_a_long_file_is_sent(tmp_path):
     speech = read_speech(path)
     assert speech.seconds == LONGEST_S
     assert speech.samples.shape[1] == 2
+
+
+def test_a_service_that_is_slower_than_its_limit(examine):
+    async def accept(reader, writer) -> None:
+        await reader.read()
+
+    with listening(accept) as port:
+        outcome = examine(
+            base_url=f"ws://127.0.0.1:{port}/v1", connect_timeout_ms=300
+        )
+    found = outcome.primary("session")
+    assert found["status"] == "failed"
+    assert "connect_timeout_ms (it is 300)" in found["next"]
