@@ -1,8 +1,10 @@
 """Many calls without a host: ``python -m bench.load.plain WHO URL PLAN NOTES``.
 
 ``WHO``: ``feed`` (nobody), ``floor``, or a client of others: ``openai`` (the
-SDK, turns of the server), ``livekit`` and ``pipecat`` with their local
-detector, ``livekit-server`` with turns of the server.
+SDK, turns of the server; ``openai-reconnect`` with its own reconnect),
+``livekit`` and ``pipecat`` with their local detector, ``livekit-server`` and
+``pipecat-server`` with turns of the server, ``livekit-session`` the latter
+behind LiveKit's own pipeline.
 """
 
 # What is imported here is there only in the environment of each.
@@ -12,8 +14,11 @@ detector, ``livekit-server`` with turns of the server.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +31,9 @@ _KEY = "sk-local"
 
 class Nobody:
     """The feed alone, which every client pays besides its own work."""
+
+    #: What works for the client; where it ends, the client does.
+    tasks: Sequence[asyncio.Task[None]] = ()
 
     def __init__(self, url: str, on_result: OnResult) -> None:
         self._url, self._on_result = url, on_result
@@ -40,14 +48,20 @@ class Nobody:
 class OpenAI(Floor):
     """The realtime client of the openai package in place of websockets."""
 
+    #: Of `connect`.
+    options: Mapping[str, Any] = {}
+
     async def _open(self) -> None:
         from openai import AsyncOpenAI
 
         client = AsyncOpenAI(api_key=_KEY, base_url=self._url)
         manager = client.realtime.connect(
-            extra_query={"intent": "transcription"}
+            extra_query={"intent": "transcription"}, **self.options
         )
         self._connection = await manager.enter()
+        await self._configure()
+
+    async def _configure(self) -> None:
         session: Any = SESSION
         await self._connection.session.update(session=session)
 
@@ -60,6 +74,30 @@ class OpenAI(Floor):
         while True:
             audio = await self._packer.next()
             await self._connection.input_audio_buffer.append(audio=audio)
+
+
+class OpenAIReconnecting(OpenAI):
+    """The same with the SDK's own reconnect, its limits as they are.
+
+    It queues what is sent while it reconnects: first the new session's
+    settings, so that the audio behind them is transcribed.
+    """
+
+    def __init__(self, url: str, on_result: OnResult) -> None:
+        super().__init__(url, on_result)
+        self.options = {"on_reconnecting": self._on_reconnecting}
+
+    def _on_reconnecting(self, event: Any) -> None:
+        self._configuring = asyncio.create_task(self._configure())
+
+    async def _write(self) -> None:
+        from websockets.exceptions import ConnectionClosed
+
+        # What is sent just before the loss is noticed is gone.
+        while True:
+            audio = await self._packer.next()
+            with contextlib.suppress(ConnectionClosed):
+                await self._connection.input_audio_buffer.append(audio=audio)
 
 
 class LiveKit(Nobody):
@@ -86,26 +124,77 @@ class LiveKit(Nobody):
             base_url=self._url,
             api_key=_KEY,
         )
-        self._stream = self._stt.stream()
-        self._task = asyncio.create_task(self._read())
+        self._events = self._open()
+        self.tasks = [asyncio.create_task(self._read())]
+
+    def _open(self) -> Any:
+        """Begin to listen; the events."""
+        stream = self._stt.stream()
+        self._push = stream.push_frame
+        return stream
 
     async def push(self, frame: bytes) -> None:
-        self._stream.push_frame(self._frame(frame, RATE, 1, len(frame) // 2))
+        self._push(self._frame(frame, RATE, 1, len(frame) // 2))
 
     async def _read(self) -> None:
         kinds = self._kinds
-        async for event in self._stream:
+        async for event in self._events:
             if event.type in (kinds.INTERIM_TRANSCRIPT, kinds.FINAL_TRANSCRIPT):
                 final = event.type == kinds.FINAL_TRANSCRIPT
                 self._on_result(event.alternatives[0].text, final)
 
 
 class LiveKitServer(LiveKit):
+    """The same with turns of the server."""
+
     model = "gpt-4o-transcribe"
+
+
+class LiveKitSession(LiveKitServer):
+    """The same behind LiveKit's own pipeline of an AgentSession, which makes
+    a stream anew after an error of the API, until there were too many."""
+
+    def _open(self) -> Any:
+        from livekit.agents.voice.agent_session import SessionConnectOptions
+        from livekit.agents.voice.audio_recognition import _STTPipeline
+
+        most = SessionConnectOptions().max_unrecoverable_errors
+        self._failures = 0
+        self._stt.on("error", self._on_error)
+        pipeline = _STTPipeline(
+            self._node, is_closing=lambda: self._failures > most
+        )
+        self._push = pipeline.audio_ch.send_nowait
+        return pipeline.event_ch
+
+    def _on_error(self, error: Any) -> None:
+        # As AgentSession._on_error counts.
+        self._failures += not error.recoverable
+
+    async def _node(self, audio: Any, settings: Any) -> Any:
+        """What Agent.default.stt_node does."""
+        async with self._stt.stream() as stream:
+
+            async def forward() -> None:
+                async for frame in audio:
+                    stream.push_frame(frame)
+
+            forwarding = asyncio.create_task(forward())
+            try:
+                async for event in stream:
+                    if event.type == self._kinds.FINAL_TRANSCRIPT:
+                        self._failures = 0
+                    yield event
+            finally:
+                forwarding.cancel()
 
 
 class Pipecat(Nobody):
     """A pipeline of Silero's detector and the realtime STT service."""
+
+    model = "gpt-live-transcribe"
+    #: Of the service's options; turns of the server need no other detector.
+    options: Mapping[str, Any] = {}
 
     async def start(self) -> None:
         from loguru import logger
@@ -138,13 +227,14 @@ class Pipecat(Nobody):
         service = OpenAIRealtimeSTTService(
             api_key=_KEY,
             base_url=self._url.replace("http", "ws", 1) + "/realtime",
-            settings=OpenAIRealtimeSTTService.Settings(
-                model="gpt-live-transcribe"
-            ),
+            settings=OpenAIRealtimeSTTService.Settings(model=self.model),
+            **self.options,
         )
-        detector = VADProcessor(vad_analyzer=SileroVADAnalyzer())
+        stages = [service, Sink()]
+        if not self.options:
+            stages.insert(0, VADProcessor(vad_analyzer=SileroVADAnalyzer()))
         self._worker = PipelineWorker(
-            Pipeline([detector, service, Sink()]),
+            Pipeline(stages),
             cancel_on_idle_timeout=False,
             params=PipelineParams(audio_in_sample_rate=RATE),
         )
@@ -156,39 +246,63 @@ class Pipecat(Nobody):
 
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(self._worker)
-        self._task = asyncio.create_task(runner.run())
+        self.tasks = [asyncio.create_task(runner.run())]
         await started.wait()
 
     async def push(self, frame: bytes) -> None:
         await self._worker.queue_frame(self._frame(frame, RATE, 1))
 
 
+class PipecatServer(Pipecat):
+    """The same with turns of the server."""
+
+    model = "gpt-4o-transcribe"
+    options: Mapping[str, Any] = {"turn_detection": {"type": "server_vad"}}
+
+
 CLIENTS: dict[str, Any] = {
     "feed": Nobody,
     "floor": Floor,
     "openai": OpenAI,
+    "openai-reconnect": OpenAIReconnecting,
     "livekit": LiveKit,
     "livekit-server": LiveKitServer,
+    "livekit-session": LiveKitSession,
     "pipecat": Pipecat,
+    "pipecat-server": PipecatServer,
 }
 
 
-async def main(who: str, url: str, plan: Plan, notes: Path) -> None:
-    """Feed so many calls of this client."""
+def note_end(feed: Feed, call: int, task: asyncio.Task[None]) -> None:
+    """A client's task is over, which it is not while all is well."""
+    if not task.cancelled():
+        error = task.exception()
+        why = f": {type(error).__name__}: {error}" if error else ""
+        feed.error(call, f"ended{why}")
+
+
+async def main(
+    who: str, url: str, plan: Plan, notes: Path, feeding: type[Feed] = Feed
+) -> None:
+    """Feed so many calls of this client; ``{call}`` in ``url`` becomes a
+    call's number."""
     clients: list[Any] = []
 
     async def send(call: int, frame: bytes) -> None:
         await clients[call].push(frame)
 
-    feed = Feed(plan, send)
+    feed = feeding(plan, send)
 
     def listener(call: int) -> OnResult:
         return lambda text, final: feed.result(call, text, final)
 
     for call in range(len(plan.starts)):
-        clients.append(CLIENTS[who](f"{url}/{call}/v1", listener(call)))
-    for client in clients:
+        client = CLIENTS[who](url.format(call=call), listener(call))
+        clients.append(client)
+    for call, client in enumerate(clients):
         await client.start()
+        for task in client.tasks:
+            task.add_done_callback(functools.partial(note_end, feed, call))
     await feed.run(notes)
     sys.stderr.flush()
     # Closing is not measured.
