@@ -22,7 +22,7 @@ from bench.load.runs import RunError
 
 from .account import Account
 from .page import details, summary, write
-from .runs import run
+from .runs import run_in_time
 from .scenarios import SCENARIOS
 from .script import Script, make_script
 
@@ -129,7 +129,7 @@ def run_all(
             for scenario in options.scenarios:
                 for client, python in clients.items():
                     jobs[turn, scenario, client] = pool.submit(
-                        run,
+                        run_in_time,
                         [python],
                         client,
                         _SCENARIOS[scenario],

@@ -11,18 +11,24 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench.load.runs import START_S, Client, end, line, started
+from bench.load.runs import START_S, Client, RunError, end, line, started
 
 from .account import Account, account
 from .scenarios import Scenario
 from .script import Script
+
+#: Later than this a frame is not what a call's is, in ms: Pipecat's resampler,
+#: for one, begins anew after 200 ms without audio, which damages a word.
+_LATE_MS = 200
+#: A run in which one was is made again, at most so often.
+_TRIES = 3
 
 
 class Service:
     """The server's process, and the one that comes after it."""
 
     def __init__(self, stack: ExitStack, faults: Mapping[str, Any]) -> None:
-        """Returns when it listens."""
+        """Returns when it listens; raises `RunError`."""
         self._stack = stack
         self._faults = json.dumps(dict(faults))
         self._seen: Counter[str] = Counter()
@@ -36,28 +42,51 @@ class Service:
             self._stack, [*command, str(self.port), self._faults]
         )
         assert self.process.stdout is not None
-        self.port = int(line(self.process.stdout, START_S))
+        port = line(self.process.stdout, START_S)
+        if not port:
+            raise RunError("the server does not start")
+        self.port = int(port)
 
     def ask(self, what: str) -> None:
-        """Call this method of the server."""
+        """Call this method of the server; raises `RunError`."""
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{what}\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(f"{what}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise RunError("the server ended by itself") from None
 
     def seen(self) -> Counter[str]:
         """What it has seen, and those before it."""
         assert self.process.stdout is not None
         self.ask("count")
-        found = line(self.process.stdout, START_S)
-        while not found.startswith("{"):
-            # The one that was started last says when it is ready.
-            found = line(self.process.stdout, START_S)
-        return self._seen + Counter(json.loads(found))
+        # What was printed before, one has read or need not know.
+        for said in self.process.stdout:
+            if said.startswith("{"):
+                return self._seen + Counter(json.loads(said))
+        raise RunError("the server ended by itself")
 
     def kill(self) -> None:
         """As a crash does: SIGKILL."""
         self._seen = self.seen()
         end(self.process)
+
+
+def run_in_time(
+    command: list[str],
+    who: str,
+    scenario: Scenario,
+    script: Script,
+    folder: Path,
+) -> Account:
+    """A `run` whose frames went in on time, else the best of some."""
+    found: list[Account] = []
+    for attempt in range(_TRIES):
+        again = folder / str(attempt)
+        found.append(run(command, who, scenario, script, again))
+        if found[-1].late_ms[1] <= _LATE_MS:
+            break
+    return min(found, key=lambda a: a.late_ms[1])
 
 
 def run(
