@@ -27,8 +27,8 @@ PEERS = {
     "pipecat": ("pipecat", "pipecat-ai"),
     "pipecat-server": ("pipecat", "pipecat-ai"),
 }
-#: Those that `bench.load` compares: for its service takes any client's word,
-#: and no connection breaks there.
+#: Those that `bench.load` compares; the others differ where something breaks,
+#: which is what `bench.faults` is for.
 LOAD_PEERS = ("openai", "livekit-server", "livekit", "pipecat")
 _INSTALL_S = 900
 
