@@ -218,6 +218,14 @@ bench: $(BENCH_READY)
 bench-peers: $(BENCH_READY)
 	@$(load) --peers
 
+# ARGS is a list.
+.PHONY: bench-faults
+bench-faults: $(BENCH_READY)
+	@$(PY) -m bench.faults \
+		$(call option,ROUNDS,rounds) \
+		$(if $(WRITE),--write) \
+		$$ARGS
+
 .PHONY: day
 day: $(DEV_READY)
 	@$(PY) -m bench.day \

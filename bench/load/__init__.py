@@ -12,6 +12,7 @@ another one; the clock of all is the machine's monotonic one.
 ``feed``     frames in real time, and what is seen meanwhile
 ``on_ten``   the extension, the floor or nobody, on a TEN host
 ``plain``    the floor, nobody or others' clients, without a host
+``others``   the clients of others, one call each
 ``peers``    the environments of others' clients
 ``runs``     starts the processes of a measurement
 ``figures``  what their notes mean

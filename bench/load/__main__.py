@@ -21,7 +21,7 @@ from devkit.bootstrap import runtime_is_importable
 from devkit.generated import ROOT
 
 from .figures import Figures, figures, middle
-from .peers import PEERS, environment, version
+from .peers import LOAD_PEERS, PEERS, environment, version
 from .plan import Plan
 from .report import Table, machine, write
 from .runs import RunError, measure
@@ -58,14 +58,14 @@ def peers() -> tuple[list[Subject], list[str]]:
     """The clients of others that can be installed, and their versions."""
     found = [Subject("plain", path) for path in ("feed", "floor")]
     versions: list[str] = []
-    for peer, (_, package) in PEERS.items():
+    for peer in LOAD_PEERS:
         try:
             python = environment(peer)
         except RunError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
         found.append(Subject("plain", peer, str(python)))
-        versions.append(version(python, package))
+        versions.append(version(python, PEERS[peer][1]))
     return found, list(dict.fromkeys(versions))
 
 

@@ -49,7 +49,8 @@ class Feed:
         self._pushed: list[int] = []
         self._held: list[int] = []
         self._busy: list[int] = []
-        self._results: list[tuple[int, int, int, int]] = []
+        self._results: list[tuple[int, int, int | str, int]] = []
+        self._errors: list[tuple[int, int, str]] = []
         self._tick_due = 0
         self._tick_cpu = 0
 
@@ -59,6 +60,10 @@ class Feed:
         last = text.rsplit(None, 1)[-1:]
         if last:
             self._results.append((call, at, int(last[0][1:]), int(final)))
+
+    def error(self, call: int, text: str) -> None:
+        """A client said that something is wrong, or ended."""
+        self._errors.append((call, now_us(), text))
 
     def _tick(self) -> None:
         at, cpu = now_us(), time.process_time_ns() // 1000
@@ -80,7 +85,7 @@ class Feed:
         ``pushed``: when each group's frame went in, group by group; ``held``:
         how late each tick was, and ``busy`` for how much of that the process
         had computed (the rest another process may have); ``results``: call,
-        when, word, final.  All times in µs.
+        when, word, final; ``errors``: call, when, text.  All times in µs.
         """
         await asyncio.to_thread(sys.stdin.readline)
         calls = range(len(self._plan.starts))
@@ -115,6 +120,7 @@ class Feed:
             "held": self._held,
             "busy": self._busy,
             "results": self._results,
+            "errors": self._errors,
         }
         # The measurement is over: it may hold the loop.
         notes.write_text(json.dumps(found))  # noqa: ASYNC240

@@ -83,7 +83,7 @@ class Floor:
     async def start(self) -> None:
         await self._open()
         jobs = (self._read(), self._write())
-        self._tasks = [asyncio.create_task(job) for job in jobs]
+        self.tasks = [asyncio.create_task(job) for job in jobs]
 
     async def push(self, frame: bytes) -> None:
         self._packer.push(frame)

@@ -44,10 +44,10 @@ _MODELS = {"default": "gpt-live-transcribe", "server": "gpt-4o-transcribe"}
 class Hall:
     """All feeding extensions of the process; the last one starts the feed."""
 
-    def __init__(self, plan: Plan, notes: Path) -> None:
+    def __init__(self, plan: Plan, notes: Path, feed: type[Feed]) -> None:
         self._notes = notes
         self._envs: list[AsyncTenEnv | None] = [None] * len(plan.starts)
-        self.feed = Feed(plan, self._send)
+        self.feed = feed(plan, self._send)
 
     async def _send(self, call: int, frame: bytes) -> None:
         env = self._envs[call]
@@ -84,6 +84,9 @@ class Feeder(AsyncExtension):
             text, _ = data.get_property_to_json("text")
             final, _ = data.get_property_bool("final")
             hall.feed.result(self._call, json.loads(text), final)
+        elif data.get_name() == "error":
+            message, _ = data.get_property_to_json("message")
+            hall.feed.error(self._call, json.loads(message))
 
 
 class Nobody(AsyncExtension):
@@ -132,7 +135,7 @@ def _addon(name: str, kind: type[AsyncExtension]) -> None:
 
 
 def _graph(path: str, url: str, call: int) -> dict[str, Any]:
-    url = f"{url}/{call}/v1"
+    url = url.format(call=call)
     addon = f"bench_{path}"
     properties: dict[str, Any] = {"url": url}
     if path in _MODELS:
@@ -174,9 +177,12 @@ def _graph(path: str, url: str, call: int) -> dict[str, Any]:
     }
 
 
-def main(path: str, url: str, plan: Plan, notes: Path) -> None:
+def main(
+    path: str, url: str, plan: Plan, notes: Path, feed: type[Feed] = Feed
+) -> None:
+    """Feed so many calls; ``{call}`` in ``url`` becomes a call's number."""
     global hall
-    hall = Hall(plan, notes)
+    hall = Hall(plan, notes, feed)
     _addon("bench_feeder", Feeder)
     _addon("bench_feed", Nobody)
     _addon("bench_floor", FloorExtension)

@@ -20,10 +20,16 @@ _REQUIREMENTS = {
 #: Who is measured: in which environment, and the package that is it.
 PEERS = {
     "openai": ("openai", "openai"),
+    "openai-reconnect": ("openai", "openai"),
     "livekit-server": ("livekit", "livekit-plugins-openai"),
     "livekit": ("livekit", "livekit-plugins-openai"),
+    "livekit-session": ("livekit", "livekit-plugins-openai"),
     "pipecat": ("pipecat", "pipecat-ai"),
+    "pipecat-server": ("pipecat", "pipecat-ai"),
 }
+#: Those that `bench.load` compares; the others differ where something breaks,
+#: which is what `bench.faults` is for.
+LOAD_PEERS = ("openai", "livekit-server", "livekit", "pipecat")
 _INSTALL_S = 900
 
 

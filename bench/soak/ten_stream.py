@@ -22,7 +22,7 @@ _RATE = 16_000
 #: The feed waits while so many words are not heard yet.
 _AHEAD = 60
 #: Errors that report audio as given up say how many ms, and from where on.
-_GIVEN_UP = re.compile(r"(\d+) ms (?:of audio )?from (\d+) ms on")
+GIVEN_UP = re.compile(r"(\d+) ms (?:of audio )?from (\d+) ms on")
 #: These take the extension's own bounds, many seconds each.
 _TOO_SLOW = ("never_completed", "wrong_item_id", "missing_committed")
 
@@ -106,7 +106,7 @@ class TenStream(Stream):
         elif name == "asr_finalize_end":
             listener.ends.append(content["finalize_id"])
         elif name == "error":
-            given_up = _GIVEN_UP.search(content["message"])
+            given_up = GIVEN_UP.search(content["message"])
             if given_up is not None:
                 listener.add_gone(int(given_up[2]), int(given_up[1]))
         listener.changed.set()
