@@ -185,6 +185,9 @@ class _Transport(httpx2.AsyncBaseTransport):
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
             raise Encoded
+        kind = response.headers.get("content-type", "").partition(";")[0]
+        # Any codec of Python could be named as the charset, which unpacks too.
+        response.headers["content-type"] = kind
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         if response.status_code != 200:
             # That is read as a whole.

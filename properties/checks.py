@@ -5,6 +5,7 @@ All of it is told in pairs: a property, and what there is to say of it.
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -277,6 +278,21 @@ def advice(config: OpenAIASRConfig) -> _Told:
     yield from _advice_on_connection(config)
 
 
+def advice_on_first(config: OpenAIASRConfig) -> _Told:
+    """What somebody may not expect of the first endpoint, whose key may be
+    the environment's."""
+    secret = next(filter(names_secret, config.headers), None)
+    key = config.api_key.get_secret_value()
+    sent = key and any(key in value for value in config.headers_sent.values())
+    if secret and sent and not is_openai(config.url):
+        yield (
+            "api_key",
+            f"is sent to {urlsplit(config.url).hostname} beside headers.{secret};"
+            " where it is that of another service, take it out of the"
+            " environment (OPENAI_API_KEY) or the properties",
+        )
+
+
 def advice_on_fallback(
     config: OpenAIASRConfig, other: OpenAIASRConfig, given: FallbackConfig
 ) -> _Told:
@@ -304,10 +320,12 @@ def _advice_on_model(config: OpenAIASRConfig) -> _Told:
     if not profile.known:
         named = config.input_audio_transcription.family
         how = "" if named else f"; {_SECTION}.family can name another model"
+        close = difflib.get_close_matches(profile.name, MODEL_NAMES, 1, 0.8)
+        hint = f'; did you mean "{close[0]}"?' if close and not named else ""
         yield (
             _MODEL,
             f"{profile.name} is not known here and treated like"
-            f" {profile.family}{how}",
+            f" {profile.family}{how}{hint}",
         )
 
 

@@ -27,6 +27,7 @@ from ..config import (
 from .checks import (
     advice,
     advice_on_fallback,
+    advice_on_first,
     is_name,
     problems,
     problems_of_value,
@@ -90,7 +91,10 @@ def load_config(
     for field, problem in problems(config):
         raise ConfigError(at(field), problem)
     known = set(advice(config))
-    warnings += [f"{at(field)}: {text}" for field, text in advice(config)]
+    warnings += [
+        f"{at(field)}: {text}"
+        for field, text in (*advice(config), *advice_on_first(config))
+    ]
     for number, other in enumerate(config.endpoint_configs()[1:]):
         prefix = f"{FALLBACK.format(number)}."
         for field, problem in problems(other):

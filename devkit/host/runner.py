@@ -81,7 +81,12 @@ def _check(app: LoadedApp) -> int:
         _say(line)
     if found.errors:
         return 2
-    print("nothing is wrong")
+    told = sum(": warning: " in line for line in found.notes)
+    print(
+        f"nothing is wrong; see the {told} warning{'s' if told > 1 else ''}"
+        if told
+        else "nothing is wrong"
+    )
     return 0
 
 

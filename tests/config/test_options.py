@@ -267,7 +267,7 @@ def test_the_beta_dialect_has_no_more_room_either():
     assert len(sent(config, "beta")["prompt"]) <= MAX_PROMPT
 
 
-NEW = ("gpt-live-transcribe", "gpt-transcribe")
+NEW = tuple(name for name in MODEL_NAMES if profile_of(name).languages)
 #: A tag, the code for the models with `languages`, and for the others.
 TAGS = [
     ("en", "en", "en"),
@@ -562,3 +562,21 @@ def test_whatever_is_asked_for_the_server_takes_the_update(params):
     request = update["session"]["audio"]["input"]["transcription"]
     for word in request.get("keywords", []):
         assert not re.search(r"[<>\r\n]", word)
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "told"),
+    [
+        ("wss://gw.example/v1", {"X-Api-Key": "secret-0123"}, True),
+        ("wss://gw.example/v1", {"Authorization": "Bearer 0123456"}, False),
+        ("wss://gw.example/v1", {"X-Team": "a"}, False),
+        ("wss://api.openai.com/v1", {"X-Api-Key": "secret-0123"}, False),
+    ],
+)
+def test_a_key_beside_another_credential_is_told(url, headers, told):
+    """The package takes it from the environment, whoever is asked."""
+    given = {"api_key": "sk-test-0123456789", "base_url": url}
+    _, warnings = load_config({"params": {**given, "headers": headers}})
+    found = [text for text in warnings if text.startswith("params.api_key")]
+    assert bool(found) is told
+    assert "sk-test" not in str(warnings)

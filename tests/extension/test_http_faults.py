@@ -192,6 +192,19 @@ def test_a_file_that_is_refused_is_reported_and_passed_over():
     assert "given up: " in problem["message"]
 
 
+@pytest.mark.parametrize("charset", ["bz2", "rot13", "undefined", "nonsense"])
+def test_no_codec_is_taken_from_the_service(charset):
+    told = json.dumps({"error": {"message": "odd model", "type": "t"}})
+    first = answer(
+        told.encode(),
+        status="404 No",
+        content_type=f"text/plain; charset={charset}",
+    )
+    call, _ = run(first)
+    assert call.codes[0] == FATAL
+    assert "odd model" in call.errors[0]["message"]
+
+
 def test_a_body_in_tiny_pieces_is_cut_off():
     sent = 0
 

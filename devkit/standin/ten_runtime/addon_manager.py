@@ -46,6 +46,7 @@ class _AddonManager:
         if found is None:
             raise AddonImportError(
                 f"package {name!r} does not register an addon of that name"
+                " (its __init__.py imports the module that does?)"
             )
         return found
 
