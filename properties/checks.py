@@ -285,9 +285,10 @@ def advice_on_first(config: OpenAIASRConfig) -> _Told:
     key = config.api_key.get_secret_value()
     sent = key and any(key in value for value in config.headers_sent.values())
     if secret and sent and not is_openai(config.url):
+        host = urlsplit(config.url).hostname
         yield (
             "api_key",
-            f"is sent to {urlsplit(config.url).hostname} beside headers.{secret};"
+            f"is sent to {host} beside headers.{secret};"
             " where it is that of another service, take it out of the"
             " environment (OPENAI_API_KEY) or the properties",
         )
