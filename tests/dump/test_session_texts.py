@@ -204,6 +204,8 @@ def test_a_log_tells_what_was_dropped(server, tmp_path):
         server.drop_connections(abort=True)
         await call.send(audio)
         await call.send(audio)
+        # What a host has not delivered when it stops was never heard.
+        await call.command("are_you_there")
 
     config = dumping(
         server.url,
