@@ -10,15 +10,21 @@ import base64
 from typing import Any
 
 from . import numbers
+from .bounds import joined
 from .session import Session
+from .turns import Turn
 
 #: Texts of bars and ticks, in characters; the list of turns has all.
 _LONGEST = 300
+#: So many interims of all turns are drawn; each turn has its share.
+_MOST_INTERIMS = 50_000
 
 
 def axis_of(session: Session, label: str) -> dict[str, Any]:
     """One call; ``label`` tells it from another one, "" for a single one."""
     sound = session.sound
+    bars = joined(session.turns)
+    interims = _MOST_INTERIMS // max(1, len(bars))
     return {
         "label": label,
         "total": _ms(session.timeline.total_ms),
@@ -27,23 +33,26 @@ def axis_of(session: Session, label: str) -> dict[str, Any]:
         "speech": [[_ms(start), _ms(end)] for start, end in session.speech],
         "turns": [
             [
-                turn.number,
-                _ms(turn.start_ms),
-                _ms(turn.end_ms),
-                turn.text[:_LONGEST],
-                turn.state,
-                _ms(turn.final.at_ms) if turn.final else None,
+                _name(bar),
+                _ms(bar[0].start_ms),
+                _ms(max(turn.end_ms for turn in bar)),
+                _text(bar),
+                next((t.state for t in bar if t.state != "final"), "final"),
+                _ms(bar[-1].final.at_ms) if bar[-1].final else None,
             ]
-            for turn in session.turns
+            for bar in bars
         ],
         "texts": sorted(
-            [_ms(each.at_ms), int(each.final), each.text[:_LONGEST], number]
-            for number, arrivals in (
-                (turn.number, [*turn.interims, turn.final])
-                for turn in session.turns
-            )
-            for each in arrivals
-            if each is not None
+            [
+                [_ms(each.at_ms), int(each.final), each.text[:_LONGEST], number]
+                for number, arrivals in (
+                    (_name(bar), [*bar[-1].interims[:interims], bar[-1].final])
+                    for bar in bars
+                )
+                for each in arrivals
+                if each is not None
+            ],
+            key=lambda text: text[:2],
         ),
         "connections": [
             [
@@ -69,6 +78,15 @@ def axis_of(session: Session, label: str) -> dict[str, Any]:
         ],
         "marks": sorted(_marks(session), key=lambda mark: mark[1]),
     }
+
+
+def _name(bar: list[Turn]) -> int | str:
+    first, last = bar[0].number, bar[-1].number
+    return first if first == last else f"{first} to {last}"
+
+
+def _text(bar: list[Turn]) -> str:
+    return " · ".join(turn.text[:_LONGEST] for turn in bar)[:_LONGEST]
 
 
 def _marks(session: Session) -> list[list[Any]]:

@@ -14,8 +14,10 @@ from .timeline import Timeline
 
 #: Where lost audio lies, as errors tell it: its length, its start.
 DROPPED = re.compile(r"(\d{1,12}) ms(?: of audio)? from (-?\d{1,12}) ms")
+#: What is said of audio that a turn without a result had.
+TURN_LOST = "its turn was given up"
 #: Lines that tell of audio without a text.
-_LOSSES = {"dropped": "dropped", "failed": "its turn was given up"}
+_LOSSES = {"dropped": "dropped", "failed": TURN_LOST}
 _CAUSES = {
     "overflow": "dropped: the buffer was full",
     "given_up": "dropped: the call had been given up",

@@ -52,6 +52,8 @@ class Outage:
     #: It is the time before the first connection, or there was none at all.
     first: bool
     never: bool
+    #: There was no other connection after it.
+    to_end: bool
 
     @property
     def wall_ms(self) -> float:
@@ -62,15 +64,18 @@ def connections_of(
     lines: Iterable[Line], timeline: Timeline
 ) -> list[Connection]:
     """In the order in which they were opened."""
-    found: dict[int, Connection] = {}
+    #: A call that is revived counts from 1 again.
+    found: list[Connection] = []
+    numbered: dict[int, Connection] = {}
     last: Connection | None = None
     for line in lines:
         number = fields.count(line.fields.get("connection"))
         if line.kind == "opened" and len(found) < _MOST:
             at = timeline.position(line.t)
-            last = found[number] = Connection(number, line.t, at)
-        elif line.kind == "closed" and number in found:
-            one = found[number]
+            last = numbered[number] = Connection(number, line.t, at)
+            found.append(last)
+        elif line.kind == "closed" and number in numbered:
+            one = numbered[number]
             one.closed_t, one.closed_ms = line.t, timeline.position(line.t)
             one.code = fields.count(line.fields.get("code"))
             one.reason = fields.text(line.fields.get("reason"))
@@ -80,7 +85,7 @@ def connections_of(
             last.connect_ms = fields.number(line.fields.get("connect_ms"))
             last.replayed_ms = fields.number(line.fields.get("replayed_ms"))
             last.recovered = line.fields.get("recovered") is True
-    return list(found.values())
+    return found
 
 
 def outages_of(
@@ -103,10 +108,11 @@ def outages_of(
             gaps.append((covered, one.opened_t))
         closed = end_t if one.closed_t is None else one.closed_t
         covered = max(covered, closed)
-    if covered < timeline.last_at:
+    to_end = covered < timeline.last_at
+    if to_end:
         gaps.append((covered, end_t))
     outages = []
-    for start, end in gaps:
+    for index, (start, end) in enumerate(gaps, start=1):
         first = bisect_left(failures, (start,))
         failed = bisect_left(failures, (end, "\U0010ffff")) - first
         reason = failures[first + failed - 1][1] if failed else ""
@@ -120,6 +126,7 @@ def outages_of(
                 reason,
                 start == 0,
                 not connections,
+                to_end and index == len(gaps),
             )
         )
     return outages

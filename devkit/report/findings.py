@@ -8,33 +8,38 @@ from devkit.sessions.lines import Line
 
 from . import fields
 from .advice import advice_on
+from .aftermath import Aftermath
 from .bands import DROPPED
+from .commits import Commit
 from .connections import Outage
-from .finalizes import Finalize
 from .happened import Happenings, Severity
-from .numbers import many
 from .remedies import Advice
 from .timeline import Timeline
-from .turns import Turn
 
 
-def add_log(happenings: Happenings, lines: list[Line]) -> None:
+def add_log(
+    happenings: Happenings, lines: list[Line], aftermath: Aftermath
+) -> None:
     """What single lines tell."""
     for line in lines:
-        for severity, advice, text in _of_line(line):
+        for severity, advice, text in _of_line(line, aftermath):
             lost = DROPPED.search(text) if line.kind == "error" else None
             # Where the audio is that was lost, not where that was told.
             at_ms = max(0.0, float(lost[2])) if lost else None
             happenings.add(severity, advice, line.t, text, at_ms)
 
 
-def _of_line(line: Line) -> Iterator[tuple[Severity, Advice, str]]:
+def _of_line(
+    line: Line, aftermath: Aftermath
+) -> Iterator[tuple[Severity, Advice, str]]:
     value = line.fields
     if line.kind == "error":
         message = fields.text(value.get("message"))
         fatal = value.get("code") == -1000
         lost = fatal or "dropped" in message or "given up" in message
-        yield "bad" if lost else "warn", advice_on(message, fatal), message
+        advice = aftermath.of_error(message, line.t)
+        advice = advice or advice_on(message, fatal)
+        yield "bad" if lost else "warn", advice, message
     elif line.kind == "dump_failed":
         yield "warn", _DUMP_FAILED, fields.text(value.get("reason"))
     elif line.kind == "config":
@@ -87,26 +92,16 @@ _NO_FINAL = Advice(
     "The log ends before its last word, or the service never sent it.",
     ("finalize_timeout_ms", "stop_timeout_ms"),
 )
-_OUTAGE = Advice(
-    "There was no connection",
-    "What was said meanwhile was kept and sent again afterwards; its text came"
-    " late. A second endpoint shortens it.",
-    ("fallbacks", "fallback_after_ms"),
-)
-_SLOW_START = Advice(
-    "The first connection took long",
-    "Texts of the first words came late. Connect before the caller speaks"
-    " (the default), or from nearer to the service.",
-    ("auto_connect", "base_url"),
-)
-_NEVER = Advice(
-    "There never was a connection",
-    "See the errors; nothing could be transcribed.",
-    ("base_url", "api_key"),
+_UNHEARD = Advice(
+    "Turns were committed and never got a text",
+    "The service took them for turns, and no text of them was passed on: it"
+    " did not send one, or not before the call or the log ended. If it goes"
+    " on, try another model or endpoint.",
+    ("finalize_timeout_ms", "stop_timeout_ms", "model", "fallbacks"),
 )
 _AT_BOUND = Advice(
     "A finalize was answered at its bound",
-    "The service had not answered by then. A larger bound waits for its text.",
+    "The service had not answered by then. A larger bound waits longer.",
     ("finalize_timeout_ms",),
 )
 _UNANSWERED = Advice(
@@ -118,10 +113,6 @@ _SILENT = Advice(
     "If that happens often, try another model or endpoint.",
     ("model", "fallbacks"),
 )
-#: A shorter first connection is nothing to speak of, in ms.
-_SLOW_MS = 2000
-#: Nobody notices that a shorter time passed without a connection, in ms.
-_LONG_MS = 500
 #: From where on a service that says nothing while somebody speaks is told, ms.
 _SILENT_MS = 8000
 #: So many such times are looked at.
@@ -130,12 +121,12 @@ _MOST_SILENCES = 200
 
 def add_call(
     happenings: Happenings,
-    turns: list[Turn],
+    aftermath: Aftermath,
     outages: list[Outage],
-    finalizes: list[Finalize],
+    commits: list[Commit],
 ) -> None:
     """What only the whole call tells."""
-    for turn in turns:
+    for turn in aftermath.turns:
         t = turn.final.t if turn.final else 0.0
         text = f"turn {turn.number}"
         if turn.early:
@@ -147,20 +138,16 @@ def add_call(
         elif turn.final is None:
             happenings.add("warn", _NO_FINAL, t, text, turn.start_ms)
     for one in outages:
-        text = f"for {one.wall_ms / 1000:.1f} s"
-        if one.failed:
-            text += f", {many(one.failed, 'attempt')} failed"
-        if one.reason:
-            text += f": {one.reason}"
-        if one.never:
-            happenings.add("bad", _NEVER, one.start_t, text)
-        elif not one.first:
-            # What broke off is told by its error; this is about the wait.
-            if one.wall_ms >= _LONG_MS:
-                happenings.add("warn", _OUTAGE, one.start_t, text)
-        elif one.wall_ms > _SLOW_MS or one.failed:
-            happenings.add("info", _SLOW_START, one.start_t, text)
-    for end in finalizes:
+        told = aftermath.of_outage(one)
+        if told is not None:
+            severity, advice, text = told
+            happenings.add(severity, advice, one.start_t, text)
+    for commit in commits:
+        text = ""
+        if commit.answered_t is not None:
+            text = "the service sent its text, which was not passed on"
+        happenings.add("warn", _UNHEARD, commit.t, text)
+    for end in aftermath.finalizes:
         if end.waited_ms is None:
             happenings.add("warn", _UNANSWERED, end.asked_t, end.name)
         elif end.at_bound:

@@ -19,6 +19,7 @@ from markupsafe import Markup
 
 from . import numbers
 from .axis import axis_of
+from .bounds import MOST_LISTED
 from .comparison import Comparison, compare
 from .prices import AS_OF
 from .session import Session
@@ -87,6 +88,7 @@ def page_of(sessions: list[Session]) -> str:
         settings=_settings(sessions),
         audio=_audio(sessions),
         prices_as_of=AS_OF,
+        most_listed=MOST_LISTED,
     )
 
 

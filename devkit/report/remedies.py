@@ -62,8 +62,8 @@ OURS: tuple[tuple[str, Advice], ...] = (
         "no final result within",
         Advice(
             "A finalize ran into its bound",
-            "The service took longer than the bound; the text follows. A"
-            " larger bound waits for it, a smaller one answers sooner.",
+            "The service took longer than the bound. A larger bound waits"
+            " for it, a smaller one answers sooner.",
             ("finalize_timeout_ms", "final_timeout_ms"),
         ),
     ),

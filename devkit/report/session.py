@@ -13,7 +13,10 @@ from devkit.sessions.recording import Recording, read_recording
 from devkit.shown import one_line, shown_url
 
 from . import fields, input_checks
+from .aftermath import Aftermath, fatal_errors
 from .bands import Band, bands_of
+from .bounds import listed
+from .commits import without_a_text
 from .connections import Connection, Outage, connections_of, outages_of
 from .finalizes import Finalize, finalizes_of
 from .findings import add_call, add_log, add_silences
@@ -50,6 +53,9 @@ class Session:
     timeline: Timeline
     end_t: float
     turns: list[Turn]
+    #: The same with their texts, also where these are left out of the page:
+    #: to be compared, never to be shown.
+    said: list[Turn]
     speech: list[tuple[float, float]]
     connections: list[Connection]
     outages: list[Outage]
@@ -75,6 +81,18 @@ class Session:
         """A value of the configuration at the start, "" for none."""
         inner = fields.part(self.recording.config, *names[:-1])
         return fields.words(inner.get(names[-1]))
+
+    @property
+    def listed(self) -> list[Turn]:
+        """The turns that the page lists."""
+        return listed(self.turns)
+
+    @property
+    def reconnects(self) -> int:
+        """As the call counted them; without its end, by its connections."""
+        if self.summary.has_counters:
+            return self.summary.counters["reconnects"]
+        return max(len(self.connections) - 1, 0)
 
     @property
     def lost_ms(self) -> float:
@@ -130,6 +148,7 @@ def read_session(path: Path, wishes: Wishes) -> Session:
     if wrong > _MOST_NOTES:
         notes.append(f"{wrong - _MOST_NOTES} more lines were left out")
     notes += [_without_place(note, path) for note in recording.notes]
+    heard = recording.lines
     if wishes.redacted:
         recording = _without_texts(recording)
     config = recording.config
@@ -141,6 +160,7 @@ def read_session(path: Path, wishes: Wishes) -> Session:
     lines = recording.lines
     end_t = max([timeline.last_at, *(line.t for line in lines)], default=0.0)
     turns = turns_of(lines, timeline)
+    said = turns_of(heard, timeline) if wishes.redacted else turns
     speech = [
         (start, fields.number(line.fields.get("end_ms"), start))
         for line in lines
@@ -156,8 +176,12 @@ def read_session(path: Path, wishes: Wishes) -> Session:
         sound, without = None, "The file of the audio is empty."
 
     happenings = Happenings(timeline)
-    add_log(happenings, lines)
-    add_call(happenings, turns, outages, finalizes)
+    bands = bands_of(lines, connections, timeline)
+    aftermath = Aftermath(
+        turns, finalizes, connections, bands, fatal_errors(lines)
+    )
+    add_log(happenings, lines, aftermath)
+    add_call(happenings, aftermath, outages, without_a_text(lines))
     spoken = speech or [(turn.start_ms, turn.end_ms) for turn in turns]
     add_silences(happenings, lines, spoken, timeline)
     input_checks.add_times(happenings, recording.frames, timeline)
@@ -172,10 +196,11 @@ def read_session(path: Path, wishes: Wishes) -> Session:
         timeline=timeline,
         end_t=end_t,
         turns=turns,
+        said=said,
         speech=speech,
         connections=connections,
         outages=outages,
-        bands=bands_of(lines, connections, timeline),
+        bands=bands,
         finalizes=finalizes,
         changes_ms=[
             timeline.position(line.t) for line in lines if line.kind == "config"

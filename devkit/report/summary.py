@@ -59,6 +59,8 @@ class Summary:
     has_counters: bool
     errors: int
     fatal: int
+    #: The call was given up, and had a session again later.
+    revived: bool
     usage: Usage
     billed_ms: float
     billed_by: str
@@ -89,12 +91,16 @@ def summary_of(
     say theirs."""
     last: Mapping[str, object] = {}
     errors = fatal = 0
+    went_on = False
     for line in lines:
         if line.kind == "counters":
             last = fields.part(line.fields, "counters")
         elif line.kind == "error":
             errors += 1
-            fatal += line.fields.get("code") == -1000
+            if line.fields.get("code") == -1000:
+                fatal, went_on = fatal + 1, False
+        elif line.kind in ("ready", "result"):
+            went_on = True
     counters = {name: fields.count(last.get(name)) for name in _COUNTERS}
     usage = _usage(lines)
     spoken = {turn.model or model: 0.0 for turn in turns if turn.final}
@@ -124,6 +130,7 @@ def summary_of(
         has_counters=bool(last),
         errors=errors,
         fatal=fatal,
+        revived=fatal > 0 and went_on,
         usage=usage,
         billed_ms=billed,
         billed_by=by,

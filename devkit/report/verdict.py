@@ -13,7 +13,10 @@ def verdict_of(session: Session) -> str:
     summary = session.summary
     lost = session.lost_ms
     said = []
-    if summary.fatal:
+    if summary.revived:
+        after = " after an update" if session.changes_ms else ""
+        said.append(f"The call was given up, and went on{after}.")
+    elif summary.fatal:
         said.append("The call was given up.")
     if not session.timeline.total_ms:
         said.append("No audio came.")
@@ -35,7 +38,7 @@ def verdict_of(session: Session) -> str:
 
 def _connections(summary: Summary, session: Session) -> str:
     counters = summary.counters
-    count = counters["reconnects"] or max(len(session.connections) - 1, 0)
+    count = session.reconnects
     if not count:
         return ""
     text = f"There {'was' if count == 1 else 'were'} {many(count, 'reconnect')}"

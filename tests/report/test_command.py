@@ -9,6 +9,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from reported_call import frames, result, tone, write_log
@@ -147,6 +148,69 @@ def test_two_logs_are_compared(log, tmp_path, capsys):
     assert "<ins>Bern</ins>" in text
     assert "word error rate of B against A: 0.33" in text
     assert [call["label"] for call in data_of(text)] == ["A", "B"]
+
+
+def compared(tmp_path, texts, header=None, *options):
+    """The page of two logs, each with turns of these texts."""
+    logs = [
+        write_log(
+            tmp_path / name,
+            [
+                frames(0, tone(4)),
+                result(2000, said[0], 500, 1000),
+                result(4000, said[1], 2500, 1000),
+            ],
+            None,
+            one,
+        )
+        for name, said, one in zip("ab", texts, (None, header), strict=True)
+    ]
+    assert main([*map(str, logs), *options]) == 0
+    return logs[0].with_suffix(".html").read_text(encoding="utf-8")
+
+
+def test_redacted_texts_are_compared_and_not_shown(tmp_path):
+    texts = ("wool zinc", "yarn"), ("wool silk", "yarn")
+    page = compared(tmp_path, texts, None, "--redact")
+    assert "1 of 2 places differ" in page
+    assert "word error rate of B against A: 0.33" in page
+    assert "<td>2, left out</td>" in page
+    assert not re.search("wool|zinc|silk|yarn|<(del|ins)>", page)
+    same = compared(tmp_path, (texts[0], texts[0]), None, "--redact")
+    assert "All texts are the same" in same
+
+
+def test_a_log_without_texts_is_not_compared(tmp_path):
+    texts = ("one two", "three"), ("xxx xxx", "xxxxx")
+    page = compared(tmp_path, texts, {"text": "none"})
+    assert "Texts cannot be compared: B has none" in page
+    assert "<td>2, 3</td><td>2, not known</td>" in page
+    assert not re.search(
+        "places? differ|are the same|error rate of B|findable differs|<ins>",
+        page,
+    )
+
+
+def test_a_very_long_call_makes_a_page_that_opens(tmp_path):
+    lines = [frames(0, tone(1))]
+    for n in range(12_001):
+        lines.append(result(n * 10, f"so {n}", n * 10, 8, final=False))
+        lines.append(result(n * 10 + 1, f"turn {n}", n * 10, 8))
+    log = write_log(tmp_path / "call", lines, None)
+    assert main([str(log)]) == 0
+    page = log.with_suffix(".html").read_text(encoding="utf-8")
+    assert page.count('<tr class="turn') == 5000
+    assert "The first 5,000 turns are listed; 7,001 more are left out" in page
+    (call,) = data_of(page)
+    bars: Any = call["turns"]
+    # All are on the axis, up to the last one.
+    assert len(bars) == 4001
+    assert bars[0][:4] == ["1 to 3", 0, 28, "turn 0 · turn 1 · turn 2"]
+    assert bars[-1][:4] == [12_001, 120_000, 120_008, "turn 12000"]
+    assert main([str(log), str(log)]) == 0
+    page = log.with_suffix(".html").read_text(encoding="utf-8")
+    assert page.count('<tr class="turn') == 5000
+    assert "7,001 more are left out" in page
 
 
 def test_the_price_of_a_model_can_be_given(log):

@@ -148,7 +148,7 @@ function* under(lane, at) {
     if (drawing === drawTurns) {
       for (const [number, start, end, text, state] of call.turns) {
         if (at >= start && at <= end) {
-          yield `Turn ${number}${state === "final" ? "" : ` (${state})`}, ${clock(start)} to ${clock(end)}`;
+          yield `${typeof number === "number" ? "Turn" : "Turns"} ${number}${state === "final" ? "" : ` (${state})`}, ${clock(start)} to ${clock(end)}`;
           if (text) yield text;
         }
       }
