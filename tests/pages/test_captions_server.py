@@ -225,7 +225,7 @@ from devkit.demo.processes import LocalServer, start_app
 server = LocalServer(0, os.environ, ["--engine", "script"])
 app = start_app(
     pathlib.Path("examples/live_page").resolve(),
-    {**os.environ, "LIVE_PAGE_URL": sys.argv[1], "LIVE_PAGE_SERVER": server.url},
+    os.environ | dict(LIVE_PAGE_URL=sys.argv[1], LIVE_PAGE_SERVER=server.url),
     tempfile.TemporaryFile(),
 )
 print(server.pid, app.pid, flush=True)
