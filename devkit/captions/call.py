@@ -103,6 +103,7 @@ class Call:
     async def outcome(self) -> Outcome:
         """Wait for the end."""
         status = await asyncio.to_thread(self._process.wait)
+        end_process(self._process, signal.SIGINT)
         self._log.seek(0)
         said = self._log.read().decode("utf-8", "replace").split("\n")
         self._log.close()

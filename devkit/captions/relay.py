@@ -89,6 +89,11 @@ class Relay:
         self._server.close()
         self.cut(0)
 
+    @property
+    def connections(self) -> int:
+        """How many a cut would reset."""
+        return len(self._open)
+
     def cut(self, away_s: float) -> int:
         """Reset every connection, and refuse new ones for so long; returns how
         many there were."""

@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from .call import Call, Tell, report_of
+from .cuts import Cuts
 from .relay import Relay
 from .wishes import (
     BadWish,
@@ -50,6 +51,9 @@ class Session:
         self._relay, self._no_relay = relay, no_relay
         self._call: Call | None = None
         self._over: asyncio.Task[None] | None = None
+        self._cuts: Cuts | None = None
+        self._told = ""
+        self._timer: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Until the page closes, or is closed."""
@@ -84,7 +88,12 @@ class Session:
                 raise BadWish("a call goes on already")
             rate = {"LIVE_PAGE_RATE": str(wish.rate)}
             settings = wish.settings.environment()
-            self._call = self._make({**settings, **rate}, self._tell_text)
+            if self._relay is not None:
+                relay = self._relay
+                self._cuts = Cuts(lambda: relay.connections)
+                self._told = ""
+                await self._tell_cuts()
+            self._call = self._make({**settings, **rate}, self._hear_app)
             self._over = asyncio.create_task(self._conclude(self._call))
         elif self._call is None:
             raise BadWish("there is no call")
@@ -94,18 +103,50 @@ class Session:
         elif isinstance(wish, Finalize | Stop):
             await self._call.ask({"type": wish.type})
         elif isinstance(wish, Cut):
-            if self._relay is None:
-                raise BadWish(self._no_relay)
-            connections = self._relay.cut(wish.away_s)
-            told = {"connections": connections, "away_s": wish.away_s}
-            await self.tell({"type": "cut", **told})
+            await self._cut(wish.away_s)
+
+    async def _cut(self, away_s: float) -> None:
+        if self._relay is None or self._cuts is None:
+            raise BadWish(self._no_relay)
+        if refusal := self._cuts.refusal(_now()):
+            raise BadWish(f"cut: {refusal}")
+        self._cuts.lose()
+        connections = self._relay.cut(away_s)
+        told = {"connections": connections, "away_s": away_s}
+        await self.tell({"type": "cut", **told})
+        await self._tell_cuts()
+
+    async def _hear_app(self, text: str) -> None:
+        await self._tell_text(text)
+        if self._cuts is None:
+            return
+        if self._cuts.hear(json.loads(text), _now()):
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = asyncio.create_task(self._tell_cuts_later())
+        await self._tell_cuts()
+
+    async def _tell_cuts_later(self) -> None:
+        await asyncio.sleep(Cuts.QUIET_S)
+        await self._tell_cuts()
+
+    async def _tell_cuts(self) -> None:
+        """Whether the connection may be cut, where that is news."""
+        if self._cuts is None:
+            return
+        refusal = self._cuts.refusal(_now())
+        if refusal != self._told:
+            self._told = refusal
+            await self.tell({"type": "cuts", "refusal": refusal})
 
     async def _conclude(self, call: Call) -> None:
         outcome = await call.outcome()
         report, no_report = None, ""
         if outcome.log is not None:
             report, no_report = await report_of(outcome.log)
-        self._call = None
+        self._call = self._cuts = None
+        if self._timer is not None:
+            self._timer.cancel()
         await self.tell(
             {
                 "type": "over",
@@ -118,3 +159,7 @@ class Session:
                 ],
             }
         )
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,5 +1,5 @@
-"""``python -m devkit.demo.on_ten APP_DIR``: an app directory on the real TEN
-runtime, wherever that is installed.
+"""``python -m devkit.demo.on_ten APP_DIR [--end-with-input]``: an app directory
+on the real TEN runtime, wherever that is installed.
 
 TEN reads the property.json of the app that it is installed in; this one is
 handed over instead, and APP_DIR's extensions are found on ``sys.path``.
@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 from devkit.bootstrap import ensure_ten
+from devkit.parent import END_WITH_INPUT, interrupt_after_input
 
 #: What Ctrl-C gives where it has to insist.
 FORCED = 130
@@ -73,4 +74,6 @@ def main(directory: Path) -> int:
 
 
 if __name__ == "__main__":
+    if END_WITH_INPUT in sys.argv[2:]:
+        interrupt_after_input()
     sys.exit(main(Path(sys.argv[1]).resolve()))

@@ -2,7 +2,8 @@
 
 Both are started in sessions of their own, so that Ctrl-C on the terminal
 reaches only the demo, which then ends them in the right order: first the
-app (it gives the terminal back and writes its file), then the server.
+app (it gives the terminal back and writes its file), then the server. Where
+the demo is killed, both end by themselves: their standard input is a pipe.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import IO
 
+from devkit.parent import END_WITH_INPUT
 from devkit.usage import UsageError
 
 from .service import LOCAL_KEY, ROOT
@@ -56,11 +58,12 @@ class LocalServer:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-m", "devkit.server"),
-                *("--port", str(port), *options),
+                *("--port", str(port), END_WITH_INPUT, *options),
             ],
             cwd=ROOT,
             env={**environment, "OPENAI_API_KEY": LOCAL_KEY},
-            stdin=subprocess.DEVNULL,
+            # It ends with us, also where we are killed.
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             start_new_session=True,
@@ -192,15 +195,17 @@ def start_app(
 ) -> "subprocess.Popen[bytes]":
     """Start a TEN app on the runtime that DEVKIT_RUNTIME names.
 
+    `end_process` is to follow, also where it has ended by itself.
+
     Its standard output is ours, unless `stdout` is given. Its standard error
     goes to `log`, unless the environment has `TEN_LOG_LEVEL`.
     """
     runner = _RUNNERS[environment.get(_RUNTIME, "standin")]
     return subprocess.Popen(
-        [sys.executable, "-m", runner, str(directory)],
+        [sys.executable, "-m", runner, str(directory), END_WITH_INPUT],
         cwd=ROOT,
         env=dict(environment),
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=None if "TEN_LOG_LEVEL" in environment else log,
         start_new_session=True,
@@ -235,12 +240,13 @@ def run_app(
 
 def end_process(process: "subprocess.Popen[bytes]", how: int) -> None:
     """Send `how`, wait, then kill; harmless if it has ended."""
-    if process.poll() is not None:
-        return
-    with contextlib.suppress(ProcessLookupError):
-        process.send_signal(how)
-    try:
-        process.wait(_STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(how)
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    if process.stdin is not None:
+        process.stdin.close()

@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from devkit.parent import END_WITH_INPUT, interrupt_after_input
+
 from . import run_app
 
 
@@ -39,8 +41,15 @@ def main(arguments: list[str] | None = None) -> int:
         "is: the properties of our extension as it reads them itself, and the "
         "names of messages in connections as manifests declare them",
     )
+    parser.add_argument(
+        END_WITH_INPUT,
+        action="store_true",
+        help="the end of standard input is as Ctrl-C",
+    )
     parsed = parser.parse_args(arguments)
     try:
+        if parsed.end_with_input:
+            interrupt_after_input()
         return run_app(parsed.app_dir, parsed.graph, parsed.check)
     except KeyboardInterrupt:  # while loading: nothing runs yet
         return 130

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -11,6 +12,8 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import NoReturn
+
+from devkit.parent import END_WITH_INPUT, after_input
 
 from .engine import engine_named
 from .faults import Faults, describe, parse_fault
@@ -24,7 +27,7 @@ _EVENTS_KEPT = 1000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run until SIGINT or SIGTERM.
+    """Run until SIGINT or SIGTERM, or the end of the input if that is asked.
 
     Exit status: 0 ended, 2 wrong usage, port in use, no recogniser or model.
     """
@@ -57,14 +60,21 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
     except (ValueError, ImportError) as error:
         return _complain(str(error))
-    return asyncio.run(_run(server))
+    return asyncio.run(_run(server, options.end_with_input))
 
 
-async def _run(server: LocalServer) -> int:
+async def _run(server: LocalServer, end_with_input: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if end_with_input:
+
+        def end() -> None:
+            with contextlib.suppress(RuntimeError):  # it has ended already
+                loop.call_soon_threadsafe(stop.set)
+
+        after_input(end)
     try:
         async with server:
             print(f"listening on {server.url}", flush=True)
@@ -205,6 +215,12 @@ def _parser() -> argparse.ArgumentParser:
         metavar="RULE",
         help="do not keep to this rule, see below; all for none of them; may "
         "be repeated",
+    )
+    add(
+        END_WITH_INPUT,
+        action="store_true",
+        help="end when standard input is closed: whoever starts the server "
+        "with a pipe there takes it along, however it ends itself",
     )
     add(
         "--log-level",

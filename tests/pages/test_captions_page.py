@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from captions_command import captions, eventually, has_ended
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, WebSocketRoute, expect
 
 from devkit.script_audio import speak, word_ids, word_text
 from devkit.server import ServerThread
@@ -75,13 +75,20 @@ def test_a_cut_loses_no_word_and_every_control_is_answered(
 ) -> None:
     page.goto(address)
     accessible(page)
-    press(page, "Play the sample")
+    page.get_by_role("button", name="Play the sample").press("Enter")
+    expect(page.get_by_role("button", name="Mute")).to_be_focused()
     after(page, 1)
     page.get_by_label("Stay away for").select_option("an instant")
-    press(page, "Cut")
+    cut = page.get_by_role("button", name="Cut", exact=True)
+    cut.press("Enter")
+    expect(cut).to_have_attribute("aria-disabled", "true", timeout=LIMIT_MS)
+    expect(cut).to_have_accessible_description(re.compile("Not now: "))
+    cut.press("Enter")  # in vain
+    expect(cut).to_be_focused()
     log = page.locator("#log")
     expect(log).to_contain_text("You cut the connection", timeout=LIMIT_MS)
     expect(log).to_contain_text("Connected again after", timeout=LIMIT_MS)
+    expect(cut).to_have_attribute("aria-disabled", "false", timeout=LIMIT_MS)
     accessible(page)
     answer = page.locator("#answer")
     page.get_by_label("Threshold").fill("7")
@@ -111,6 +118,69 @@ def test_a_cut_loses_no_word_and_every_control_is_answered(
     report = page.get_by_role("link", name="Open its report")
     assert report.count() == (find_spec("devkit.report") is not None)
     accessible(page)
+
+
+def test_the_focus_stays_with_the_controls_of_a_call(
+    address: str, page: Page
+) -> None:
+    page.goto(address)
+    start, stop = page.locator("#start"), page.locator("#stop")
+    start.press("Enter")
+    expect(page.locator("#mute")).to_be_focused(timeout=LIMIT_MS)
+    stop.press("Enter")
+    until_over(page)
+    expect(start).to_be_focused()
+
+
+def test_what_is_said_before_the_app_is_there_is_sent_first(
+    address: str, page: Page
+) -> None:
+    """A microphone that gives a level of 0.5, and 0.1 when the app is there."""
+    sent: list[int] = []
+    routes: list[WebSocketRoute] = []
+
+    def serve(route: WebSocketRoute) -> None:
+        def hear(message: str | bytes) -> None:
+            if isinstance(message, bytes):
+                sent.append(int.from_bytes(message[:2], "little"))
+
+        route.on_message(hear)
+        route.send(json.dumps(HELLO))
+        routes.append(route)
+
+    page.route_web_socket(re.compile("socket$"), serve)
+    page.add_init_script(
+        "navigator.mediaDevices.getUserMedia = async () => {"
+        " const context = new AudioContext();"
+        " window.level = new ConstantSourceNode(context, {offset: 0.5});"
+        " const to = context.createMediaStreamDestination();"
+        " level.connect(to); level.start(); return to.stream; };"
+    )
+    page.goto(address)
+    press(page, "Start with the microphone")
+    expect(page.locator("#status")).to_have_text("Starting")
+    page.evaluate(
+        "async () => { while (!(window.level?.context.currentTime > 5))"
+        " await new Promise((done) => setTimeout(done, 20)); }"
+    )
+    assert sent == []
+    page.evaluate("level.offset.value = 0.1")
+    routes[0].send('{"type": "ready"}')
+    expect(page.locator("#clock")).to_have_text("00:04")
+    high = sum(level > 12_000 for level in sent)
+    # Of 5 s no more than 3 are kept, in pieces of 20 ms; some are on the way.
+    assert 100 < high < 200
+
+
+HELLO = {
+    "type": "hello",
+    "service": "",
+    "local": True,
+    "runtime": "standin",
+    "no_cut": "",
+    "models": [],
+    "settings": {},
+}
 
 
 def test_what_the_microphone_hears_is_captioned(

@@ -9,6 +9,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,10 +17,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from captions_command import address_of, captions, has_ended, start
+from captions_command import (
+    ROOT,
+    address_of,
+    captions,
+    eventually,
+    has_ended,
+    start,
+)
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from devkit.captions.cuts import AWAY, EARLY, ELSEWHERE, Cuts
 from devkit.captions.relay import NoRelay, Relay
 from devkit.captions.wishes import LONGEST, BadWish, Settings, read_wish
 from devkit.server import ServerThread
@@ -208,6 +217,112 @@ def test_ctrl_c_in_a_call_ends_it_and_leaves_nothing(tmp_path: Path):
         os.kill(int(apps[0]), 0)
     [log] = tmp_path.glob("*/call.jsonl")
     assert has_ended(log)
+
+
+STARTS_BOTH = """
+import os, sys, tempfile, pathlib
+from devkit.demo.processes import LocalServer, start_app
+server = LocalServer(0, os.environ, ["--engine", "script"])
+app = start_app(
+    pathlib.Path("examples/live_page").resolve(),
+    os.environ | dict(LIVE_PAGE_URL=sys.argv[1], LIVE_PAGE_SERVER=server.url),
+    tempfile.TemporaryFile(),
+)
+print(server.pid, app.pid, flush=True)
+app.wait()
+"""
+
+
+def test_children_end_with_a_parent_that_is_killed():
+    """The app is at a page that never answers, so nothing else ends it."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        at = f"ws://127.0.0.1:{silent.getsockname()[1]}/"
+        with subprocess.Popen(
+            [sys.executable, "-c", STARTS_BOTH, at],
+            cwd=ROOT,
+            env={**os.environ, "DEVKIT_RUNTIME": "standin"},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as parent:
+            try:
+                assert parent.stdout is not None
+                pids = list(map(int, parent.stdout.readline().split()))
+                link, _ = silent.accept()
+            finally:
+                parent.kill()
+        with closing(link):
+            assert len(pids) == 2
+            for pid in pids:
+                eventually(lambda pid=pid: not is_alive(pid))
+
+
+def is_alive(pid: int) -> bool:
+    found = subprocess.run(
+        ["ps", "-o", "stat=", "-p", str(pid)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout.strip()[:1] not in ("", "Z")
+
+
+def test_a_second_cut_waits_until_what_was_said_is_there():
+    with (
+        ServerThread(engine="script") as server,
+        captions("--server", server.url) as (address, _),
+        open_socket(address) as page,
+    ):
+        begin = {"type": "start", "rate": 16000, "settings": {}}
+        page.send(json.dumps(begin))
+        assert next_of(page, "cuts")["refusal"] == AWAY
+        assert next_of(page, "cuts")["refusal"] == ""
+        cut = '{"type": "cut", "away_s": 0}'
+        page.send(cut)
+        next_of(page, "cut")
+        page.send(cut)
+        assert next_of(page, "refused")["text"] == f"cut: {AWAY}"
+        assert next_of(page, "cuts")["refusal"] == EARLY
+        page.send(cut)
+        assert next_of(page, "refused")["text"] == f"cut: {EARLY}"
+        # Nothing was said, so it is time that ends this.
+        assert next_of(page, "cuts")["refusal"] == ""
+        page.send(cut)
+        assert next_of(page, "cut")["connections"] == 1
+
+
+UP = {"name": "metrics", "body": {"metrics": {"connect_delay": 9}}}
+GONE = {
+    "name": "error",
+    "body": {"code": 1000, "message": "", "vendor_info": {"code": "1006"}},
+}
+
+
+def result(final: bool) -> dict[str, Any]:
+    return {"name": "asr_result", "body": {"final": final, "text": "x"}}
+
+
+def test_what_was_said_is_there_by_its_final_or_by_silence():
+    connections = 1
+    cuts = Cuts(lambda: connections)
+    assert cuts.refusal(0) == AWAY
+    assert cuts.hear(UP, 0)
+    assert cuts.refusal(0) == ""
+    cuts.hear(result(final=False), 1)
+    assert cuts.refusal(1) == ""
+    cuts.hear(GONE, 2)
+    assert cuts.refusal(2) == AWAY
+    cuts.hear(result(final=True), 2)  # of a turn before
+    cuts.hear(UP, 3)
+    assert cuts.refusal(3 + Cuts.QUIET_S - 0.1) == EARLY
+    assert cuts.refusal(3 + Cuts.QUIET_S) == ""
+    cuts.hear(result(final=False), 4)
+    assert cuts.refusal(60) == EARLY
+    cuts.hear(result(final=True), 60)
+    assert cuts.refusal(60) == ""
+    connections = 0
+    assert cuts.refusal(60) == ELSEWHERE
 
 
 def test_an_app_that_dies_is_told_and_another_call_can_begin():

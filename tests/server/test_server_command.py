@@ -81,6 +81,25 @@ def test_serves_until_it_is_told_to_end(number: signal.Signals) -> None:
         assert "sk-" not in err
 
 
+def test_it_ends_with_its_input_if_that_is_asked() -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "--engine", "script", "--end-with-input"],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline().startswith("listening on ")
+        assert process.poll() is None
+        out, _ = process.communicate("let go\n", timeout=HANG_S)  # and close
+        assert (process.returncode, out) == (0, "")
+    finally:
+        process.kill()
+
+
 def test_port_in_use_is_one_line_and_status_2() -> None:
     with running() as (_, url):
         port = url.split(":")[2].split("/")[0]

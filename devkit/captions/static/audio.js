@@ -86,6 +86,8 @@ export class Sound {
     }
     await this.listen(context, heard);
     context.createMediaStreamSource(stream).connect(this.node);
+    // The first words come before there is a call to say them in.
+    this.mute(false);
   }
 
   async listen(context, heard) {
@@ -102,7 +104,7 @@ export class Sound {
     await context.resume();
   }
 
-  // Sound flows from here on.
+  // Sound flows from here on; a microphone's does already.
   begin() {
     this.mute(false);
     this.source?.start();

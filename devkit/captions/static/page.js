@@ -9,6 +9,7 @@ import {
   note as noteAt,
   showAnswer,
   showCounters,
+  showCuts,
   showHello,
   shown,
   showMute,
@@ -19,6 +20,7 @@ import {
 const FATAL = -1000;
 const SOUND_PEAK = 0.02; // -34 dBFS
 const SAMPLE_TAIL_MS = 1500;
+const EARLY_MOST = 150; // pieces of 20 ms
 // A close code of a WebSocket: the connection is gone.
 const CLOSED = /^[134]\d{3}$/;
 const captions = new Captions(find);
@@ -30,6 +32,7 @@ let lostAt = 0; // performance.now() of the loss; 0: there is none
 let lostMs = 0; // of the call's audio at that moment
 let loudAt = 0;
 let level = 0;
+const early = []; // [pcm, peak] of the microphone before the app is there
 
 // -- what is shown ----------------------------------------------------------
 
@@ -125,6 +128,7 @@ const SAID = {
   ready() {
     if (shown.state !== "starting") return;
     enter("connecting");
+    for (const [pcm, peak] of early.splice(0)) send(pcm, peak);
     sound.begin();
   },
   message(said) {
@@ -140,11 +144,14 @@ const SAID = {
       enter("live");
     }
   },
-  cut({ connections, away_s: away }) {
-    const how = away ? `, for ${away} s` : "";
-    note(connections ? `You cut the connection${how}` :
-      `No connection to cut; new ones are refused${how}`, "bad");
-    if (connections) lose();
+  cut({ away_s: away }) {
+    const how = away ? `, and new ones are refused for ${away} s` :
+      ": the next one is tried at once, or after several cuts within 10 s";
+    note(`You cut the connection${how}`, "bad");
+    lose();
+  },
+  cuts({ refusal }) {
+    showCuts(refusal);
   },
   refused({ text }) {
     note(`Refused: ${text}`, "bad");
@@ -178,6 +185,15 @@ function settings() {
 }
 
 function heard(pcm, peak) {
+  if (shown.state !== "starting") {
+    send(pcm, peak);
+    return;
+  }
+  early.push([pcm, peak]);
+  if (early.length > EARLY_MOST) early.shift();
+}
+
+function send(pcm, peak) {
   if (socket.readyState !== WebSocket.OPEN) return;
   strip.hear((pcm.byteLength / 2 / sound.rate) * 1000, peak);
   level = Math.max(level, peak);
@@ -187,6 +203,7 @@ function heard(pcm, peak) {
 
 async function start(open) {
   tellProblem("");
+  early.length = 0;
   enter("starting");
   try {
     sound = await open();
@@ -231,8 +248,10 @@ find("mute").addEventListener("click", () => {
   showMute(!shown.muted);
   sound.mute(shown.muted);
 });
-find("cut").addEventListener("click", () =>
-  ask({ type: "cut", away_s: Number(find("away").value) }));
+find("cut").addEventListener("click", () => {
+  if (shown.notNow) return;
+  ask({ type: "cut", away_s: Number(find("away").value) });
+});
 find("settings").addEventListener("submit", (event) => {
   event.preventDefault();
   if (find("apply").disabled) return;

@@ -18,10 +18,24 @@ const STATES = {
   busy: "In use",
 };
 
-// `noCut`: why the connection cannot be cut.
-export const shown = { state: "loading", muted: false, noCut: "" };
+// Why the connection cannot be cut, `noCut`: ever, `notNow`: at the moment.
+export const shown = { state: "loading", muted: false, noCut: "", notNow: "" };
+let vanished = null; // the control that had the focus, and is not there now
+
+// The focus goes to what takes the place of a control that vanishes.
+function keepFocus(before) {
+  const gone = (control) => control.matches(":disabled, [hidden]");
+  if (before !== document.body) vanished = gone(before) ? before : null;
+  if (!vanished) return;
+  const next = [vanished, find("mute"), find("start")]
+    .find((control) => !gone(control));
+  if (!next) return;
+  vanished = null;
+  next.focus();
+}
 
 export function enter(next) {
+  const before = document.activeElement ?? document.body;
   shown.state = next;
   find("status").textContent = STATES[next];
   find("status").dataset.state = next;
@@ -32,6 +46,16 @@ export function enter(next) {
   for (const id of ["mute", "finalize", "stop"]) find(id).hidden = !calls;
   find("cut").disabled = !calls || shown.noCut !== "" || next === "failed";
   find("apply").disabled = !calls;
+  showCuts(shown.notNow);
+  keepFocus(before);
+}
+
+// `refusal`: why there is no cut now. The button keeps the focus.
+export function showCuts(refusal) {
+  shown.notNow = refusal;
+  const why = find("cut").disabled ? "" : refusal;
+  find("cut").setAttribute("aria-disabled", String(why !== ""));
+  find("cut-why").textContent = why && `Not now: ${why}.`;
 }
 
 export function tellProblem(text) {
