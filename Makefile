@@ -147,10 +147,12 @@ report: $(DEMO_READY)
 		$(call option,OUT,output) \
 		$$ARGS
 
-# Two at a time; the tests of a file stay together.
+# Two at a time; the tests of a file stay together, and the files in the order
+# of tests/conftest.py.
 .PHONY: test
 test: $(DEV_READY)
-	$(PY) -m pytest -n auto --maxprocesses=2 --dist=loadfile tests/
+	$(PY) -m pytest -n auto --maxprocesses=2 --dist=loadfile \
+		--no-loadscope-reorder tests/
 
 # `make test` runs a quick part of these.
 .PHONY: test-newer

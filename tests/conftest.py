@@ -48,6 +48,34 @@ class _RootIsNoPackage:
         return None
 
 
+#: These files take longest: where several processes share the tests, nobody is
+#: to begin one of them when the others have nothing left.
+_FIRST = (
+    "pages/test_captions_page.py",
+    "core/test_random_calls.py",
+    "core/test_states.py",
+    "soak/test_memory_bounds.py",
+    "core/test_sim_calls.py",
+    "matrix/test_matrix.py",
+    "pages/test_captions_server.py",
+    "soak/test_socket_soak.py",
+    "load/test_faults.py",
+    "load/test_load_guard.py",
+    "extension/test_next_session.py",
+    "demo/test_demo_run.py",
+    "audio/test_turn_score.py",
+    "core/test_skip_silence.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        name = item.path.relative_to(_ROOT / "tests").as_posix()
+        return _FIRST.index(name) if name in _FIRST else len(_FIRST)
+
+    items.sort(key=place)
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(_RootIsNoPackage())
     config.addinivalue_line(

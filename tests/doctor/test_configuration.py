@@ -379,4 +379,5 @@ def test_who_is_connected_must_be_there(write, doctor):
 def test_where_it_is_is_no_password(write, doctor, monkeypatch, tmp_path):
     monkeypatch.setenv("PWD", str(tmp_path))
     outcome = doctor(write({"params": {"api_key": 5}}), "--offline")
-    assert str(tmp_path) in " ".join(outcome.out.split())
+    # Long paths are broken anywhere.
+    assert str(tmp_path) in "".join(outcome.out.split())

@@ -259,6 +259,8 @@ def test_ctrl_c(tmp_path):
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            # Whoever runs the tests in the background has it ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             text=True,
         )
         server.wait_for(lambda: server.sessions or None, 60)
