@@ -68,12 +68,9 @@ _FIRST = (
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> int:
-        name = item.path.relative_to(_ROOT / "tests").as_posix()
-        return _FIRST.index(name) if name in _FIRST else len(_FIRST)
-
-    items.sort(key=place)
+def _place(item: pytest.Item) -> int:
+    name = item.path.relative_to(_ROOT / "tests").as_posix()
+    return _FIRST.index(name) if name in _FIRST else len(_FIRST)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -97,6 +94,7 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=_place)
     if RUNTIME == "stand-in":
         return
     for item in items:
