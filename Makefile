@@ -147,11 +147,11 @@ report: $(DEMO_READY)
 		$(call option,OUT,output) \
 		$$ARGS
 
-# Two at a time; the tests of a file stay together, and the files in the order
-# of tests/conftest.py.
+# Three at a time, for many wait on sockets and clocks; the tests of a file stay
+# together, and the files in the order of tests/conftest.py.
 .PHONY: test
 test: $(DEV_READY)
-	$(PY) -m pytest -n auto --maxprocesses=2 --dist=loadfile \
+	$(PY) -m pytest -n 3 --dist=loadfile \
 		--no-loadscope-reorder tests/
 
 # `make test` runs a quick part of these.
