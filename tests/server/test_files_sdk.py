@@ -110,10 +110,13 @@ def test_a_stream_of_events(create: Any, model: str) -> None:
 
 
 async def test_the_asynchronous_client() -> None:
-    async with LocalServer(keys=[KEY]) as server:
-        create = openai.AsyncOpenAI(
+    async with (
+        LocalServer(keys=[KEY]) as server,
+        openai.AsyncOpenAI(
             api_key=KEY, base_url=http_url(server), max_retries=0
-        ).audio.transcriptions.create
+        ) as client,
+    ):
+        create = client.audio.transcriptions.create
         model = "gpt-4o-mini-transcribe"
         many = [create(file=FILE, model=model) for _ in range(20)]
         for plain in await asyncio.gather(*many):

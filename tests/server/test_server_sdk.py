@@ -22,9 +22,12 @@ async def test_openai_sdk_transcribes() -> None:
             base_url="http://unused",
             websocket_base_url=server.url,
         )
-        async with client.realtime.connect(
-            extra_query={"intent": "transcription"}
-        ) as connection:
+        async with (
+            client,
+            client.realtime.connect(
+                extra_query={"intent": "transcription"}
+            ) as connection,
+        ):
             async for event in connection:
                 if event.type == "session.created":
                     assert event.session.type == "transcription"
