@@ -286,6 +286,10 @@ def test_a_second_cut_waits_until_what_was_said_is_there():
         assert next_of(page, "cuts")["refusal"] == EARLY
         page.send(cut)
         assert next_of(page, "refused")["text"] == f"cut: {EARLY}"
+        # Nothing was said, so it is time that ends this.
+        assert next_of(page, "cuts")["refusal"] == ""
+        page.send(cut)
+        assert next_of(page, "cut")["connections"] == 1
 
 
 UP = {"name": "metrics", "body": {"metrics": {"connect_delay": 9}}}
