@@ -90,13 +90,8 @@ def _let_end(stopped: asyncio.Event) -> None:
     """From now on signals end the server in order. `Signals` puts back what
     was there before."""
     loop = asyncio.get_running_loop()
-
-    def handle(number: int, frame: object) -> None:
-        with contextlib.suppress(RuntimeError):  # it has ended already
-            loop.call_soon_threadsafe(stopped.set)
-
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, handle)
+        loop.add_signal_handler(number, stopped.set)
 
 
 def _has_screen() -> bool:

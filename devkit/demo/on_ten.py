@@ -69,7 +69,9 @@ def main(directory: Path) -> int:
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
-    thread.join()
+    # A signal that another thread gets does not end a join without a limit.
+    while thread.is_alive():
+        thread.join(0.2)
     return 0
 
 

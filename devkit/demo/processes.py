@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -112,10 +113,9 @@ class LocalServer:
         threading.Thread(
             target=_read_lines, args=(stdout, lines), daemon=True
         ).start()
-        try:
-            line = lines.get(timeout=_READY_TIMEOUT_S).decode().strip()
-        except queue.Empty:
-            raise DemoError("the local server did not become ready") from None
+        line = _soon(lines, _READY_TIMEOUT_S)
+        if line is None:
+            raise DemoError("the local server did not become ready")
         if line.startswith(_READY_PREFIX):
             return line[len(_READY_PREFIX) :]
         status = self._process.wait()
@@ -128,6 +128,16 @@ class LocalServer:
         if status == 2:
             raise UsageError(f"the local server: {reason}")
         raise DemoError(f"the local server did not start: {reason}")
+
+
+def _soon(lines: "queue.Queue[bytes]", seconds: float) -> str | None:
+    """The first line; None if none comes for so long."""
+    limit = time.monotonic() + seconds
+    while time.monotonic() < limit:
+        # In pieces: a signal that another thread gets ends no wait.
+        with contextlib.suppress(queue.Empty):
+            return lines.get(timeout=0.2).decode().strip()
+    return None
 
 
 def _read_lines(stream: IO[bytes], lines: "queue.Queue[bytes]") -> None:

@@ -219,6 +219,37 @@ def test_ctrl_c_in_a_call_ends_it_and_leaves_nothing(tmp_path: Path):
     assert has_ended(log)
 
 
+SIGNAL_TO_A_THREAD = """
+import signal, sys, threading
+from devkit.captions.__main__ import main
+
+def interrupt():
+    sys.stdin.readline()
+    signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
+sys.exit(main(["--no-browser", "--server", sys.argv[1]]))
+"""
+
+
+def test_ctrl_c_that_another_thread_gets_ends_it():
+    with (
+        ServerThread(engine="script") as server,
+        subprocess.Popen(
+            [sys.executable, "-c", SIGNAL_TO_A_THREAD, server.url],
+            cwd=ROOT,
+            env={**os.environ, "OPENAI_API_KEY": "sk-local"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
+        address_of(process)
+        _, errors = process.communicate("\n", timeout=60)
+    assert (process.returncode, errors) == (0, "")
+
+
 STARTS_BOTH = """
 import os, sys, tempfile, pathlib
 from devkit.demo.processes import LocalServer, start_app

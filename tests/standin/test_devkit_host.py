@@ -51,7 +51,7 @@ class Ext(AsyncExtension):
         raise ValueError("no commands please")
 """
 SINK = """
-import asyncio
+import asyncio, signal, threading
 from ten_runtime import AsyncExtension, Cmd, Loc
 
 class Ext(AsyncExtension):
@@ -65,6 +65,8 @@ class Ext(AsyncExtension):
             await ten_env.send_cmd(cmd)
         elif mode == "fail":
             raise RuntimeError("broken sink")
+        elif mode == "signal":
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
 
     async def on_stop(self, ten_env):
         print("stop", flush=True)
@@ -279,6 +281,12 @@ def test_a_signal_ends_the_run_in_good_order(
         process.send_signal(number)
         out, err = process.communicate(timeout=120)
     assert (out, err, process.returncode) == ("stop\ndeinit\n", "", 0)
+
+
+def test_a_signal_that_another_thread_gets_ends_the_run(app: Path) -> None:
+    done = _run(app, MODE="signal")
+    assert done.stdout == "got the_app\nstop\ndeinit\n"
+    assert done.returncode == 0
 
 
 def test_a_second_ctrl_c_ends_it_at_once(app: Path) -> None:

@@ -35,6 +35,9 @@ class PredefinedGraph:
 
 Graphs = dict[str, PredefinedGraph]
 
+#: A signal is handled within so many seconds.
+_SIGNAL_S = 0.2
+
 
 def read_graphs(tree: dict[str, Any], check: Checker) -> Graphs:
     """The graphs in an app's property.json, by name.
@@ -134,9 +137,12 @@ class AppCore:
             engine.close()
 
     def wait(self) -> None:
-        """Wait for the end."""
+        """Wait for the end. In the main thread signals are handled."""
         with self._changed:
-            self._changed.wait_for(self._is_over)
+            # A signal that another thread gets, or that comes just before the
+            # wait, does not end it.
+            while not self._is_over():
+                self._changed.wait(_SIGNAL_S)
 
     def _is_over(self) -> bool:
         closing = self._closing or self._ends_with_graphs
