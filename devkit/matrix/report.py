@@ -1,12 +1,14 @@
-"""docs/compatibility.md, made of the tables in the code and of the runs.
+"""docs/compatibility.md, made of the tables in the code.
+
+It says what every call did, so it is written when none has failed.
 
 Its text is compatibility.md in this directory.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from string import Template
 from textwrap import fill
@@ -39,18 +41,14 @@ from .cells import (
     Cell,
     combination_cells,
 )
-from .judge import AnyCell
 from .requests import (
     LIST_REQUESTS,
     OTHER_REQUESTS,
     TAG_REQUESTS,
-    RequestCell,
     Told,
     request_cells,
 )
 from .updates import CHANGES, UpdateCell, update_cells
-
-Complaints = Mapping[AnyCell, str]
 
 FILE = Path(__file__).parents[2] / "docs" / "compatibility.md"
 _TEMPLATE = Path(__file__).with_name("compatibility.md")
@@ -112,8 +110,8 @@ def _quoted(names: Iterable[str]) -> list[str]:
     return [f"`{name}`" for name in names]
 
 
-def _combinations(complaints: Complaints) -> str:
-    """The matrix; a cell that is not in ``complaints`` was not run."""
+def _combinations() -> str:
+    """The matrix."""
     groups: dict[tuple[str, str, str, str], list[Cell]] = defaultdict(list)
     for cell in combination_cells():
         key = (cell.model, cell.turns, cell.server, cell.protocol)
@@ -123,7 +121,7 @@ def _combinations(complaints: Complaints) -> str:
             f"`{model}`",
             turns,
             *(
-                _verdict(groups[model, turns, server, protocol], complaints)
+                _verdict(groups[model, turns, server, protocol])
                 for server, protocol in DIALECTS
             ),
         ]
@@ -142,36 +140,21 @@ def _errors() -> str:
     )
 
 
-def _verdict(cells: list[Cell], complaints: Complaints) -> str:
+def _verdict(cells: list[Cell]) -> str:
     counted = [cell for cell in cells if cell.expected_error != BAD_RATE]
     expected = counted[0].expected_error
-    good = str(len(counted)) if expected is None else f"E{expected[0]}"
-    return _unless_failed(good, cells, complaints)
+    return str(len(counted)) if expected is None else f"E{expected[0]}"
 
 
-def _unless_failed(
-    good: str, cells: Sequence[AnyCell], complaints: Complaints
-) -> str:
-    bad = sum(complaints.get(cell, "not run") != "" for cell in cells)
-    return f"**{bad} failed**" if bad else good
-
-
-def _requests(complaints: Complaints) -> tuple[str, str]:
+def _requests() -> tuple[str, str]:
     """What the service is told for what somebody writes: languages, others."""
-    groups: dict[str, list[RequestCell]] = defaultdict(list)
-    for cell in request_cells():
-        groups[cell.request].append(cell)
-
-    def count(name: str) -> str:
-        cells = groups[name]
-        return _unless_failed(str(len(cells)), cells, complaints)
-
+    calls = Counter(cell.request for cell in request_cells())
     tags = [
         [
             f"`{name}`" if name in TAG_REQUESTS else name,
             ", ".join(_quoted(request.codes)) or "-",
             f"`{request.code}`" if request.code else "-",
-            count(name),
+            str(calls[name]),
         ]
         for name, request in (TAG_REQUESTS | LIST_REQUESTS).items()
     ]
@@ -179,7 +162,7 @@ def _requests(complaints: Complaints) -> tuple[str, str]:
         [
             name,
             *(_in_short(request.told(m, "ga", "auto")) for m in MODEL_NAMES),
-            count(name),
+            str(calls[name]),
         ]
         for name, request in OTHER_REQUESTS.items()
     ]
@@ -203,19 +186,19 @@ def _in_short(told: Told) -> str:
     return ", ".join([*parts, *(f"{value}" for value in noise.values())]) or "-"
 
 
-def _changes(complaints: Complaints) -> str:
+def _changes() -> str:
     """How a change of the settings comes about."""
     groups: dict[tuple[str, str], list[UpdateCell]] = defaultdict(list)
     for cell in update_cells():
         groups[cell.change, cell.model].append(cell)
     rows = [
-        [change, *(_way(groups[change, m], complaints) for m in MODELS)]
+        [change, *(_way(groups[change, m]) for m in MODELS)]
         for change in CHANGES
     ]
     return _table(["change", *_quoted(MODELS)], rows)
 
 
-def _way(cells: list[UpdateCell], complaints: Complaints) -> str:
+def _way(cells: list[UpdateCell]) -> str:
     ways = {
         dialect: "update" if sessions == 1 else "session"
         for dialect, sessions in ((c.server, c.sessions) for c in cells)
@@ -225,12 +208,12 @@ def _way(cells: list[UpdateCell], complaints: Complaints) -> str:
     good = ways["ga"]
     if ways["beta"] != good:
         good += f" (beta: {ways['beta']})"
-    return _unless_failed(good, cells, complaints)
+    return good
 
 
-def document(complaints: Complaints) -> str:
+def document() -> str:
     """The whole page."""
-    tags, others = _requests(complaints)
+    tags, others = _requests()
     lists = [
         n for n in MODEL_NAMES if decide("languages", profile_of(n)) == "list"
     ]
@@ -245,12 +228,12 @@ def document(complaints: Complaints) -> str:
         list_codes=codes_listed(LANGUAGES_CODES),
         single_codes=codes_listed(LANGUAGE_CODES),
         combination_calls=len(combination_cells()),
-        combinations=_combinations(complaints),
+        combinations=_combinations(),
         errors=_errors(),
         bad_rate=BAD_RATE[0],
         request_calls=len(request_cells()),
         tags=tags,
         others=others,
         update_calls=len(update_cells()),
-        changes=_changes(complaints),
+        changes=_changes(),
     )
