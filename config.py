@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
@@ -93,12 +93,29 @@ TURN_KNOBS: Mapping[TurnOwner, set[str]] = {
 }
 
 
+#: Nobody mends more of them in one go.
+_MOST_ERRORS = 6
+
+
 class ConfigError(ValueError):
     """A property is wrong; ``field`` is its path, the text is for people."""
 
     def __init__(self, field: str, problem: str) -> None:
         self.field = harmless(field[:200])
         super().__init__(f"{self.field}: {harmless(problem)}")
+
+    @classmethod
+    def of(
+        cls, errors: Sequence[ConfigError], notes: Iterable[str]
+    ) -> ConfigError:
+        """All in one, behind the first; ``notes`` may explain them."""
+        first, *others = errors
+        told = [*map(str, others), *map(harmless, notes)]
+        if len(told) >= _MOST_ERRORS:
+            left = len(told) - _MOST_ERRORS + 1
+            told[_MOST_ERRORS - 1 :] = [f"{left} more"]
+        own = str(first).removeprefix(f"{first.field}: ")
+        return cls(first.field, " | ".join([own, *told]))
 
 
 def _number(value: Any) -> Any:

@@ -13,6 +13,7 @@ import difflib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from itertools import islice
 from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -46,6 +47,13 @@ _FIELDS = OpenAIASRConfig.model_fields
 _KNOWN = {*_FIELDS, *_ALIASES, *_REQUEST_KEYS}
 #: What TEN and its base class read at the top level.
 _NOT_OURS = ("params", "ten", "auto_connect")
+_KNOWN_AT_TOP = {*_KNOWN, *_NOT_OURS}
+#: TEN's own takes them in `turn_detection`.
+_CONVERSATION = ("create_response", "interrupt_response", "idle_timeout_ms")
+_OF_CONVERSATION = (
+    "ignored, it is about the answers of a conversation; a transcription has"
+    " none"
+)
 #: Their values are shown nowhere, not even wrong ones.
 _SECRETS = (
     "api_key",
@@ -71,25 +79,35 @@ def load_config(
     """The configuration and warnings about it; raises `ConfigError`."""
     found, paths = _read(properties)
     at = partial(_spelled, paths)
-    for name in found:
-        if name not in _FIELDS:
-            raise _unknown(paths[name], _KNOWN)
     warnings = [
-        f"{key}: unknown property, ignored"
+        f"{key}: unknown property, ignored{_meant(key, _KNOWN_AT_TOP)}"
         for key in properties
         if key not in _KNOWN and key not in _NOT_OURS
     ]
-    values = {k: _without_blanks(v) for k, v in _without_blanks(found).items()}
-    if "fallbacks" in values:
-        values["fallbacks"] = _fallbacks(values["fallbacks"], paths)
-    for field, problem in problems_of_value(values):
-        raise ConfigError(at(field), problem)
+    errors = [_unknown(paths[n], _KNOWN) for n in found if n not in _FIELDS]
+    given = {name: found[name] for name in found if name in _FIELDS}
+    values = {k: _without_blanks(v) for k, v in _without_blanks(given).items()}
     try:
-        config = OpenAIASRConfig.model_validate(values)
-    except ValidationError as error:
-        raise _config_error(error, at) from None
-    for field, problem in problems(config):
-        raise ConfigError(at(field), problem)
+        if "fallbacks" in values:
+            values["fallbacks"] = _fallbacks(values["fallbacks"], paths)
+    except ConfigError as error:
+        errors.append(error)
+        del values["fallbacks"]
+    unfit = [ConfigError(at(f), text) for f, text in problems_of_value(values)]
+    errors += unfit
+    config = OpenAIASRConfig()
+    if not unfit:
+        ignored = _without_conversation(values)
+        warnings += [f"{at(field)}: {_OF_CONVERSATION}" for field in ignored]
+        try:
+            config = OpenAIASRConfig.model_validate(values)
+        except ValidationError as error:
+            errors += _config_errors(error, at)
+    # Of the rules between fields later ones may follow from the first.
+    broken = () if errors else islice(problems(config), 1)
+    errors += [ConfigError(at(field), text) for field, text in broken]
+    if errors:
+        raise ConfigError.of(errors, warnings)
     known = set(advice(config))
     warnings += [
         f"{at(field)}: {text}"
@@ -107,6 +125,16 @@ def load_config(
             )
         ]
     return config, warnings
+
+
+def _without_conversation(values: dict[str, Any]) -> list[str]:
+    """Take out what only a conversation has; which fields that were."""
+    name = "turn_detection"
+    section = values.get(name)
+    if not isinstance(section, Mapping):
+        return []
+    values[name] = {k: v for k, v in section.items() if k not in _CONVERSATION}
+    return [f"{name}.{key}" for key in section if key in _CONVERSATION]
 
 
 def written_at(properties: Mapping[str, Any]) -> Callable[[str], str]:
@@ -256,25 +284,34 @@ def _is_blank(value: Any) -> bool:
 _MOST_NAMES = 8
 
 
+def _meant(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, sorted(names), _MOST_NAMES, 0.6)
+    listed = " or ".join(map(json.dumps, close))
+    return f"; did you mean {listed}?" if close else ""
+
+
 def _unknown(path: str, allowed: Iterable[str]) -> ConfigError:
     names = sorted(allowed)
-    name = path.rpartition(".")[2]
-    close = difflib.get_close_matches(name, names, _MOST_NAMES, 0.6)
-    if close:
-        hint = f"did you mean {' or '.join(map(json.dumps, close))}?"
-    elif len(names) <= _MOST_NAMES:
-        hint = f"allowed: {', '.join(names)}"
-    else:
-        hint = "all fields are in the README, under Configuration"
-    return ConfigError(path, f"unknown field; {hint}")
+    hint = _meant(path.rpartition(".")[2], names)
+    if not hint and len(names) <= _MOST_NAMES:
+        hint = f"; allowed: {', '.join(names)}"
+    elif not hint:
+        hint = "; all fields are in the README, under Configuration"
+    return ConfigError(path, f"unknown field{hint}")
 
 
-def _config_error(
+def _config_errors(
     error: ValidationError, at: Callable[[str], str]
+) -> list[ConfigError]:
+    """The complaints of pydantic in the fields' own words, one of each."""
+    told = [_told({**each}, at) for each in error.errors(include_url=False)]
+    return list({problem.field: problem for problem in told}.values())
+
+
+def _told(
+    complaint: Mapping[str, Any], at: Callable[[str], str]
 ) -> ConfigError:
-    """The first complaint of pydantic in the field's own words."""
-    first = error.errors(include_url=False)[0]
-    parts = [str(part) for part in first["loc"]]
+    parts = [str(part) for part in complaint["loc"]]
     place, known = "", _FIELDS
     if parts[0] == "fallbacks" and len(parts) > 2:
         # Of one of them.
@@ -286,15 +323,15 @@ def _config_error(
     path = at(place + ".".join(parts))
     in_section = parts[0] in SECTIONS and len(parts) > 1
     fields = SECTIONS[parts[0]].model_fields if in_section else known
-    if first["type"] == "extra_forbidden":
+    if complaint["type"] == "extra_forbidden":
         return _unknown(path, fields)
     if parts[:1] == ["fallbacks"] and len(parts) == 2:
         path = f"{at('fallbacks')}[{parts[1]}]"
-        found = _type_of(first["input"])
+        found = _type_of(complaint["input"])
         return ConfigError(path, f"found {found}; allowed: an object")
     field = fields[parts[in_section]]
     secret = parts[0] in _SECRETS
-    found = (_type_of if secret else _shown)(first["input"])
+    found = (_type_of if secret else _shown)(complaint["input"])
     allowed = field.description or _allowed_values(field.annotation)
     return ConfigError(path, f"found {found}; allowed: {allowed}")
 

@@ -458,6 +458,20 @@ def test_knobs_without_effect_are_said():
 # -- params.session ---------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "name", ["create_response", "interrupt_response", "idle_timeout_ms"]
+)
+def test_what_only_a_conversation_has_is_ignored_and_said(name):
+    """TEN's own extension takes it."""
+    model = {"model": "gpt-4o-transcribe"}
+    plain = {"type": "server_vad"}
+    expected, before = load(**model, turn_detection=plain)
+    config, warnings = load(**model, turn_detection={**plain, name: 1})
+    assert config == expected
+    [warning] = set(warnings) - set(before)
+    assert warning.startswith(f"params.turn_detection.{name}: ignored")
+
+
 def test_session_is_merged_last_and_word_for_word():
     extra = {
         "tracing": {"x": [1, {"y": None}]},

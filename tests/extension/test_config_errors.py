@@ -39,6 +39,22 @@ URL = "ws://127.0.0.1:9/v1"
             {"turn_detection": {"xyz": 1}},
             ["params.turn_detection.xyz", "allowed: ", "silence_duration_ms"],
         ),
+        (
+            {"odd": 1, "channels": 9, "turn_detection": {"typ": 1}},
+            [
+                "params.odd: unknown field",
+                " | params.channels: found 9",
+                " | params.turn_detection.typ: unknown field",
+            ],
+        ),
+        (
+            {f"odd{number}": 1 for number in range(9)},
+            ["params.odd0", "params.odd5", " | 3 more"],
+        ),
+        (
+            {"fallbacks": [{"modle": "x"}], "channels": 9},
+            ["params.fallbacks[0].modle", "params.channels: found 9"],
+        ),
         ({"odd": 1}, ["params.odd", "unknown field", "README"]),
         ({"turn_detection": 7}, ["params.turn_detection", "found 7"]),
         (
@@ -86,6 +102,22 @@ def test_a_wrong_property_is_one_fatal_error_that_names_it(
     for part in parts:
         assert part in error["message"]
     assert call.results == []
+
+
+def test_a_misspelt_params_is_named_beside_the_missing_key(monkeypatch):
+    """What is in there is not read, so the key is missing."""
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+
+    call = run_call({"parms": {"api_key": "sk-test"}}, script)
+    [error] = call.errors
+    assert "api_key: missing" in error["message"]
+    assert (
+        'parms: unknown property, ignored; did you mean "params"?'
+        in (error["message"])
+    )
 
 
 def test_a_placeholder_in_a_command_is_refused_and_named(server):

@@ -38,7 +38,11 @@ TOLERANCE_MS = 64
 _ROW = re.compile(r"^\| `(\".*?)`(.*?) \| (.*) \|$", re.MULTILINE)
 ROWS = _ROW.findall(PAGE.read_text(encoding="utf-8"))
 #: Rows that say what holds without them.
-DEFAULTS = {'"turn_detection": {"enabled": true}'}
+DEFAULTS = {
+    '"turn_detection": {"enabled": true}',
+    '"turn_detection": {"create_response": false}',
+    '"turn_detection": {"interrupt_response": false}',
+}
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
