@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -59,16 +60,21 @@ def commands(text: str) -> list[str]:
     return [line.split("#")[0].strip() for line in indented]
 
 
+def configuration_rows(locale: str) -> list[list[str]]:
+    """The cells of the table of settings, without its head."""
+    lines = text_of(locale).splitlines()
+    start = next(n for n, x in enumerate(lines) if x.startswith("| `api_key`"))
+    shown = itertools.takewhile(lambda x: x.startswith("|"), lines[start:])
+    return [[c.strip() for c in re.split(r"(?<!\\)\|", x)[1:-1]] for x in shown]
+
+
 def configuration_keys() -> list[str]:
     """All names in backticks in the first column of the README's table."""
-    lines = text_of("en-US").splitlines()
-    start = lines.index("| key | default | meaning |") + 2
-    names: list[str] = []
-    for line in lines[start:]:
-        if not line.startswith("|"):
-            break
-        names += CODE.findall(line.split("|")[1])
-    return names
+    return [
+        name
+        for first, *_ in configuration_rows("en-US")
+        for name in CODE.findall(first)
+    ]
 
 
 def test_the_readme_is_read_as_expected():

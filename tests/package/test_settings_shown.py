@@ -6,21 +6,22 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic.fields import FieldInfo
 from rooms import rooms
 from ten_packages.extension.openai_asr_python.config import (
     SECTIONS,
     FallbackConfig,
     OpenAIASRConfig,
 )
-from test_readme_locales import configuration_keys
+from test_readme_locales import NAMES, configuration_keys, configuration_rows
 
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = OpenAIASRConfig.model_fields
 #: Written with a dot before them; those of noise reduction share a row.
 INNER = {
-    name
+    name: field
     for section in ("input_audio_transcription", "turn_detection")
-    for name in SECTIONS[section].model_fields
+    for name, field in SECTIONS[section].model_fields.items()
 }
 #: What is told beside the name of its section.
 TOLD = {"type", "enabled"}
@@ -36,11 +37,54 @@ SOURCE = "\n".join(
 
 def test_the_table_has_every_setting_and_no_other():
     shown = set(configuration_keys())
-    wanted = {*FIELDS} | {f".{name}" for name in INNER - TOLD}
+    wanted = {*FIELDS} | {f".{name}" for name in INNER.keys() - TOLD}
     assert wanted - shown == set()
     # Other spellings, and what the base class reads.
     other = {"key", "base_url", "url", "hotwords", "auto_connect"}
     assert shown - wanted - other == set()
+
+
+#: By its name in the table.
+TABLE = {**FIELDS, **{f".{name}": field for name, field in INNER.items()}}
+
+
+def bounds(field: FieldInfo) -> str:
+    """As the table has them, "" for none."""
+    found = {
+        end: getattr(rule, end)
+        for rule in field.metadata
+        for end in ("ge", "le")
+        if hasattr(rule, end)
+    }
+    return f" ({found['ge']}–{found['le']})" if found else ""
+
+
+@pytest.mark.parametrize("locale", NAMES)
+def test_the_table_has_the_defaults_and_bounds_of_the_code(locale):
+    """Where the default is a word, a translation may have it too."""
+    compared = set()
+    for named, cell, _ in configuration_rows(locale):
+        found = re.findall(r"`(\.?\w+)`", named)
+        names = [name for name in found if name in TABLE]
+        for name, shown in zip(names, cell.split(", "), strict=False):
+            field = TABLE[name]
+            if isinstance(field.default, bool):
+                assert shown.strip("`") == str(field.default).lower(), name
+            elif isinstance(field.default, int | float):
+                assert shown == f"{field.default}{bounds(field)}", name
+            elif isinstance(field.default, str) and field.default:
+                assert shown == f"`{field.default}`", name
+            else:
+                assert shown.endswith(bounds(field)), name
+                continue
+            compared.add(name)
+    plain = (bool, int, float, str)
+    wanted = {
+        name
+        for name, field in TABLE.items()
+        if isinstance(field.default, plain) and field.default != ""
+    }
+    assert wanted - compared - {".enabled"} == set()
 
 
 @pytest.mark.parametrize("name", sorted({*FIELDS, *INNER}))
