@@ -8,10 +8,16 @@ from pathlib import Path
 import pytest
 from pydantic.fields import FieldInfo
 from rooms import rooms
+from ten_packages.extension.openai_asr_python.call.call import client_settings
 from ten_packages.extension.openai_asr_python.config import (
+    FIXED_FIELDS,
+    LOCAL_FIELDS,
     SECTIONS,
     FallbackConfig,
     OpenAIASRConfig,
+)
+from ten_packages.extension.openai_asr_python.properties.loading import (
+    load_config,
 )
 from test_readme_locales import NAMES, configuration_keys, configuration_rows
 
@@ -109,3 +115,52 @@ def test_the_page_on_turn_detection_names_settings():
     names = re.findall(r"^\| `(\w+)`", table, re.MULTILINE)
     assert names
     assert set(names) - {*FIELDS, *INNER} == set()
+
+
+#: What a call under way is given anew, each with another value of it, and
+#: what it needs besides. `update_configs` is confirmed by the service.
+CHANGES = {
+    "api_key": ("sk-other", {}),
+    "organization": ("o", {}),
+    "project": ("p", {}),
+    "websocket_base_url": ("wss://other.example/v1", {}),
+    "transport": ("http", {"model": "gpt-4o-transcribe"}),
+    "auth": ("api-key", {}),
+    "model_in_url": (True, {"base_url": "wss://other.example/v1"}),
+    "headers": ({"X-Team": "t"}, {}),
+    "query": ({"team": "t"}, {}),
+    "ca_file": ("ca.pem", {}),
+    "fallbacks": ([{"model": "gpt-4o-transcribe"}], {}),
+    "input_audio_transcription": ({"language": "de"}, {}),
+    "turn_detection": ({"type": "none"}, {"model": "gpt-4o-transcribe"}),
+    "input_audio_noise_reduction": ({"type": "near_field"}, {}),
+    "include": (["logprobs"], {"model": "gpt-4o-transcribe"}),
+    "timestamps": (True, {"transport": "http", "model": "whisper-1"}),
+    "session": ({"tracing": "auto"}, {}),
+}
+#: It is only asked for where a configuration is checked.
+ONLY_CHECKED = {"allow_insecure"}
+
+
+def test_what_becomes_of_an_update_is_known_of_every_setting():
+    """Else one that has no effect in a call would be answered `applied`: put
+    it into FIXED_FIELDS or LOCAL_FIELDS of config.py, or above."""
+    kinds = [{*FIXED_FIELDS}, LOCAL_FIELDS, CHANGES.keys(), ONLY_CHECKED]
+    assert set().union(*kinds) == set(FIELDS)
+    assert sum(map(len, kinds)) == len(FIELDS)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_an_update_of_it_reaches_the_client(name):
+    value, besides = CHANGES[name]
+    plain = {"api_key": "sk", **besides}
+    before, after = (
+        client_settings(load_config({"params": params})[0])
+        for params in (plain, {**plain, name: value})
+    )
+    # They are equal where the same service is dialed in the same way.
+    assert (before, before.session, before.fallbacks) != (
+        after,
+        after.session,
+        after.fallbacks,
+    )
