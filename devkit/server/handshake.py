@@ -17,6 +17,7 @@ from websockets.typing import Subprotocol
 from .admission import SUBPROTOCOL, Request, http_status, key_ok
 from .context import ServerContext
 from .errors import http_error
+from .model_list import model_answer
 from .outbox import reset_connection
 from .records import SessionRecord
 
@@ -41,6 +42,9 @@ class Handshakes:
         self, ws: ServerConnection, http_request: HttpRequest
     ) -> Response | None:
         request = request_of(http_request)
+        if (answer := model_answer(request, self._context.policy)) is not None:
+            await self.thawed.wait()
+            return _response(*answer)
         record = self._new_record(request)
         self.pending[ws] = record
         if self._context.strikes("slow_handshake", record.number):
@@ -103,7 +107,15 @@ def _http_refusal(
     status: int, retry_after: float | None, path: str
 ) -> Response:
     """The JSON error body that gateways and Azure send."""
-    body = http_error(status, path).http_body()
+    response = _response(status, http_error(status, path).http_body())
+    if retry_after is not None:
+        response.headers["Retry-After"] = f"{retry_after:g}"
+    if status == 405:
+        response.headers["Allow"] = "POST"
+    return response
+
+
+def _response(status: int, body: bytes) -> Response:
     headers = Headers(
         {
             "Content-Type": "application/json",
@@ -111,8 +123,4 @@ def _http_refusal(
             "Connection": "close",
         }
     )
-    if retry_after is not None:
-        headers["Retry-After"] = f"{retry_after:g}"
-    if status == 405:
-        headers["Allow"] = "POST"
     return Response(status, http.HTTPStatus(status).phrase, headers, body)

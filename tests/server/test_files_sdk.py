@@ -486,3 +486,25 @@ def test_speech_in_a_file() -> None:
     times = re.findall(r"^00:00:0(.*) --> 00:00:0(.*)$", subtitles, re.M)
     assert times
     assert "change my appointment" in subtitles.lower()
+
+
+def test_the_models_are_listed_and_one_is_told(server):
+    models = client(server).models
+    names = [model.id for model in models.list()]
+    assert {"whisper-1", "gpt-live-transcribe"} <= set(names)
+    assert models.retrieve("gpt-live-transcribe").object == "model"
+    with pytest.raises(openai.NotFoundError) as refusal:
+        models.retrieve("gpt/5")
+    assert refusal.value.code == "model_not_found"
+    stranger = openai.OpenAI(
+        api_key="sk-other", base_url=http_url(server), max_retries=0
+    )
+    with pytest.raises(openai.AuthenticationError):
+        stranger.models.list()
+    assert server.sessions == []
+
+
+def test_a_deployment_is_a_model_of_azures():
+    with ServerThread(azure=True, deployments={"ours": "whisper-1"}) as azure:
+        models = client(azure).models
+        assert models.retrieve("ours").id == "ours"
