@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,7 @@ def load(
         _valid(config, given, redactor),
         *checks,
         *_about_auto_connect(given.properties),
+        *_about_dump(config),
     ]
 
 
@@ -98,6 +100,30 @@ def _about_auto_connect(properties: Mapping[str, Any]) -> Iterator[Check]:
             "is not true or false, and so without effect: true",
             "write true or false, without quotes",
         )
+
+
+def _about_dump(config: OpenAIASRConfig) -> Iterator[Check]:
+    """Can the recordings be written where they are to go, by who asks this?"""
+    if not config.dump:
+        return
+    path = config.dump_file().absolute()
+    there = next(part for part in path.parents if part.exists())
+    if not there.is_dir():
+        said = f"{there} is no directory"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        said = f"{there} cannot be written by this user"
+    elif path.is_symlink() or (path.exists() and not path.is_file()):
+        said = f"{path} is no plain file"
+    else:
+        yield Check("dump", "ok", f"recorded into {path}")
+        return
+    yield Check(
+        "dump",
+        "warning",
+        f"nothing is recorded: {said}",
+        "give this user the directory, or choose another dump_path; a relative"
+        " one begins where the app runs",
+    )
 
 
 def _valid(config: OpenAIASRConfig, given: Given, redactor: Redactor) -> Check:

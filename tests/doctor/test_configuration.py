@@ -4,6 +4,7 @@ from."""
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -332,6 +333,31 @@ def test_what_becomes_of_an_option(params, option, fate, examine):
         line.startswith(f"{option}: ")
         for line in outcome.primary("options")["detail"]
     )
+
+
+@pytest.mark.parametrize("way", ["ok", "file", "link", "locked"])
+def test_whether_a_dump_can_be_written(way, examine, tmp_path):
+    place = tmp_path / "calls"
+    if way == "file":
+        place.write_text("")
+    elif way == "link":
+        place.mkdir()
+        (place / "a.pcm").symlink_to(tmp_path / "b.pcm")
+    elif way == "locked":
+        if os.geteuid() == 0:
+            pytest.skip("root may write anywhere")
+        place.mkdir(mode=0o500)
+    dump_path = str(place / "a.pcm")
+    outcome = examine("--offline", dump=True, dump_path=dump_path)
+    check = outcome.found("dump")
+    if way == "ok":
+        assert check["status"] == "ok"
+        assert dump_path in check["summary"]
+        assert not place.exists(), "only looked at"
+    else:
+        assert check["status"] == "warning"
+        assert "nothing is recorded" in check["summary"]
+        assert "dump_path" in check["next"]
 
 
 def test_what_the_service_is_told(examine):
