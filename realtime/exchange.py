@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from .change import Attempt
 from .events import MalformedEvent, parse_event
 from .failover import Failover
-from .faults import Fault, fault_of_close, fault_of_error
+from .faults import (
+    NO_CLOSE_FRAME,
+    Fault,
+    fault_of_close,
+    fault_of_error,
+)
 from .feed import Feed
 from .in_force import SettingsInForce
 from .limits import Limits
@@ -23,6 +28,10 @@ from .result_queue import ResultQueue
 from .results import ServerProblem, SessionLost, SessionReady, TurnCommitted
 from .session import SessionState
 from .sessions import Sessions
+
+#: Where a connection ends without a word the line is a likelier cause than
+#: what it was sent.
+_BY_LINE = 0.5
 
 
 @dataclass(eq=False, repr=False)
@@ -83,7 +92,8 @@ class Exchange:
         """
         behind = link.session.errors.behind(close_code, now)
         fault = fault_of_close(close_code, reason, behind)
-        self._broke(link, fault, now, by_audio=1.0)
+        by_line = close_code == NO_CLOSE_FRAME
+        self._broke(link, fault, now, by_audio=_BY_LINE if by_line else 1.0)
         self.settle(now)
 
     def _broke(
@@ -200,8 +210,7 @@ class Exchange:
             self._queue.tell(ServerProblem(fault_of_error(info)))
         fault = link.tick(now)
         if fault is not None:
-            # The line is a likelier cause than what it was sent.
-            self._broke(link, fault, now, by_audio=0.5)
+            self._broke(link, fault, now, by_audio=_BY_LINE)
         elif link is self._sessions.active:
             fault = self._progress.check_answers(link, now)
             self._failover.look_at_answers(link, now)

@@ -95,14 +95,15 @@ def end_of_first(buffer: AudioBuffer, session: Session, sent: int) -> int:
     """Where the turn ends of which a session had all before ``sent``."""
     turns, settings = session.turns, session.settings
     head, rate = turns.head(), settings.rate
+    begin = buffer.first_sound(buffer.watermark)
     if turns.by_client:
-        mark = buffer.next_mark(buffer.watermark)
+        # One in the silence before ended nothing.
+        mark = buffer.next_mark(begin or buffer.watermark)
         if mark is not None:
             return mark
     elif head is not None and head.end is not None:
         return head.end
     longest = settings.longest_pause_ms * rate // 1000
-    begin = buffer.first_sound(buffer.watermark)
     if begin is not None and longest:
         pause = buffer.first_pause(begin, sent, longest)
         if pause is not None:

@@ -1,6 +1,6 @@
 """When the connection may be cut.
 
-An extension passes over a turn that ends three sessions in a row
+An extension passes over a turn that ends some sessions in a row
 (docs/core.md), so cuts one after the other would lose what was said. One has
 to wait until what was sent again has its text.
 """

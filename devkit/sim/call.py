@@ -332,7 +332,7 @@ class Call(CallState):
             if connection.open:
                 self.faults_done += 1
                 # Whoever killed it, for the core it died of what it heard.
-                self.watch.demands.died(connection)
+                self.watch.demands.died(connection, code)
                 self._close(connection, code, reason)
         self.settle()
 
@@ -383,7 +383,7 @@ class Call(CallState):
                 # A key that is revoked may end what lives, or not.
                 outage in FOR_GOOD and self.rng.random() < 0.5
             ):
-                self.watch.demands.died(connection)
+                self.watch.demands.died(connection, 1006)
                 self._close(connection, 1006, "reset")
         self.settle()
 
@@ -573,7 +573,7 @@ class Call(CallState):
             self.faults_done += close == connection.expiry
             if connection.died_of:
                 self.server.troubles.came[connection.died_of] += 1
-                self.watch.demands.died(connection)
+                self.watch.demands.died(connection, close[1])
             self._close(connection, *close[1:])
         return busy
 

@@ -37,7 +37,8 @@ _NO_END_S = 18.0
 _MORE_BY_MEANING_S = 4.0
 #: A turn without its text is asked for twice in 15 s each.
 _NO_TEXT_S = 35.0
-#: Sessions that die, one after the other, before the next turn is delivered
+#: Sessions that die (two without a CLOSE frame are as one), one after the other,
+#: before the next turn is delivered
 #: or reported: live, a replay, always less of it, and three times alone.
 _BARREN = 12
 #: And those that all heard the same of it: two replays of more than one turn,
@@ -81,9 +82,9 @@ class Demands:
         self._closed_numb: deque[tuple[SimConnection, float]] = deque()
         self._errors: deque[float] = deque(maxlen=64)
         self._gaps: list[int] = []
-        self._barren = 0
+        self._barren = 0.0
         self._barren_from = self._barren_to = 0
-        self._same = 0
+        self._same = 0.0
         self._blocks, self._blocks_from = 0, 0.0
         #: When a turn was delivered or given up last.
         self._turn_at = 0.0
@@ -135,21 +136,21 @@ class Demands:
         if self._alone in FREEZES and not self._call.stopped:
             self._closed_numb.append((connection, self._call.now))
 
-    def died(self, connection: SimConnection) -> None:
-        """A session dies of what it was sent."""
+    def died(self, connection: SimConnection, code: int) -> None:
+        """A session dies of what it was sent, with this CLOSE code."""
         call = self._call
-        front = self._front()
+        front, last = self._front(), connection.doom.last
+        weight = 0.5 if code == 1006 else 1.0
         self._troubles.deaths.append(
-            Death(connection.died_of, call.now, front, connection.doom.last)
+            Death(connection.died_of, call.now, front, last, weight)
         )
         if front != self._barren_from:
             self._barren_from, self._barren, self._same = front, 0, 0
         # What is still being said cannot be sent alone.
         if front <= len(call.spoken) and call.is_complete(front):
-            self._barren += 1
-            is_same = connection.doom.last == self._barren_to
-            self._same = self._same + 1 if is_same else 1
-            self._barren_to = connection.doom.last
+            self._barren += weight
+            self._same = weight + (self._same if last == self._barren_to else 0)
+            self._barren_to = last
 
     # -- what must hold ------------------------------------------------------
 
@@ -184,7 +185,7 @@ class Demands:
             for count, most in ((self._barren, _BARREN), (self._same, _SAME)):
                 demand(
                     count <= most,
-                    f"{count} sessions died on w{self._barren_from} and"
+                    f"{count:g} sessions died on w{self._barren_from} and"
                     " what follows, and nothing was delivered or reported",
                 )
         if self._alone == "steady_sound":
@@ -359,7 +360,7 @@ class Demands:
             if death.front >= first and death.last <= words[-1]
         ]
         demand(
-            len(alone) >= _ALONE,
+            sum(death.weight for death in alone) >= _ALONE,
             f"given up {place}: {len(alone)} sessions died on it alone",
         )
         if not all(death.kind for death in alone[-_ALONE:]):

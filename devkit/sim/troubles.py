@@ -64,13 +64,15 @@ class Death(NamedTuple):
     """A session died of what it was sent, at a time.
 
     ``front``: the first word that was then neither delivered nor reported;
-    ``last``: the last one that the session had heard, 0 for none.
+    ``last``: the last one that the session had heard, 0 for none;
+    ``weight``: half for an end without a CLOSE frame, as of a broken line.
     """
 
     kind: str
     now: float
     front: int
     last: int
+    weight: float
 
 
 @dataclass

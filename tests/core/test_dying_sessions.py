@@ -107,15 +107,47 @@ def test_a_turn_that_ends_three_sessions_is_told_and_passed_over():
     assert len(core.of(TurnFailed)) == 1
 
 
-def test_an_end_of_the_line_counts_half():
+def test_a_finalize_in_silence_is_no_turn_to_pass_over():
+    core = ScriptedCore()
+    core.session()
+    core.hear(TURNS[0], commit=True)
+    # Live and a replay; then only that turn goes out.
+    for _ in range(2):
+        die(core)
+    core.hear(SILENCE * ms(1000))
+    core.core.finalize("in silence", core.now)
+    core.hear(SILENCE * ms(1000))
+    core.hear(TURNS[1], commit=True)
+    # The session that is sent a turn for the first time does not count.
+    for _ in range(3 + 1 + 3):
+        core.wait(5)
+        die(core)
+    ends = [turn.start_ms + turn.duration_ms for turn in core.of(TurnFailed)]
+    assert ends == [3000, 8000]
+
+
+def fall_silent(core: ScriptedCore) -> None:
+    """No PING is answered any more."""
+    core.answers_pings = False
+    core.wait(25)
+    core.answers_pings = True
+    core.session()
+    core.link.take_ping()
+
+
+def break_off(core: ScriptedCore) -> None:
+    """The connection is reset."""
+    core.core.exchange.closed(core.link, 1006, "reset", core.now)
+    core.wait(12)
+    core.session()
+
+
+@pytest.mark.parametrize("end", [fall_silent, break_off])
+def test_an_end_of_the_line_counts_half(end):
     core = dying(1)
     for _ in range(6):
         assert core.of(TurnFailed) == []
-        core.answers_pings = False
-        core.wait(25)
-        core.answers_pings = True
-        core.session()
-        core.link.take_ping()
+        end(core)
     assert [turn.fault.code for turn in core.of(TurnFailed)] == [
         "turn_ends_sessions"
     ]
