@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import httpx2
@@ -18,6 +18,12 @@ from .dialer import NotThisMachine
 from .faults import fault_of_exception
 from .http_client import Encoded, Tiny
 from .proxies import Proxy
+
+_BAD_ANSWER = "invalid_answer"
+_BAD_ANSWERS: Mapping[type, str] = {
+    Encoded: "the answer is compressed",
+    Tiny: "the answer comes in tiny pieces",
+}
 
 
 def refusal_of(error: BaseException) -> FileRefusal | None:
@@ -37,10 +43,8 @@ def refusal_of(error: BaseException) -> FileRefusal | None:
         if any(isinstance(e, httpx2.ConnectTimeout) for e in _chain(error)):
             return None
         return _failure("timeout", "no answer within the time limit")
-    if isinstance(error, Encoded):
-        return _failure("invalid_answer", "the answer is compressed")
-    if isinstance(error, Tiny):
-        return _failure("invalid_answer", "the answer comes in tiny pieces")
+    if text := _BAD_ANSWERS.get(type(error)):
+        return _failure(_BAD_ANSWER, text)
     return None
 
 
@@ -51,6 +55,8 @@ def _failure(code: str, text: str) -> FileRefusal:
 def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
     """Why there was no answer.  Raises what is not the network's."""
     by = f" (by {proxy})" if proxy else ""
+    if text := _BAD_ANSWERS.get(type(error)):
+        return Fault("retry", _BAD_ANSWER, text + by)
     if isinstance(error, (ImportError, ValueError)) and proxy:
         text = f"{proxy} cannot be used: {error}"
         return Fault("fatal", "proxy", clean_message(text))

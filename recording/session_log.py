@@ -160,7 +160,8 @@ class SessionLog:
                 line = _outline(line, length)
             text = self._text(line)
         except (TypeError, ValueError, RecursionError):
-            text = self._text(_outline(line, 0))
+            line = _outline(line, 0)
+            text = self._text(line if self.texts_kept else without_texts(line))
         self._lines.append(text + "\n")
 
     def _text(self, line: dict[str, Any]) -> str:

@@ -38,8 +38,9 @@ _NAMES = frozenset(
 )
 #: What a name looks like; a text has blanks, or letters of a language.
 _NAME = re.compile(r"[A-Za-z0-9_.:/+*\[\]-]{0,128}")
-#: Sentences about what went wrong.
+#: Sentences about what went wrong, in an object of this name.
 _REASONS = frozenset({"message", "reason"})
+_ERROR = "error"
 #: Of a configuration only these are words of people, but for ``session``,
 #: which may hold anything.
 _SAID = frozenset({"prompt", "keywords", "hotwords"})
@@ -55,18 +56,21 @@ def without_texts(line: Mapping[str, Any]) -> dict[str, Any]:
 def _of_line(name: str, value: Any) -> Any:
     if name == "config":
         return _settings(value)
-    # The line's own texts are ours, or reasons.
-    return value if isinstance(value, str) else _without(name, value)
+    # The line's own texts are ours, or reasons; a message may be a text alone.
+    own = isinstance(value, str) and name != "event"
+    return value if own else _without(name, value)
 
 
-def _without(name: str, value: Any) -> Any:
+def _without(name: str, value: Any, in_error: bool = False) -> Any:
     if isinstance(value, str):
         named = name in _NAMES and _NAME.fullmatch(value)
-        return value if named or name in _REASONS else "x" * len(value)
+        told = in_error and name in _REASONS
+        return value if named or told else "x" * len(value)
     if isinstance(value, Mapping):
+        in_error = name == _ERROR or value.get("type") == _ERROR
         return {
             key if _NAME.fullmatch(key) else "x" * len(key): _without(
-                key, below
+                key, below, in_error
             )
             for key, below in value.items()
         }

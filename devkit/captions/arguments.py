@@ -91,7 +91,10 @@ def _check_keep(name: str | None) -> Path | None:
     if path.exists() and not path.is_dir():
         raise UsageError(f"--keep: {name}: is no directory")
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for part in (*reversed(path.parents), path):
+            # Those between are made by the umask otherwise.
+            if not part.exists():
+                part.mkdir(mode=0o700)
     except OSError as error:
         raise UsageError(f"--keep: {name}: {error.strerror}") from None
     if not os.access(path, os.W_OK):

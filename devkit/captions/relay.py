@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
+import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from devkit.usage import is_loopback
 
 _PORTS = {"ws": 80, "wss": 443}
 _CONNECTED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+#: Our app tells the password at once.
+_REFUSED = (
+    b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n"
+)
+_USER = "captions"
 #: Whatever names a proxy for `wss://`, in lower or upper case.
 _PROXIES = ("wss_proxy", "socks_proxy", "https_proxy", "all_proxy")
 
@@ -45,18 +52,23 @@ class Relay:
 
     A service on this machine is reached by the relay's port in place of its
     own, another one by taking the relay for a proxy (CONNECT), so that the
-    certificate is checked as ever. Connections to other hosts by the proxy
-    are left alone. ``reach`` opens them.
+    certificate is checked as ever. It has a password, and leads to the service
+    and to ``fallback`` ("": there is none), whose connections no cut resets.
+    ``reach`` opens them.
     """
 
     def __init__(
-        self, url: str, environment: Mapping[str, str], reach: Reach = _reach
+        self,
+        url: str,
+        fallback: str,
+        environment: Mapping[str, str],
+        reach: Reach = _reach,
     ) -> None:
         parts = urlsplit(url)
-        assert parts.hostname is not None
         self._url = parts
-        self._host = parts.hostname
-        self._port = parts.port or _PORTS[parts.scheme]
+        self._host, self._port = _place(parts)
+        self._places = {_place(urlsplit(u)) for u in (url, fallback) if u}
+        self._password = secrets.token_urlsafe(24)
         self._is_proxy = not is_loopback(self._host)
         if self._is_proxy:
             set_names = {name.lower() for name, at in environment.items() if at}
@@ -74,7 +86,7 @@ class Relay:
         )
         port = self._server.sockets[0].getsockname()[1]
         if self._is_proxy:
-            here = f"http://127.0.0.1:{port}"
+            here = f"http://{_USER}:{self._password}@127.0.0.1:{port}"
             return Way(
                 self._url.geturl(),
                 {"wss_proxy": here, "no_proxy": "", "NO_PROXY": ""},
@@ -113,8 +125,13 @@ class Relay:
         try:
             host, port = self._host, self._port
             if self._is_proxy:
-                host, port = await _read_connect(reader)
-            is_ours = (host.lower(), port) == (self._host, self._port)
+                wanted = await _read_connect(reader, self._password)
+                if wanted not in self._places:
+                    writer.write(_REFUSED)
+                    await writer.drain()
+                    return
+                host, port = wanted
+            is_ours = (host, port) == (self._host, self._port)
             if is_ours and self._is_away():
                 writer.transport.abort()
                 return
@@ -136,14 +153,34 @@ class Relay:
             writer.transport.abort()
 
 
-async def _read_connect(reader: asyncio.StreamReader) -> tuple[str, int]:
-    """Raises ValueError for what is no CONNECT."""
+def _place(url: SplitResult) -> tuple[str, int]:
+    assert url.hostname is not None
+    return url.hostname, url.port or _PORTS[url.scheme]
+
+
+async def _read_connect(
+    reader: asyncio.StreamReader, password: str
+) -> tuple[str, int] | None:
+    """Where to; None for whoever does not know the password. Raises
+    ValueError for what is no CONNECT."""
     head = await reader.readuntil(b"\r\n\r\n")
-    method, target, _ = head.decode("latin-1").split(" ", 2)
+    first, *lines = head.decode("latin-1").split("\r\n")
+    method, target, _ = first.split(" ", 2)
     host, _, port = target.rpartition(":")
     if method != "CONNECT":
         raise ValueError(method)
-    return host.strip("[]"), int(port)
+    known = base64.b64encode(f"{_USER}:{password}".encode()).decode()
+    given = [
+        value.strip()
+        for name, _, value in (line.partition(":") for line in lines)
+        if name.lower() == "proxy-authorization"
+    ]
+    if not any(
+        secrets.compare_digest(each.encode(), f"Basic {known}".encode())
+        for each in given
+    ):
+        return None
+    return host.strip("[]").lower(), int(port)
 
 
 async def _join(

@@ -87,7 +87,9 @@ class CaptionsServer:
 
     async def _open_way(self, stack: contextlib.AsyncExitStack) -> Way:
         try:
-            self._relay = Relay(self._url, self._job.environment)
+            self._relay = Relay(
+                self._url, self._fallback, self._job.environment
+            )
         except NoRelay as reason:
             self._no_relay = str(reason)
             return Way(self._url, {})

@@ -143,6 +143,14 @@ def bad_keywords(param: str) -> ApiError:
     )
 
 
+def buffer_full() -> ApiError:
+    """Ours: what the service's own bound is was never published."""
+    return ApiError(
+        "The input audio buffer is full: commit it or clear it.",
+        "input_audio_buffer_full",
+    )
+
+
 def commit_empty(milliseconds: float) -> ApiError:
     return ApiError(
         "Error committing input audio buffer: buffer too small. Expected at "

@@ -9,7 +9,12 @@ from typing import Any
 from uuid import uuid4
 
 from .context import ServerContext
-from .errors import CLOSE_INTERNAL_ERROR, commit_empty, server_error
+from .errors import (
+    CLOSE_INTERNAL_ERROR,
+    buffer_full,
+    commit_empty,
+    server_error,
+)
 from .input_buffer import InputBuffer
 from .items import Item, LiveStream, Transcriber, item_faults
 from .outbox import Outbox
@@ -23,6 +28,8 @@ MIN_COMMIT_MS = 100
 # With turn detection on, silence is not kept for longer than this: a session
 # that listens for an hour must not hold an hour of audio.
 _IDLE_KEEP_S = 60
+#: Samples that wait for a commit at most: 64 MiB.
+_MOST_HELD = 32 * 1024 * 1024
 
 
 class Turns:
@@ -107,8 +114,14 @@ class Turns:
             self._feed_live(None)
 
     def append(self, data: bytes) -> float:
-        """Take the bytes of one append; returns the audio time so far, ms."""
+        """Take the bytes of one append; returns the audio time so far, ms.
+
+        Raises ApiError where more is held than anybody says in one turn.
+        """
         samples = self._decoder.decode(data)
+        held = self._buffer.end - self._buffer.start
+        if held + len(samples) > _MOST_HELD:
+            raise buffer_full()
         self._buffer.append(samples)
         if self._vad is not None:
             self._listen(self._vad, samples)

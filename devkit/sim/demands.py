@@ -37,8 +37,8 @@ _NO_END_S = 18.0
 _MORE_BY_MEANING_S = 4.0
 #: A turn without its text is asked for twice in 15 s each.
 _NO_TEXT_S = 35.0
-#: Sessions that die (two without a CLOSE frame are as one), one after the other,
-#: before the next turn is delivered
+#: Sessions that die (two without a CLOSE frame are as one) before the next turn
+#: is delivered
 #: or reported: live, a replay, always less of it, and three times alone.
 _BARREN = 12
 #: And those that all heard the same of it: two replays of more than one turn,

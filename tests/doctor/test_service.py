@@ -247,6 +247,7 @@ def test_each_fallback_is_looked_at(examine, server):
         (answer(b"not found", "404 No"), "warning", "no models endpoint"),
         (answer(status="405 No"), "warning", "no models endpoint"),
         (answer(status="500 Oh"), "failed", "HTTP 500"),
+        (answer(content_encoding="gzip"), "failed", "answer is compressed"),
     ],
 )
 def test_the_models_endpoint(asked, status, said, examine):

@@ -36,7 +36,17 @@ SAID = "words that people said"
 
 #: Wherever a server may put what it heard.
 fields = st.sampled_from(
-    ["transcript", "delta", "text", "token", "new_field", "words", "logprobs"]
+    [
+        "transcript",
+        "delta",
+        "text",
+        "token",
+        "new_field",
+        "words",
+        "logprobs",
+        "message",
+        "reason",
+    ]
 )
 said = st.recursive(
     st.just(SAID),
@@ -76,6 +86,28 @@ def test_a_text_in_place_of_a_name_goes_as_well():
         hidden: 1,
         "code": "xxxxx",
     }
+
+
+def test_a_message_that_is_a_text_alone_goes():
+    left = without_texts({"kind": "received", "connection": 1, "event": SAID})
+    assert left["event"] == "x" * len(SAID)
+
+
+@pytest.mark.parametrize(
+    ("event", "stays"),
+    [
+        ({"type": "error", "error": {"message": SAID}}, True),
+        ({"type": "a.failed", "error": {"message": SAID}}, True),
+        ({"type": "error", "message": SAID}, True),
+        ({"type": "error", "error": SAID}, False),
+        ({"type": "a.completed", "message": SAID}, False),
+        ({"type": "error", "error": {"text": SAID}}, False),
+        ({"type": "error", "error": {"more": {"message": SAID}}}, False),
+    ],
+)
+def test_only_errors_have_messages(event, stays):
+    left = without_texts({"kind": "received", "event": event})
+    assert (SAID in json.dumps(left)) == stays
 
 
 def test_the_bytes_of_a_token_are_its_text():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.client
 import json
 import os
@@ -28,6 +29,7 @@ from captions_command import (
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from devkit.captions.arguments import parse
 from devkit.captions.cuts import AWAY, EARLY, ELSEWHERE, Cuts
 from devkit.captions.relay import NoRelay, Relay
 from devkit.captions.wishes import LONGEST, BadWish, Settings, read_wish
@@ -388,8 +390,18 @@ def test_a_port_in_use_is_one_line_and_status_2():
     assert errors == f"devkit.captions: --port: {port} is in use\n"
 
 
+def test_directories_for_what_is_kept_are_private(tmp_path):
+    old = os.umask(0)
+    try:
+        parse(["--keep", str(tmp_path / "a" / "b"), "--no-browser"], {})
+    finally:
+        os.umask(old)
+    for path in (tmp_path / "a", tmp_path / "a" / "b"):
+        assert path.stat().st_mode & 0o777 == 0o700
+
+
 async def test_a_service_elsewhere_is_reached_by_connect_and_can_be_cut():
-    """Other hosts by the same proxy are left alone."""
+    """The fallback is left alone."""
 
     async def echo(
         reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -402,10 +414,16 @@ async def test_a_service_elsewhere_is_reached_by_connect_and_can_be_cut():
         assert (host, port) in [("speech.example", 443), ("other.example", 443)]
         return await asyncio.open_connection("127.0.0.1", far_port)
 
-    async def connected(host: str) -> Stream:
+    async def connected(
+        host: str, password: str | None = None, says: bytes = b" 200 "
+    ) -> Stream:
+        user = f"{proxy.username}:{password or proxy.password}"
         reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
-        writer.write(f"CONNECT {host}:443 HTTP/1.1\r\n\r\n".encode())
-        assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            f"CONNECT {host}:443 HTTP/1.1\r\nProxy-Authorization: Basic"
+            f" {base64.b64encode(user.encode()).decode()}\r\n\r\n".encode()
+        )
+        assert says in await reader.readuntil(b"\r\n\r\n")
         return reader, writer
 
     async def says(stream: Stream, word: bytes) -> bytes:
@@ -414,7 +432,9 @@ async def test_a_service_elsewhere_is_reached_by_connect_and_can_be_cut():
 
     far = await asyncio.start_server(echo, "127.0.0.1", 0)
     far_port = far.sockets[0].getsockname()[1]
-    relay = Relay("wss://speech.example/v1", {}, reach)
+    relay = Relay(
+        "wss://speech.example/v1", "wss://other.example/v1", {}, reach
+    )
     async with relay as way:
         assert way.url == "wss://speech.example/v1"
         proxy = urlsplit(way.environment["wss_proxy"])
@@ -430,6 +450,9 @@ async def test_a_service_elsewhere_is_reached_by_connect_and_can_be_cut():
         relay.cut(away_s=0)
         assert await says(await connected("speech.example"), b"back") == b"back"
         other[1].close()
+        # Nobody else gets anywhere by it, and we nowhere else.
+        await connected("speech.example", "guessed", b" 407 ")
+        await connected("elsewhere.example", None, b" 407 ")
     far.close()
 
 
@@ -442,7 +465,7 @@ async def test_a_service_elsewhere_is_reached_by_connect_and_can_be_cut():
 )
 def test_what_cannot_be_cut_is_said(url, environment):
     with pytest.raises(NoRelay):
-        Relay(url, environment)
+        Relay(url, "", environment)
 
 
 def test_how_late_a_text_is_counts_from_when_its_sound_came():

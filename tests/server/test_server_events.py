@@ -17,7 +17,7 @@ from realtime_client import (
 )
 
 from devkit.script_audio import encode_words, speak
-from devkit.server import LocalServer
+from devkit.server import LocalServer, turns
 
 VAD = {
     "type": "server_vad",
@@ -325,3 +325,19 @@ async def test_rate_limit_fails_items() -> None:
             "conversation.item.input_audio_transcription.failed"
         )
         assert failed["error"]["code"] == "rate_limit_exceeded"
+
+
+async def test_what_nobody_commits_has_a_bound(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(turns, "_MOST_HELD", 24000)
+    async with LocalServer() as server, session(server) as client:
+        await client.append(bytes(2 * 24000))
+        await client.append(bytes(2))
+        error = (await client.until("error"))["error"]
+        assert error["code"] == "input_audio_buffer_full"
+        await client.send(f"{BUFFER}.clear")
+        await client.until(f"{BUFFER}.cleared")
+        await client.append(bytes(2 * 24000))
+        await client.send(f"{BUFFER}.commit")
+        await client.until(COMMITTED)
