@@ -83,6 +83,14 @@ class EndpointsInUse:
         self.endpoints, self.index = endpoints, index
         self.returning = None
 
+    def renew(self, endpoints: tuple[Endpoint, ...], index: int) -> None:
+        """The same where the one that is used stays as it is: a session that
+        is to take over from it may do so yet."""
+        returning = self.returning
+        self.adopt(endpoints, index)
+        if endpoints[0].is_like(returning):
+            self.returning = endpoints[0]
+
     def is_wanted(self, endpoint: Endpoint) -> bool:
         """Is a session there of use?"""
         wanted = self.endpoint, self.returning

@@ -206,8 +206,7 @@ class Failover:
     # -- and back ---------------------------------------------------------
 
     def _is_back(self, attempt: Attempt) -> bool:
-        returning = self._in_use.returning
-        return returning is not None and attempt.endpoint is returning
+        return attempt.endpoint.is_like(self._in_use.returning)
 
     def _go_back(self, now: float) -> None:
         self._back_at = now + self._retry

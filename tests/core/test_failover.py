@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from itertools import pairwise
 
+import pytest
 from scripted_core import COMMIT, RETRY, SERVER, SETTINGS, ScriptedCore
 from sim import SILENCE, find_speech, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.endpoints import (
@@ -16,6 +17,7 @@ from ten_packages.extension.openai_asr_python.realtime.failover import (
 )
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
+from ten_packages.extension.openai_asr_python.realtime.link import Link
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Final,
     ServerProblem,
@@ -276,8 +278,9 @@ def test_a_detector_that_says_nothing_is_compared_with_another_service_s():
     assert core.audio
 
 
-def test_the_first_one_is_taken_back_in_a_pause():
-    core = Call()
+def with_first_one_ready(core: Call) -> Link:
+    """A turn is under way with the fallback, and a session with the first one
+    is there; returns that with the fallback."""
     core.refuse(KEY)
     core.session()
     say(core, "a", "one")
@@ -288,16 +291,20 @@ def test_the_first_one_is_taken_back_in_a_pause():
     core.hear(TURN, commit=True)
     core.committed("b", "a")
     assert core.dial() == "primary"
-    link = core.core.exchange.opened(core.now, 1.7e9)
-    core.link = link
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
     core.look()
     core.say(
         {"type": "session.created", "session": {"id": "s", "audio": {}}},
         {"type": "session.updated", "session": {}},
     )
-    # A turn is under way with the fallback.
     assert core.used == "fallbacks[0]"
-    core.link = fallback
+    return fallback
+
+
+def test_the_first_one_is_taken_back_in_a_pause():
+    core = Call()
+    fallback = with_first_one_ready(core)
+    link, core.link = core.link, fallback
     core.transcribed("completed", "b", transcript="two")
     assert core.used == "primary"
     core.link = link
@@ -311,6 +318,29 @@ def test_the_first_one_is_taken_back_in_a_pause():
     ]
     assert [f.turn.start_ms for f in finals] == [0, 1000, 2000]
     assert "is back" in core.switches[-1]
+
+
+@pytest.mark.parametrize("address", ["primary", "new"])
+def test_a_change_finds_a_session_that_is_to_take_over(address):
+    """It stays where it is still right, and goes where it is not."""
+    core = Call()
+    fallback = with_first_one_ready(core)
+    primary, others = several()
+    core.core.change(
+        primary.settings, core.now, address=address, fallbacks=others
+    )
+    core.look()
+    assert core.of(SettingsChanged) == [SettingsChanged(None, "at once")]
+    core.link = fallback
+    core.transcribed("completed", "b", transcript="two")
+    if address == "primary":
+        assert core.used == "primary"
+        assert "is back" in core.switches[-1]
+        return
+    assert core.used == "fallbacks[0]"
+    assert core.core.active is fallback
+    core.wait(61)
+    assert core.dial() == "new"
 
 
 def test_where_it_is_not_back_that_costs_nothing():
