@@ -78,15 +78,16 @@ def summary(tally: Tally, seconds: float) -> str:
     """The line for people."""
     return (
         f"words spoken {tally.words}  delivered {tally.delivered}"
-        f"  reported {tally.reported}  lost 0  doubled 0  out of order 0\n"
+        f"  reported {tally.reported}  let go after two silent sessions"
+        f" {tally.let_go}  after the end {tally.after_end}"
+        "  lost 0  doubled 0  out of order 0\n"
         f"faults {tally.faults}  calls {tally.calls}"
         f"  sessions {tally.sessions}  replayed {tally.replayed_s:.0f} s of"
         f" {tally.audio_s:.0f} s  longest outage"
         f" {tally.longest_outage_s:.0f} s  peak held"
         f" {tally.peak_held_ms} ms  changes of settings {tally.changes},"
         f" {tally.changed} in force  seconds {seconds:.0f}\n"
-        f"let go after two silent sessions {tally.let_go}  changes of the"
-        f" endpoint {tally.switches}  faults by kind: "
+        f"changes of the endpoint {tally.switches}  faults by kind: "
         + ", ".join(f"{kind} {tally.kinds[kind]}" for kind in KINDS)
     )
 

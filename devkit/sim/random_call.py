@@ -30,9 +30,10 @@ PACES = ((1.2, False), (2.5, True), (6.0, True), (math.inf, False))
 class Tally:
     """What happened in one or many calls.  Times in seconds, sizes in ms.
 
-    ``let_go``: words that two sessions were silent about; ``switches``: how
-    often another endpoint was used; ``kinds``: how often each kind of fault
-    came.
+    Each word that was said is ``delivered``, ``reported`` as given up (also
+    where that is a part of it), ``let_go`` (two sessions were silent about it)
+    or said ``after_end``, when the call was over. ``switches``: how often
+    another endpoint was used; ``kinds``: how often each kind of fault came.
     """
 
     calls: int = 0
@@ -48,6 +49,7 @@ class Tally:
     changes: int = 0
     changed: int = 0
     let_go: int = 0
+    after_end: int = 0
     switches: int = 0
     kinds: Counter[str] = field(default_factory=Counter)
 
@@ -282,7 +284,8 @@ def tally_of(call: Call) -> Tally:
         longest_outage_s=call.watch.longest_outage,
         changes=call.changes,
         changed=call.watch.changed,
-        let_go=call.watch.demands.let_go,
+        let_go=call.watch.let_go,
+        after_end=len(call.spoken) - call.passed,
         switches=call.core.failover.switches,
         kinds=call.server.troubles.came + Counter(old=old),
     )

@@ -92,6 +92,7 @@ class Watch:
         self.answered = 0
         self.delivered = 0
         self.reported = 0
+        self.let_go = 0
         self.interims = 0
         self.changed = 0
         self._changed_at = 0
@@ -509,8 +510,13 @@ class Watch:
         )
         slack = TINY + 4 * _ROUNDING
         demand(both <= slack, f"w{word} is delivered and reported dropped")
-        self.delivered += bool(pieces)
-        self.reported += bool(reported)
+        # Each in one count: a word of which a part is reported is reported.
+        if reported:
+            self.reported += 1
+        elif pieces:
+            self.delivered += 1
+        else:
+            self.let_go += 1
 
     # -- finalizes, attempts, bounds ----------------------------------------
 

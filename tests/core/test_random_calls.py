@@ -20,6 +20,8 @@ def test_no_call_loses_or_doubles_a_word(first):
     assert tally.calls == 40
     assert tally.faults > 200
     assert tally.delivered > tally.words // 2
+    counted = tally.delivered + tally.reported + tally.let_go
+    assert counted + tally.after_end == tally.words
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "old"])
