@@ -95,12 +95,12 @@ def short_table() -> str:
         groups = []
         if verdict in _OURS:
             groups.append(", ".join(f"`{word}`" for word in _OURS[verdict]))
-        for where, title in (
-            ("code", ""),
-            # For every language.
-            ("refusal", "CLOSE `1008`, `3000`, `4000` + "),
-            ("close", "CLOSE "),
-            ("http", "HTTP "),
+        # For every language.
+        for where, before, behind in (
+            ("code", "", ""),
+            ("refusal", "", " + CLOSE `1008`, `3000`, `4000`"),
+            ("close", "CLOSE ", ""),
+            ("http", "HTTP ", ""),
         ):
             signs = [
                 f"`{rule.sign}`"
@@ -108,7 +108,7 @@ def short_table() -> str:
                 if (rule.where, rule.verdict) == (where, verdict)
             ]
             if signs:
-                groups.append(title + ", ".join(signs))
+                groups.append(before + ", ".join(signs) + behind)
         code, action = MEANS[verdict]
         lines.append(f"| {action} | {code} | {'; '.join(groups)} |\n")
     return "".join(lines)

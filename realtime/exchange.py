@@ -92,8 +92,8 @@ class Exchange:
         """
         behind = link.session.errors.behind(close_code, now)
         fault = fault_of_close(close_code, reason, behind)
-        by_line = close_code == NO_CLOSE_FRAME
-        self._broke(link, fault, now, by_audio=_BY_LINE if by_line else 1.0)
+        alone = close_code == NO_CLOSE_FRAME
+        self._broke(link, fault, now, by_audio=_BY_LINE if alone else 1.0)
         self.settle(now)
 
     def _broke(

@@ -58,10 +58,8 @@ class SettingsInForce:
         endpoint, used = endpoints[index], self._in_use.endpoint
         if endpoint.is_like(used) and not by_session:
             self._in_use.renew(endpoints, index)
-            standby = self._sessions.standby
-            if standby and not self._in_use.is_wanted(standby.attempt.endpoint):
-                # Nobody would know it when it takes over.
-                self._sessions.drop_standby()
+            # Nobody would know it when it takes over.
+            self._sessions.drop_standby_but(self._in_use.is_wanted)
             self._queue.tell(SettingsChanged(None, "at once"))
             return
         active = self._sessions.active

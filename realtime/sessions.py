@@ -7,12 +7,13 @@ ready to take over.  What is sent and delivered is no matter of this module.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum
 
 from .backoff import Retries
 from .change import Attempt
-from .endpoints import EndpointsInUse
+from .endpoints import Endpoint, EndpointsInUse
 from .faults import Fault
 from .habits import ServerHabits
 from .limits import Limits
@@ -200,6 +201,12 @@ class Sessions:
         if link is not None:
             self._next.to(NextState.NONE)
             link.close()
+
+    def drop_standby_but(self, wanted: Callable[[Endpoint], bool]) -> None:
+        """The same, but for one with such an endpoint."""
+        link = self.standby
+        if link is not None and not wanted(link.attempt.endpoint):
+            self.drop_standby()
 
     def drop_active(self, now: float, delay: float = 0.0) -> None:
         """Leave the active session on purpose; another one is fed again."""
