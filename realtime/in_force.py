@@ -239,11 +239,8 @@ class SettingsInForce:
         self._in_use.adopt(change.endpoints, change.index)
         self._configure()
         self._sessions.allow_next()
-        standby = self._sessions.standby
-        settings = change.settings
-        if standby is not None and standby.session.settings != settings:
-            # It was opened for the old settings.
-            self._sessions.drop_standby()
+        # One that was opened for the old settings.
+        self._sessions.drop_standby_but(self._in_use.is_wanted)
         self._queue.tell(SettingsChanged(None, applies))
 
     def refuse(self, fault: Fault, now: float) -> None:
