@@ -23,9 +23,11 @@ class Step(Enum):
 
 @dataclass(eq=False)
 class Attempt:
-    """One attempt: its ``step``, and the ``address`` that TCP led to."""
+    """One attempt at ``target`` (host:port): its ``step``, and the
+    ``address`` that TCP led to."""
 
     proxy: Proxy | None
+    target: str
     step: Step = field(init=False)
     address: Address | None = None
     _since: float = field(default_factory=time.monotonic)
@@ -34,10 +36,13 @@ class Attempt:
         self.step = Step.PROXY if self.proxy else Step.LOOK_UP
 
     def place(self) -> str:
-        """Where and when, for a person: "TLS, 192.0.2.7, after 1.5 s"."""
+        """Where and when, for a person: "TLS, 192.0.2.7, after 1.5 s", or
+        where TCP led nowhere "TCP, host.example:443, after 1.5 s"."""
         after = f"after {time.monotonic() - self._since:.1f} s"
-        address = [str(self.address[4][0])] if self.address else []
-        return ", ".join([self.step.value, *address, after])
+        led_to = str(self.address[4][0]) if self.address else self.target
+        # A proxy is named elsewhere.
+        where = [] if self.step is Step.PROXY else [led_to]
+        return ", ".join([self.step.value, *where, after])
 
 
 @dataclass(eq=False)

@@ -184,7 +184,7 @@ class Dialer:
         if proxy is not None and proxy.has_tls:
             options["proxy_ssl"] = await self._context(settings.ca_file)
 
-        attempt = Attempt(proxy)
+        attempt = Attempt(proxy, _place(target.host, target.port))
 
         async def connected() -> ClientConnection:
             if proxy is None:
@@ -241,7 +241,7 @@ class Dialer:
         return await open_connection(
             settings,
             request,
-            Attempt(proxy),
+            Attempt(proxy, _place(target.hostname or "", target.port)),
             tls,
             self._outages[settings.url],
         )
@@ -255,6 +255,12 @@ class Dialer:
         if self._tls is None or self._tls[0] != ca_file:
             self._tls = (ca_file, await tls_context(ca_file))
         return self._tls[1]
+
+
+def _place(host: str, port: int | None) -> str:
+    """As a URL has them."""
+    name = f"[{host}]" if ":" in host else host
+    return name if port is None else f"{name}:{port}"
 
 
 async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:

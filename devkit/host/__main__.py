@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -18,7 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
         description="Run a TEN app directory on the stand-in TEN runtime. "
         "As on TEN, the working directory of the run is APP_DIR.",
         epilog="Exit status: 0 ok, 1 the run failed, or a "
-        "node gave up or could not transcribe all, 2 the app, its graph or "
+        "node gave up or could not transcribe all, or a connection is for a "
+        "message that an end of it does not know, 2 the app, its graph or "
         "the usage is wrong; 130 after a second Ctrl-C. "
         "TEN_LOG_LEVEL=debug|info|warning|error sets what is logged "
         "on stderr (default warning).",
@@ -53,6 +55,9 @@ def main(arguments: list[str] | None = None) -> int:
         return run_app(parsed.app_dir, parsed.graph, parsed.check)
     except KeyboardInterrupt:  # while loading: nothing runs yet
         return 130
+    except BrokenPipeError:  # whoever reads has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 if __name__ == "__main__":

@@ -20,8 +20,10 @@ _PACKAGE = f"ten_packages.extension.{EXTENSION_PACKAGE}"
 
 @dataclass
 class Findings:
-    """``errors``: what will not work; ``notes``: what there is; a line each."""
+    """``errors``: what will not work; ``notes``: what there is; a line each.
+    ``ours``: nodes with our extension."""
 
+    ours: int = 0
     errors: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -29,7 +31,6 @@ class Findings:
 def look_through(app: LoadedApp) -> Findings:
     """Look at the selected graphs of an app without errors."""
     found = Findings()
-    file = app.directory / "property.json"
     for predefined in app.selected:
         graph = predefined.graph
         found.notes.append(
@@ -39,14 +40,26 @@ def look_through(app: LoadedApp) -> Findings:
         for node in graph.nodes.values():
             if node.addon == EXTENSION_PACKAGE:
                 _look_at_ours(app, node, found)
+    found.errors += unknown_names(app)
+    return found
+
+
+def unknown_names(app: LoadedApp) -> list[str]:
+    """Connections of the selected graphs for messages that an end of them
+    does not know: nothing will ever come by them."""
+    file = app.directory / "property.json"
+    lines = []
+    for predefined in app.selected:
+        graph = predefined.graph
         where = next(iter(graph.nodes.values())).json_path
         at = f"{file}: {where.partition('.nodes')[0]}.connections"
-        found.errors += [f"{at}: {text}" for text in _names(app, graph)]
-    return found
+        lines += [f"{at}: {text}" for text in _names(app, graph)]
+    return lines
 
 
 def _look_at_ours(app: LoadedApp, node: NodeSpec, found: Findings) -> None:
     """By the extension's own loader."""
+    found.ours += 1
     config = importlib.import_module(f"{_PACKAGE}.config")
     loading = importlib.import_module(f"{_PACKAGE}.properties.loading")
     endpoint = importlib.import_module(f"{_PACKAGE}.service.endpoint")

@@ -53,6 +53,9 @@ def run_app(
             return 2
         if check_only:
             return _check(app)
+        unknown = _unknown_names(app)
+        for line in unknown:
+            _say(f"warning: {line}")
         # A fault is to end the graphs, and with them the run, in good order.
         os.environ.setdefault("TEN_STANDIN_EXIT", "0")
         outcome = Outcome()
@@ -67,7 +70,13 @@ def run_app(
         _say(f"{app_dir}: $: the run failed: {text}")
     for text in outcome.failures:
         _say(f"{app_dir}: $: {text}")
-    return 1 if core.errors or outcome.failures else 0
+    return 1 if core.errors or outcome.failures or unknown else 0
+
+
+def _unknown_names(app: LoadedApp) -> list[str]:
+    from .check import unknown_names
+
+    return unknown_names(app)
 
 
 def _check(app: LoadedApp) -> int:
@@ -82,11 +91,9 @@ def _check(app: LoadedApp) -> int:
     if found.errors:
         return 2
     told = sum(": warning: " in line for line in found.notes)
-    print(
-        f"nothing is wrong; see the {told} warning{'s' if told > 1 else ''}"
-        if told
-        else "nothing is wrong"
-    )
+    see = f"; see the {told} warning{'s' if told > 1 else ''}" if told else ""
+    doctor = "; make doctor looks at key and network" if found.ours else ""
+    print(f"nothing is wrong{see}{doctor}")
     return 0
 
 

@@ -264,7 +264,8 @@ def until_error(**params: Any) -> Call:
 def test_where_tcp_leads_nowhere_the_error_says_so(leads):
     with swallower() as silent:
         leads(silent)
-        assert place_in(until_error(connect_timeout_ms=400)) == "TCP"
+        place = place_in(until_error(connect_timeout_ms=400))
+    assert place == "TCP, service.test:80"
 
 
 def test_where_a_look_up_fails_the_error_says_so(monkeypatch, plain_loop):
@@ -273,7 +274,7 @@ def test_where_a_look_up_fails_the_error_says_so(monkeypatch, plain_loop):
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     call = until_error()
-    assert place_in(call) == "look-up of the host"
+    assert place_in(call) == "look-up of the host, service.test:80"
     assert "Try again (at: " in call.errors[0]["message"]
 
 
@@ -292,6 +293,6 @@ def test_behind_a_proxy_a_server_that_says_nothing_is_not_the_proxys_fault(
         monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{port}")
         call = until_error(connect_timeout_ms=500)
     assert call.errors[0]["vendor_info"]["code"] == "timeout"
-    assert place_in(call) == "HTTP answer"
+    assert place_in(call) == "HTTP answer, service.test:80"
     named = f"(by the proxy http://127.0.0.1:{port} (all_proxy))"
     assert named in call.errors[0]["message"]

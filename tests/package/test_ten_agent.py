@@ -80,7 +80,9 @@ def test_the_app_with_its_manifest_and_the_three_graphs_is_valid(tmp_path):
     # Nor does the extension itself mind anything in its three nodes.
     assert done.stdout.count("stt: gpt-live-transcribe at ") == len(graphs)
     assert "warning" not in done.stdout
-    assert done.stdout.endswith("\nnothing is wrong\n")
+    assert done.stdout.endswith(
+        "\nnothing is wrong; make doctor looks at key and network\n"
+    )
 
 
 def test_doodlers_own_node_is_taken():

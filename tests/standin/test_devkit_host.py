@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -218,6 +219,23 @@ def test_check_knows_what_manifests_declare(app: Path) -> None:
     (line,) = done.stderr.splitlines()
     assert "predefined_graphs[0].graph.connections: a sends no" in line
     assert "'line'; by its manifest it sends lines" in line
+    # Without it the app runs, as on TEN, and that is told and no success.
+    done = _run(app)
+    assert "warning: " in done.stderr
+    assert "'line'; by its manifest it sends lines" in done.stderr
+    assert done.returncode == 1
+
+
+def test_a_reader_who_has_seen_enough_gets_no_traceback(app: Path) -> None:
+    command = " ".join(map(shlex.quote, [*_command(app, "--check")]))
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | true"],
+        env=_environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""
 
 
 @pytest.mark.parametrize(
