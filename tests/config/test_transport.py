@@ -9,6 +9,7 @@ from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )
 from ten_packages.extension.openai_asr_python.service.files import FileRequest
+from ten_packages.extension.openai_asr_python.service.models import FILE_MODELS
 
 KEY = "sk-test-0123456789"
 PATH = "/v1/audio/transcriptions"
@@ -142,7 +143,7 @@ def test_a_live_model_is_to_be_had_over_the_websocket_only(given):
         load_config({"api_key": KEY, "transport": "http", **given})
     text = str(caught.value)
     assert text.startswith(("input_audio_transcription.model: ", "model: "))
-    assert "allowed: gpt-transcribe, gpt-4o-transcribe" in text
+    assert f"allowed: {', '.join(FILE_MODELS)}" in text
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,9 @@ def test_the_server_error_of_an_item_is_reported_and_the_call_goes_on():
         assert len(server.sessions) == 1
 
 
+MENDED_BY = "run: .venv/bin/python -m devkit.error_table --write"
+
+
 def test_what_the_table_does_not_know_is_tried_again():
     assert fault_of_close(1006, "", None).verdict == "retry"
     assert fault_of_close(7, "", None).verdict == "retry"
@@ -193,14 +196,14 @@ def test_what_the_table_does_not_know_is_tried_again():
 
 
 def test_the_document_shows_the_table_as_it_is():
-    assert DOCUMENT.read_text() == document()
+    assert DOCUMENT.read_text() == document(), MENDED_BY
     for rule in RULES:
         assert f"`{rule.sign}`" in DOCUMENT.read_text()
 
 
 def test_the_readme_has_the_short_version_and_the_link():
     text = SHORT_DOCUMENT.read_text()
-    assert short_table() in text
+    assert short_table() in text, MENDED_BY
     assert "docs/errors.md" in text
 
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 from rooms import rooms
-from ten_packages.extension.openai_asr_python.config import FIXED_FIELDS
+from ten_packages.extension.openai_asr_python.config import (
+    FIXED_FIELDS,
+    LOCAL_FIELDS,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 MANIFEST = json.loads((ROOT / "manifest.json").read_text())
@@ -104,3 +107,8 @@ def test_the_page_on_updates_names_what_they_cannot_change():
     text = page.read_text(encoding="utf-8")
     [row] = [line for line in text.splitlines() if "not in a call" in line]
     assert set(FIXED_FIELDS) == set(re.findall(r"`(\w+)`", row))
+    [row] = [line for line in text.splitlines() if "| `at once` |" in line]
+    assert set(re.findall(r"`(\w+)`", row)) >= LOCAL_FIELDS
+    _, _, sentence = text.partition("One that gives\nonly ")
+    sentence = sentence.partition("waits for none")[0]
+    assert set(re.findall(r"`(\w+)`", sentence)) == LOCAL_FIELDS

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from random_updates import raw_updates, user_configs
-from second_rules import Rules
+from second_rules import TAKES, Rules
 from ten_packages.extension.openai_asr_python.config import ConfigError
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
@@ -17,6 +17,7 @@ from ten_packages.extension.openai_asr_python.realtime.settings import (
 )
 
 from devkit.server.errors import ApiError
+from devkit.server.models import PROFILES
 from devkit.server.settings import SessionSettings
 
 TRANSCRIPTION = "session.audio.input.transcription"
@@ -120,3 +121,7 @@ def test_both_take_what_the_product_makes_of_any_configuration(seed):
         "threshold",
         "type",
     }
+
+
+def test_both_know_the_same_models():
+    assert set(TAKES) == set(PROFILES)
