@@ -104,8 +104,8 @@ def _problems_of_key(config: OpenAIASRConfig) -> _Told:
     if not key.strip() and not any(map(names_secret, config.headers)):
         yield (
             "api_key",
-            "missing; set it here, in params, or in the environment variable"
-            " OPENAI_API_KEY",
+            "missing; set it in params or beside them, or in the environment"
+            " variable OPENAI_API_KEY",
         )
     if not _is_printable_ascii(key) or " " in key:
         yield "api_key", "found a text with blanks or control characters"
