@@ -90,6 +90,10 @@ class Retries:
         self._told_late |= late
         return late
 
+    def used_from(self, watermark: int) -> None:
+        """What is delivered before was another endpoint's progress."""
+        self._progress_at = watermark
+
     def progressed(self, watermark: int, rate: int) -> None:
         """Everything before it is delivered, at so many samples a second.
 

@@ -198,6 +198,7 @@ class Failover:
             self.wait_s = longer if barren else self._retry
         self._back_at = now + self.wait_s
         self._in_force.use(index)
+        self._in_use.known().retries.used_from(self._buffer.watermark)
         self._replay.elsewhere()
 
     def _tell(self, text: str) -> None:

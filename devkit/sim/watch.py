@@ -89,6 +89,7 @@ class Watch:
         #: By the name of the endpoint.
         self._dials: defaultdict[str, _Dials] = defaultdict(_Dials)
         self._progress_mark = 0
+        self._was_used = self._used
         self.answered = 0
         self.delivered = 0
         self.reported = 0
@@ -195,8 +196,11 @@ class Watch:
         watermark = self._call.core.watermark
         if watermark > self._progress_mark:
             self._progress_mark = watermark
-            used.progressed = True
-            used.attempts.clear()
+            # One that was left with its last word has delivered that.
+            for each in (used, self._was_used):
+                each.progressed = True
+                each.attempts.clear()
+        self._was_used = used
 
     # -- nothing stands still ------------------------------------------------
 

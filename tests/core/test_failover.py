@@ -605,3 +605,30 @@ def test_a_turn_that_a_service_ended_in_a_pause_is_no_part_of_the_next():
     core.transcribed("completed", "b", transcript="two")
     assert core.finals == ["one", "two"]
     assert core.of(Final)[1].turn.start_ms == 600
+
+
+def test_what_another_endpoint_delivered_is_no_progress_of_this_one():
+    """Else the back-off of one that is out would begin anew each time."""
+    core = Call()
+    places = core.in_vain(3.9)
+    tried = len(places)
+    assert set(places) == {"primary"}
+    core.wait(0.2)
+    assert core.used == "fallbacks[0]"
+    core.session()
+    say(core, "a", "one")
+    assert core.finals == ["one"]
+    retries = core.core.in_use.known(core.core.in_use.endpoints[0]).retries
+    assert retries.attempt == tried
+    # The fallback is gone for good: the first one is tried again.
+    core.core.exchange.closed(core.link, 3000, "", core.now)
+    core.look()
+    assert core.used == "primary"
+    core.session()
+    # Too little to say that it is back.
+    core.hear(word_audio(2) * 4, commit=True)
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="two")
+    assert core.finals == ["one", "two"]
+    core.core.exchange.closed(core.link, 1006, "reset", core.now)
+    assert retries.attempt > tried
