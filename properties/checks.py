@@ -40,6 +40,8 @@ _OUR_HEADER = re.compile(
     "connection|content-length|expect|host|http2-settings|keep-alive"
     "|proxy-connection|te|trailer|transfer-encoding|upgrade|sec-websocket-.*"
 )
+#: As a shell has them.
+_PLACEHOLDER = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
 #: JSON can spell half of a surrogate pair; UTF-8 cannot carry it.
 _HALF = re.compile("[\ud800-\udfff]")
 #: Session settings are nested about five deep.
@@ -107,6 +109,8 @@ def _problems_of_key(config: OpenAIASRConfig) -> _Told:
             "missing; set it in params or beside them, or in the environment"
             " variable OPENAI_API_KEY",
         )
+    if _PLACEHOLDER.fullmatch(key):
+        yield "api_key", "found a placeholder; TEN fills in ${env:NAME} only"
     if not _is_printable_ascii(key) or " " in key:
         yield "api_key", "found a text with blanks or control characters"
     for name in ("organization", "project"):

@@ -108,9 +108,15 @@ class ResultQueue:
 
     def failed(self, turn: Turn, fault: Fault) -> None:
         """Report that a turn's audio is given up."""
-        if max(turn.begin, self._buffer.watermark) < self._buffer.start:
+        begin = max(turn.begin, self._buffer.watermark)
+        if begin < self._buffer.start:
             # Whether its padding was silence cannot be seen any more.
             turn.start = max(turn.begin, self._spoken_to)
+        elif turn.end is not None:
+            # What the server took for padding may hold a word.
+            sound = self._buffer.sound(begin, turn.end)
+            start = self._speech_start(turn, turn.end)
+            turn.start = start if sound is None else min(sound.first, start)
         result = self._result(turn, "", turn.end)
         self.results.append(
             TurnFailed(turn.item_id, result.start_ms, result.duration_ms, fault)

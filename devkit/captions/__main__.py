@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from devkit.demo.processes import DemoError, LocalServer, Signals
+from devkit.demo.service import shown_fallback
 from devkit.shown import shown_url
 from devkit.usage import UsageError, fail
 
@@ -56,7 +57,7 @@ def _services(job: Job, stack: contextlib.ExitStack) -> tuple[str, str]:
     if fallback == "local":
         fallback = _local(job, stack)
     if fallback:
-        print(f"second  {shown_url(fallback)}")
+        print(f"second  {shown_fallback(job, url, fallback)}")
     return url, fallback
 
 

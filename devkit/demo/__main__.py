@@ -24,7 +24,7 @@ from devkit.usage import UsageError, fail
 
 from .arguments import Job, parse
 from .processes import DemoError, LocalServer, Signals, run_app
-from .service import ROOT
+from .service import ROOT, shown_fallback
 from .word_error_rate import Run, word_diff, word_error_rate
 
 _HOSTS = {
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 second = server.url
                 print(f"second  {second} (local, pid {server.pid})")
             elif second:
-                print(f"second  {shown_url(second)}")
+                print(f"second  {shown_fallback(job, first, second)}")
             return _run(job, first, second, signals)
     except UsageError as error:
         return _fail(str(error), 2)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from devkit.bootstrap import runtime_is_importable
+from devkit.shown import shown_url
 from devkit.usage import UsageError, is_loopback, is_websocket_url
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -129,6 +130,15 @@ def _check_runtime(wanted: str | None) -> str:
     if wanted == "ten" and not there:
         raise UsageError("--runtime: ten: no TEN runtime is importable")
     return wanted or ("ten" if there else "standin")
+
+
+def shown_fallback(job: Service, first: str, second: str) -> str:
+    """The URL of the second server, and whether it gets the first one's key."""
+    hosts = {urlsplit(url).netloc for url in (first, second)}
+    ours = job.fallback == "local" or job.fallback_key == LOCAL_KEY
+    same = job.fallback_key == job.environment.get("OPENAI_API_KEY")
+    warned = len(hosts) > 1 and same and not ours
+    return shown_url(second) + " (gets OPENAI_API_KEY, too)" * warned
 
 
 def _key_of_fallback(environment: Mapping[str, str], fallback: str) -> str:

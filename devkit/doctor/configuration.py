@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from ten_packages.extension.openai_asr_python.call.update_queue import reason
@@ -107,15 +108,12 @@ def _about_dump(config: OpenAIASRConfig) -> Iterator[Check]:
     if not config.dump:
         return
     path = config.dump_file().absolute()
-    there = next(part for part in path.parents if part.exists())
-    if not there.is_dir():
-        said = f"{there} is no directory"
-    elif not os.access(there, os.W_OK | os.X_OK):
-        said = f"{there} cannot be written by this user"
-    elif path.is_symlink() or (path.exists() and not path.is_file()):
-        said = f"{path} is no plain file"
-    else:
-        yield Check("dump", "ok", f"recorded into {path}")
+    try:
+        said = _in_the_way(path)
+    except (OSError, ValueError) as error:
+        said = getattr(error, "strerror", None) or str(error)
+    if not said:
+        yield Check("dump", "ok", f"recorded into {path}, by what can be seen")
         return
     yield Check(
         "dump",
@@ -124,6 +122,20 @@ def _about_dump(config: OpenAIASRConfig) -> Iterator[Check]:
         "give this user the directory, or choose another dump_path; a relative"
         " one begins where the app runs",
     )
+
+
+def _in_the_way(path: Path) -> str:
+    """Why no dump can be written there, as far as that shows without writing;
+    "" for nothing."""
+    there = next(part for part in path.parents if part.exists())
+    if not there.is_dir():
+        return f"{there} is no directory"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written by this user"
+    for file in (path, path.with_suffix(".jsonl")):
+        if file.is_symlink() or (file.exists() and not file.is_file()):
+            return f"{file} is no plain file"
+    return ""
 
 
 def _valid(config: OpenAIASRConfig, given: Given, redactor: Redactor) -> Check:

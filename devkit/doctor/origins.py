@@ -13,7 +13,12 @@ from ten_packages.extension.openai_asr_python.properties.loading import (
     written_at,
 )
 from ten_runtime._files import find_nulls
-from ten_runtime._placeholder import UnresolvedPlaceholder, resolve, variable
+from ten_runtime._placeholder import (
+    UnresolvedPlaceholder,
+    is_variable,
+    resolve,
+    variable,
+)
 from ten_runtime._tree import merge, parse_path
 
 from .checks import Check
@@ -108,7 +113,7 @@ def _unresolved(value: Any, path: str) -> Iterator[Check]:
 
 
 def _unset(place: str, name: str | None, problem: str) -> Check:
-    if not name:
+    if not name or not is_variable(name):
         step = "write ${env:NAME} or ${env:NAME|default}"
         return _failed(place, problem, step)
     text = f"environment variable {name} is not set and has no default"

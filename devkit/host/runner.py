@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -42,20 +42,22 @@ def run_app(
     from ten_runtime._app import AppCore
 
     from .loader import load_app
+    from .masks import masking
     from .outcome import Outcome
 
     directory = app_dir.resolve()
     with _working_directory(directory):
         app = load_app(directory, graph)
+        masked = masking(directory)
         if app.errors:
             for line in app.errors:
-                _say(line)
+                _say(masked(line))
             return 2
         if check_only:
-            return _check(app)
+            return _check(app, masked)
         unknown = _unknown_names(app)
         for line in unknown:
-            _say(f"warning: {line}")
+            _say(masked(f"warning: {line}"))
         # A fault is to end the graphs, and with them the run, in good order.
         os.environ.setdefault("TEN_STANDIN_EXIT", "0")
         outcome = Outcome()
@@ -67,9 +69,9 @@ def run_app(
                 core.start(predefined.graph)
             core.wait()
     for text in core.errors:
-        _say(f"{app_dir}: $: the run failed: {text}")
+        _say(masked(f"{app_dir}: $: the run failed: {text}"))
     for text in outcome.failures:
-        _say(f"{app_dir}: $: {text}")
+        _say(masked(f"{app_dir}: $: {text}"))
     return 1 if core.errors or outcome.failures or unknown else 0
 
 
@@ -79,15 +81,15 @@ def _unknown_names(app: LoadedApp) -> list[str]:
     return unknown_names(app)
 
 
-def _check(app: LoadedApp) -> int:
+def _check(app: LoadedApp, masked: Callable[[str], str]) -> int:
     from .check import look_through
 
     found = look_through(app)
     for line in found.notes:
-        print(_shown(line))
+        print(_shown(masked(line)))
     sys.stdout.flush()
     for line in found.errors:
-        _say(line)
+        _say(masked(line))
     if found.errors:
         return 2
     told = sum(": warning: " in line for line in found.notes)

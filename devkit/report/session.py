@@ -272,7 +272,11 @@ def _without_texts(recording: Recording) -> Recording:
         # What is nested too deeply to be looked through is left out.
         with contextlib.suppress(RecursionError):
             lines.append(Line(line.where, without_texts(line.fields)))
-    header = without_texts({**recording.header, "config": recording.config})
+    config = recording.config
+    try:
+        header = without_texts({**recording.header, "config": config})
+    except RecursionError:
+        header = {**without_texts(recording.header), "config": {}}
     return replace(
         recording,
         lines=lines,

@@ -120,14 +120,33 @@ def of_this_machine(origin: str | None) -> bool:
     its reader's machine."""
     if origin is None:
         return True
-    try:
-        host = urlsplit(origin).hostname or ""
-    except ValueError:
-        return False
+    host = _host_of(origin)
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+        return _is_localhost(host)
+
+
+def is_no_name(host: str) -> bool:
+    """Is a ``Host`` an address, or localhost?  A page can have a name of its
+    own lead here, but no address."""
+    name = _host_of(f"//{host}")
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return _is_localhost(name)
+    return True
+
+
+def _host_of(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_localhost(name: str) -> bool:
+    return name == "localhost" or name.endswith(".localhost")
 
 
 def is_for_files(request: Request, policy: Policy) -> bool:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import json
 from urllib.parse import unquote
 
-from .admission import Policy, Request, check_key, of_this_machine
+from .admission import (
+    Policy,
+    Request,
+    check_key,
+    is_no_name,
+    of_this_machine,
+)
 from .errors import ApiError, http_error, refusal
 from .models import PROFILES
 
@@ -18,7 +24,9 @@ def model_answer(request: Request, policy: Policy) -> tuple[int, bytes] | None:
     path = request.path.removeprefix("/openai" if policy.azure else "")
     if path != _PATH and not path.startswith(f"{_PATH}/"):
         return None
-    if not of_this_machine(request.headers.get("origin")):
+    origin, host = map(request.headers.get, ("origin", "host"))
+    # A page of a name that leads here sends no origin with a GET.
+    if not (of_this_machine(origin) and is_no_name(host or "")):
         return 403, http_error(403).http_body()
     try:
         check_key(request, policy)

@@ -377,6 +377,18 @@ def test_it_holds_in_the_next_session_as_well():
     sent_in_order(core)
 
 
+def test_a_report_has_a_word_that_the_server_took_for_padding():
+    """It is in the item, and in the text if there is one."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.live(SILENCE * ms(1000) + word_audio(1) + SILENCE * ms(250))
+    core.live(ONE + SILENCE * ms(800))
+    core.turn("a", 980, 2300)
+    fail(core, "a", wish("1h"))
+    (report,) = core.of(TurnFailed)
+    assert report.start_ms == 1000
+
+
 @pytest.mark.parametrize("time", ["80s", "1h"])
 def test_a_time_that_is_too_long_is_not_waited_for_by_the_turns_behind(
     time: str,

@@ -335,7 +335,9 @@ def test_what_becomes_of_an_option(params, option, fate, examine):
     )
 
 
-@pytest.mark.parametrize("way", ["ok", "file", "link", "locked"])
+@pytest.mark.parametrize(
+    "way", ["ok", "file", "link", "pipe", "long", "nul", "locked"]
+)
 def test_whether_a_dump_can_be_written(way, examine, tmp_path):
     place = tmp_path / "calls"
     if way == "file":
@@ -343,6 +345,13 @@ def test_whether_a_dump_can_be_written(way, examine, tmp_path):
     elif way == "link":
         place.mkdir()
         (place / "a.pcm").symlink_to(tmp_path / "b.pcm")
+    elif way == "pipe":
+        place.mkdir()
+        os.mkfifo(place / "a.jsonl")
+    elif way == "long":
+        place = tmp_path / ("x" * 300)
+    elif way == "nul":
+        place = tmp_path / "a\0b"
     elif way == "locked":
         if os.geteuid() == 0:
             pytest.skip("root may write anywhere")

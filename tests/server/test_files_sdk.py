@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import numpy as np
 import pytest
 import soundfile
@@ -508,3 +509,15 @@ def test_a_deployment_is_a_model_of_azures():
     with ServerThread(azure=True, deployments={"ours": "whisper-1"}) as azure:
         models = client(azure).models
         assert models.retrieve("ours").id == "ours"
+
+
+@pytest.mark.parametrize(
+    ("host", "status"), [("evil.example:80", 403), ("localhost:1", 200)]
+)
+def test_a_name_that_leads_here_gets_no_models(server, host, status):
+    """A page of it in a browser would be of the same origin."""
+    response = httpx2.get(
+        f"{http_url(server)}/models",
+        headers={"Host": host, "Authorization": f"Bearer {KEY}"},
+    )
+    assert response.status_code == status

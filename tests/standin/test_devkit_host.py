@@ -226,6 +226,42 @@ def test_check_knows_what_manifests_declare(app: Path) -> None:
     assert done.returncode == 1
 
 
+OURS = {
+    "type": "extension",
+    "name": "stt",
+    "addon": "openai_asr_python",
+}
+SECRET = "key-plain-no-prefix-0099"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"api_key": SECRET, SECRET: 1},
+        {"api_key": SECRET, "language": SECRET},
+        {"api_key": SECRET, "turn_detection": {"type": SECRET[:20]}},
+        {"api_key": f"${{env:{SECRET}}}"},
+        {"api_key": f"${{{SECRET}}}"},
+        {"api_key": "${env:THE_KEY}", "protocol": SECRET},
+    ],
+)
+def test_a_secret_in_a_wrong_place_is_not_shown(app: Path, params: Any) -> None:
+    _edit(app / "property.json", (*GRAPH, "nodes"), [*NODE_A, *NODE_B])
+    tree = json.loads((app / "property.json").read_text())
+    graph = tree["ten"]["predefined_graphs"][0]["graph"]
+    graph["nodes"].append({**OURS, "property": {"params": params}})
+    _dump(app / "property.json", tree)
+    manifest = json.loads((app / "manifest.json").read_text())
+    manifest["dependencies"].append({"path": str(ROOT)})
+    _dump(app / "manifest.json", manifest)
+    for options in (["--check"], []):
+        done = _run(app, *options, THE_KEY=SECRET, MODE="close")
+        said = done.stdout + done.stderr
+        assert SECRET[:20] not in said, options
+        assert done.returncode in (0, 1, 2)
+    assert "stt" in said or "placeholder" in said
+
+
 def test_a_reader_who_has_seen_enough_gets_no_traceback(app: Path) -> None:
     command = " ".join(map(shlex.quote, [*_command(app, "--check")]))
     done = subprocess.run(

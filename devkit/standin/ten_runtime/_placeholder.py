@@ -10,6 +10,7 @@ from ._files import Problem
 from ._log import log_line
 from .log_level import LogLevel
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 _PARTS = re.compile(r"((?:\\.|[^|\\])*\\?)(?:\|(.*))?\Z", re.DOTALL)
 
 
@@ -42,6 +43,25 @@ def variable(value: Any) -> str | None:
     return name if colon and scope == "env" else None
 
 
+def is_variable(name: str) -> bool:
+    """Could an environment variable have this name?"""
+    return _NAME.fullmatch(name) is not None
+
+
+def unset(name: str) -> str:
+    """What to say of a variable that is not set; of a name that no variable
+    has only that, for it may be a key that was put there."""
+    if not is_variable(name):
+        return (
+            f"a placeholder has {len(name)} characters that are no name of an"
+            " environment variable; allowed is ${env:NAME}"
+        )
+    return (
+        f"environment variable {name} is not set and has no default; "
+        f"allowed is ${{env:{name}|default}}"
+    )
+
+
 class _Resolver:
     def __init__(self) -> None:
         self.stopped = False
@@ -59,7 +79,11 @@ class _Resolver:
         if replaced is None:
             # Quietly, as in the core.
             self.stopped = True
-            text = f"{path}: malformed placeholder {value!r}, left as it is"
+            # Somebody may have put a key in there.
+            text = (
+                f"{path}: malformed placeholder of {len(value)} characters,"
+                " left as it is; allowed is ${env:NAME} or ${env:NAME|default}"
+            )
             log_line(LogLevel.WARN, text)
             return value
         return replaced
@@ -72,17 +96,14 @@ def _replaced(inside: str, path: str) -> str | None:
     if not colon:
         return None
     if scope != "env":
-        text = f"placeholder scope {scope!r} is unknown; allowed is env"
+        shown = repr(scope) if scope.isidentifier() else "of a placeholder"
+        text = f"scope {shown} is unknown; allowed is env"
         raise UnresolvedPlaceholder(Problem(path, text))
     value = os.environ.get(name)  # set but empty counts as set
     if value is not None:
         return value
     if default is None:
-        text = (
-            f"environment variable {name} is not set and has no default; "
-            f"allowed is ${{env:{name}|default}}"
-        )
-        raise UnresolvedPlaceholder(Problem(path, text))
+        raise UnresolvedPlaceholder(Problem(path, unset(name)))
     return default
 
 
