@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from .audio_buffer import AudioBuffer
 from .faults import Fault
@@ -25,6 +25,22 @@ from .turn import Turn
 
 #: How much of the last turn's speech is kept to compare with, in ms.
 _VOICE_SAMPLE_MS = 300
+
+
+def _begin_of_report(
+    turn: Turn,
+    buffer: AudioBuffer,
+    spoken_to: int,
+    speech_start: Callable[[Turn, int], int],
+) -> int:
+    """Where a turn begins that is given up, as samples of the call."""
+    begin = max(turn.begin, buffer.watermark)
+    if begin < buffer.start:
+        # Whether its padding was silence cannot be seen any more.
+        return max(turn.begin, spoken_to)
+    start = speech_start(turn, turn.begin if turn.end is None else turn.end)
+    # What the server took for padding may hold a word.
+    return min(buffer.first_sound(begin) or start, start)
 
 
 class ResultQueue:
@@ -108,15 +124,9 @@ class ResultQueue:
 
     def failed(self, turn: Turn, fault: Fault) -> None:
         """Report that a turn's audio is given up."""
-        begin = max(turn.begin, self._buffer.watermark)
-        if begin < self._buffer.start:
-            # Whether its padding was silence cannot be seen any more.
-            turn.start = max(turn.begin, self._spoken_to)
-        elif turn.end is not None:
-            # What the server took for padding may hold a word.
-            sound = self._buffer.sound(begin, turn.end)
-            start = self._speech_start(turn, turn.end)
-            turn.start = start if sound is None else min(sound.first, start)
+        turn.start = _begin_of_report(
+            turn, self._buffer, self._spoken_to, self._speech_start
+        )
         result = self._result(turn, "", turn.end)
         self.results.append(
             TurnFailed(turn.item_id, result.start_ms, result.duration_ms, fault)

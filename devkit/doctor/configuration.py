@@ -127,6 +127,8 @@ def _about_dump(config: OpenAIASRConfig) -> Iterator[Check]:
 def _in_the_way(path: Path) -> str:
     """Why no dump can be written there, as far as that shows without writing;
     "" for nothing."""
+    if "\0" in str(path):
+        return "no name has a U+0000"
     there = next(part for part in path.parents if part.exists())
     if not there.is_dir():
         return f"{there} is no directory"

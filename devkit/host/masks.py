@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import importlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from ten_runtime._placeholder import variable
+from ten_runtime._placeholder import (
+    UnresolvedPlaceholder,
+    resolve,
+    variable,
+)
 
 from devkit.bootstrap import EXTENSION_PACKAGE
 
@@ -27,15 +30,28 @@ def masking(directory: Path) -> Callable[[str], str]:
         return str
     redactor = rule.Redactor()
     content: Any = None
+    file = directory / "property.json"
+    # A pipe would be waited for; and what is no JSON is complained of.
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        content = json.loads((directory / "property.json").read_bytes())
+        content = json.loads(file.read_bytes()) if file.is_file() else None
     for properties in _properties(content):
-        secrets = rule.secrets_in(properties)
-        redactor.learn(secrets)
-        names = filter(None, map(variable, secrets))
-        redactor.learn(os.environ.get(name, "") for name in names)
+        redactor.learn(rule.secrets_in(_filled_in(properties)))
     text: Callable[[str], str] = redactor.text
     return text
+
+
+def _filled_in(value: Any) -> Any:
+    """With what stands for its placeholders, where there is something."""
+    if isinstance(value, dict):
+        return {key: _filled_in(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_filled_in(inner) for inner in value]
+    if not isinstance(value, str) or variable(value) is None:
+        return value
+    try:
+        return resolve(value)
+    except UnresolvedPlaceholder:
+        return ""
 
 
 def _properties(content: Any) -> Iterator[Any]:
