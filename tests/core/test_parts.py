@@ -23,7 +23,6 @@ from ten_packages.extension.openai_asr_python.realtime.endpoints import (
 )
 from ten_packages.extension.openai_asr_python.realtime.errors import ErrorInfo
 from ten_packages.extension.openai_asr_python.realtime.events import ServerEvent
-from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.finalizes import (
     FinalizeQueue,
 )
@@ -713,7 +712,7 @@ def test_a_turn_at_the_begin_of_a_session_has_less_padding(clipped, start_ms):
     turn.speech_started()
     turn.speech_stopped(ms(1700), 1.0)
     turn.commit(1.0)
-    turn.fail(ErrorInfo("x", "x", "x"), 1.0)
-    queue.failed(turn, Fault("report", "x", "x"))
-    (report,) = queue.results
-    assert report.start_ms == start_ms
+    turn.complete(ServerEvent({"transcript": "one"}), ms)
+    queue.final(turn)
+    (final,) = queue.results
+    assert final.turn.start_ms == start_ms
