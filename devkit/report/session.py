@@ -276,7 +276,7 @@ def _without_texts(recording: Recording) -> Recording:
     try:
         header = without_texts({**recording.header, "config": config})
     except RecursionError:
-        header = {**without_texts(recording.header), "config": {}}
+        header = without_texts({**recording.header, "config": {}})
     return replace(
         recording,
         lines=lines,

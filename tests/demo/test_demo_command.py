@@ -15,6 +15,7 @@ import soundfile
 
 from devkit.demo import __main__ as command
 from devkit.demo.arguments import SUFFIXES, parse
+from devkit.demo.service import shown_fallback
 from devkit.usage import UsageError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -335,3 +336,19 @@ def test_what_is_secret_in_a_url_is_not_printed(
     out = shown("here", "--server", server)
     assert f"server  {printed}\n" in out
     assert "hush" not in out
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [
+        ("wss://one.example/v1", "wss://two.example/v1", True),
+        ("wss://one.example/v1", "wss://one.example/v2", False),
+        ("wss://one.example/v1", "local", False),
+    ],
+)
+def test_a_second_server_that_gets_the_key_is_named(first, second, told):
+    """It is another host's key."""
+    options = ["--server", first, "--fallback", second]
+    job = parse(options, {"OPENAI_API_KEY": "sk-of-one"})
+    shown = shown_fallback(job, first, second)
+    assert ("gets OPENAI_API_KEY" in shown) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -65,6 +66,15 @@ def test_a_hostile_log_makes_an_ordinary_page(tmp_path, options):
     check(page)
     # A megabyte of one text is not carried along several times.
     assert len(page) < 3_000_000
+
+
+def test_a_configuration_that_is_nested_too_deeply_is_left_out(tmp_path):
+    config = json.loads(hostile.deep(900))
+    header = {**hostile.header(), "config": {"session": {"x": config}}}
+    log = write_log(tmp_path / "call", [], tone(8), header)
+    target = tmp_path / "page.html"
+    assert main([str(log), "-o", str(target), "--redact"]) == 0
+    check(target.read_text(encoding="utf-8"))
 
 
 def test_a_hostile_log_is_compared(tmp_path):
