@@ -206,7 +206,7 @@ class Exchange:
             self._look_at_handshake(link, now)
         if not session.ready:
             return
-        for info in session.errors.take(now - self._grace):
+        for info in session.problems(now - self._grace):
             self._queue.tell(ServerProblem(fault_of_error(info)))
         fault = link.tick(now)
         if fault is not None:

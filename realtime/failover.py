@@ -70,6 +70,8 @@ class Failover:
         #: How often an endpoint was left for failures since a turn was over,
         #: and what was given up by then.
         self._hops = self._given_up = 0
+        #: How many were taken since there was a session.
+        self._vain = 0
         self._seen = self._in_use.endpoints
 
     @property
@@ -128,7 +130,7 @@ class Failover:
 
     def taken_over(self, link: Link, now: float) -> None:
         """A session became the active one."""
-        self._since = None
+        self._since, self._vain = None, 0
         if self._alone:
             return
         self._patience = self._after
@@ -181,12 +183,15 @@ class Failover:
         if index <= self._in_use.index:
             longest = max(self._after, _LONGEST_S)
             self._patience = min(2 * self._patience, longest)
+        self._vain += 1
         self._sessions.remove_all()
         self._begin(index, now)
         self._since = now
         self._sessions.plan(now)
         taken = self._in_use.endpoint.label
-        self._tell(f"{taken} takes over from {left.label}: {fault.message}")
+        text = f"{taken} takes over from {left.label}: {fault.message}"
+        none = self._vain >= len(self._in_use.endpoints)
+        self._tell(f"all were tried, none serves; {text}" if none else text)
 
     def _begin(self, index: int, now: float) -> None:
         """From now on the call uses another endpoint."""
@@ -225,10 +230,6 @@ class Failover:
             self._sessions.plan_unless_due(now)
 
     # -- time -------------------------------------------------------------
-
-    def start(self, now: float) -> None:
-        """From now on a session is wanted."""
-        self._since = now
 
     def pursue(self, now: float) -> None:
         """Do what is due."""

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Literal
 
 from .results import FinalizeEnd
 from .states import Machine
@@ -27,15 +28,34 @@ FINALIZE_MOVES = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+#: Is everything before a position delivered?  "if silent": it is, unless the
+#: service is about to tell of sound that it may as well take for no speech.
+Covered = Literal["yes", "no", "if silent"]
+Covers = Callable[[int, float], Covered]
+#: So long it has to tell of that, in seconds: half a second until a detector is
+#: sure, and as much for the trip.
+_TELLS_S = 1.0
+
+
+@dataclass(eq=False)
 class _Finalize:
     token: object
     position: int
     asked_at: float
     deadline: float
+    silent_at: float | None = None
     machine: Machine[FinalizeState] = field(
         default_factory=lambda: Machine(FinalizeState.WAITING, FINALIZE_MOVES)
     )
+
+    def is_due(self, covered: Covered, now: float) -> bool:
+        """Is it to be answered, whatever its deadline?"""
+        if covered != "if silent":
+            self.silent_at = None
+            return covered == "yes"
+        if self.silent_at is None:
+            self.silent_at = now + _TELLS_S
+        return now >= self.silent_at
 
     def end(self, state: FinalizeState, now: float) -> FinalizeEnd:
         self.machine.to(state)
@@ -56,20 +76,19 @@ class FinalizeQueue:
         deadline = now + self._timeout
         self._waiting.append(_Finalize(token, position, now, deadline))
 
-    def answers(
-        self, covers: Callable[[int, float], bool], now: float
-    ) -> Iterator[FinalizeEnd]:
+    def answers(self, covers: Covers, now: float) -> Iterator[FinalizeEnd]:
         """The end signals that are due; ``covers`` tells whether everything
         before a position is delivered by now."""
         yield from self.covered(covers, now)
         while self._waiting and now >= self._waiting[0].deadline:
             yield self._waiting.popleft().end(FinalizeState.TIMED_OUT, now)
 
-    def covered(
-        self, covers: Callable[[int, float], bool], now: float
-    ) -> Iterator[FinalizeEnd]:
-        """Of those that are due whatever the time."""
-        while self._waiting and covers(self._waiting[0].position, now):
+    def covered(self, covers: Covers, now: float) -> Iterator[FinalizeEnd]:
+        """Of those that are due before their deadline."""
+        while self._waiting:
+            first = self._waiting[0]
+            if not first.is_due(covers(first.position, now), now):
+                break
             yield self._waiting.popleft().end(FinalizeState.ANSWERED, now)
 
     def overdue(self, now: float) -> int:
@@ -87,5 +106,11 @@ class FinalizeQueue:
         return [entry.position for entry in self._waiting]
 
     def times(self) -> list[float]:
-        """When the oldest must be answered at the latest."""
-        return [entry.deadline for entry in (*self._waiting,)[:1]]
+        """When the oldest becomes due."""
+        first = (*self._waiting,)[:1]
+        return [
+            due
+            for entry in first
+            for due in (entry.deadline, entry.silent_at)
+            if due is not None
+        ]

@@ -11,7 +11,7 @@ from .caution import Caution
 from .early_finals import EarlyFinals
 from .errors import NOTHING_TO_COMMIT
 from .faults import Fault, fault_of_turn
-from .finalizes import FinalizeQueue
+from .finalizes import Covered, FinalizeQueue
 from .handshake import NOT_CONFIRMED
 from .limits import Limits
 from .link import Link
@@ -61,21 +61,21 @@ class Progress:
             return True
         return buffer.has_speech(buffer.watermark, buffer.end)
 
-    def covers(self, position: int, now: float) -> bool:
+    def covers(self, position: int, now: float) -> Covered:
         """Is everything said before ``position`` delivered, or given up?"""
         sessions = self._sessions
         if sessions.over or self._buffer.watermark >= position:
-            return True
+            return "yes"
         link = sessions.active
         if link is None or link.session.sent < position:
-            return False
+            return "no"
         mark = self._buffer.next_mark(link.marked_to)
         if mark is not None and mark <= position:
-            return False
+            return "no"
         turns = link.session.turns
         if any(begun.begin < position for begun in (*turns.commits, *turns)):
-            return False
-        return turns.by_client or not self._quiet.must_hear(position, now)
+            return "no"
+        return "yes" if turns.by_client else self._quiet.covers(position, now)
 
     def answer_finalizes(self, now: float) -> None:
         """Tell the end of those for which everything is delivered."""

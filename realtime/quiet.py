@@ -5,6 +5,7 @@ from __future__ import annotations
 from .audio_buffer import AudioBuffer
 from .faults import Fault
 from .feed import Feed
+from .finalizes import Covered
 from .link import Link
 from .result_queue import ResultQueue
 from .session import Session
@@ -48,14 +49,9 @@ class Quiet:
         """The final of a turn went out."""
         self._suspicion.delivered(turn)
 
-    def must_hear(self, position: int, now: float) -> bool:
-        """Is there sound before ``position`` about which the server must say
-        something, and did not?"""
-        return self._suspicion.must_hear(position, now)
-
-    def holds_sound(self, position: int) -> bool:
-        """Is there any about which the server said nothing, be it music?"""
-        return self._suspicion.holds_sound(position)
+    def covers(self, position: int, now: float) -> Covered:
+        """Did the server say something about all sound before ``position``?"""
+        return self._suspicion.covers(position, now)
 
     def on_server_quiet(self, link: Link, position: int, now: float) -> None:
         """The server's detector heard all before ``position``, and found

@@ -83,6 +83,8 @@ class Session:
         self.items = ItemEvents(self.turns, self.audio, habits)
         self.errors = ErrorEvents()
         self.refused: ErrorInfo | None = None
+        #: The first since the update that says not what it answers.
+        self._perhaps: ErrorInfo | None = None
         self.handshake = Handshake(
             settings, protocol, limits, habits, self.outbox, now
         )
@@ -151,7 +153,7 @@ class Session:
         they are in ``settings``, or ``refused`` says why not."""
         self._machine.to(SessionState.UPDATING)
         self._asked_for = settings
-        self.refused = None
+        self.refused = self._perhaps = None
         dialect = self.handshake.dialect
         self.outbox.append(
             session_update_event(settings, dialect, _CHANGE_ID, self.settings)
@@ -200,7 +202,7 @@ class Session:
             return None
         if kind in CREATED:
             self._on_created(event)
-        if kind in UPDATED and self.state is SessionState.UPDATING:
+        if kind in UPDATED and self._updating:
             self._machine.to(SessionState.READY)
             self.turns.take_settings(self._asked_for)
             return None
@@ -230,13 +232,31 @@ class Session:
     def _on_error(self, info: ErrorInfo, now: float) -> None:
         if info.code == NOTHING_TO_COMMIT:
             self.items.on_nothing_to_commit(info, now)
-        elif self.state is SessionState.UPDATING and info.event_id in (
-            "",
-            _CHANGE_ID,
-        ):
-            self._machine.to(SessionState.READY)
-            self.refused = info
+        elif self._updating and info.event_id == _CHANGE_ID:
+            self._refuse(info)
         elif self.handshake.on_error(info, now):
             self.errors.notice(info, now)
         else:
+            if self._updating and not info.event_id:
+                self._perhaps = self._perhaps or info
             self.errors.add(info, now)
+
+    @property
+    def _updating(self) -> bool:
+        return self.state is SessionState.UPDATING
+
+    def _refuse(self, info: ErrorInfo) -> None:
+        self._machine.to(SessionState.READY)
+        self.refused = info
+
+    def problems(self, before: float) -> list[ErrorInfo]:
+        """The errors up to a time that are to be told.
+
+        One that names no message refuses an update if no confirmation came
+        by now.
+        """
+        told, answer = self.errors.take(before), self._perhaps
+        if self._updating and answer is not None and answer in told:
+            told.remove(answer)
+            self._refuse(answer)
+        return told

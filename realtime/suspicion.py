@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Literal
 
 from .audio_buffer import AudioBuffer, Sound
+from .finalizes import Covered
 from .link import Link
 from .states import Machine
 from .turn import Turn
@@ -175,17 +176,15 @@ class Suspicion:
         least = _LEAST_MS * self._rate // 1000
         return sound if sound is not None and sound.length >= least else None
 
-    def must_hear(self, stop: int, now: float) -> bool:
-        """Is there sound before ``stop`` about which something is to be
-        said?"""
-        return self._enough(now) is not None and self.holds_sound(stop)
-
-    def holds_sound(self, stop: int) -> bool:
-        """Is there sound before ``stop`` about which nothing was said?"""
+    def covers(self, stop: int, now: float) -> Covered:
+        """Is there no sound before ``stop`` about which nothing was said?
+        After false alarms it need not be speech."""
         stretch = self._buffer.watermark, stop
         if self._looked_at[:2] != stretch:
             self._looked_at = *stretch, self._sound(*stretch) is not None
-        return self._looked_at[2]
+        if not self._looked_at[2]:
+            return "yes"
+        return "if silent" if self._enough(now) is None else "no"
 
     def _verdict(self, now: float) -> Verdict:
         if self._machine.state is SuspicionState.SILENT_TOO:

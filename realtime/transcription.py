@@ -275,7 +275,7 @@ class Transcription:
         """Ask for the first connection."""
         if self.active is None:
             self.sessions.plan_unless_due(now)
-            self.failover.start(now)
+            self.failover.pursue(now)
 
     def stop(self, now: float) -> None:
         """The call is over; what still waits for an answer gets it, and what
@@ -289,10 +289,7 @@ class Transcription:
             # too short for one.
             self.commit()
         if progress.undelivered and (
-            by_client
-            or not progress.covers(self.received, now)
-            # After false alarms it is not waited for.
-            or self._quiet.holds_sound(self.received)
+            by_client or progress.covers(self.received, now) != "yes"
         ):
             progress.give_up("stopped")
         self.sessions.stop()

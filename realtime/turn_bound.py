@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .audio_buffer import AudioBuffer
 from .limits import Limits
-from .session import Session
+from .session import MIN_COMMIT_MS, Session
 
 #: A pause of this length is a good place to cut an endless turn, in ms.
 _PAUSE_MS = 120
@@ -19,6 +19,7 @@ class TurnBound:
         self._max_turn = limits.max_turn_ms * rate // 1000
         self._cut_after = self._max_turn * 4 // 5
         self._pause = _PAUSE_MS * rate // 1000
+        self._least = MIN_COMMIT_MS * rate // 1000
 
     def has_made(self, mark: int) -> bool:
         """Is this the place where a turn of the server's became too long?
@@ -57,6 +58,10 @@ class TurnBound:
             return True
         commits = session.turns.commits
         if commits and commits[-1].end > start:
+            return True
+        mark = buffer.next_mark(session.sent)
+        if mark is not None and mark < session.sent + self._least:
+            # What is left would be too little for a commit.
             return True
         by_client = session.turns.by_client
         if by_client and not buffer.has_speech(start, session.sent):

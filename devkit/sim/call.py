@@ -515,10 +515,6 @@ class Call(CallState):
         if self.refuses_spare and core.active is not None:
             # The key is revoked while a session lives.
             self.faults_done += 1
-            wanted = attempt.change is None
-            wanted &= attempt.endpoint is not core.in_use.returning
-            if wanted and not core._in_force.is_stale(attempt):
-                self.watch.refused_spare(core.active)
             return Fault("fatal", "invalid_api_key", "no")
         return self.refusals.pop(0) if self.refusals else None
 
@@ -529,6 +525,7 @@ class Call(CallState):
         if fault is not None:
             if fault.fatal:
                 place.server.refused_at = self.now
+                self._note_refused_spare(attempt)
             self.watch.refused(fault, place.name)
             self.core.exchange.failed(fault, self.now)
             return
@@ -538,6 +535,15 @@ class Call(CallState):
         wall = SimServer.wall(self.now) + self.wall_error_s
         link = self.core.exchange.opened(self.now, wall)
         self.connections.append(SimConnection(server, link, self.now))
+
+    def _note_refused_spare(self, attempt: Attempt) -> None:
+        """Refused for good: the session that was to follow the active one?"""
+        core = self.core
+        wanted = attempt.change is None
+        wanted &= attempt.endpoint is not core.in_use.returning
+        wanted &= not core._in_force.is_stale(attempt)
+        if wanted and core.active is not None:
+            self.watch.refused_spare(core.active)
 
     def _serve(self, connection: SimConnection) -> bool:
         busy = False

@@ -221,9 +221,12 @@ class Demands:
             for connection in self._call.connections
         ]
         silent_s += self._troubles.silent_about[word]
+        # Turns that stall are false alarms as well, if a second session's do.
+        froze = sum(self._troubles.came[kind] for kind in FREEZES)
         again = (
             self.let_go
             or self._suspected >= 2
+            or froze >= 2
             or "steady_sound" in self._call.kinds
         )
         if asked and again:

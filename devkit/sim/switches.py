@@ -67,7 +67,7 @@ class Switches:
         """Something is told; each switch is, once."""
         if fault.code != SWITCHED:
             return
-        names = _TOLD.match(fault.message)
+        names = _TOLD.search(fault.message)
         demand(names is not None, f"which endpoint? {fault.message}")
         assert names is not None
         taken, left = names.groups()

@@ -501,6 +501,56 @@ def test_an_update_that_is_refused_leaves_the_old_settings():
     assert core.types[-1] == COMMIT
 
 
+def updated_with(*events: dict[str, object]) -> ScriptedCore:
+    """A session that is told other settings, and answers with these; none of
+    them names the message that it answers."""
+    core = ScriptedCore()
+    core.session()
+    core.core.change(OTHER, core.now)
+    core.look()
+    core.say({"type": "error", "error": {"code": "bad", "message": "so"}})
+    core.hear(SPEECH, commit=True)
+    assert core.types[-1] == UPDATE
+    assert core.of(SettingsChanged) == []
+    for event in events:
+        core.say(event)
+    core.wait(0.6)
+    return core
+
+
+def test_an_error_that_names_no_message_refuses_an_update():
+    core = updated_with()
+    [answer] = core.of(SettingsChanged)
+    assert (answer.refused.verdict, answer.refused.code) == ("fatal", "bad")
+    assert core.core.settings == SETTINGS
+    assert core.troubles == []
+    assert core.types[-1] == COMMIT
+
+
+def test_an_error_beside_a_confirmation_is_no_refusal():
+    core = updated_with(UPDATED)
+    [answer] = core.of(SettingsChanged)
+    assert answer.refused is None
+    assert core.core.settings == OTHER
+    assert core.troubles == ["bad"]
+    assert core.types[-1] == COMMIT
+
+
+def test_an_error_before_an_update_is_no_answer_to_it():
+    core = ScriptedCore()
+    core.session()
+    core.say({"type": "error", "error": {"code": "bad", "message": "so"}})
+    core.core.change(OTHER, core.now)
+    core.look()
+    assert core.types[-1] == UPDATE
+    core.wait(0.6)
+    assert core.troubles == ["bad"]
+    assert core.of(SettingsChanged) == []
+    core.say(UPDATED)
+    [answer] = core.of(SettingsChanged)
+    assert answer.refused is None
+
+
 def test_an_update_without_an_answer_takes_a_new_session():
     core = ScriptedCore()
     core.session()

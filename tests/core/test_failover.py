@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
 from itertools import pairwise
@@ -131,6 +132,26 @@ def test_where_no_session_is_ready_in_time_another_endpoint_is_used():
     assert "primary (best)" in text
     assert "fallbacks[0] (whisper-1)" in text
     assert core.core.fatal is None
+
+
+def test_an_outage_of_all_is_told_as_one():
+    core = Call()
+    core.in_vain(30)
+    first, *others = core.switches
+    vain = "all were tried, none serves; "
+    assert first.startswith("fallbacks[0] (whisper-1) takes over from primary")
+    assert others
+    assert all(text.startswith(vain) for text in others)
+    while (core.core.sessions.due_at() or math.inf) > core.now:
+        core.wait(0.1)
+    core.session()
+    say(core, "a", "one")
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    before = len(core.switches)
+    core.in_vain(30)
+    # Had they no session at all, the first would be told like the rest.
+    assert not core.switches[before].startswith(vain)
+    assert core.switches[-1].startswith(vain)
 
 
 def test_an_attempt_that_hangs_holds_nobody_up():

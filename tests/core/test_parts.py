@@ -24,6 +24,8 @@ from ten_packages.extension.openai_asr_python.realtime.endpoints import (
 from ten_packages.extension.openai_asr_python.realtime.errors import ErrorInfo
 from ten_packages.extension.openai_asr_python.realtime.events import ServerEvent
 from ten_packages.extension.openai_asr_python.realtime.finalizes import (
+    Covered,
+    Covers,
     FinalizeQueue,
 )
 from ten_packages.extension.openai_asr_python.realtime.habits import (
@@ -181,6 +183,15 @@ def test_a_session_counts_on_where_its_audio_is_sent_again(steps, last):
 # -- finalizes ---------------------------------------------------------------
 
 
+def upto(start: int, stop: int) -> Covers:
+    """Only the positions from ``start`` to ``stop`` are covered."""
+
+    def covers(position: int, now: float) -> Covered:
+        return "yes" if start <= position <= stop else "no"
+
+    return covers
+
+
 def test_finalizes_are_answered_in_order_and_in_time():
     queue = FinalizeQueue(5000)
     assert queue.times() == []
@@ -188,16 +199,34 @@ def test_finalizes_are_answered_in_order_and_in_time():
     queue.ask("b", 200, 11.0)
     assert queue.positions == [100, 200]
     assert queue.times() == [15.0]
-    assert list(queue.answers(lambda at, now: at >= 200, 12.0)) == []
-    assert list(queue.answers(lambda at, now: at <= 100, 12.0)) == [
+    assert list(queue.answers(upto(200, 300), 12.0)) == []
+    assert list(queue.answers(upto(0, 100), 12.0)) == [
         FinalizeEnd("a", 2000, False)
     ]
     assert queue.times() == [16.0]
-    assert list(queue.answers(lambda at, now: False, 15.999)) == []
-    assert list(queue.answers(lambda at, now: False, 16.0)) == [
+    assert list(queue.answers(upto(0, 0), 15.999)) == []
+    assert list(queue.answers(upto(0, 0), 16.0)) == [
         FinalizeEnd("b", 5000, True)
     ]
     assert queue.positions == []
+
+
+def test_a_finalize_waits_for_a_word_about_sound_that_may_be_speech():
+    queue = FinalizeQueue(5000)
+    queue.ask("a", 100, 10.0)
+
+    def unheard(position: int, now: float) -> Covered:
+        return "if silent"
+
+    assert list(queue.answers(unheard, 10.5)) == []
+    assert queue.times() == [15.0, 11.5]
+    # It was said that somebody speaks, and nothing came of it.
+    assert list(queue.answers(upto(0, 0), 11.0)) == []
+    assert queue.times() == [15.0]
+    assert list(queue.answers(unheard, 12.0)) == []
+    assert list(queue.answers(unheard, 12.999)) == []
+    assert list(queue.answers(unheard, 13.0)) == [FinalizeEnd("a", 3000, False)]
+    assert queue.times() == []
 
 
 # -- the audio that is held --------------------------------------------------

@@ -179,6 +179,40 @@ def test_a_finalize_is_not_answered_before_its_bound():
     assert [end.timed_out for end in core.of(FinalizeEnd)] == [True]
 
 
+def after_false_alarms() -> ScriptedCore:
+    """A finalize, right after a word, where sound need not be speech."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.quiet(1)
+    let_go(core, WORD)
+    let_go(core, MUSIC)
+    core.live(WORD)
+    core.core.finalize("f", core.now)
+    core.look()
+    return core
+
+
+def test_after_false_alarms_a_finalize_waits_for_a_detector_that_hears():
+    core = after_false_alarms()
+    core.quiet(0.4)
+    assert core.of(FinalizeEnd) == []
+    heard_ms = len(core.audio) // ms(1)
+    core.turn("b", heard_ms - 900, heard_ms - 100)
+    core.quiet(3)
+    assert core.of(FinalizeEnd) == []
+    core.transcribed("completed", "b", transcript="one")
+    assert core.finals == ["one"]
+    assert [end.timed_out for end in core.of(FinalizeEnd)] == [False]
+
+
+def test_after_false_alarms_a_finalize_does_not_wait_for_long():
+    core = after_false_alarms()
+    core.quiet(0.9)
+    assert core.of(FinalizeEnd) == []
+    core.quiet(0.6)
+    assert [end.timed_out for end in core.of(FinalizeEnd)] == [False]
+
+
 def test_what_gave_way_before_a_second_session_heard_it_is_reported():
     """And what was said meanwhile is not let go for it: that one alone is
     silent about that."""
