@@ -65,8 +65,7 @@ class Failover:
         #: When which endpoint refused for good.
         self._refused: dict[str, float] = {}
         #: Finals when the counts of failures began.
-        self._finals = 0
-        self._failures = self._barren = 0
+        self._finals = self._failures = self._barren = 0
         #: How often an endpoint was left for failures since a turn was over,
         #: and what was given up by then.
         self._hops = self._given_up = 0
