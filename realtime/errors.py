@@ -69,9 +69,17 @@ def _error_info(fields: Mapping[str, Any]) -> ErrorInfo:
         type=clean_word(text("type")),
         code=clean_word(text("code")),
         message=clean_message(text("message", *_OTHER_NAMES)),
-        param=clean_word(text("param")),
+        param=clean_word(text("param") or _place(fields.get("loc"))),
         event_id=clean_id(text("event_id")),
     )
+
+
+def _place(loc: object) -> str:
+    """The field of a request that FastAPI names in parts, after where that
+    is: ``["body", "model"]``."""
+    if not isinstance(loc, list):
+        return ""
+    return ".".join(str(part) for part in loc[1:9])
 
 
 #: Where gateways put their words (RFC 9457, RFC 6749, FastAPI).

@@ -56,9 +56,10 @@ def nested(**fields: object) -> bytes:
         (503, b'{"detail": "no worker"}', "503", ["no worker"], 1000),
         (
             422,
-            b'{"detail": [{"loc": ["query"], "msg": "field required"}]}',
+            b'{"detail": [{"loc": ["query", "model", 0],'
+            b' "msg": "field required", "type": "missing"}]}',
             "422",
-            ["field required"],
+            ["field required", "param model.0", "missing"],
             FATAL,
         ),
         (

@@ -409,6 +409,12 @@ def test_a_code_decides_first(rule):
     assert (refusal.close_code is not None) is (rule.verdict == "fatal")
 
 
+def fastapi(*place: str) -> bytes:
+    """The body of an HTTP 422 as FastAPI writes it."""
+    problem = {"loc": [*place], "msg": "Field required", "type": "missing"}
+    return json.dumps({"detail": [problem]}).encode()
+
+
 @pytest.mark.parametrize(
     ("status", "body", "close_code", "code", "kind"),
     [
@@ -424,6 +430,9 @@ def test_a_code_decides_first(rule):
             "invalid_request_error",
         ),
         (400, error_body(param="file"), None, "400", REFUSED),
+        (422, fastapi("body", "model"), 4000, "422", REFUSED),
+        (422, fastapi("body", "file"), None, "422", "missing"),
+        (422, fastapi(), None, "422", "missing"),
         (400, error_body(type="odd"), None, "400", "odd"),
         (500, b"", None, "500", "server_error"),
         (503, error_body(type="server_error"), None, "503", "server_error"),
