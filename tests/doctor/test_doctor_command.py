@@ -78,7 +78,7 @@ def test_without_a_key_it_says_how_to_give_one(doctor):
         ('{\n "a": 1,\n "b" 2}', (), "line 3 column 6"),
         ('{"type": "app", "version": "1"}', (), "is a manifest"),
         ("[1]", (), "must be a JSON object"),
-        ("\ufeff{}", (), "invalid JSON"),
+        ("\ufeff{}", (), "byte order mark"),
         ('{"a": NaN}', (), "NaN is not JSON"),
         ('{"a": 1' + "0" * 5000 + "}", (), "invalid JSON"),
         ("[" * 100_000, (), "invalid JSON"),

@@ -75,6 +75,10 @@ def read_json_object(path: Path) -> dict[str, Any]:
         raise ConfigError.of(path, "there is no such file") from None
     except (OSError, UnicodeError) as error:
         raise ConfigError.of(path, f"cannot be read: {error}") from None
+    if text.startswith("\ufeff"):
+        # So does TEN's own reader.
+        problem = "begins with a byte order mark: save it as UTF-8 without one"
+        raise ConfigError.of(path, problem)
     value = decode_json(text, str(path))
     if not isinstance(value, dict):
         raise ConfigError.of(path, "must be a JSON object")
