@@ -117,14 +117,16 @@ class ErrorMessages:
         if fault is None:
             return
         code = severity(fault)
-        message = self._redactor.text(fault.message)
+        vendor = self.vendor_info(fault)
+        message = vendor.message
         await self._base.send_asr_error(
             ModuleError(
                 module=ModuleType.ASR.value, code=code, message=message
             ),
-            self.vendor_info(fault) if fault.code else None,
+            vendor if fault.code else None,
         )
-        self._dump.note("error", {"code": code, "message": message})
+        line = {"code": code, "vendor_code": vendor.code, "message": message}
+        self._dump.note("error", line)
 
     def send_soon(self, fault: Fault) -> None:
         """Send one from where nobody can wait."""

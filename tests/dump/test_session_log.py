@@ -138,8 +138,14 @@ def test_errors_and_lost_connections_are_told(server, tmp_path):
     assert len(of_kind(lines, "opened")) == 2
     assert [line["code"] for line in of_kind(lines, "closed")] == [1006, 1000]
     assert of_kind(lines, "connect_failed")[0]["code"] == "refused"
-    messages = [line["message"] for line in of_kind(lines, "error")]
-    assert messages == [error["message"] for error in call.errors]
+    told = [
+        (line["code"], line["vendor_code"], line["message"])
+        for line in of_kind(lines, "error")
+    ]
+    assert told == [
+        (error["code"], error["vendor_info"]["code"], error["message"])
+        for error in call.errors
+    ]
     numbers = {line["connection"] for line in of_kind(lines, "received")}
     assert numbers == {1, 2}
 
