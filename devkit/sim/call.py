@@ -540,7 +540,7 @@ class Call(CallState):
         """Refused for good: the session that was to follow the active one?"""
         core = self.core
         wanted = attempt.change is None
-        wanted &= attempt.endpoint is not core.in_use.returning
+        wanted &= not attempt.endpoint.is_like(core.in_use.returning)
         wanted &= not core._in_force.is_stale(attempt)
         if wanted and core.active is not None:
             self.watch.refused_spare(core.active)
