@@ -7,17 +7,15 @@ to come in pieces), and Azure's fast transcription, which has ``phrases``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..realtime.errors import ErrorInfo, error_of
 from ..realtime.events import ServerEvent, clean_language
+from ..realtime.json_text import read_json
 
 #: Of a body, in bytes.
 MAX_BODY = 1024 * 1024
-#: More lists and objects in one JSON text would hold the loop.
-_MOST_LISTS = 50_000
 #: Larger numbers are no times.
 _MOST = 1e9
 #: Longer words for a language are its name (``english``), and no code.
@@ -209,11 +207,9 @@ def _languages(body: ServerEvent) -> Iterator[Event]:
 
 def _object(data: bytes) -> Mapping[str, Any]:
     """The JSON object in ``data``; an empty one where there is none."""
-    if data.count(b"[") + data.count(b"{") > _MOST_LISTS:
-        return {}
     try:
-        fields = json.loads(data)
-    except (ValueError, RecursionError):
+        fields = read_json(data)
+    except ValueError:
         return {}
     return fields if isinstance(fields, dict) else {}
 

@@ -8,6 +8,7 @@ What is said:
 
 ``settings``       what a session is asked to do
 ``client_events``  what is said to the server
+``json_text``      JSON that others wrote
 ``events``         server events, read with suspicion
 ``errors``         its errors, made safe
 ``faults``         what an error, close code or HTTP status means

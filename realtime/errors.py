@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import html
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from .events import clean_id, clean_word
+from .json_text import read_json
 from .shown import one_line
 
 #: The code of a commit that the service found no audio for.
@@ -117,8 +117,8 @@ def error_in_body(body: bytes) -> ErrorInfo:
     """What the body of a refusal says: JSON of many shapes, a page, a text."""
     body = body[:_MAX_BODY]
     try:
-        parsed = json.loads(body)
-    except (ValueError, RecursionError):
+        parsed = read_json(body)
+    except ValueError:
         words = _words_of_page(body.decode("utf-8", "replace"))
         return ErrorInfo(message=clean_message(words)[:_MAX_WORDS])
     while isinstance(parsed, list) and parsed:

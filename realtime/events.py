@@ -7,11 +7,12 @@ nothing here raises on odd content.
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from typing import Any
+
+from .json_text import read_json
 
 #: No audio position of a session is beyond this (a week in ms); a larger
 #: number is a server's mistake and must not reach the arithmetic.
@@ -148,8 +149,8 @@ def _counts(value: Mapping[str, Any], levels: int) -> dict[str, Any]:
 def parse_event(message: str | bytes) -> ServerEvent:
     """Read one WebSocket message; raises `MalformedEvent`."""
     try:
-        fields = json.loads(message)
-    except (ValueError, RecursionError) as error:
+        fields = read_json(message)
+    except ValueError as error:
         raise MalformedEvent(f"not JSON: {error}") from None
     if not isinstance(fields, dict):
         raise MalformedEvent("not a JSON object")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..realtime.json_text import read_json
 from ..realtime.shown import harmless
 from ..safety.redaction import Redactor
 from .texts import without_texts
@@ -100,8 +101,8 @@ class SessionLog:
             batch.fields["bytes"] += text // 4 * 3 - message[-4:].count(b"=")
             return
         try:
-            event = json.loads(message)
-        except (ValueError, RecursionError):
+            event = read_json(message)
+        except ValueError:
             event = {"unreadable": len(message)}
         self.note(at, kind, {"connection": connection, "event": event})
 
@@ -197,8 +198,8 @@ def is_header(line: bytes, audio: str) -> bool:
     """Is this the first line of a log of ours, of whatever version, and of
     the audio of this name?"""
     try:
-        header = json.loads(line)
-    except (ValueError, RecursionError):
+        header = read_json(line)
+    except ValueError:
         return False
     return (
         isinstance(header, dict)

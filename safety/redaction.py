@@ -8,7 +8,6 @@ owned by the extension; a secret that was known once stays hidden.
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +15,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
+from ..realtime.json_text import read_json
 from ..service.endpoint import (
     OPEN_PARAMETERS,
     is_known_word,
@@ -101,8 +101,8 @@ class Redactor:
         if "client_secret" not in message and "ek_" not in message:
             return
         found = re.findall(r"ek_[\w-]{5,}", message)
-        with contextlib.suppress(ValueError, RecursionError, AttributeError):
-            event = json.loads(message)
+        with contextlib.suppress(ValueError, AttributeError):
+            event = read_json(message)
             session = event.get("session", event)
             found += _texts(session.get("client_secret"))
         known = self._secrets | self._heard.keys()
