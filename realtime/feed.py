@@ -221,6 +221,13 @@ class Feed:
             return True
         return self._buffer.has_speech(session.turns.boundary, mark)
 
+    def mark(self, link: Link | None, position: int) -> None:
+        """A commit belongs there; if that was passed over, a turn may be known
+        by now."""
+        self._buffer.mark(position)
+        if link and link.session.turns.uncommitted_turn() is not None:
+            link.marked_to = min(link.marked_to, position - 1)
+
     def _is_needless(self, session: Session, mark: int) -> bool:
         """Is there nothing to commit at a mark in a replay either?"""
         if self._client_turns or self._bound.has_made(mark):

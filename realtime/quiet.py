@@ -15,6 +15,9 @@ from .turn import Turn
 
 #: Sound of which a server's detector is sure so long after it began, in ms.
 _NOTICED_MS = 500
+#: A word that comes later than this after the end of its turn was asked for,
+#: in ms of audio, may be one of the next turn, which a commit would cut.
+_LATEST_MS = 2000
 
 
 class Quiet:
@@ -34,6 +37,7 @@ class Quiet:
         self._sessions = sessions
         self._suspicion = Suspicion(buffer, rate)
         self._noticed = rate * _NOTICED_MS // 1000
+        self._latest = rate * _LATEST_MS // 1000
 
     # -- by the server's detector -------------------------------------------
 
@@ -43,7 +47,24 @@ class Quiet:
 
     def heard(self, turn: Turn, now: float) -> None:
         """The active session said something about a turn."""
+        if self._sessions.active is not None:
+            self._end_late(self._sessions.active, turn)
         self._suspicion.heard(turn, now)
+
+    def _end_late(self, link: Link, turn: Turn) -> None:
+        """Is there a word in what was silence for the local detector, when the
+        end of the turn was asked for?  Then it ends now, if nobody speaks."""
+        session, passed = link.session, link.marked_to
+        turns, late = session.turns, session.sent - passed
+        if (
+            turn.text
+            and turns.by_client
+            and turn is turns.uncommitted_turn()
+            and passed > turns.boundary
+            and late < self._latest
+            and not self._buffer.has_speech(passed, session.sent)
+        ):
+            self._feed.mark(link, session.sent)
 
     def delivered(self, turn: Turn) -> None:
         """The final of a turn went out."""

@@ -195,7 +195,7 @@ class Transcription:
     def commit(self) -> None:
         """End a turn at the audio received so far."""
         if self.fatal is None and self.received > self.watermark:
-            self._buffer.mark(self.received)
+            self.feed.mark(self.active, self.received)
 
     def detect_locally(
         self, on: bool, skip_before_ms: int | None = None

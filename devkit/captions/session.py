@@ -12,6 +12,8 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from devkit.shown import harmless_lines
+
 from .call import Call, Tell, report_of
 from .cuts import Cuts
 from .relay import Relay
@@ -75,12 +77,9 @@ class Session:
             await self._over
 
     async def tell(self, message: dict[str, Any]) -> None:
-        """Tell the page; harmless if it has gone."""
-        await self._tell_text(json.dumps(message))
-
-    async def _tell_text(self, text: str) -> None:
+        """Tell the page; nothing happens if it has gone."""
         with contextlib.suppress(ConnectionClosed):
-            await self._page.send(text)
+            await self._page.send(json.dumps(_harmless(message)))
 
     async def _obey(self, wish: Wish) -> None:
         if isinstance(wish, Start):
@@ -117,10 +116,11 @@ class Session:
         await self._tell_cuts()
 
     async def _hear_app(self, text: str) -> None:
-        await self._tell_text(text)
+        message = json.loads(text)
+        await self.tell(message)
         if self._cuts is None:
             return
-        if self._cuts.hear(json.loads(text), _now()):
+        if self._cuts.hear(message, _now()):
             if self._timer is not None:
                 self._timer.cancel()
             self._timer = asyncio.create_task(self._tell_cuts_later())
@@ -159,6 +159,15 @@ class Session:
                 ],
             }
         )
+
+
+def _harmless(value: Any) -> Any:
+    """The same with all texts fit to be shown; the names are ours."""
+    if isinstance(value, str):
+        return harmless_lines(value)
+    if isinstance(value, Mapping):
+        return {name: _harmless(below) for name, below in value.items()}
+    return [*map(_harmless, value)] if isinstance(value, list) else value
 
 
 def _now() -> float:

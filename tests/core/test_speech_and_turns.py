@@ -274,6 +274,61 @@ def test_a_boundary_is_never_beyond_what_was_heard():
     assert commits_at(core) == [300]
 
 
+def whispered(more_ms: int, *, speaks: bool = False):
+    """A finalize behind a word that no local detector hears; the service says
+    it after so much more audio."""
+    core = listening()
+    core.hear(WORD * 10)
+    core.core.finalize("f", core.now)
+    core.look()
+    assert commits_at(core) == []
+    assert len(core.of(FinalizeEnd)) == 1
+    if speaks:
+        core.core.speech_started(core.core.received)
+    core.hear(SILENCE * ms(more_ms))
+    core.transcribed("delta", "a", delta="one")
+    return core
+
+
+@pytest.mark.parametrize("more_ms", [0, 100, 1900])
+def test_a_word_that_only_the_service_heard_ends_with_its_turn(more_ms: int):
+    core = whispered(more_ms)
+    assert commits_at(core) == [300 + more_ms]
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    assert core.finals == ["one"]
+    core.transcribed("delta", "b", delta="two")
+    assert len(commits_at(core)) == 1
+
+
+@pytest.mark.parametrize(("more_ms", "speaks"), [(100, True), (2100, False)])
+def test_it_cuts_no_turn_that_came_meanwhile(more_ms: int, speaks: bool):
+    core = whispered(more_ms, speaks=speaks)
+    assert commits_at(core) == []
+    if speaks:
+        core.core.speech_ended(core.core.received, core.core.received)
+    else:
+        core.core.finalize("g", core.now)
+    core.look()
+    assert commits_at(core) == [300 + more_ms]
+
+
+def test_a_turn_that_a_server_noticed_late_is_ended_at_the_same_place():
+    """The frames stopped with a finalize; a gap asks for the end again."""
+    core = ScriptedCore(SERVER, **WIDE)
+    core.session()
+    core.sent = []
+    core.live(WORD * 10)
+    core.core.finalize("f", core.now)
+    core.look()
+    core.wait(2)
+    core.started("a", 0)
+    assert commits_at(core) == []
+    core.core.commit()
+    core.look()
+    assert commits_at(core) == [300]
+
+
 def test_the_end_of_a_long_turn_is_sent_late():
     """Where to cut it is found a little later."""
     core = listening(max_turn_ms=10_000)

@@ -33,7 +33,9 @@ from devkit.captions.arguments import parse
 from devkit.captions.cuts import AWAY, EARLY, ELSEWHERE, Cuts
 from devkit.captions.relay import NoRelay, Relay
 from devkit.captions.wishes import LONGEST, BadWish, Settings, read_wish
+from devkit.script_audio import speak
 from devkit.server import ServerThread
+from devkit.server.script_engine import ScriptEngine, ScriptStream
 from examples.live_page.ten_packages.extension.web_page.arrivals import (
     Arrivals,
 )
@@ -356,6 +358,40 @@ def test_what_was_said_is_there_by_its_final_or_by_silence():
     assert cuts.refusal(60) == ""
     connections = 0
     assert cuts.refusal(60) == ELSEWHERE
+
+
+#: Turns the line around, hides what follows, clears the screen.
+ODD = "\u202e\u2066\U000e0041\x1b[2J\x9b\x07"
+
+
+class _OddStream(ScriptStream):
+    async def finish(self) -> str:
+        return await super().finish() + ODD
+
+
+class _OddEngine(ScriptEngine):
+    def stream(self, rate: int) -> ScriptStream:
+        return _OddStream(rate)
+
+
+def test_what_the_service_says_is_fit_to_be_shown():
+    with (
+        ServerThread(engine=_OddEngine()) as server,
+        captions("--server", server.url) as (address, _),
+        open_socket(address) as page,
+    ):
+        begin = {"type": "start", "rate": 16000, "settings": {}}
+        page.send(json.dumps(begin))
+        next_of(page, "ready")
+        page.send(speak([[1, 2]], 16000, 1000)[0].tobytes())
+        page.send('{"type": "finalize"}')
+        final: dict[str, Any] = {}
+        while not final.get("final"):
+            said = json.loads(page.recv(timeout=60))
+            if said.get("name") == "asr_result":
+                final = said["body"]
+        assert final["text"].startswith("w000001 w000002\\u202e\\u2066")
+        assert final["text"].isprintable()
 
 
 def test_an_app_that_dies_is_told_and_another_call_can_begin():
