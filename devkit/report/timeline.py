@@ -24,8 +24,12 @@ class Timeline:
     def __init__(
         self, frames: Iterable[Frames], rate: int, channels: int
     ) -> None:
-        #: Rate and channels of frames that do not say their own.
-        self.default = rate, channels
+        #: Rate and channels of frames that do not say their own; a log may
+        #: tell of some that nobody can have used.
+        self.default = (
+            rate if _RATES[0] <= rate <= _RATES[1] else 16_000,
+            channels if _CHANNELS[0] <= channels <= _CHANNELS[1] else 1,
+        )
         #: At each time so much had come: at the first frame of a line (with
         #: it), and at the last one.  Both never fall.
         self._times: list[float] = []

@@ -127,7 +127,8 @@ def open_file(path: Path) -> BinaryIO:
 def is_a_name(text: str) -> bool:
     """Can a file beside the log have it?"""
     try:
-        return Path(text).name == text and b"\0" not in os.fsencode(text)
+        data = os.fsencode(text)
+        return Path(text).name == text and b"\0" not in data and len(data) < 256
     except UnicodeEncodeError:
         return False
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import hostile
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from reported_call import frames, read, result, tone, write_log
 from test_command import data_of
@@ -126,6 +126,23 @@ BASE: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
+#: Whose frames say nothing of themselves.
+LOG: dict[str, Any] = {
+    "lines": BASE,
+    "header": {
+        "audio": "call.pcm",
+        "config": {
+            "sample_rate": 16000,
+            "channels": 1,
+            "g711_input": "auto",
+            "input_audio_format": "pcm16",
+            "input_audio_transcription": {"model": "gpt-live-transcribe"},
+            "turn_detection": {"type": "none"},
+        },
+    },
+}
+
+
 def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     """Each field in a structure."""
     found = [path] if path else []
@@ -149,19 +166,31 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
+#: But for the whole of each, and the configuration, without which a log is none.
+WHOLE = [("lines",), ("header",), ("header", "config")]
+PLACES = [place for place in places(LOG) if place not in WHOLE]
+
+
 @settings(
     max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-@given(st.lists(st.tuples(st.sampled_from(places(BASE)), values), max_size=3))
+@given(st.lists(st.tuples(st.sampled_from(PLACES), values), max_size=3))
+@example([(("header", "config", "channels"), 0)])
+@example([(("header", "config", "channels"), 0.1)])
+@example([(("header", "config", "channels"), 99)])
+@example([(("header", "config", "sample_rate"), 0.5)])
+@example([(("header", "config", "sample_rate"), 10**400)])
+@example([(("header", "audio"), "x" * 5000)])
 def test_whatever_a_field_holds_there_is_a_page(tmp_path, changes):
-    lines: Any = BASE
+    found: Any = LOG
     for path, value in changes:
         try:
-            lines = changed(lines, path, value)
+            found = changed(found, path, value)
         except (KeyError, IndexError, TypeError, ValueError):
             continue  # an earlier change took that place away
-    log = write_log(Path(tmp_path) / "call", lines, tone(1))
+    lines, header = found["lines"], found["header"]
+    log = write_log(Path(tmp_path) / "call", lines, tone(1), header)
     check(page_of([read(log, audio=False)]))
 
 
