@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,14 @@ SAMPLE = ROOT / "samples" / "call.wav"
 SAMPLE_TEXT = ROOT / "samples" / "call.txt"
 # What the captions extension writes; it can be read only inside TEN.
 SUFFIXES = (".srt", ".vtt", ".json")
+#: How the files begin that may be written over.
+_KINDS = {
+    ".srt": rb"\d+\r?\n\d\d:\d\d:\d\d,",
+    ".vtt": rb"WEBVTT",
+    ".json": rb'\{\s*"text": ',
+    ".html": rb".*<meta name=\"generator\" content=\"openai_asr_python devkit",
+}
+_LOOK_AT = 2048
 
 
 @dataclass(frozen=True, repr=False)
@@ -175,8 +184,16 @@ def _check_output(
     refuse_pipe(option, path)
     if not path.parent.is_dir():
         raise UsageError(f"{option}: {path.parent}: no such directory")
-    if path.exists() and not os.access(path, os.W_OK):
-        raise UsageError(f"{option}: {name}: cannot be written")
+    if path.is_symlink():
+        raise UsageError(f"{option}: {name}: is a symbolic link, not a file")
+    if path.exists():
+        if not os.access(path, os.W_OK):
+            raise UsageError(f"{option}: {name}: cannot be written")
+        if not _may_go(path):
+            raise UsageError(
+                f"{option}: {name}: is something else by now, and not written"
+                " over; remove it, or name another file"
+            )
     try:
         # Permission bits do not tell about read-only file systems.
         with tempfile.TemporaryFile(dir=path.parent):
@@ -186,6 +203,14 @@ def _check_output(
             f"{option}: {name}: cannot be written ({error.strerror})"
         ) from None
     return path
+
+
+def _may_go(path: Path) -> bool:
+    """Is a file empty, or of the kind that is to take its place?"""
+    with path.open("rb") as file:
+        begin = file.read(_LOOK_AT)
+    kind = _KINDS[path.suffix.lower()]
+    return not begin or re.match(kind, begin, re.DOTALL) is not None
 
 
 def _read_reference(path: Path) -> str:

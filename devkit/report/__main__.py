@@ -158,10 +158,10 @@ def check_target(target: Path, force: bool) -> None:
         raise UsageError(f"{target}: is a directory")
     if not target.parent.is_dir():
         raise UsageError(f"{target.parent}: no such directory")
+    if target.exists() and not target.is_file():
+        raise UsageError(f"{target}: is no file")
     if force or not target.exists():
         return
-    if not target.is_file():
-        raise UsageError(f"{target}: is no file")
     with target.open("rb") as file:
         begin = file.read(_LOOK_AT)
     if begin and MARK.encode() not in begin:

@@ -190,6 +190,55 @@ def test_an_output_that_cannot_be_written(run: Run, audio: str) -> None:
     expect_refusal(*call, "/proc/a.srt", parts=("/proc",))
 
 
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("output", "a.srt"),
+        ("output", "a.vtt"),
+        ("output", "a.json"),
+        ("report", "a.html"),
+    ],
+)
+def test_nobody_else_s_file_is_written_over(
+    audio: str, tmp_path: Path, option: str, name: str
+) -> None:
+    path = tmp_path / name
+    call = ("--audio", audio, f"--{option}", str(path))
+    path.write_text('{"key": 1}', encoding="utf-8")
+    expect_refusal(*call, parts=(name, "not written over"))
+    path.unlink()
+    path.symlink_to(audio)
+    expect_refusal(*call, parts=(name, "is a symbolic link"))
+
+
+def test_what_the_demo_wrote_itself_it_may_write_again(
+    audio: str, tmp_path: Path
+) -> None:
+    from ten_ai_base.struct import ASRResult
+
+    from devkit.report.page import MARK
+    from examples.live_captions.ten_packages.extension.captions import (
+        transcript,
+    )
+
+    results = [
+        ASRResult(
+            text="one", final=True, start_ms=0, duration_ms=9, language="en"
+        )
+    ]
+    for suffix in (*SUFFIXES, ".html", ".srt"):
+        path = tmp_path / f"a{suffix}"
+        if suffix == ".html":
+            path.write_text(f"<!doctype html>\n{MARK}\n", encoding="utf-8")
+        else:
+            text = transcript.transcript_text(suffix, results)
+            path.write_text(text, encoding="utf-8")
+        option = "--report" if suffix == ".html" else "--output"
+        parse(["--audio", audio, option, str(path)], {})
+        path.write_bytes(b"")
+        parse(["--audio", audio, option, str(path)], {})
+
+
 def test_a_text_that_cannot_be_compared(
     run: Run, audio: str, tmp_path: Path
 ) -> None:

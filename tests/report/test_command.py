@@ -62,6 +62,10 @@ def test_a_report_is_written_over_and_nothing_else(log, tmp_path, capsys):
     target.write_text("<p>of somebody's")
     assert main([str(log), "-o", str(target)]) == 2
     assert "is no report; --force writes over it" in capsys.readouterr().err
+    pipe = tmp_path / "pipe.html"
+    os.mkfifo(pipe)
+    assert main([str(log), "-o", str(pipe), "--force"]) == 2
+    assert "is no file" in capsys.readouterr().err
     assert target.read_text() == "<p>of somebody's"
     assert main([str(log), "-o", str(target), "--force"]) == 0
     assert SAID in target.read_text(encoding="utf-8")

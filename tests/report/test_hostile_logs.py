@@ -166,7 +166,7 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return copy
 
 
-#: But for the whole of each, and the configuration, without which a log is none.
+#: But for the whole of each, and what no log is without.
 WHOLE = [("lines",), ("header",), ("header", "config")]
 PLACES = [place for place in places(LOG) if place not in WHOLE]
 

@@ -105,8 +105,8 @@ def json_text(body: dict[str, Any]) -> str:
 
 def replace_file(name: str, text: str) -> None:
     """Put `text` there in one step, so that no reader sees a part; it is for
-    its owner only, as what was said."""
-    path = Path(name).expanduser().resolve()  # through a symbolic link
+    its owner only, as what was said.  A symbolic link is replaced."""
+    path = Path(name).expanduser().absolute()
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         partial.touch(0o600)
