@@ -15,7 +15,7 @@ from ten_packages.extension.openai_asr_python.properties.loading import (
 from ten_runtime._files import find_nulls
 from ten_runtime._placeholder import (
     UnresolvedPlaceholder,
-    is_variable,
+    may_be_shown,
     resolve,
     variable,
 )
@@ -108,12 +108,15 @@ def _unresolved(value: Any, path: str) -> Iterator[Check]:
             yield _unset(place, name, error.problem.text)
         if isinstance(value, str) and _OF_SHELLS.fullmatch(value):
             name = value.strip("${}")
-            text = f"found {value}, which TEN does not fill in"
+            found = value
+            if not may_be_shown(name):
+                found, name = "a placeholder of a shell's", "NAME"
+            text = f"found {found}, which TEN does not fill in"
             yield _failed(place, text, f"write ${{env:{name}}}")
 
 
 def _unset(place: str, name: str | None, problem: str) -> Check:
-    if not name or not is_variable(name):
+    if not name or not may_be_shown(name):
         step = "write ${env:NAME} or ${env:NAME|default}"
         return _failed(place, problem, step)
     text = f"environment variable {name} is not set and has no default"
@@ -133,6 +136,7 @@ def _place(path: str, field: str) -> str:
 
 def _of_variable(name: str) -> str:
     known = name in os.environ
+    name = name if may_be_shown(name) else "…"
     return f"environment {name}" if known else f"default of ${{env:{name}|…}}"
 
 

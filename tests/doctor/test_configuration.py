@@ -169,6 +169,31 @@ def test_a_variable_as_a_shell_has_it(examine):
     assert found["next"] == "write ${env:OPENAI_API_KEY}"
 
 
+@pytest.mark.parametrize(
+    "form", ["${env:%s}", "${env:%s|}", "${env:%s|gpt-4o}", "${%s}", "$%s"]
+)
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("OPENAI_API_KEY_OF_THE_SECOND_TENANT", True),
+        ("my_key2", True),
+        ("zq7SecretKeyValue20xY91mmpL", False),
+        ("abcdefghijKLMNOPqrstuvWX", False),
+        ("a7f3c1d9e5b2a8f4c6d0e9b1a2c3d4e5", False),
+    ],
+)
+def test_a_key_in_place_of_a_name_is_not_shown(
+    doctor, write, monkeypatch, form, name, shown
+):
+    monkeypatch.delenv(name, raising=False)
+    path = write({"api_key": "sk-test", "params": {"model": form % name}})
+    for options in ((), ("--json",), ("--verbose",)):
+        outcome = doctor(path, "--offline", *options)
+        said = f"{outcome.out}{outcome.err}"
+        assert said
+        assert (name in said) <= shown
+
+
 def test_null_is_nothing_that_ten_takes(examine):
     outcome = examine("--offline", language=None)
     assert "null" in outcome.found("params.language")["summary"]

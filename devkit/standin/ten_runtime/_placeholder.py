@@ -11,6 +11,9 @@ from ._log import log_line
 from .log_level import LogLevel
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
+#: Between the underscores of a name stand words; keys are longer, and mixed.
+_WORD = re.compile(r"[A-Z]+|[a-z]+")
+_SHORT, _LONG = 15, 24
 _PARTS = re.compile(r"((?:\\.|[^|\\])*\\?)(?:\|(.*))?\Z", re.DOTALL)
 
 
@@ -43,18 +46,21 @@ def variable(value: Any) -> str | None:
     return name if colon and scope == "env" else None
 
 
-def is_variable(name: str) -> bool:
-    """Could an environment variable have this name?"""
-    return _NAME.fullmatch(name) is not None
+def may_be_shown(name: str) -> bool:
+    """Is it a name as environment variables have, and not a key that somebody
+    put there?"""
+    return _NAME.fullmatch(name) is not None and all(
+        len(part) <= _SHORT or (len(part) <= _LONG and _WORD.fullmatch(part))
+        for part in name.split("_")
+    )
 
 
 def unset(name: str) -> str:
-    """What to say of a variable that is not set; of a name that no variable
-    has only that, for it may be a key that was put there."""
-    if not is_variable(name):
+    """What to say of a variable that is not set."""
+    if not may_be_shown(name):
         return (
             f"a placeholder has {len(name)} characters that are no name of an"
-            " environment variable; allowed is ${env:NAME}"
+            " environment variable, or may be a key; allowed is ${env:NAME}"
         )
     return (
         f"environment variable {name} is not set and has no default; "
