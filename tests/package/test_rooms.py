@@ -13,7 +13,7 @@ MAY_USE = {
     "realtime": {"openai"},
     "audio": {"numpy", "onnxruntime", "soxr"},
     "service": {".realtime"},
-    "safety": {".service"},
+    "safety": {".realtime", ".service"},
     "connection": {
         ".audio",
         ".realtime",
