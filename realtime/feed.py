@@ -230,9 +230,12 @@ class Feed:
 
     def _is_needless(self, session: Session, mark: int) -> bool:
         """Is there nothing to commit at a mark in a replay either?"""
-        if self._client_turns or self._bound.has_made(mark):
-            return True
         turns = session.turns
+        if self._client_turns:
+            # What is too short now may not be where a replay begins.
+            return not self._buffer.has_speech(turns.boundary, mark)
+        if self._bound.has_made(mark):
+            return True
         return not turns.pending and (
             self._buffer.sound(turns.boundary, mark) is None
         )
