@@ -101,6 +101,9 @@ class Feed:
         next turn only, and silence that was sent is the beginning of one.
         """
         start = session.turns.boundary
+        if session.turns.said:
+            # Whatever this machine thinks of it.
+            return
         silent = not self._buffer.has_speech(start, session.sent)
         if session.sent > start and silent:
             # What is said just now may not be recognised as speech yet.
@@ -216,10 +219,8 @@ class Feed:
         # What gave way meanwhile was not sent.
         if session.audio.sent_since(session.turns.boundary) < self._min_commit:
             return False
-        turn = session.turns.uncommitted_turn()
-        if turn is not None and turn.text:
-            return True
-        return self._buffer.has_speech(session.turns.boundary, mark)
+        turns = session.turns
+        return turns.said or self._buffer.has_speech(turns.boundary, mark)
 
     def mark(self, link: Link | None, position: int) -> None:
         """A commit belongs there; if that was passed over, a turn may be known

@@ -48,18 +48,17 @@ class Quiet:
     def heard(self, turn: Turn, now: float) -> None:
         """The active session said something about a turn."""
         if self._sessions.active is not None:
-            self._end_late(self._sessions.active, turn)
+            self._end_late(self._sessions.active)
         self._suspicion.heard(turn, now)
 
-    def _end_late(self, link: Link, turn: Turn) -> None:
+    def _end_late(self, link: Link) -> None:
         """Is there a word in what was silence for the local detector, when the
         end of the turn was asked for?  Then it ends now, if nobody speaks."""
         session, passed = link.session, link.marked_to
         turns, late = session.turns, session.sent - passed
         if (
-            turn.text
-            and turns.by_client
-            and turn is turns.uncommitted_turn()
+            turns.by_client
+            and turns.said
             and passed > turns.boundary
             and late < self._latest
             and not self._buffer.has_speech(passed, session.sent)

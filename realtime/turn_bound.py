@@ -64,7 +64,9 @@ class TurnBound:
             # What is left would be too little for a commit.
             return True
         by_client = session.turns.by_client
-        if by_client and not buffer.has_speech(start, session.sent):
+        if by_client and not (
+            session.turns.said or buffer.has_speech(start, session.sent)
+        ):
             return False
         buffer.mark(session.sent, cut=not by_client)
         return True

@@ -94,6 +94,12 @@ class TurnList:
         known = turn and not (commits and turn.begin < commits[-1].end)
         return turn if known else None
 
+    @property
+    def said(self) -> bool:
+        """Is there a word that no commit of ours is out for?"""
+        turn = self.uncommitted_turn()
+        return turn is not None and bool(turn.text)
+
     def head(self) -> Turn | None:
         """The first undelivered turn."""
         return next(iter(self), None)

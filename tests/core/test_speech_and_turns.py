@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from scripted_core import (
     APPEND,
+    CLEAR,
     COMMIT,
     CREATED,
     SERVER,
@@ -311,6 +312,23 @@ def test_it_cuts_no_turn_that_came_meanwhile(more_ms: int, speaks: bool):
         core.core.finalize("g", core.now)
     core.look()
     assert commits_at(core) == [300 + more_ms]
+
+
+def test_a_long_turn_is_no_silence_where_the_service_said_a_word():
+    """Nobody asks for its end, and the local detector hears none."""
+    core = listening(max_turn_ms=10_000)
+    core.hear(WORD * 10)
+    core.transcribed("delta", "a", delta="one")
+    core.live(SILENCE * ms(9000))
+    assert CLEAR not in core.types
+    assert len(commits_at(core)) == 1
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    assert core.finals == ["one"]
+    # What nobody says anything of is discarded as ever.
+    core.live(SILENCE * ms(9000))
+    assert core.types.count(CLEAR) == 1
+    assert len(commits_at(core)) == 1
 
 
 def test_a_turn_that_a_server_noticed_late_is_ended_at_the_same_place():
