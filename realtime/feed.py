@@ -101,11 +101,7 @@ class Feed:
         next turn only, and silence that was sent is the beginning of one.
         """
         start = session.turns.boundary
-        if session.turns.said:
-            # Whatever this machine thinks of it.
-            return
-        silent = not self._buffer.has_speech(start, session.sent)
-        if session.sent > start and silent:
+        if session.sent > start and self._bound.is_silence(session):
             # What is said just now may not be recognised as speech yet.
             begin = max(session.sent - self._least_lead_in, start)
             begin = max(begin, self._buffer.start)

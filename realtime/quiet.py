@@ -59,6 +59,7 @@ class Quiet:
         if (
             turns.by_client
             and turns.said
+            and self._buffer.sound(turns.boundary, session.sent) is not None
             and passed > turns.boundary
             and late < self._latest
             and not self._buffer.has_speech(passed, session.sent)

@@ -29,6 +29,14 @@ class TurnBound:
         """
         return mark in self._buffer.cuts
 
+    def is_silence(self, session: Session) -> bool:
+        """Was nothing said since the last turn of ours?  What a service says
+        of silence it made up, but it may hear what the local detector does
+        not."""
+        stretch = session.turns.boundary, session.sent
+        heard = session.turns.said and self._buffer.sound(*stretch) is not None
+        return not (heard or self._buffer.has_speech(*stretch))
+
     def is_long(self, begin: int, mark: int) -> bool:
         """Is a turn so long that it may be cut?"""
         return mark - begin >= self._cut_after
@@ -64,9 +72,7 @@ class TurnBound:
             # What is left would be too little for a commit.
             return True
         by_client = session.turns.by_client
-        if by_client and not (
-            session.turns.said or buffer.has_speech(start, session.sent)
-        ):
+        if by_client and self.is_silence(session):
             return False
         buffer.mark(session.sent, cut=not by_client)
         return True

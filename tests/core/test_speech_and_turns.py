@@ -314,6 +314,15 @@ def test_it_cuts_no_turn_that_came_meanwhile(more_ms: int, speaks: bool):
     assert commits_at(core) == [300 + more_ms]
 
 
+def test_what_a_service_makes_up_of_silence_ends_no_turn():
+    core = listening()
+    core.hear(SILENCE * ms(500))
+    core.core.finalize("f", core.now)
+    core.look()
+    core.transcribed("delta", "a", delta="hm")
+    assert commits_at(core) == []
+
+
 def test_a_long_turn_is_no_silence_where_the_service_said_a_word():
     """Nobody asks for its end, and the local detector hears none."""
     core = listening(max_turn_ms=10_000)
