@@ -4,6 +4,7 @@ configuration, as ``update_configs`` has it, and end."""
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +17,6 @@ from ..call.slot import CallSlot, SlotState
 from ..call.update_queue import UpdateQueue, reason
 from ..config import ConfigError, OpenAIASRConfig
 from ..connection.driver import now
-from ..realtime.json_text import read_json
 from ..realtime.results import DropCause
 from ..safety.redaction import Redactor, secrets_in
 from .frames import IncomingFrames
@@ -48,7 +48,7 @@ def read_properties(
             name, f"found {len(text)} characters; allowed: {_MOST_CHARACTERS}"
         )
     try:
-        properties = read_json(text or "{}")
+        properties = json.loads(text or "{}")
         secrets = set(secrets_in(properties))
     except (ValueError, RecursionError):
         raise ConfigError(name, "found no JSON that can be read") from None
