@@ -1,10 +1,10 @@
 """python -m bench.soak.sockets: words over real sockets, with faults.
 
 The real client talks to a local server, as fast as the machine allows, and
-the server misbehaves by a schedule that --seed decides.  Half the streams
-let the server end the turns, half commit them; half have a second server, for
-when the first one is away.  Exit status: 0 no promise
-was broken, 1 one was, 2 wrong usage.
+the server misbehaves by a schedule that --seed decides.  Half the streams let
+the server end the turns, half commit them, and half of these have a live model;
+half have a second server, for when the first one is away.  Exit status: 0 no
+promise was broken, 1 one was, 2 wrong usage.
 """
 
 from __future__ import annotations

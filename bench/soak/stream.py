@@ -250,12 +250,14 @@ def client_for(
     seed: int,
     *,
     server_turns: bool,
+    live: bool = False,
     limits: Limits = LIMITS,
     fallback: str = "",
     log_error: Callable[[str], None],
 ) -> OpenAIASRClient:
     """The real client, with G.711 on the wire.
 
+    ``live``: by a model that tells words before the end of their turn.
     ``fallback``: the URL of a second server, if there is one.
     """
     detector = {
@@ -265,7 +267,8 @@ def client_for(
         "silence_duration_ms": 500,
     }
     session = SessionSettings(
-        model="gpt-4o-transcribe",
+        model="gpt-live-transcribe" if live else "gpt-4o-transcribe",
+        live=live,
         wire_format="g711_ulaw",
         turn_detection=detector if server_turns else None,
         endpoint=PRIMARY if fallback else "",
@@ -391,6 +394,11 @@ class Stream:
         return self._seed % 2 == 0
 
     @property
+    def live(self) -> bool:
+        """Half of the others have text before the end of a turn."""
+        return self._seed % 4 == 3
+
+    @property
     def has_fallback(self) -> bool:
         """Half of those have a second server, where the first may be away."""
         return AWAY in self._faults and self._seed // 2 % 2 == 0
@@ -414,6 +422,7 @@ class Stream:
                     listener,
                     self._seed,
                     server_turns=self.server_turns,
+                    live=self.live,
                     limits=_FALLBACK_LIMITS if self.has_fallback else LIMITS,
                     fallback=other.url if self.has_fallback else "",
                     log_error=listener.count.errors.append,

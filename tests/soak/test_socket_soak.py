@@ -32,7 +32,7 @@ DEADLY = (
 )
 
 
-@pytest.mark.parametrize("seed", [10, 11])
+@pytest.mark.parametrize("seed", [9, 10, 11])
 def test_no_word_is_lost_or_doubled_over_real_sockets(seed):
     count = asyncio.run(Stream(120, seed, 12, FAST).run())
     assert count.clean, count
