@@ -29,13 +29,13 @@ _SHOWN = 10
 
 
 def run_batch(
-    seeds: list[int], kinds: frozenset[str] = OLD
+    seeds: list[int], kinds: frozenset[str] = OLD, live: bool = False
 ) -> tuple[Tally, dict[int, str]]:
     """Some calls: what happened, and the complaints of calls that failed."""
     tally, complaints = Tally(), {}
     for seed in seeds:
         try:
-            tally.add(run(seed, kinds=kinds))
+            tally.add(run(seed, kinds=kinds, live=live))
         except Violation as violation:
             complaints[seed] = str(violation)
         except Exception:
@@ -49,6 +49,7 @@ def soak(
     seed: int,
     processes: int,
     kinds: frozenset[str] = ALL,
+    live: bool = False,
 ) -> tuple[Tally, dict[int, str]]:
     """Calls until so many words were spoken, or ten calls failed."""
     tally = Tally()
@@ -60,7 +61,7 @@ def soak(
         while tally.words < words and len(complaints) < _SHOWN:
             while len(todo) < 2 * processes:
                 batch = list(islice(seeds, _BATCH))
-                todo.add(pool.submit(run_batch, batch, kinds))
+                todo.add(pool.submit(run_batch, batch, kinds, live))
             done = next(as_completed(todo))
             todo.discard(done)
             more, failed = done.result()
@@ -114,16 +115,28 @@ def main(arguments: list[str] | None = None) -> int:
         metavar="NAMES",
         help="kinds of faults, with commas (default: all): " + ", ".join(KINDS),
     )
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="where the client ends the turns a live model hears: its words"
+        " come before that",
+    )
     parser.add_argument("--call", type=int, help="repeat this one call")
     options = parser.parse_args(arguments)
     if options.words < 1 or options.processes < 1 or options.seed < 0:
         parser.error("--words, --processes: at least 1; --seed: at least 0")
     start = time.monotonic()
     if options.call is not None:
-        tally, complaints = run_batch([options.call], options.kinds)
+        tally, complaints = run_batch(
+            [options.call], options.kinds, options.live
+        )
     else:
         tally, complaints = soak(
-            options.words, options.seed, options.processes, options.kinds
+            options.words,
+            options.seed,
+            options.processes,
+            options.kinds,
+            options.live,
         )
     seconds = time.monotonic() - start
     for seed, complaint in sorted(complaints.items()):

@@ -89,6 +89,7 @@ class Call(CallState):
         kinds: frozenset[str] = frozenset({"old"}),
         door: Callable[[float], Fault | None] | None = None,
         endpoints: Sequence[SimEndpoint] = (),
+        live: bool = False,
     ) -> None:
         limits = limits or Limits(packet_ms=100, replay_packet_ms=1000)
         endpoints = endpoints or [SimEndpoint(server)]
@@ -97,7 +98,10 @@ class Call(CallState):
             wire_format="g711_ulaw",
             turn_detection=_DETECTORS.get(owner),
             endpoint=endpoints[0].name,
+            live=live,
         )
+        for endpoint in endpoints:
+            endpoint.server.live = live
         core = Transcription(
             settings,
             limits,

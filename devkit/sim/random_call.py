@@ -71,9 +71,12 @@ def owner_of(seed: int) -> str:
     return "local_skip" if skips else owner
 
 
-def make_call(seed: int, kinds: Collection[str] = OLD) -> Call:
+def make_call(
+    seed: int, kinds: Collection[str] = OLD, live: bool = False
+) -> Call:
     """A call on a server that misbehaves in a way of its own, of the kinds
-    that are allowed."""
+    that are allowed; ``live``: words come before the end of their turn, where
+    that is the client's."""
     rng = random.Random(seed)
 
     def sometimes(*chances: float) -> float:
@@ -128,6 +131,7 @@ def make_call(seed: int, kinds: Collection[str] = OLD) -> Call:
         wall_error_s=rng.choice((0.0, 0.0, 0.0, -4000.0, 4000.0)),
         kinds=chosen,
         endpoints=endpoints,
+        live=live,
     )
 
 
@@ -136,9 +140,10 @@ def run(
     turns: int = 25,
     words: int = 12,
     kinds: Collection[str] = OLD,
+    live: bool = False,
 ) -> Tally:
     """One call to its end; raises `state.Violation`."""
-    call = make_call(seed, kinds)
+    call = make_call(seed, kinds, live)
     call.keep_results = False
     rng = call.rng
     stalls = random.Random(f"stalls of {seed}")

@@ -125,6 +125,7 @@ class SimConnection:
         self._buffer_start = 0
         self._heard = 0
         self._speaking = ""
+        self._early = _Early(self)
         self._quiet_from = 0
         self._previous: str | None = None
         self._detector = ""
@@ -157,11 +158,11 @@ class SimConnection:
         self._last = max(self._last, now + self.server.latency() + lag_s)
         # What answers PINGs does not wait for a detector that is late.
         self._said.append((now, self._last - lag_s))
-        self._push(self._last, json.dumps(event))
+        self.push(self._last, json.dumps(event))
         if self.server.chance(self.server.faults.junk):
-            self._push(self._last, self.server.rng.choice(_JUNK))
+            self.push(self._last, self.server.rng.choice(_JUNK))
 
-    def _push(self, at: float, event: str) -> None:
+    def push(self, at: float, event: str) -> None:
         self._serial += 1
         heapq.heappush(self._queue, (at, self._serial, event))
 
@@ -206,6 +207,7 @@ class SimConnection:
         elif kind == "input_audio_buffer.clear":
             self._buffer.clear()
             self._buffer_start = self._heard
+            self._early = _Early(self)
             self._say(now, type="input_audio_buffer.cleared")
         elif kind == "input_audio_buffer.commit":
             if self.ears.numb_at is not None:
@@ -214,9 +216,12 @@ class SimConnection:
             elif not self._detector and troubles.strikes(
                 "swallowed", troubles.swallows
             ):
-                if troubles.rng.random() < 0.5:
+                # A live model that went on with its turn would say the words of
+                # the next one too early, and nobody could tell.
+                if troubles.rng.random() < 0.5 or self.server.live:
                     self._buffer.clear()
                     self._buffer_start = self._heard
+                    self._early = _Early(self)
             elif len(self._buffer) < ms(100):
                 self._error(
                     now,
@@ -302,7 +307,10 @@ class SimConnection:
         if not self._speaking:
             self._numb("frozen_before", now)
         self.ears.hears(audio, self.busy_until)
-        if not self._detector or self.ears.numb_at is not None:
+        if self.ears.numb_at is not None:
+            return
+        if not self._detector:
+            self._early.look(self._buffer)
             return
         audio = without_noise(audio)
         # Walk over the runs of sound and silence in what came.
@@ -357,7 +365,8 @@ class SimConnection:
         self._buffer_start = end
         if self._detector and not self._speaking:
             self._turn_prompt = self.prompt
-        item_id = self._speaking or self.server.new_id()
+        early, self._early = self._early, _Early(self)
+        item_id = self._speaking or early.item_id or self.server.new_id()
         previous, self._previous = self._previous, item_id
         troubles = self.server.troubles
         if troubles.root != "true":
@@ -385,10 +394,15 @@ class SimConnection:
             self._error(now, "unknown_thing", message="something else")
         self._numb("frozen_after_commit", now)
         if self.ears.numb_at is None:
-            self._transcribe(item_id, audio, prompt, now)
+            self._transcribe(item_id, audio, prompt, now, early)
 
     def _transcribe(
-        self, item_id: str, audio: bytes, prompt: str | None, now: float
+        self,
+        item_id: str,
+        audio: bytes,
+        prompt: str | None,
+        now: float,
+        early: _Early,
     ) -> None:
         server = self.server
         rng, faults = server.rng, server.faults
@@ -398,21 +412,22 @@ class SimConnection:
             words = [INVENTED]
         # No text of audio that it has not looked at yet.
         at = max(self._last, self.busy_until) + rng.uniform(0, faults.delay_s)
+        at = max(at, early.told_at)
         name = item_id
-        if server.struck_by("wrong_id"):
+        if not early.item_id and server.struck_by("wrong_id"):
             name = server.new_id()
         server.heard_under[name] = prompt
         server.meant[name] = pieces
         server.heard_by[name] = server.name, self.model
-        if server.struck_by("empty"):
+        if not early.told and server.struck_by("empty"):
             server.misheard[name] = pieces
             words = []
         # Of the longest turn all of it comes within some seconds.
         step = min(rng.choice((0.0, 0.0, 0.05)), 5 / (len(words) or 1))
         delta = {"type": _TRANSCRIPTION + "delta", "item_id": name}
-        for word in words:
+        for word in words[early.told :]:
             text = json.dumps({**delta, "delta": word + " "})
-            self._push(at, text)
+            self.push(at, text)
             at += step
         if server.struck_by("no_completed"):
             return
@@ -427,7 +442,7 @@ class SimConnection:
             if server.fails_with is not None:
                 server.refused_at = at
             text = json.dumps(failed)
-            self._push(at, text)
+            self.push(at, text)
             if failure is not None:
                 self._failures[text] = failure
             return
@@ -436,12 +451,49 @@ class SimConnection:
             "item_id": name,
             "transcript": " ".join(words),
         }
-        self._push(at, json.dumps(completed))
+        self.push(at, json.dumps(completed))
         if server.struck_by("duplicate"):
-            self._push(at + rng.uniform(0, 3), json.dumps(completed))
+            self.push(at + rng.uniform(0, 3), json.dumps(completed))
         if server.struck_by("late_delta"):
             late = json.dumps({**delta, "delta": LATE + " "})
-            self._push(at + rng.uniform(0, 3), late)
+            self.push(at + rng.uniform(0, 3), late)
+
+
+class _Early:
+    """The words that a live model tells before their turn is committed."""
+
+    def __init__(self, connection: SimConnection) -> None:
+        self._connection = connection
+        self.item_id = ""
+        self.told = 0
+        self.told_at = 0.0
+
+    def look(self, audio: bytearray) -> None:
+        """More of the turn's audio came."""
+        connection = self._connection
+        server = connection.server
+        if not server.live:
+            return
+        heard = without_noise(bytes(audio))
+        pieces = pieces_in(heard)
+        if self.item_id:
+            # Also where no commit comes, or it freezes.
+            server.meant[self.item_id] = pieces
+        if not heard.endswith(SILENCE):
+            # The last one may go on.
+            pieces = pieces[:-1]
+        for piece in pieces[self.told :]:
+            if not self.item_id:
+                self.item_id = server.new_id()
+                server.meant[self.item_id] = pieces_in(heard)
+                server.heard_under[self.item_id] = connection.prompt
+                server.heard_by[self.item_id] = server.name, connection.model
+            self.told += 1
+            late_s = server.rng.uniform(0, server.faults.delay_s)
+            self.told_at = max(self.told_at, connection.busy_until + late_s)
+            delta = {"type": _TRANSCRIPTION + "delta", "item_id": self.item_id}
+            text = json.dumps({**delta, "delta": piece.text + " "})
+            connection.push(self.told_at, text)
 
 
 class SimServer:
@@ -472,6 +524,8 @@ class SimServer:
         self.life = life
         self.tells_expiry = tells_expiry
         self.pace = math.inf
+        #: Does a model hear whose words come before the end of their turn?
+        self.live = False
         self.reads_ahead = False
         self.count = 0
         self.struck = 0
