@@ -32,6 +32,7 @@ One session:
 ``session``        all of these together
 ``hold``           why sending waits at a commit mark
 ``commit_answers`` until when commits must have been answered
+``pings``          the PINGs of a connection, and what they prove
 ``link``           a session's signs of life, and how much may be sent ahead
 
 The whole call:

@@ -2,40 +2,64 @@
 
 from __future__ import annotations
 
+import math
+
 from .finalizes import FinalizeQueue
+from .link import Link
 from .session import Session
+
+#: The peer must have shown that it reads what it is sent, so shortly before, in
+#: seconds: of one that is gone the text so far is all that it will ever say.
+_ALIVE_S = 1.0
 
 
 class EarlyFinals:
     """Ends the turn at the head whose time is up, if there is text of it.
 
     It is up where a finalize waited too long for a turn of before, and
-    ``timeout_ms`` after a turn's commit, 0: never.  A turn of which nothing
-    was known at that moment is not ended by it.
+    ``timeout_ms`` after a turn's commit, 0: never.  A turn of which
+    nothing was known at that moment is not ended by it.
     """
 
     def __init__(self, finalizes: FinalizeQueue, timeout_ms: int) -> None:
         self._finalizes = finalizes
-        self._timeout = timeout_ms / 1000
+        self._timeout = timeout_ms / 1000 or math.inf
+        self._alive = min(_ALIVE_S, finalizes.timeout / 2, self._timeout / 2)
 
-    def times(self, session: Session) -> list[float]:
-        """When it is up by itself, in seconds."""
+    def _due(self, session: Session) -> float:
+        """When the time of the first turn is up, in seconds."""
         turn = session.turns.head()
-        if turn is None or not (self._timeout and turn.text_since):
-            return []
+        if turn is None or not turn.text_since:
+            return math.inf
         ended_at = session.items.ended_at(turn)
-        if ended_at is None or turn.text_since > ended_at + self._timeout:
-            return []
-        return [ended_at + self._timeout]
+        if ended_at is None:
+            return math.inf
+        due = ended_at + self._timeout
+        if turn.text_since > due:
+            due = math.inf
+        asked = self._finalizes.deadline(turn.begin)
+        if ended_at > asked - self._alive:
+            # It was sent just now, after an outage, and has not much text yet.
+            asked = math.inf
+        return min(due, asked)
 
-    def look_at(self, session: Session, now: float) -> None:
+    def times(self, link: Link) -> list[float]:
+        """When something of this becomes due."""
+        due = self._due(link.session)
+        if due == math.inf:
+            return []
+        if not link.pings.were_asked(due - self._alive):
+            return [due - self._alive]
+        return [due] if link.pings.prove(due - self._alive) else []
+
+    def look_at(self, link: Link, now: float) -> None:
         """End the first turn where its time is up."""
-        turn = session.turns.head()
-        if turn is None:
-            return
-        asked = turn.begin < self._finalizes.overdue(now)
-        if asked or min(self.times(session), default=now + 1) <= now:
-            self.end(session, now)
+        due = self._due(link.session)
+        since = due - self._alive
+        if now >= since and not link.pings.were_asked(since):
+            link.ask_ping(now)
+        if now >= due and link.pings.prove(since):
+            self.end(link.session, now)
 
     def end(self, session: Session, now: float) -> bool:
         """End the first turn, if there is text that is surely its own."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -65,15 +66,15 @@ class _Finalize:
 
 
 class FinalizeQueue:
-    """Answers each finalize once, in order, within ``timeout_ms``."""
+    """Answers each finalize once, in order, within ``timeout`` seconds."""
 
     def __init__(self, timeout_ms: int) -> None:
-        self._timeout = timeout_ms / 1000
+        self.timeout = timeout_ms / 1000
         self._waiting: deque[_Finalize] = deque()
 
     def ask(self, token: object, position: int, now: float) -> None:
         """A finalize for the audio before ``position``."""
-        deadline = now + self._timeout
+        deadline = now + self.timeout
         self._waiting.append(_Finalize(token, position, now, deadline))
 
     def answers(self, covers: Covers, now: float) -> Iterator[FinalizeEnd]:
@@ -91,14 +92,11 @@ class FinalizeQueue:
                 break
             yield self._waiting.popleft().end(FinalizeState.ANSWERED, now)
 
-    def overdue(self, now: float) -> int:
-        """Up to which position the time is up, in samples; 0: up to none."""
-        position = 0
-        for entry in self._waiting:
-            if now < entry.deadline:
-                break
-            position = entry.position
-        return position
+    def deadline(self, position: int) -> float:
+        """When the time is up of the first that waits for what comes behind a
+        position, in s."""
+        waiting = (e.deadline for e in self._waiting if e.position > position)
+        return next(waiting, math.inf)
 
     @property
     def positions(self) -> list[int]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
 from .change import Attempt
 from .commit_answers import CommitAnswers
 from .faults import Fault
 from .hold import Hold, HoldState
 from .limits import Limits
+from .pings import Ping, Pings
 from .session import Session
 
 #: The slowest server for which silence is let go, in seconds of audio that
@@ -19,22 +19,6 @@ _SLOWEST = 2.0
 #: Positions that wait for a later PONG; only a call that is fed much faster
 #: than in real time has more.
 _MAX_HEARD = 256
-
-
-@dataclass
-class _Ping:
-    """A PING: when it was asked for, and what it covers.
-
-    ``position`` in the call, ``audio`` in samples sent on this connection;
-    silence that is skipped moves only the position.  ``commits``: how many of
-    them.  ``lag_s``: how long the server may yet be busy with that audio.
-    """
-
-    asked_at: float
-    position: int
-    audio: int
-    commits: int = 0
-    lag_s: float = 0.0
 
 
 class Link:
@@ -65,7 +49,7 @@ class Link:
         self.answers = CommitAnswers(session, limits)
         self.must_close = False
         self.marked_to = 0
-        self._ping_wanted = False
+        self.pings = Pings(now)
         self._limits = limits
         rate = session.settings.rate
         self._window = limits.window_ms * rate // 1000
@@ -74,11 +58,8 @@ class Link:
         #: event that was about audio.
         self.looked_at = self.heard_at = now
         self._shortest_trip = math.inf
-        #: Without their PONG, oldest first; PONGs come in the same order.
-        self._pings: deque[_Ping] = deque()
-        self._last = _Ping(now, 0, 0)
         #: That on whose PONG a hold is decided.
-        self._deciding: _Ping | None = None
+        self._deciding: Ping | None = None
         self._proved = 0
         #: From when on the server must have had the audio up to a position.
         self._heard: deque[tuple[float, int]] = deque(maxlen=_MAX_HEARD)
@@ -96,31 +77,25 @@ class Link:
     @property
     def wants_ping(self) -> bool:
         """Shall the client send a PING, and report its PONG?"""
-        return self._ping_wanted
+        return self.pings.wanted
 
     def take_ping(self) -> bool:
         """The same, once: it goes out now."""
-        wanted, self._ping_wanted = self._ping_wanted, False
-        return wanted
+        return self.pings.take()
 
     def ask_ping(self, now: float) -> None:
         """Request a PING that covers everything sent so far."""
-        session = self.session
-        if not self._ping_wanted:
-            self._ping_wanted = True
-            self._last = _Ping(now, session.sent, session.audio.samples)
-            self._pings.append(self._last)
-        # One that has not gone out yet covers what was sent since, too.
-        self._last.position = session.sent
-        self._last.audio = session.audio.samples
-        self._last.commits = session.turns.commits_sent
-        self._last.lag_s = max(self.looked_at - now, 0.0)
+        session, ping = self.session, self.pings.ask(now)
+        ping.position = session.sent
+        ping.audio = session.audio.samples
+        ping.commits = session.turns.commits_sent
+        ping.lag_s = max(self.looked_at - now, 0.0)
 
     def pong(self, now: float) -> None:
         """The oldest PONG that is awaited came."""
-        if not self._pings:
+        ping = self.pings.pong()
+        if ping is None:
             return
-        ping = self._pings.popleft()
         self._proved = ping.audio
         self.answers.were_read(ping.commits, now + ping.lag_s)
         if self.session.settings.turn_owner == "server":
@@ -140,12 +115,12 @@ class Link:
         if self._is_silent(now):
             text = "the server does not answer, or does not read"
             return Fault("retry", "no_answer", text)
-        if not self._pings and now >= self._ping_at():
+        if not self.pings.waiting and now >= self._ping_at():
             self.ask_ping(now)
         hold = self.hold
         if hold is not None and hold.decide(now):
             self.ask_ping(now)
-            self._deciding = self._pings[-1]
+            self._deciding = self.pings.last
         if hold is not None and not hold.is_on(now):
             # Nobody is waked again for it; sending goes on as soon as the
             # transport takes more.
@@ -154,19 +129,19 @@ class Link:
 
     def _is_silent(self, now: float) -> bool:
         """The peer did not read in time what it was sent."""
-        return bool(self._pings) and now >= self._silent_at()
+        return bool(self.pings.waiting) and now >= self._silent_at()
 
     def _silent_at(self) -> float:
         timeout = self._limits.pong_timeout_ms / 1000
-        return self._pings[0].asked_at + timeout
+        return self.pings.waiting[0].asked_at + timeout
 
     def _ping_at(self) -> float:
         # While the peer owes us an answer, or shall hear what we send.
         session, limits = self.session, self._limits
-        ahead = session.audio.samples > self._last.audio
+        ahead = session.audio.samples > self.pings.last.audio
         busy = ahead or session.turns.pending
         wait = limits.ping_ms if busy else limits.idle_ping_ms
-        return self._last.asked_at + wait / 1000
+        return self.pings.last.asked_at + wait / 1000
 
     def looked_to(self, position: int, now: float) -> None:
         """An event shows that the server has looked at all audio before."""
@@ -195,7 +170,7 @@ class Link:
 
     def _ask_in_time(self, now: float) -> None:
         """Request a PING before the window is full."""
-        if not self._pings and self.ahead >= self._window // 2:
+        if not self.pings.waiting and self.ahead >= self._window // 2:
             self.ask_ping(now)
 
     # -- marks -------------------------------------------------------------
@@ -214,7 +189,7 @@ class Link:
         self._heard.clear()
         self._proofs.clear()
         self._quiet_to = None
-        for ping in self._pings:
+        for ping in self.pings.waiting:
             ping.position = 0
 
     def begin_hold(self, mark: int, start: int, now: float) -> None:
@@ -229,7 +204,7 @@ class Link:
         """Does sending wait?"""
         return self.hold is not None and self.hold.is_on(now)
 
-    def _pong_in_hold(self, ping: _Ping, now: float) -> None:
+    def _pong_in_hold(self, ping: Ping, now: float) -> None:
         hold = self.hold
         if hold is None:
             return
@@ -258,9 +233,9 @@ class Link:
 
     def ask_about_commits(self, now: float) -> None:
         """The PONG tells when no more answers to commits come."""
-        unread = self._last.commits < self.session.turns.commits_sent
+        unread = self.pings.last.commits < self.session.turns.commits_sent
         # Its PONG shall not wait behind more audio than another's.
-        if self.answers.are_awaited and unread and not self._pings:
+        if self.answers.are_awaited and unread and not self.pings.waiting:
             self.ask_ping(now)
 
     # -- time --------------------------------------------------------------
@@ -285,7 +260,7 @@ class Link:
 
     def times(self) -> list[float]:
         """When something of the above becomes due."""
-        times = [self._silent_at() if self._pings else self._ping_at()]
+        times = [self._silent_at() if self.pings.waiting else self._ping_at()]
         if self.hold is not None and not self.session.stuck:
             times += self.hold.times()
         return times + self.answers.times()

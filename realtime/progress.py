@@ -90,7 +90,7 @@ class Progress:
             turn = session.turns.head()
             if session.items.chain.in_doubt:
                 break
-            self._early.look_at(session, now)
+            self._early.look_at(link, now)
             if turn is None or not turn.decided:
                 self._queue.interim(session)
                 break
@@ -158,7 +158,7 @@ class Progress:
         """When something becomes due that the active session owes."""
         return [
             *self._answer_times(link.session),
-            *self._early.times(link.session),
+            *self._early.times(link),
             *self._quiet.times(link),
             *self._replay.times(link),
         ]

@@ -352,7 +352,7 @@ class Call(CallState):
         """Half-open: the server neither reads nor answers any more."""
         for connection in self.connections:
             self.faults_done += not connection.frozen
-            connection.frozen = True
+            connection.frozen_at = min(connection.frozen_at, self.now)
 
     def deafen(self) -> None:
         """The server reads no more, but still sends."""
@@ -382,7 +382,7 @@ class Call(CallState):
             if connection.server is not endpoint.server or not connection.open:
                 continue
             if outage == "hangs":
-                connection.frozen = True
+                connection.frozen_at = min(connection.frozen_at, self.now)
             elif outage in ("refused", "busy", "dies") or (
                 # A key that is revoked may end what lives, or not.
                 outage in FOR_GOOD and self.rng.random() < 0.5

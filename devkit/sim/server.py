@@ -59,6 +59,8 @@ class Faults:
 
 #: How the connection of a session ends that died.
 _FATAL = (1006, 1006, 1011)
+#: Of an item that there is not; of a live model it might be the next one.
+_STRANGE = "item_strange"
 _JUNK: tuple[str, ...] = (
     "not json",
     "[]",
@@ -67,9 +69,9 @@ _JUNK: tuple[str, ...] = (
     '{"type": "input_audio_buffer.speech_started", "item_id": null}',
     '{"type": "input_audio_buffer.speech_stopped"}',
     '{"type": "conversation.item.added", "item": []}',
-    f'{{"type": "{_TRANSCRIPTION}delta", "item_id": "item_strange",'
+    f'{{"type": "{_TRANSCRIPTION}delta", "item_id": "{_STRANGE}",'
     ' "delta": "hm "}',
-    f'{{"type": "{_TRANSCRIPTION}segment", "item_id": "item_strange"}}',
+    f'{{"type": "{_TRANSCRIPTION}segment", "item_id": "{_STRANGE}"}}',
     '{"type": "session.updated", "session": null}',
     '{"type": "session.created", "session": {"expires_at": "soon"}}',
 )
@@ -104,7 +106,8 @@ class SimConnection:
         self.server = server
         self.link = link
         self.open = True
-        self.frozen = False
+        #: Since when it neither reads nor says anything more.
+        self.frozen_at = math.inf
         self.deaf = False
         self.doom = Doom(server.troubles)
         #: Of what it died, a kind of `troubles.KINDS`.
@@ -119,7 +122,7 @@ class SimConnection:
         self._queue: list[tuple[float, int, str]] = []
         self._failures: dict[str, Failure] = {}
         self._serial = 0
-        self._last = now
+        self.last_at = now
         self._said: deque[tuple[float, float]] = deque(maxlen=64)
         self._buffer = bytearray()
         self._buffer_start = 0
@@ -155,16 +158,23 @@ class SimConnection:
         lag_s = 0.0
         if self._is_uncalled:
             lag_s = self.server.troubles.own_lag_s or 0.0
-        self._last = max(self._last, now + self.server.latency() + lag_s)
+        self.last_at = max(self.last_at, now + self.server.latency() + lag_s)
         # What answers PINGs does not wait for a detector that is late.
-        self._said.append((now, self._last - lag_s))
-        self.push(self._last, json.dumps(event))
+        self._said.append((now, self.last_at - lag_s))
+        self.push(self.last_at, json.dumps(event))
         if self.server.chance(self.server.faults.junk):
-            self.push(self._last, self.server.rng.choice(_JUNK))
+            junk = self.server.rng.choice(_JUNK)
+            if not (self.server.live and _STRANGE in junk):
+                self.push(self.last_at, junk)
 
     def push(self, at: float, event: str) -> None:
         self._serial += 1
         heapq.heappush(self._queue, (at, self._serial, event))
+
+    @property
+    def frozen(self) -> bool:
+        """Is it half-open?"""
+        return self.frozen_at < math.inf
 
     def next_at(self) -> float | None:
         """When the next event reaches the client."""
@@ -216,12 +226,9 @@ class SimConnection:
             elif not self._detector and troubles.strikes(
                 "swallowed", troubles.swallows
             ):
-                # A live model that went on with its turn would say the words of
-                # the next one too early, and nobody could tell.
-                if troubles.rng.random() < 0.5 or self.server.live:
+                if troubles.rng.random() < 0.5:
                     self._buffer.clear()
                     self._buffer_start = self._heard
-                    self._early = _Early(self)
             elif len(self._buffer) < ms(100):
                 self._error(
                     now,
@@ -249,11 +256,11 @@ class SimConnection:
             self._bind()
         if self.server.refuses_model:
             self._error(now, "model_not_found", event_id=event_id)
-            self.server.refused_at = self._last
+            self.server.refused_at = self.last_at
             return
         if self.server.struck_by("refuse_session"):
             self._error(now, "rate_limit_exceeded", event_id="evt_session")
-            refused = (self._last + 0.05, 1013, "too many")
+            refused = (self.last_at + 0.05, 1013, "too many")
             self.close_at = min(refused, self.expiry or refused)
             return
         if self.server.struck_by("never_ready"):
@@ -411,7 +418,7 @@ class SimConnection:
         if not words and NOISE in audio and server.chance(faults.invent):
             words = [INVENTED]
         # No text of audio that it has not looked at yet.
-        at = max(self._last, self.busy_until) + rng.uniform(0, faults.delay_s)
+        at = max(self.last_at, self.busy_until) + rng.uniform(0, faults.delay_s)
         at = max(at, early.told_at)
         name = item_id
         if not early.item_id and server.struck_by("wrong_id"):
@@ -490,7 +497,9 @@ class _Early:
                 server.heard_by[self.item_id] = server.name, connection.model
             self.told += 1
             late_s = server.rng.uniform(0, server.faults.delay_s)
-            self.told_at = max(self.told_at, connection.busy_until + late_s)
+            # Not before the notices of the turns before it.
+            told_at = max(connection.busy_until + late_s, connection.last_at)
+            self.told_at = max(self.told_at, told_at)
             delta = {"type": _TRANSCRIPTION + "delta", "item_id": self.item_id}
             text = json.dumps({**delta, "delta": piece.text + " "})
             connection.push(self.told_at, text)

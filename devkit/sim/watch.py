@@ -43,6 +43,8 @@ from .words import TINY, WORD_SAMPLES, Piece, ms, parse
 FRAME_MS = 10
 #: Times in results are whole ms; so much is lost by rounding, in samples.
 _ROUNDING = ms(2)
+#: A peer was seen alive so shortly before its text so far is a final, in s.
+_ALIVE_S = 1.1
 #: Attempts to connect without any progress, within 5 s.
 _STORM = 8
 #: Without a bound in audio: how many of a thing a call may hold.
@@ -340,6 +342,7 @@ class Watch:
         # Text that comes before the notice of its item is taken for the
         # first commit's; where the notice never comes that was a guess.
         guessed = mixed or "no_committed" in self._call.server.happened
+        guessed |= self._call.server.live
         again = bool(pieces) and not guessed
         if shown is not None and (
             shown[0] == turn.item_id or (again and shown[2] == first)
@@ -361,6 +364,7 @@ class Watch:
             pieces = missed
         meant = self._call.server.meant.pop(turn.item_id, [])
         if turn.early:
+            self._check_lives()
             # What comes later is not said again.
             demand(pieces == meant[: len(pieces)], f"not so far: {turn}")
             pieces = meant
@@ -372,6 +376,17 @@ class Watch:
         if turn.text:
             self._check_times(result, pieces)
         self._shown = None
+
+    def _check_lives(self) -> None:
+        """Who ends a turn with its text so far, and will not hear it again,
+        must know that there is somebody who could say the rest."""
+        call = self._call
+        for connection in call.connections:
+            if connection.link is call.core.active:
+                demand(
+                    call.now - connection.frozen_at <= _ALIVE_S,
+                    "the text so far of a peer that is gone is a final",
+                )
 
     def _deliver(self, piece: Piece) -> None:
         demand(piece.word > self._call.passed, f"doubled: {piece.text}")

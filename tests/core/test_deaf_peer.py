@@ -35,7 +35,7 @@ def talk_until_lost(call: Call, chatter: bool) -> float:
     [connection] = call.connections
     while not losses(call) and call.now < begin + 60:
         if chatter and connection.open:
-            connection._push(call.now, CHATTER)
+            connection.push(call.now, CHATTER)
         call.say(1, 0)
     return call.now - begin
 

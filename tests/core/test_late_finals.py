@@ -106,6 +106,63 @@ def test_its_turns_end_with_their_text_so_far_and_then_it_ends():
     assert not core.core.progress.undelivered
 
 
+@pytest.mark.parametrize("silent_s", [0.0, 3.9, 4.1])
+def test_a_peer_that_is_gone_has_said_no_text_so_far(silent_s: float):
+    """Nobody would ever hear the rest: another session does."""
+    core = two_turns()
+    core.transcribed("delta", "a", delta="one ")
+    core.transcribed("delta", "b", delta="three")
+    core.wait(silent_s)
+    core.answers_pings = False
+    core.wait(BOUND - silent_s)
+    if silent_s > BOUND - 1:
+        # It lived when it was asked, a second before.
+        assert told(core) == ["one+", "three+", "f"]
+        return
+    assert told(core) == ["f?"]
+    core.wait(12)
+    assert "no_answer" in core.troubles
+    core.answers_pings = True
+    core.session()
+    assert appended(core) == WORDS * 2
+    core.committed("c", None)
+    core.transcribed("completed", "c", transcript="one two")
+    core.committed("d", "c")
+    core.transcribed("completed", "d", transcript="three four")
+    assert told(core) == ["f?", "one two", "three four"]
+
+
+def test_a_turn_that_was_sent_just_now_has_not_much_text_yet():
+    """An outage was over shortly before the time of the finalize."""
+    core = two_turns()
+    core.wait(BOUND - 0.6)
+    core.core.exchange.closed(core.link, 1011, "", core.now)
+    core.wait(0.4)
+    core.session()
+    core.committed("c", None)
+    core.committed("d", "c")
+    core.transcribed("delta", "c", delta="one")
+    core.wait(0.3)
+    assert told(core) == ["f?"]
+    core.transcribed("completed", "c", transcript="one two")
+    assert told(core) == ["f?", "one two"]
+
+
+@pytest.mark.parametrize("late_s", [0.2, 2.0])
+def test_a_peer_that_answers_late_is_not_gone(late_s: float):
+    core = begun(final_timeout_ms=1000)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.transcribed("delta", "a", delta="one")
+    core.answers_pings = False
+    core.wait(1 + late_s)
+    assert told(core) == []
+    core.answers_pings = True
+    core.core.exchange.pong(core.link, core.now)
+    core.look()
+    assert told(core) == ["one+"]
+
+
 def test_a_turn_of_the_server_ends_as_well():
     core = begun(SERVER)
     core.hear(WORDS + PAUSE)
