@@ -58,10 +58,10 @@ class Quiet:
         turns, late = session.turns, session.sent - passed
         if (
             turns.by_client
-            and turns.said
-            and self._buffer.sound(turns.boundary, session.sent) is not None
             and passed > turns.boundary
             and late < self._latest
+            and turns.said
+            and self._buffer.sound(turns.boundary, session.sent) is not None
             and not self._buffer.has_speech(passed, session.sent)
         ):
             self._feed.mark(link, session.sent)
