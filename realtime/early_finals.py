@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from .finalizes import FinalizeQueue
 from .link import Link
 from .session import Session
+from .turn import Turn
+from .turn_list import TurnList
 
 #: The peer must have shown that it reads what it is sent, so shortly before, in
 #: seconds: of one that is gone the text so far is all that it will ever say.
@@ -21,8 +24,14 @@ class EarlyFinals:
     nothing was known at that moment is not ended by it.
     """
 
-    def __init__(self, finalizes: FinalizeQueue, timeout_ms: int) -> None:
+    def __init__(
+        self,
+        finalizes: FinalizeQueue,
+        timeout_ms: int,
+        is_before: Callable[[Turn, int, TurnList], bool],
+    ) -> None:
         self._finalizes = finalizes
+        self._is_before = is_before
         self._timeout = timeout_ms / 1000 or math.inf
         self._alive = min(_ALIVE_S, finalizes.timeout / 2, self._timeout / 2)
 
@@ -37,7 +46,11 @@ class EarlyFinals:
         due = ended_at + self._timeout
         if turn.text_since > due:
             due = math.inf
-        asked = self._finalizes.deadline(turn.begin)
+        turns, asked = session.turns, math.inf
+        for position, deadline in self._finalizes.waiting:
+            if self._is_before(turn, position, turns):
+                asked = deadline
+                break
         if ended_at > asked - self._alive:
             # It was sent just now, after an outage, and has not much text yet.
             asked = math.inf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -92,11 +91,11 @@ class FinalizeQueue:
                 break
             yield self._waiting.popleft().end(FinalizeState.ANSWERED, now)
 
-    def deadline(self, position: int) -> float:
-        """When the time is up of the first that waits for what comes behind a
-        position, in s."""
-        waiting = (e.deadline for e in self._waiting if e.position > position)
-        return next(waiting, math.inf)
+    @property
+    def waiting(self) -> Iterator[tuple[int, float]]:
+        """Up to where those that still wait want the audio, and their
+        deadlines in s."""
+        return ((entry.position, entry.deadline) for entry in self._waiting)
 
     @property
     def positions(self) -> list[int]:

@@ -22,6 +22,7 @@ from .results import DropCause
 from .session import Session
 from .sessions import Sessions
 from .turn import Turn
+from .turn_list import Commit, TurnList
 
 
 class Progress:
@@ -41,7 +42,9 @@ class Progress:
         finalizes: FinalizeQueue,
         limits: Limits,
     ) -> None:
-        self._early = EarlyFinals(finalizes, limits.final_timeout_ms)
+        self._early = EarlyFinals(
+            finalizes, limits.final_timeout_ms, self._is_before
+        )
         self._buffer = buffer
         self._queue = queue
         self._sessions = sessions
@@ -73,9 +76,22 @@ class Progress:
         if mark is not None and mark <= position:
             return "no"
         turns = link.session.turns
-        if any(begun.begin < position for begun in (*turns.commits, *turns)):
+        begun = (*turns.commits, *turns)
+        if any(self._is_before(turn, position, turns) for turn in begun):
             return "no"
         return "yes" if turns.by_client else self._quiet.covers(position, now)
+
+    def _is_before(
+        self, turn: Turn | Commit, position: int, turns: TurnList
+    ) -> bool:
+        """Is some of it said before a position, and not only its padding?"""
+        if turn.begin >= position:
+            return False
+        if turn.end is not None and turn.end <= position:
+            return True
+        if turns.by_client:
+            return self._buffer.has_speech(turn.begin, position)
+        return self._buffer.sound(turn.begin, position) is not None
 
     def answer_finalizes(self, now: float) -> None:
         """Tell the end of those for which everything is delivered."""

@@ -369,6 +369,71 @@ def test_the_end_of_a_long_turn_is_sent_late():
     assert commits_at(core) == [5700]
 
 
+# -- a finalize in a pause ---------------------------------------------------
+
+
+def goes_on(core: ScriptedCore, pause_ms: int) -> None:
+    """A finalize 200 ms after a turn whose text is awaited; so long after it
+    somebody speaks again."""
+    core.quiet(0.2)
+    core.core.finalize("f", core.now)
+    core.look()
+    core.live(SILENCE * ms(pause_ms))
+    core.live(WORD * 10)
+
+
+def ends(core: ScriptedCore) -> list[bool]:
+    return [end.timed_out for end in core.of(FinalizeEnd)]
+
+
+@pytest.mark.parametrize("pause_ms", [50, 150, 250, 350])
+def test_a_finalize_does_not_wait_for_what_is_said_after_it(pause_ms: int):
+    """The padding of the next turn reaches back to before the finalize."""
+    core = ScriptedCore(SERVER, **WIDE)
+    core.session()
+    core.live(WORD * 20)
+    core.quiet(0.5)
+    core.turn("a", 0, 1100)
+    goes_on(core, pause_ms)
+    core.wait(0.4)
+    core.started("b", max(1300 + pause_ms - 300, 1100))
+    core.wait(0.1)
+    assert ends(core) == []
+    core.transcribed("completed", "a", transcript="one")
+    assert (core.finals, ends(core)) == (["one"], [False])
+    core.wait(6)
+    assert core.finals == ["one"]
+
+
+def test_nor_does_it_where_a_live_model_tells_the_next_words():
+    core = listening()
+    core.core.speech_started(0)
+    core.live(WORD * 20)
+    core.quiet(0.5)
+    core.core.speech_ended(ms(600), ms(1100))
+    core.look()
+    goes_on(core, 100)
+    core.core.speech_started(core.core.received - len(WORD * 10))
+    core.committed("a", None)
+    core.transcribed("delta", "b", delta="two")
+    assert ends(core) == []
+    core.transcribed("completed", "a", transcript="one")
+    assert (core.finals, ends(core)) == (["one"], [False])
+
+
+def test_a_word_that_a_finalize_cut_is_waited_for():
+    core = ScriptedCore(SERVER, **WIDE)
+    core.session()
+    core.quiet(1)
+    core.live(WORD * 10)
+    core.core.finalize("f", core.now)
+    core.look()
+    core.live(WORD * 10)
+    core.started("b", 700)
+    core.wait(1)
+    assert ends(core) == []
+
+
 # -- a turn that nobody ends -------------------------------------------------
 
 
