@@ -223,6 +223,7 @@ class SimConnection:
             if self.ears.numb_at is not None:
                 if self.ears.commit_at is None:
                     self.ears.commit_at = now
+                    self._early.ends(self._buffer)
             elif not self._detector and troubles.strikes(
                 "swallowed", troubles.swallows
             ):
@@ -474,6 +475,12 @@ class _Early:
         self.item_id = ""
         self.told = 0
         self.told_at = 0.0
+
+    def ends(self, audio: bytearray) -> None:
+        """That is all of the turn, though nobody says more of it."""
+        if self.item_id:
+            heard = pieces_in(without_noise(bytes(audio)))
+            self._connection.server.meant[self.item_id] = heard
 
     def look(self, audio: bytearray) -> None:
         """More of the turn's audio came."""

@@ -37,6 +37,7 @@ from ten_packages.extension.openai_asr_python.realtime.session import (
 from .demands import Demands
 from .state import CallState, demand
 from .switches import Switches
+from .troubles import FREEZES
 from .words import TINY, WORD_SAMPLES, Piece, ms, parse
 
 #: One frame of audio as TEN sends it, in ms: how true times must be.
@@ -381,6 +382,9 @@ class Watch:
         """Who ends a turn with its text so far, and will not hear it again,
         must know that there is somebody who could say the rest."""
         call = self._call
+        if "no_completed" in call.server.happened or call.kinds & {*FREEZES}:
+            # It may be a turn that got no answer twice.
+            return
         for connection in call.connections:
             if connection.link is call.core.active:
                 demand(
