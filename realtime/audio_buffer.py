@@ -171,17 +171,6 @@ class AudioBuffer:
             return loud or found
         return loud[0] if cut[0] else found[0], loud[1] if cut[1] else found[1]
 
-    def behind_rest(self, begin: int, stop: int, least: int) -> int:
-        """Where a turn begins: a rest of less than ``least`` samples that two
-        marks cut off goes with it, but is not where it begins."""
-        first = bisect_right(self.marks, begin)
-        for mark in self.marks[first:]:
-            if mark >= min(begin + least, stop):
-                break
-            if self.has_speech(mark, stop):
-                begin, least = mark, least - (mark - begin)
-        return begin
-
     def _speech(self, start: int, stop: int) -> Span | None:
         """The part of a stretch with speech, by whoever listened."""
         if self.local.spans is None:

@@ -17,7 +17,7 @@ from .results import (
     TurnFailed,
     TurnResult,
 )
-from .session import MIN_COMMIT_MS, Session
+from .session import Session
 from .settings import SessionSettings
 from .spans import Span
 from .timed_text import within
@@ -271,9 +271,7 @@ class ResultQueue:
         if padding and not cut_short:
             start = turn.begin + padding
         else:
-            least = self.samples(MIN_COMMIT_MS)
-            begin = self._buffer.behind_rest(turn.begin, end, least)
-            span = self._buffer.span(begin, end)
+            span = self._buffer.span(turn.begin, end)
             start = turn.begin if span is None else span[0]
             if padding:
                 start = min(start, turn.begin + padding)

@@ -405,42 +405,6 @@ def test_a_finalize_does_not_wait_for_what_is_said_after_it(pause_ms: int):
     assert core.finals == ["one"]
 
 
-@pytest.mark.parametrize("detects", [True, False])
-def test_a_rest_between_two_finalizes_is_not_where_a_turn_begins(
-    detects: bool,
-):
-    """It is too short for a commit, and goes with the next turn."""
-    core = listening() if detects else ScriptedCore(**WIDE)
-    if not detects:
-        core.session()
-
-    def said(audio: bytes) -> None:
-        begin = core.core.received
-        if detects:
-            core.core.speech_started(begin)
-        core.live(audio)
-        if detects:
-            core.core.speech_ended(core.core.received, core.core.received)
-
-    said(WORD * 20)
-    core.core.finalize("f", core.now)
-    core.look()
-    said(WORD)
-    core.quiet(0.05)
-    core.core.finalize("g", core.now)
-    core.look()
-    core.quiet(2)
-    said(WORD * 20)
-    core.core.finalize("h", core.now)
-    core.look()
-    core.committed("a", None)
-    core.transcribed("completed", "a", transcript="one")
-    core.committed("b", "a")
-    core.transcribed("completed", "b", transcript="two")
-    turn = core.of(Final)[-1].turn
-    assert (turn.start_ms, turn.duration_ms) == (600 + 80 + 2000, 600)
-
-
 def test_nor_does_it_where_a_live_model_tells_the_next_words():
     core = listening()
     core.core.speech_started(0)
