@@ -23,6 +23,7 @@ from ..config import (
     OpenAIASRConfig,
 )
 from ..connection.cas import BadCaFile, tls_context
+from ..connection.driver import now
 from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
 from ..realtime.change import ANSWER_S, PATIENCE_S
@@ -209,7 +210,7 @@ class Call:
         for a pause.
         """
         self.check(config)
-        self._hurried = hurried
+        begun, self._hurried = now(), hurried
         old = self.config
         await _read_ca_files(config)
         listens_anew = config.turn_detection_changed(old)
@@ -231,13 +232,15 @@ class Call:
         if not listens_anew:
             return applies
         self._next_detector = functools.partial(self._listen, detector, config)
-        if applies == "at once" and not self._hurried and self._speaking:
+        if not self._hurried and self._speaking:
             # It would end the turn, in the middle of a word perhaps.
-            applies = "next turn"
+            if applies == "at once":
+                applies = "next turn"
             self._detector_changed.clear()
+            left_s = begun + within_s - now()
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(
-                    self._detector_changed.wait(), min(PATIENCE_S, within_s)
+                    self._detector_changed.wait(), min(PATIENCE_S, left_s)
                 )
         self._change_detector()
         return applies

@@ -134,6 +134,44 @@ def test_no_word_is_lost_by_another_detector(first, then):
     assert call.errors == []
 
 
+def test_a_detector_does_not_change_in_a_word_that_began_meanwhile():
+    """The service takes its time to answer a change that came in a pause."""
+    sound = call_audio(16000)
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+
+        async def script(call: Call) -> None:
+            await call.send(sound[: 2900 * 16])
+            await call.until_finals(1)
+            server.inject(slow_session_updated_ms=500)
+            answer = asyncio.ensure_future(
+                update(
+                    call,
+                    turn_detection={"silence_duration_ms": 700},
+                    input_audio_transcription={"language": "de"},
+                )
+            )
+            await server.until(lambda: updates(server) == 2)
+            await call.send(sound[2900 * 16 : 3600 * 16])
+            await asyncio.wait([answer], timeout=1)
+            await call.send(sound[3600 * 16 :])
+            assert await answer == (0, "applied", "next turn")
+            await call.until_finalized("end")
+
+        config = properties(
+            server.url,
+            input_audio_transcription={"model": "gpt-transcribe"},
+            turn_detection={"type": "local"},
+        )
+        call = run_call(config, script)
+    assert " ".join(call.texts).split() == call_words()
+    assert call.errors == []
+
+
+def updates(server: ServerThread) -> int:
+    """How often the session was asked for settings."""
+    return server.sessions[0].client_types().count("session.update")
+
+
 def test_a_detector_that_changes_in_silence_is_there_after_five_seconds(
     monkeypatch,
 ):
