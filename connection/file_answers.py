@@ -16,6 +16,9 @@ from ..realtime.json_text import read_json
 
 #: Of a body, in bytes.
 MAX_BODY = 1024 * 1024
+#: Of words, and of speakers: nobody says more in a turn of ten minutes, and
+#: what becomes of each would hold the loop.
+_MOST_TIMED = 4096
 #: Larger numbers are no times.
 _MOST = 1e9
 #: Longer words for a language are its name (``english``), and no code.
@@ -157,6 +160,8 @@ class FileAnswer:
                     for fields in body.objects(part)
                     for word in ServerEvent(fields).objects("words")
                 ]
+        if len(found) > _MOST_TIMED:
+            return
         words = [
             word
             for fields in found
@@ -168,7 +173,8 @@ class FileAnswer:
             yield from words
 
     def _speakers(self, body: ServerEvent) -> Iterator[Event]:
-        for part in (*body.objects("segments"), *body.objects("phrases")):
+        parts = (*body.objects("segments"), *body.objects("phrases"))
+        for part in parts if len(parts) <= _MOST_TIMED else ():
             speaker = part.get("speaker")
             if isinstance(speaker, (str, int)) and speaker != "":
                 for said in self._timed(part, part.get("text")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
@@ -32,7 +32,14 @@ from ..realtime.results import (
 )
 from ..safety.redaction import Redactor
 from .dump import CallDump
-from .reports import VENDOR, ErrorMessages, ExtensionLog, is_told, severity
+from .reports import (
+    VENDOR,
+    ErrorMessages,
+    ExtensionLog,
+    InterimAllowance,
+    is_told,
+    severity,
+)
 from .result_fields import confidence, result_tag
 
 #: What the last counters of a call are sent for.
@@ -58,6 +65,7 @@ class AsrHandlers(AsrListener):
     _finalizes_open: int = 0
     #: The language of the interims of a turn that has no final yet.
     _shown_language: str = ""
+    _interims: InterimAllowance = field(default_factory=InterimAllowance)
 
     # -- what the client tells --------------------------------------------
 
@@ -84,6 +92,8 @@ class AsrHandlers(AsrListener):
         if not self._shown_language and self._language_is_open(turn):
             # It would be tagged otherwise than the final, which comes as soon
             # as all is said with such a model.
+            return
+        if not self._interims.takes(len(turn.text), now()):
             return
         self._shown_language = self._language(turn)
         await self._send_result(turn, final=False)

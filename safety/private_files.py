@@ -44,8 +44,29 @@ def make_directory(path: Path) -> None:
         # It may be there by now, as what ends in "..".
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, _DIRECTORY_MODE)
-            # The umask may take from the owner, too.
-            os.chmod(path, _DIRECTORY_MODE)
+            _give_to_owner(path)
+
+
+def _give_to_owner(path: Path) -> None:
+    """The umask may take from the owner of a new directory, too.
+
+    By the place that was looked at, not by its name: somebody may have put
+    another directory there, or a link to one.
+    """
+    by_place = getattr(os, "O_PATH", None)
+    if (
+        stat.S_IMODE(os.lstat(path).st_mode) == _DIRECTORY_MODE
+        or by_place is None
+    ):
+        return
+    number = os.open(path, by_place | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        status = os.fstat(number)
+        less = stat.S_IMODE(status.st_mode) & ~_DIRECTORY_MODE == 0
+        if less and status.st_uid == os.geteuid():
+            os.chmod(f"/proc/self/fd/{number}", _DIRECTORY_MODE)
+    finally:
+        os.close(number)
 
 
 def size_of(path: Path) -> int:

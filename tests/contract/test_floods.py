@@ -4,11 +4,15 @@ ever more rarely; nobody is flooded, and the loop stays free."""
 from __future__ import annotations
 
 import json
+from time import monotonic
 
 import pytest
 from asr_call import Call, properties, run_call, spoken
 from raw_service import Manners, RawService
-from ten_packages.extension.openai_asr_python.contract.reports import Repeats
+from ten_packages.extension.openai_asr_python.contract.reports import (
+    InterimAllowance,
+    Repeats,
+)
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 NON_FATAL = 1000
@@ -44,6 +48,38 @@ def test_an_error_that_keeps_coming_is_told_ever_more_rarely():
         *(f"again ({n} times by now)" for n in (2, 4, 8, 16)),
         "another",
     ]
+
+
+def test_a_long_text_that_grows_is_not_told_with_each_word():
+    """2500 words come at once, behind a text of 40,000 letters."""
+    item = {"item_id": "a", "content_index": 0}
+    kind = "conversation.item.input_audio_transcription."
+    words = ["x" * 40_000, *("y" for _ in range(2500))]
+    then = [
+        {"type": "input_audio_buffer.speech_started", "audio_start_ms": 0}
+        | item,
+        *({"type": f"{kind}delta", "delta": f"{w} "} | item for w in words),
+        {"type": "input_audio_buffer.speech_stopped", "audio_end_ms": 900}
+        | item,
+        {"type": "input_audio_buffer.committed", "previous_item_id": None}
+        | item,
+        {"type": f"{kind}completed", "transcript": " ".join(words)} | item,
+    ]
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1]])[0])
+        await call.until_finals(1)
+
+    begin = monotonic()
+    with RawService([Manners(then=then)]) as service:
+        call = run_call(properties(service.url), script)
+    seconds = monotonic() - begin
+    interims = [r for r in call.of("asr_result") if not r["final"]]
+    told = sum(len(interim["text"]) for interim in interims)
+    assert 0 < told <= InterimAllowance.A_SECOND * (seconds + 1)
+    # The last word is there, whatever was left out.
+    assert call.finals[0]["text"].endswith(" y")
+    assert len(call.finals[0]["text"]) > 44_000
 
 
 class TestRepeats:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from examples.live_captions.ten_packages.extension.captions.transcript import (
     json_text,
     replace_file,
     transcript_text,
+    write_report,
 )
 
 SUFFIXES = (".srt", ".vtt", ".json")
@@ -137,6 +139,33 @@ def test_wide_characters_fit_and_none_is_lost(text: str) -> None:
 def test_a_turn_without_length_still_has_a_cue() -> None:
     (cue,) = cues([turn("x", 5, 0)])
     assert (cue.start, cue.end) == (5, 6)
+
+
+def test_what_lies_beside_it_is_not_written_through(tmp_path: Path) -> None:
+    """A link of the name that the file had while it was written."""
+    victim = tmp_path / "victim"
+    victim.write_text("mine", encoding="utf-8")
+    path = tmp_path / "call.srt"
+    path.with_name(f".{path.name}.{os.getpid()}.part").symlink_to(victim)
+    write_transcript(str(path), FINALS)
+    assert victim.read_text(encoding="utf-8") == "mine"
+    assert not path.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_report_of_a_run_is_written_over_an_older_one_only(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "run.json"
+    for text in ("one", "two"):
+        write_report(str(path), {"ending": "stopped", "text": text})
+    assert json.loads(path.read_text(encoding="utf-8"))["text"] == "two"
+    path.write_text("my diary", encoding="utf-8")
+    with pytest.raises(OSError, match="something else"):
+        write_report(str(path), {"ending": "stopped"})
+    assert path.read_text(encoding="utf-8") == "my diary"
+    with pytest.raises(OSError, match="no file"):
+        write_report(str(tmp_path), {"ending": "stopped"})
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:

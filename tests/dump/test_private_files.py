@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import socket
@@ -14,6 +15,9 @@ from asr_call import Call, run_call, spoken
 from dumped_call import dumping, lines_of
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
 from ten_packages.extension.openai_asr_python.recording import dump_files
+from ten_packages.extension.openai_asr_python.safety.private_files import (
+    make_directory,
+)
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
 AUDIO = b"\1\2" * 100
@@ -57,6 +61,28 @@ async def test_modes_do_not_depend_on_the_umask(tmp_path, umask, mask):
     assert [mode(p) for p in (path, path.with_suffix(".jsonl"))] == [0o600] * 2
     assert [mode(p) for p in (path.parent, path.parent.parent)] == [0o700] * 2
     assert mode(old) == 0o755
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o777])
+def test_no_other_directory_gets_another_mode(
+    tmp_path, umask, monkeypatch, mask
+):
+    """Somebody puts another one in the place of that which was just made."""
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    victim.chmod(0o755)
+    umask(mask)
+    make = os.mkdir
+
+    def exchange(path, mode):
+        make(path, mode)
+        os.rmdir(path)
+        os.symlink(victim, path)
+
+    monkeypatch.setattr(os, "mkdir", exchange)
+    with contextlib.suppress(OSError):
+        make_directory(tmp_path / "new")
+    assert mode(victim) == 0o755
 
 
 async def test_an_umask_that_takes_the_owners_rights_changes_no_file(

@@ -15,7 +15,12 @@ from ten_runtime import AsyncExtension, AsyncTenEnv, Cmd, Data, Loc
 from typing_extensions import override
 
 from .run_state import FATAL, RunState
-from .transcript import Transcript, json_text, replace_file, transcript_text
+from .transcript import (
+    Transcript,
+    replace_file,
+    transcript_text,
+    write_report,
+)
 from .view import View, clock
 
 #: A server that is back at once is not worth a line, in seconds.
@@ -75,7 +80,10 @@ class CaptionsExtension(AsyncExtension):
                 "problem": self._problem,
                 "results": [final.model_dump() for final in finals],
             }
-            replace_file(path, json_text(report))
+            try:
+                write_report(path, report)
+            except OSError as error:
+                self._fail(f"{path}: {error}")
 
     @override
     async def on_data(self, ten_env: AsyncTenEnv, data: Data) -> None:

@@ -4,6 +4,7 @@ import html
 import json
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -103,14 +104,29 @@ def json_text(body: dict[str, Any]) -> str:
     return shown.harmless_lines(text) + "\n"
 
 
+def write_report(name: str, report: dict[str, Any]) -> None:
+    """How a run ended; over nothing but an older one.  Raises ``OSError``."""
+    begin = '{\n  "ending": '
+    path = Path(name).expanduser()
+    if path.exists() and not path.is_file():
+        raise OSError("is no file")
+    if path.exists() and path.stat().st_size:
+        with path.open("rb") as file:
+            if file.read(len(begin)) != begin.encode():
+                raise OSError("is something else, and not written over")
+    replace_file(name, json_text(report))
+
+
 def replace_file(name: str, text: str) -> None:
     """Put `text` there in one step, so that no reader sees a part; it is for
     its owner only, as what was said.  A symbolic link is replaced."""
     path = Path(name).expanduser().absolute()
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # `mkstemp` makes files that were not there, and nobody else can read.
+    number, partial = tempfile.mkstemp(prefix=".captions-", dir=path.parent)
     try:
-        partial.touch(0o600)
-        partial.write_bytes(text.encode())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        with os.fdopen(number, "wb") as file:
+            file.write(text.encode())
+        os.replace(partial, path)
+    except BaseException:
+        os.unlink(partial)
+        raise
