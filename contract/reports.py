@@ -103,8 +103,10 @@ class InterimAllowance:
     thousand times what it sends of them, for TEN's log and the session log.
     What is left out is in the next one, or in the final."""
 
-    #: Characters in a second; a turn of 30 s has some 500, and ten interims.
-    A_SECOND = 65_536
+    #: Characters in a second; a turn of 30 s has some 500.  And what comes
+    #: around the text in a log.
+    A_SECOND = 131_072
+    AROUND = 500
 
     def __init__(self) -> None:
         self._left = float(self.A_SECOND)
@@ -114,9 +116,9 @@ class InterimAllowance:
         """May an interim of so many go out at this time, in s?"""
         left = self._left + (at - self._at) * self.A_SECOND
         self._left, self._at = min(left, self.A_SECOND), at
-        if characters > self._left:
+        if characters + self.AROUND > self._left:
             return False
-        self._left -= characters
+        self._left -= characters + self.AROUND
         return True
 
 

@@ -77,6 +77,7 @@ def test_a_long_text_that_grows_is_not_told_with_each_word():
     interims = [r for r in call.of("asr_result") if not r["final"]]
     told = sum(len(interim["text"]) for interim in interims)
     assert 0 < told <= InterimAllowance.A_SECOND * (seconds + 1)
+    assert len(interims) <= 263 * (seconds + 1)
     # The last word is there, whatever was left out.
     assert call.finals[0]["text"].endswith(" y")
     assert len(call.finals[0]["text"]) > 44_000
