@@ -234,9 +234,11 @@ def test_what_the_demo_wrote_itself_it_may_write_again(
             text = transcript.transcript_text(suffix, results)
             path.write_text(text, encoding="utf-8")
         option = "--report" if suffix == ".html" else "--output"
-        parse(["--audio", audio, option, str(path)], {})
+        job = parse(["--audio", audio, option, str(path)], {})
+        assert path in (job.output, job.report)
         path.write_bytes(b"")
-        parse(["--audio", audio, option, str(path)], {})
+        job = parse(["--audio", audio, option, str(path)], {})
+        assert path in (job.output, job.report)
 
 
 def test_a_text_that_cannot_be_compared(
