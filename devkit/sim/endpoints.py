@@ -55,6 +55,8 @@ class SimEndpoint:
         self.serves_since = 0.0
         self._model = model
         self._ends_turns = ends_turns
+        self._first: SessionSettings | None = None
+        self._own: SessionSettings
         self._until = 0.0
         self._well = server.faults, server.life
         server.name = name
@@ -65,6 +67,12 @@ class SimEndpoint:
         Whoever ends the turns there does so here, where that is possible; else
         the local detector, as `config` has it.
         """
+        if first is not self._first:
+            # Asked for at every step, and changed a few times in a call.
+            self._first, self._own = first, self._own_of(first)
+        return self._own
+
+    def _own_of(self, first: SessionSettings) -> SessionSettings:
         if not self._model:
             return replace(first, endpoint=self.name)
         turns = first.turn_detection if self._ends_turns else None

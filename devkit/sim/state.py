@@ -28,9 +28,10 @@ class Violation(AssertionError):
     """A promise was broken."""
 
 
-def demand(holds: bool, complaint: str) -> None:
+def demand(holds: bool, complaint: str, *values: object) -> None:
+    """``values`` are for its braces: they are written out only when broken."""
     if not holds:
-        raise Violation(complaint)
+        raise Violation(complaint.format(*values) if values else complaint)
 
 
 class Spoken(NamedTuple):

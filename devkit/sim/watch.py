@@ -307,7 +307,8 @@ class Watch:
         demand(
             session.state is SessionState.UPDATING
             or session.settings == settings,
-            f"the session works by {session.settings}",
+            "the session works by {}",
+            session.settings,
         )
 
     def _check_change(self) -> None:
@@ -462,7 +463,10 @@ class Watch:
         for low, high in self._drops:
             demand(
                 min(stop, high) - max(start, low) <= 1,
-                f"dropped twice: {result}, before {low} to {high} ms",
+                "dropped twice: {}, before {} to {} ms",
+                result,
+                low,
+                high,
             )
         self._drops.append((start, stop))
 
@@ -479,7 +483,8 @@ class Watch:
             for piece in pieces:
                 demand(
                     self._call.start_of(word) + piece.stop <= watermark,
-                    f"{piece.text} is delivered and still held",
+                    "{} is delivered and still held",
+                    piece.text,
                 )
 
     def _reported(self, start: int) -> list[tuple[int, int]]:
@@ -604,7 +609,9 @@ class Watch:
         limit = ms(self._call.limits.max_buffer_ms)
         demand(
             held.end - held.start <= limit,
-            f"{held.end - held.start} samples are held, bound {limit}",
+            "{} samples are held, bound {}",
+            held.end - held.start,
+            limit,
         )
         demand(len(held._data) == held.end - held.start, "held is not whole")
         demand(len(held.marks) <= _MANY, "many marks")
@@ -623,7 +630,7 @@ class Watch:
                 ("PONGs", len(link._heard)),
                 ("anchors", len(session.audio._anchors)),
             ):
-                demand(count <= _MANY, f"many {name}: {count}")
+                demand(count <= _MANY, "many {}: {}", name, count)
 
     def after_stop(self) -> None:
         """The call was stopped: what was accepted is delivered or reported."""

@@ -23,7 +23,6 @@ from ten_packages.extension.openai_asr_python.realtime.states import (
     Machine,
 )
 
-from devkit.sim.kinds import ALL, OLD
 from devkit.sim.random_call import run
 from devkit.state_tables import DOCUMENT, TABLES, with_tables
 
@@ -232,6 +231,16 @@ RARE = (
     another_dialect_after_all,
 )
 
+#: Kinds of faults that make the moves which are rare elsewhere: a session is
+#: silent about what it hears, and one names the time to try a turn again.
+RARE_KINDS = (
+    "failing_timed",
+    "frozen_before",
+    "frozen_in_turn",
+    "frozen_after_commit",
+    "steady_sound",
+)
+
 
 def test_nothing_is_allowed_that_never_happens(monkeypatch):
     """In random calls with faults; a move that none makes is no rule."""
@@ -244,13 +253,6 @@ def test_nothing_is_allowed_that_never_happens(monkeypatch):
         made.add((before, state))
 
     monkeypatch.setattr(Machine, "to", noted)
-    for seed in range(60):
-        run(seed)
-    for kind in sorted(ALL - OLD):
-        for seed in range(6):
-            run(seed, kinds={kind})
-    for rare in RARE:
-        rare()
     allowed = {
         (before, after)
         for _, states, moves in TABLES
@@ -261,6 +263,14 @@ def test_nothing_is_allowed_that_never_happens(monkeypatch):
         for after in afters
         if before is not after
     }
+    for rare in RARE:
+        rare()
+    for seed in range(60):
+        if allowed <= made:
+            break
+        run(seed)
+        for kind in RARE_KINDS if seed < 6 else ():
+            run(seed, kinds={kind})
     assert allowed - made == set()
 
 

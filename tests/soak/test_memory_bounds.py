@@ -39,14 +39,14 @@ def test_nothing_in_the_core_grows_with_the_turns(owner):
             call.pause(600)
             if turns % 3 == 0:
                 call.finalize()
-            if turns % 200 == 0:
+            if turns % 100 == 0:
                 call.drop()
         call.pause(5000)
         return largest(call.core, PACKAGE)
 
-    speak(700)
-    early = speak(300)
-    late = speak(2000)
+    speak(200)
+    early = speak(100)
+    late = speak(1200)
     assert len(early) > 15
     assert max(late.values()) <= MOST
     grown = {
