@@ -49,6 +49,11 @@ class LocalSpeech:
             span = self._spans[-1]
             span[1] = max(min(span[1], end), span[0] + 1)
 
+    def heard_elsewhere(self, start: int, stop: int) -> None:
+        """Somebody else heard speech in a stretch in which it heard none."""
+        if self._spans is not None and start < stop:
+            insort(self._spans, [start, stop])
+
     def turn_ended(self, position: int) -> None:
         """A turn is over there."""
         if position not in self.ends:

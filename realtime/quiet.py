@@ -38,6 +38,7 @@ class Quiet:
         self._suspicion = Suspicion(buffer, rate)
         self._noticed = rate * _NOTICED_MS // 1000
         self._latest = rate * _LATEST_MS // 1000
+        sessions.on_left = self._left
 
     # -- by the server's detector -------------------------------------------
 
@@ -65,6 +66,15 @@ class Quiet:
             and not self._buffer.has_speech(passed, session.sent)
         ):
             self._feed.mark(link, session.sent)
+
+    def _left(self, link: Link) -> None:
+        """What only the service heard is undelivered."""
+        buffer, session = self._buffer, link.session
+        for turn in session.turns if session.turns.by_client else ():
+            begin = max(turn.begin, buffer.watermark)
+            end = session.sent if turn.end is None else turn.end
+            if turn.text and not buffer.has_speech(begin, end):
+                buffer.local.heard_elsewhere(begin, end)
 
     def delivered(self, turn: Turn) -> None:
         """The final of a turn went out."""

@@ -47,7 +47,8 @@ class Sessions:
     """Opens, switches and loses the sessions of a call.
 
     ``fatal``: why no further attempt is made, or None.  ``reconnects``: how
-    many sessions took over after the first one.
+    many sessions took over after the first one.  ``on_left`` is called with
+    each that was active.
     """
 
     def __init__(self, limits: Limits, in_use: EndpointsInUse) -> None:
@@ -55,12 +56,14 @@ class Sessions:
         self.stopped = False
         self.active: Link | None = None
         self.standby: Link | None = None
+        #: What the client is opening just now.
+        self.attempt: Attempt | None = None
         self.reconnects = 0
+        self.on_left: Callable[[Link], None] = Link.close
         self._limits = limits
         self._in_use = in_use
         self._next = Machine(NextState.NONE, NEXT_MOVES)
         self._due_at = 0.0
-        self._attempt: Attempt | None = None
         self._had_one = False
         self._next_refused = False
 
@@ -84,11 +87,6 @@ class Sessions:
     def over(self) -> bool:
         """Will there be no further session?"""
         return self.stopped or self.fatal is not None
-
-    @property
-    def attempt(self) -> Attempt | None:
-        """What the client is opening just now."""
-        return self._attempt
 
     @property
     def links(self) -> list[Link]:
@@ -138,12 +136,12 @@ class Sessions:
     def dial(self, attempt: Attempt) -> None:
         """The client opens a connection."""
         self._next.to(NextState.DIALING)
-        self._attempt = attempt
+        self.attempt = attempt
 
     def opened(self, now: float, wall: float, wanted: bool) -> Link:
         """It came about; ``wall`` is unix time in s.  ``wanted``: its session
         is to be the next one."""
-        attempt = self._attempt
+        attempt = self.attempt
         assert attempt is not None, "no connection was asked for"
         session = Session(
             attempt.settings,
@@ -154,7 +152,7 @@ class Sessions:
             self._in_use.known(attempt.endpoint).habits,
         )
         link = Link(session, attempt, self._limits, now)
-        self._attempt = None
+        self.attempt = None
         if wanted:
             self._next.to(NextState.OPENING)
             self.standby = link
@@ -165,7 +163,7 @@ class Sessions:
 
     def not_opened(self) -> Attempt:
         """It did not; returns what was tried."""
-        attempt, self._attempt = self._attempt, None
+        attempt, self.attempt = self.attempt, None
         assert attempt is not None, "no connection was asked for"
         self._next.to(NextState.NONE)
         return attempt
@@ -180,8 +178,7 @@ class Sessions:
         """The next session, which is ready, becomes the active one; True if
         there was one before."""
         self._next.to(NextState.NONE)
-        if self.active is not None:
-            self.active.close()
+        self._leave()
         self.active, self.standby = self.standby, None
         recovered, self._had_one = self._had_one, True
         self.reconnects += recovered
@@ -210,29 +207,33 @@ class Sessions:
 
     def drop_active(self, now: float, delay: float = 0.0) -> None:
         """Leave the active session on purpose; another one is fed again."""
-        if self.active is not None:
-            self.remove(self.active)
+        self._leave()
         if self.ready is None:
             self.plan(now + delay)
 
     def remove(self, link: Link) -> bool:
         """A connection is over; True if it was one that counts."""
         link.close()
+        counted = link in self.links
         if link is self.active:
-            self.active = None
+            self._leave()
         elif link is self.standby:
             self.drop_standby()
-        else:
-            return False
-        return True
+        return counted
+
+    def _leave(self) -> None:
+        link, self.active = self.active, None
+        if link is not None:
+            link.close()
+            self.on_left(link)
 
     def remove_all(self) -> None:
         """All connections are broken off, also those on their way."""
-        for link in self.links:
-            link.close()
-        if self._attempt is not None:
-            self._attempt.over = True
-        self.active = self.standby = self._attempt = None
+        self._leave()
+        self.drop_standby()
+        attempt, self.attempt = self.attempt, None
+        if attempt is not None:
+            attempt.over = True
         self._next = Machine(NextState.NONE, NEXT_MOVES)
 
     def lost(

@@ -21,6 +21,7 @@ from ten_packages.extension.openai_asr_python.realtime.events import (
     MAX_TOKENS,
 )
 from ten_packages.extension.openai_asr_python.realtime.results import (
+    AudioDropped,
     Final,
     FinalizeEnd,
     Interim,
@@ -338,6 +339,51 @@ def test_a_long_turn_is_no_silence_where_the_service_said_a_word():
     core.live(SILENCE * ms(9000))
     assert core.types.count(CLEAR) == 1
     assert len(commits_at(core)) == 1
+
+
+def lost_after_a_word(committed: bool = False):
+    """The service said a word that no local detector heard; then the
+    connection dies, and silence follows."""
+    core = listening()
+    core.hear(WORD * 10)
+    core.transcribed("delta", "a", delta="one")
+    if committed:
+        core.core.finalize("f", core.now)
+        core.look()
+        core.committed("a", None)
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    core.hear(SILENCE * ms(5000))
+    core.core.quiet_to(core.core.received)
+    return core
+
+
+@pytest.mark.parametrize("committed", [False, True])
+def test_a_word_that_only_the_service_heard_survives_its_session(
+    committed: bool,
+):
+    core = lost_after_a_word(committed)
+    if not committed:
+        core.core.finalize("f", core.now)
+    core.look()
+    assert core.of(FinalizeEnd) == []
+    core.wait(2)
+    core.session()
+    assert core.audio[: ms(300)] == WORD * 10
+    assert commits_at(core) == [300 if committed else 5300]
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="one")
+    assert core.finals == ["one"]
+    core.core.quiet_to(core.core.received)
+    core.look()
+    assert [end.token for end in core.of(FinalizeEnd)] == ["f"]
+
+
+def test_such_a_word_is_reported_where_no_session_hears_it():
+    core = lost_after_a_word()
+    core.core.stop(core.now)
+    core.look()
+    [gone] = core.of(AudioDropped)
+    assert (gone.start_ms, gone.duration_ms) == (0, 5300)
 
 
 def test_a_turn_that_a_server_noticed_late_is_ended_at_the_same_place():
