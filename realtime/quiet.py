@@ -69,11 +69,17 @@ class Quiet:
 
     def _left(self, link: Link) -> None:
         """What only the service heard is undelivered."""
-        buffer, session = self._buffer, link.session
-        for turn in session.turns if session.turns.by_client else ():
-            begin = max(turn.begin, buffer.watermark)
-            end = session.sent if turn.end is None else turn.end
-            if turn.text and not buffer.has_speech(begin, end):
+        buffer, turns = self._buffer, link.session.turns
+        heard = [(commit.begin, commit.end) for commit in turns.commits]
+        if turns.said and not heard:
+            # Else its words may be of a turn that one of those ends.
+            heard.append((turns.boundary, link.session.sent))
+        heard += [
+            (turn.begin, turn.end) for turn in turns if turn.text and turn.end
+        ]
+        for begin, end in heard if turns.by_client else ():
+            begin = max(begin, buffer.watermark)
+            if not buffer.has_speech(begin, end):
                 buffer.local.heard_elsewhere(begin, end)
 
     def delivered(self, turn: Turn) -> None:
