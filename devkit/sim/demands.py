@@ -160,6 +160,10 @@ class Demands:
         if self._alone.startswith("failing"):
             failing, front = self._troubles.failing, self._front()
             demand(not failing.complaint, failing.complaint)
+            if call.core._buffer.nearly_full:
+                # Its bound does not wait.
+                failing.too_early = ""
+            demand(not failing.too_early, failing.too_early)
             if front != self._blocks:
                 self._blocks, self._blocks_from = front, call.now
             failure = failing.first.get(front)

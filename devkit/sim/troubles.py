@@ -111,6 +111,8 @@ class Failing:
         self._seen: set[Piece] = set()
         self._tries: deque[tuple[Piece, float]] = deque(maxlen=64)
         self.complaint = ""
+        #: The same, of a turn that came too early.
+        self.too_early = ""
 
     def stop(self) -> None:
         """All is well."""
@@ -167,7 +169,7 @@ class Failing:
             return
         if now < last.not_before - 0.001:
             early_s = last.not_before - now
-            self.complaint = (
+            self.too_early = (
                 f"{first.text} is sent again {early_s:.3f} s before the time"
                 " that the service named"
             )
