@@ -157,14 +157,17 @@ def test_a_detector_does_not_change_in_a_word_that_began_meanwhile():
             assert await answer == (0, "applied", "next turn")
             await call.until_finalized("end")
 
-        config = properties(
-            server.url,
-            input_audio_transcription={"model": "gpt-transcribe"},
-            turn_detection={"type": "local"},
-        )
-        call = run_call(config, script)
+        call = run_call(local_turns(server), script)
     assert " ".join(call.texts).split() == call_words()
     assert call.errors == []
+
+
+def local_turns(server: ServerThread) -> dict[str, Any]:
+    return properties(
+        server.url,
+        input_audio_transcription={"model": "gpt-transcribe"},
+        turn_detection={"type": "local"},
+    )
 
 
 def updates(server: ServerThread) -> int:
@@ -193,12 +196,7 @@ def test_a_detector_that_changes_in_silence_is_there_after_five_seconds(
             await call.send(sound[1700 * 16 :])
             await call.until_finalized("end")
 
-        config = properties(
-            server.url,
-            input_audio_transcription={"model": "gpt-transcribe"},
-            turn_detection={"type": "local"},
-        )
-        call = run_call(config, script)
+        call = run_call(local_turns(server), script)
     words = " ".join(call.texts).split()
     # A piece of 150 ms may be cut in two.
     assert len(set(call_words()) - set(words)) <= 1
