@@ -77,6 +77,7 @@ class AudioDumper:
         self._files = DumpFiles(path)
         self._form = (0, 0, 0)
         self._planes: Planes | None = None
+        self._audio_bytes = 0
         # Shared with the thread: what is to be written, and whether more may
         # come.  Each of the two counts is written by one side alone.
         self._entries: deque[tuple[int, float, _Work]] = deque()
@@ -210,10 +211,11 @@ class AudioDumper:
             # What came while it wrote.
             self._write_some()
             rest = self._end_planes(self._now())
+            self._write(rest if self._audio_kept else b"")
+            if not self._failed:
+                self._log.end(self._now(), self._audio_bytes)
             self._log.flush()
-            self._files.write(
-                rest if self._audio_kept else b"", self._log.take()
-            )
+            self._write(b"")
         if self._failed:
             # Where that fails as well: it is reported already.
             with self._failing():
@@ -270,8 +272,12 @@ class AudioDumper:
             piece = work(at) or b""
             audio += piece if self._audio_kept else b""
             written += size
-        self._files.write(audio, self._log.take())
+        self._write(audio)
         self._written = written
+
+    def _write(self, audio: bytes | bytearray) -> None:
+        self._files.write(audio, self._log.take())
+        self._audio_bytes += len(audio)
 
 
 def _reason(error: Exception, audio: Path) -> str:

@@ -18,12 +18,13 @@ from ..safety.private_files import (
     require_name,
     size_of,
 )
-from .session_log import is_header
+from .session_log import is_ours
 
 #: So many calls at once, and files of others, may be in the way of a path.
 _MOST_NUMBERS = 1000
-#: No header is longer, in bytes.
+#: No header is longer, nor the last line, in bytes.
 _HEADER_LIMIT = 1024 * 1024
+_END_LIMIT = 1024
 
 
 class DumpFiles:
@@ -51,13 +52,15 @@ class DumpFiles:
         """Open both files; False if others are in the way."""
         log_path = self.path.with_suffix(".jsonl")
         # Looked at before, so that nothing new is left where one is refused.
-        if size_of(self.path) and not size_of(log_path):
+        size = size_of(self.path)
+        if size and not size_of(log_path):
             return False
         with contextlib.ExitStack() as opened, contextlib.ExitStack() as old:
             log = old.enter_context(open_private(log_path))
-            head = log.read(_HEADER_LIMIT)
-            line = head.partition(b"\n")[0]
-            if head and not is_header(line, self.path.name):
+            head = log.read(_HEADER_LIMIT).partition(b"\n")[0]
+            log.seek(max(log.seek(0, os.SEEK_END) - _END_LIMIT, 0))
+            tail = log.read(_END_LIMIT)
+            if tail and not is_ours(head, tail, self.path.name, size):
                 return False
             audio = old.enter_context(open_private(self.path))
             taken = _take(audio)

@@ -133,6 +133,10 @@ class SessionLog:
         self.flush()
         self._line({"t": _ms(at), "kind": kind, **fields})
 
+    def end(self, at: float, audio_bytes: int) -> None:
+        """The last line: so much audio is in the file beside the log."""
+        self.note(at, "end", {"audio_bytes": audio_bytes})
+
     def flush(self) -> None:
         """Write the open batches."""
         for kind in list(self._batches):
@@ -194,19 +198,30 @@ def _json(line: Mapping[str, Any]) -> str:
     return json.dumps(line, ensure_ascii=False, default=str)
 
 
-def is_header(line: bytes, audio: str) -> bool:
-    """Is this the first line of a log of ours, of whatever version, and of
-    the audio of this name?"""
-    try:
-        header = read_json(line)
-    except ValueError:
-        return False
+def is_ours(head: bytes, tail: bytes, audio: str, size: int) -> bool:
+    """Do a log's first line and its end tell of a session of ours, of whatever
+    version, and of the audio of this name and of so many bytes?  Where the end
+    is missing, as after a crash, only ``session_log_text`` says how many."""
+    header, last = _read_line(head), _read_line(tail.rstrip().split(b"\n")[-1])
+    if last.get("kind") == "end":
+        size_told = last.get("audio_bytes")
+    else:
+        size_told = 0 if header.get("text") == "none" else size
     return (
-        isinstance(header, dict)
-        and header.get("kind") == "session"
+        header.get("kind") == "session"
         and header.get("package") == _PACKAGE
         and header.get("audio", audio) == audio
+        and size_told == size
     )
+
+
+def _read_line(line: bytes) -> dict[str, Any]:
+    """What a line says; nothing where it is no object."""
+    try:
+        value = read_json(line)
+    except ValueError:
+        value = None
+    return value if isinstance(value, dict) else {}
 
 
 def package_version() -> str:

@@ -117,7 +117,7 @@ async def test_a_call_without_audio_leaves_an_empty_file_and_a_header(
     path = tmp_path / "x.pcm"
     await Dump(path).writer.stop()
     assert path.read_bytes() == b""
-    assert [line["kind"] for line in lines_of(path)] == ["session"]
+    assert [line["kind"] for line in lines_of(path)] == ["session", "end"]
 
 
 async def test_a_hanging_disk_is_given_up_at_a_bound(tmp_path, monkeypatch):
@@ -216,7 +216,8 @@ async def test_a_name_in_use_gets_a_number_and_a_free_one_is_used_again(
     again.writer.frame(b"new", 16000, 1, 2)
     await again.writer.stop()
     assert path.read_bytes() == b"new"
-    assert len(lines_of(path)) == 2
+    kinds = [line["kind"] for line in lines_of(path)]
+    assert kinds == ["session", "frames", "end"]
     assert len(list(tmp_path.iterdir())) == 6
 
 
@@ -224,6 +225,8 @@ async def test_the_file_of_another_process_is_left_alone(tmp_path):
     path = tmp_path / "x.pcm"
     await Dump(path).writer.stop()
     path.write_bytes(b"of another process")
+    log = path.with_suffix(".jsonl")
+    log.write_text(log.read_text().splitlines(True)[0])
     with path.open("rb") as held:
         # A lock belongs to the open file, so this stands for a process.
         fcntl.flock(held, fcntl.LOCK_EX)

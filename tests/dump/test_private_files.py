@@ -34,11 +34,20 @@ def umask():
     os.umask(before)
 
 
-async def dump(path: Path) -> tuple[Path | None, list[str]]:
+async def dump(
+    path: Path, texts_kept: bool = True
+) -> tuple[Path | None, list[str]]:
     """Record something; where it went, and the errors."""
     errors: list[str] = []
     paths: list[Path] = []
-    writer = AudioDumper(path, {}, Redactor(), errors.append, paths.append)
+    writer = AudioDumper(
+        path,
+        {},
+        Redactor(),
+        errors.append,
+        paths.append,
+        texts_kept=texts_kept,
+    )
     writer.frame(AUDIO, 16000, 1, 2)
     await writer.stop()
     # What the thread told last.
@@ -142,6 +151,39 @@ async def test_a_log_that_is_not_ours_is_left_alone(tmp_path, content, audio):
     # No empty file stands beside it either.
     new = {used, used.with_suffix(".jsonl")}
     assert set(tmp_path.iterdir()) == {*before, *new}
+
+
+@pytest.mark.parametrize("full", [True, False])
+@pytest.mark.parametrize("audio", [b"", b"another program's", AUDIO + b"."])
+async def test_audio_of_another_size_than_the_log_tells_is_left_alone(
+    tmp_path, audio, full
+):
+    """Another program of the same user writes to the same name."""
+    path = tmp_path / "x.pcm"
+    await dump(path, texts_kept=full)
+    told = AUDIO if full else b""
+    if audio == told:
+        audio = b"anything"
+    path.write_bytes(audio)
+    used, errors = await dump(path)
+    assert (used, errors) == (tmp_path / "x-2.pcm", [])
+    assert path.read_bytes() == audio
+    path.write_bytes(told)
+    assert await dump(path) == (path, [])
+
+
+@pytest.mark.parametrize("end", [b"", b'{"t": 9, "kind": "e'])
+async def test_after_a_crash_any_audio_is_ours_but_where_none_was_kept(
+    tmp_path, end
+):
+    path = tmp_path / "x.pcm"
+    path.write_bytes(b"the beginning")
+    log = path.with_suffix(".jsonl")
+    log.write_bytes(OURS.replace(b"}", b', "text": "none"}') + end)
+    used, _ = await dump(path)
+    assert used == tmp_path / "x-2.pcm"
+    log.write_bytes(OURS.replace(b"}", b', "text": "full"}') + end)
+    assert await dump(path) == (path, [])
 
 
 async def test_audio_without_a_log_is_left_alone(tmp_path):
