@@ -30,13 +30,13 @@ from ..realtime.results import (
     TurnFailed,
     TurnResult,
 )
+from ..realtime.text_allowance import TextAllowance
 from ..safety.redaction import Redactor
 from .dump import CallDump
 from .reports import (
     VENDOR,
     ErrorMessages,
     ExtensionLog,
-    InterimAllowance,
     is_told,
     severity,
 )
@@ -65,7 +65,9 @@ class AsrHandlers(AsrListener):
     _finalizes_open: int = 0
     #: The language of the interims of a turn that has no final yet.
     _shown_language: str = ""
-    _interims: InterimAllowance = field(default_factory=InterimAllowance)
+    #: Each interim has all the text of its turn so far; what is left out is
+    #: in the next one, or in the final.
+    _interims: TextAllowance = field(default_factory=TextAllowance)
 
     # -- what the client tells --------------------------------------------
 

@@ -98,30 +98,6 @@ def brief(fields: Mapping[str, Any], nested: bool = False) -> dict[str, Any]:
     return shown
 
 
-class InterimAllowance:
-    """Each interim has all the text of its turn so far: a server may make a
-    thousand times what it sends of them, for TEN's log and the session log.
-    What is left out is in the next one, or in the final."""
-
-    #: Characters in a second; a turn of 30 s has some 500.  And what comes
-    #: around the text in a log.
-    A_SECOND = 131_072
-    AROUND = 500
-
-    def __init__(self) -> None:
-        self._left = float(self.A_SECOND)
-        self._at = 0.0
-
-    def takes(self, characters: int, at: float) -> bool:
-        """May an interim of so many go out at this time, in s?"""
-        left = self._left + (at - self._at) * self.A_SECOND
-        self._left, self._at = min(left, self.A_SECOND), at
-        if characters + self.AROUND > self._left:
-            return False
-        self._left -= characters + self.AROUND
-        return True
-
-
 @dataclass(eq=False, repr=False)
 class ErrorMessages:
     """Sends errors, without secrets and not without end."""

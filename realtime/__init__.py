@@ -57,6 +57,7 @@ The whole call:
 ``wishes``         the times that the service named for such turns
 ``replay``         what is sent again
 ``early_finals``   when a turn's text so far becomes its final
+``text_allowance`` how much text a server may have told in a second
 ``progress``       what is delivered, or given up
 ``in_force``       the settings in force, and how they change
 ``failover``       which of several endpoints is used

@@ -21,8 +21,12 @@ from .result_queue import ResultQueue
 from .results import DropCause
 from .session import Session
 from .sessions import Sessions
+from .text_allowance import TextAllowance
 from .turn import Turn
 from .turn_list import Commit, TurnList
+
+#: What comes with a word, in characters of a log.
+_TIMES = 100
 
 
 class Progress:
@@ -53,6 +57,7 @@ class Progress:
         self._quiet = quiet
         self._finalizes = finalizes
         self._turn_timeout = limits.turn_timeout_ms / 1000
+        self._finals = TextAllowance()
 
     # -- what is delivered -----------------------------------------------
 
@@ -111,6 +116,11 @@ class Progress:
                 self._queue.interim(session)
                 break
             if turn.failure is None:
+                timed = (*turn.words, *turn.speakers)
+                size = sum(len(part.text) + _TIMES for part in timed)
+                if not self._finals.takes(len(turn.transcript) + size, now):
+                    # Nobody says so much: the rest comes later.
+                    break
                 self._queue.final(turn)
                 self._quiet.delivered(turn)
                 self._replay.delivered()
@@ -168,7 +178,8 @@ class Progress:
 
     def times(self) -> list[float]:
         """When something becomes due, whichever session there is."""
-        return self._finalizes.times() + self._caution.times()
+        times = self._finalizes.times() + self._caution.times()
+        return times + self._finals.times()
 
     def times_of(self, link: Link) -> list[float]:
         """When something becomes due that the active session owes."""

@@ -107,6 +107,7 @@ def _browser_at(address: str) -> Iterator[None]:
     sees the arguments of a process."""
     with tempfile.TemporaryDirectory(prefix="captions-") as directory:
         page = Path(directory) / "open.html"
+        page.touch(mode=0o600)
         page.write_text(
             f'<meta http-equiv="refresh" content="0; url={address}">',
             encoding="utf-8",

@@ -10,8 +10,10 @@ import pytest
 from asr_call import Call, properties, run_call, spoken
 from raw_service import Manners, RawService
 from ten_packages.extension.openai_asr_python.contract.reports import (
-    InterimAllowance,
     Repeats,
+)
+from ten_packages.extension.openai_asr_python.realtime.text_allowance import (
+    TextAllowance,
 )
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
@@ -76,11 +78,58 @@ def test_a_long_text_that_grows_is_not_told_with_each_word():
     seconds = monotonic() - begin
     interims = [r for r in call.of("asr_result") if not r["final"]]
     told = sum(len(interim["text"]) for interim in interims)
-    assert 0 < told <= InterimAllowance.A_SECOND * (seconds + 1)
+    assert 0 < told <= TextAllowance.A_SECOND * (seconds + 1)
     assert len(interims) <= 263 * (seconds + 1)
     # The last word is there, whatever was left out.
     assert call.finals[0]["text"].endswith(" y")
     assert len(call.finals[0]["text"]) > 44_000
+
+
+def test_finals_without_an_end_are_told_a_second_at_a_time():
+    """A hundred texts of 40,000 letters come at once, which nobody said."""
+    kind = "conversation.item.input_audio_transcription."
+    then = []
+    for number in range(100):
+        item = {"item_id": f"item_{number}", "content_index": 0}
+        before = f"item_{number - 1}" if number else None
+        notice = {"type": "input_audio_buffer.committed"} | item
+        then += [
+            notice | {"previous_item_id": before},
+            {"type": f"{kind}completed", "transcript": "x" * 40_000} | item,
+        ]
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1]])[0])
+        await call.until_finals(6)
+
+    begin = monotonic()
+    with RawService([Manners(then=then)]) as service:
+        config = properties(service.url, stop_timeout_ms=200)
+        call = run_call(config, script)
+    seconds = monotonic() - begin
+    assert call.codes == []
+    assert len(call.finals) * 40_000 <= TextAllowance.A_SECOND * (seconds + 1)
+
+
+class TestTextAllowance:
+    def test_a_second_has_so_much_and_each_text_costs_what_is_around_it(self):
+        allowance = TextAllowance()
+        taken = sum(allowance.takes(0, 5.0) for _ in range(1000))
+        assert taken == TextAllowance.A_SECOND // TextAllowance.AROUND
+        taken = sum(allowance.takes(0, 5.5) for _ in range(1000))
+        assert taken == TextAllowance.A_SECOND // TextAllowance.AROUND // 2
+
+    @pytest.mark.parametrize("size", [0, 1000, 50_000, 10_000_000])
+    def test_what_was_not_taken_is_when_it_said(self, size):
+        allowance = TextAllowance()
+        at = 1e6
+        for _ in range(400):
+            while not allowance.takes(size, at):
+                [at] = allowance.times()
+            assert allowance.times() == []
+        least = min(size + TextAllowance.AROUND, TextAllowance.A_SECOND)
+        seconds = at - 1e6
+        assert 400 * least <= TextAllowance.A_SECOND * (seconds + 1.001)
 
 
 class TestRepeats:

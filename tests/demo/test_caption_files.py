@@ -16,9 +16,9 @@ from ten_ai_base.struct import ASRResult
 from examples.live_captions.ten_packages.extension.captions.transcript import (
     cues,
     json_text,
-    replace_file,
     transcript_text,
     write_report,
+    write_transcript,
 )
 
 SUFFIXES = (".srt", ".vtt", ".json")
@@ -33,10 +33,6 @@ def turn(text: str, start_ms: int, duration_ms: int, **more: Any) -> ASRResult:
         duration_ms=duration_ms,
         **body,
     )
-
-
-def write_transcript(name: str, results: list[ASRResult]) -> None:
-    replace_file(name, transcript_text(Path(name).suffix.lower(), results))
 
 
 def cells(text: str) -> int:
@@ -153,19 +149,63 @@ def test_what_lies_beside_it_is_not_written_through(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_report_of_a_run_is_written_over_an_older_one_only(
-    tmp_path: Path,
-) -> None:
+def test_a_report_of_a_run_is_written_over_an_older_one(tmp_path: Path) -> None:
     path = tmp_path / "run.json"
     for text in ("one", "two"):
         write_report(str(path), {"ending": "stopped", "text": text})
     assert json.loads(path.read_text(encoding="utf-8"))["text"] == "two"
-    path.write_text("my diary", encoding="utf-8")
-    with pytest.raises(OSError, match="something else"):
-        write_report(str(path), {"ending": "stopped"})
-    assert path.read_text(encoding="utf-8") == "my diary"
-    with pytest.raises(OSError, match="no file"):
-        write_report(str(tmp_path), {"ending": "stopped"})
+
+
+#: No file of the kinds that are written.
+OTHERS = ["my diary", "{}", '{"name": "x"}', "1", "\n1\n00:00:00,0", "<html>"]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("name", ["run.json", "a.srt", "a.vtt", "b.json"])
+def test_something_else_is_not_written_over_and_the_text_not_lost(
+    tmp_path: Path, name: str, other: str
+) -> None:
+    """It may have come while the call ran."""
+    path = tmp_path / name
+    path.write_text(other, encoding="utf-8")
+    report = {"ending": "stopped", "text": "Hello"}
+    with pytest.raises(OSError, match="something else") as told:
+        (
+            write_report(str(path), report)
+            if name == "run.json"
+            else write_transcript(str(path), FINALS)
+        )
+    assert path.read_text(encoding="utf-8") == other
+    [beside] = set(tmp_path.iterdir()) - {path}
+    assert str(told.value).endswith(f"; see {beside.name}")
+    assert "Hello" in beside.read_text(encoding="utf-8")
+    assert beside.stat().st_mode & 0o777 == 0o600
+
+
+def test_neither_is_a_pipe_or_a_directory(tmp_path: Path) -> None:
+    pipe, directory = tmp_path / "pipe.srt", tmp_path / "directory.srt"
+    os.mkfifo(pipe)
+    directory.mkdir()
+    for path in (pipe, directory):
+        with pytest.raises(OSError, match="something else"):
+            write_transcript(str(path), FINALS)
+    assert pipe.is_fifo()
+    assert list(directory.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+@pytest.mark.parametrize("before", ["", None])
+def test_what_is_written_may_be_written_over(
+    tmp_path: Path, suffix: str, before: str | None
+) -> None:
+    path = tmp_path / f"call{suffix}"
+    if before is None:
+        write_transcript(str(path), FINALS[1:])
+    else:
+        path.write_text(before)
+    write_transcript(str(path), FINALS)
+    assert "Hello" in path.read_text(encoding="utf-8")
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
@@ -182,7 +222,7 @@ def test_a_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
 
 def test_a_file_is_for_its_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "a.srt"
-    path.write_text("old")
+    write_transcript(str(path), [])
     path.chmod(0o644)
     write_transcript(str(path), FINALS)
     assert path.stat().st_mode & 0o777 == 0o600
@@ -251,6 +291,31 @@ def test_no_text_gets_out_of_its_cue(suffix: str, text: str) -> None:
         )
         assert "<" not in body
         assert ">" not in body
+
+
+@pytest.mark.parametrize("suffix", [".srt", ".vtt"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "00:00:00,000 --> 00:59:00,000 forged",
+        "0:0:0.0 0:59:0,5 forged",
+        "it was 00:00:00.000 and then 00:59:00.000 forged",
+        "00:00.00 00:59.999 forged",
+    ],
+)
+def test_two_times_in_a_text_are_no_head_of_a_cue(
+    tmp_path: Path, suffix: str, text: str
+) -> None:
+    path = tmp_path / f"call{suffix}"
+    write_transcript(str(path), [turn(text, 500, 100)])
+    read = list(pysubs2.load(str(path)))
+    assert [cue.start for cue in read] == [500]
+    assert read[0].plaintext.endswith("forged")
+
+
+def test_one_time_in_a_text_stays_as_it_is() -> None:
+    text = "at 10:30:12.5, or 9:15"
+    assert text in transcript_text(".srt", [turn(text, 0, 100)])
 
 
 @pytest.mark.parametrize("suffix", [".srt", ".vtt"])

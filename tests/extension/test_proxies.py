@@ -7,6 +7,7 @@ reaches the service, and is seen.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import socket
@@ -259,6 +260,34 @@ def test_a_proxy_with_tls_is_checked_against_the_same_cas(
     assert "certificate is refused" in error["message"]
     assert f"https://127.0.0.1:{port} (https_proxy)" in error["message"]
     assert len(proxy.requests) == len(server.sessions) == 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="TLS in TLS")
+@pytest.mark.parametrize(
+    ("host", "part"),
+    [
+        ("other.test", "the server's certificate is refused: "),
+        (None, ""),
+    ],
+)
+def test_tls_that_fails_behind_a_proxy_with_tls_is_told_as_elsewhere(
+    host, part, server, authority, ca_file, monkeypatch
+):
+    """asyncio of Python 3.11 raises a TypeError of its own there."""
+    with contextlib.ExitStack() as stack:
+        # Without a name: what answers there speaks no TLS.
+        end = port_of(server)
+        if host is not None:
+            end = stack.enter_context(in_tls(server, authority, host))
+        proxy = ConnectProxy(end)
+        tls = identity(authority, "127.0.0.1")
+        port = stack.enter_context(listening(proxy, tls))
+        monkeypatch.setenv("https_proxy", f"https://127.0.0.1:{port}")
+        call = attempt("https://asr.test/v1", ca_file=ca_file)
+    [error, *_] = call.errors
+    assert error["vendor_info"]["code"] == "tls"
+    assert part in error["message"]
+    assert f"https://127.0.0.1:{port} (https_proxy)" in error["message"]
 
 
 # -- proxies that do not do it ----------------------------------------------

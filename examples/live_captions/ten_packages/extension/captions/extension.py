@@ -3,7 +3,6 @@
 import asyncio
 import json
 import sys
-from pathlib import Path
 from time import monotonic
 from typing import Any
 
@@ -15,12 +14,7 @@ from ten_runtime import AsyncExtension, AsyncTenEnv, Cmd, Data, Loc
 from typing_extensions import override
 
 from .run_state import FATAL, RunState
-from .transcript import (
-    Transcript,
-    replace_file,
-    transcript_text,
-    write_report,
-)
+from .transcript import Transcript, write_report, write_transcript
 from .view import View, clock
 
 #: A server that is back at once is not worth a line, in seconds.
@@ -65,8 +59,7 @@ class CaptionsExtension(AsyncExtension):
             self._view.line("(unfinished)", said, "dim")
         if path := self._settings.output_path:
             try:
-                text = transcript_text(Path(path).suffix.lower(), finals)
-                replace_file(path, text)
+                write_transcript(path, finals)
             except OSError as error:
                 self._fail(f"{path}: {error}")
         self._view.stop()

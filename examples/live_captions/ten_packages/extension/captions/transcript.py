@@ -20,6 +20,15 @@ from ten_packages.extension.openai_asr_python.realtime import shown
 _ARROW = re.compile("-{2,}>")
 _TAG = re.compile(r"<(?=\s*/?\s*(?:b|i|u|s|font)\b)", re.I)
 _OVERRIDE = re.compile(r"\{(?=[^}]*\\)")
+# Some readers take a line with two times for the head of a cue, arrow or not.
+_TIME = re.compile(r"(?<=\d):(?=\d\d?[.,]\d)")
+#: How files begin that may be written over.
+_KINDS = {
+    ".srt": rb"\d+\r?\n\d\d:\d\d:\d\d,",
+    ".vtt": rb"WEBVTT",
+    ".json": rb'\{\s*"text": ',
+}
+_REPORT = rb'\{\s*"ending": '
 
 
 class Transcript:
@@ -71,6 +80,8 @@ def transcript_text(suffix: str, results: list[ASRResult]) -> str:
         else:
             text = _TAG.sub("\u2039", _ARROW.sub("->", cue.text))
             cue.text = _OVERRIDE.sub("\uff5b", text)
+        if len(_TIME.findall(cue.text)) > 1:
+            cue.text = _TIME.sub("\u2236", cue.text)
         # pysubs2 reads "\N" and "{\…" as SubStation's; no text holds a NUL.
         cue.text = cue.text.replace("\\", "\0")
         file.append(cue)
@@ -104,29 +115,53 @@ def json_text(body: dict[str, Any]) -> str:
     return shown.harmless_lines(text) + "\n"
 
 
+def write_transcript(name: str, results: list[ASRResult]) -> None:
+    """A transcript file, of the kind that its suffix says.  Raises ``OSError``,
+    as `_write` does."""
+    suffix = Path(name).suffix.lower()
+    _write(name, transcript_text(suffix, results), _KINDS[suffix])
+
+
 def write_report(name: str, report: dict[str, Any]) -> None:
-    """How a run ended; over nothing but an older one.  Raises ``OSError``."""
-    begin = '{\n  "ending": '
-    path = Path(name).expanduser()
-    if path.exists() and not path.is_file():
-        raise OSError("is no file")
-    if path.exists() and path.stat().st_size:
-        with path.open("rb") as file:
-            if file.read(len(begin)) != begin.encode():
-                raise OSError("is something else, and not written over")
-    replace_file(name, json_text(report))
+    """How a run ended.  Raises ``OSError``, as `_write` does."""
+    _write(name, json_text(report), _REPORT)
 
 
-def replace_file(name: str, text: str) -> None:
+def _write(name: str, text: str, kind: bytes) -> None:
     """Put `text` there in one step, so that no reader sees a part; it is for
-    its owner only, as what was said.  A symbolic link is replaced."""
+    its owner only, as what was said.  A symbolic link is replaced.
+
+    Written over is only what is empty or begins like a `kind`; where something
+    else is there, the text is left in a file of another name beside it, which
+    the ``OSError`` tells.
+    """
     path = Path(name).expanduser().absolute()
     # `mkstemp` makes files that were not there, and nobody else can read.
-    number, partial = tempfile.mkstemp(prefix=".captions-", dir=path.parent)
+    number, beside = tempfile.mkstemp(
+        prefix=f"{path.stem}-", suffix=path.suffix, dir=path.parent
+    )
     try:
         with os.fdopen(number, "wb") as file:
             file.write(text.encode())
-        os.replace(partial, path)
     except BaseException:
-        os.unlink(partial)
+        os.unlink(beside)
         raise
+    try:
+        _require_kind(path, kind)
+        os.replace(beside, path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise OSError(f"{reason}; see {Path(beside).name}") from None
+
+
+def _require_kind(path: Path, kind: bytes) -> None:
+    """Raise ``OSError`` where a file is neither empty nor of the kind that is
+    to take its place."""
+    if path.is_symlink() or not path.exists():
+        return
+    begin = b"?"
+    if path.is_file():
+        with path.open("rb") as file:
+            begin = file.read(64)
+    if begin and not re.match(kind, begin):
+        raise OSError("is something else, and not written over")

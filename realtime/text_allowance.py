@@ -1,0 +1,37 @@
+"""How much text a server may have told in a second."""
+
+from __future__ import annotations
+
+
+class TextAllowance:
+    """A server may send texts without an end, or what makes a thousand times
+    what it sends; TEN's log and the session log have each of them."""
+
+    #: Characters in a second; a turn of 30 s has some 500.  And what comes
+    #: around a text in a log.
+    A_SECOND = 131_072
+    AROUND = 500
+
+    def __init__(self) -> None:
+        self._left = float(self.A_SECOND)
+        self._at = 0.0
+        self._ready_at: float | None = None
+
+    def takes(self, characters: int, at: float) -> bool:
+        """May a text of so many go out at this time, in s?  One that is too
+        long for a second takes all of it."""
+        left = self._left + (at - self._at) * self.A_SECOND
+        self._left, self._at = min(left, self.A_SECOND), at
+        needed = min(characters + self.AROUND, self.A_SECOND)
+        lacking = needed - self._left
+        if lacking > 0:
+            # A little later than it will do, for the sake of rounding.
+            self._ready_at = at + lacking / self.A_SECOND + 0.001
+            return False
+        self._ready_at = None
+        self._left -= needed
+        return True
+
+    def times(self) -> list[float]:
+        """When the one will be taken that was not, in s."""
+        return [] if self._ready_at is None else [self._ready_at]
