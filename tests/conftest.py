@@ -53,7 +53,7 @@ class _RootIsNoPackage:
 _FIRST = (
     "pages/test_captions_page.py",
     "core/test_random_calls.py",
-    "core/test_states.py",
+    "extension/test_seams.py",
     "soak/test_memory_bounds.py",
     "core/test_sim_calls.py",
     "matrix/test_matrix.py",
@@ -63,6 +63,8 @@ _FIRST = (
     "load/test_load_guard.py",
     "extension/test_next_session.py",
     "demo/test_demo_run.py",
+    "extension/test_fallbacks.py",
+    "core/test_states.py",
     "audio/test_turn_score.py",
     "core/test_skip_silence.py",
 )
