@@ -71,8 +71,10 @@ class Quiet:
         """What only the service heard is undelivered."""
         buffer, turns = self._buffer, link.session.turns
         heard = [(commit.begin, commit.end) for commit in turns.commits]
-        if turns.said and not heard:
-            # Else its words may be of a turn that one of those ends.
+        live = link.session.settings.live
+        if turns.said and live and not heard:
+            # Else its words may be of a turn that one of those ends; other
+            # models say nothing before an end, but under a wrong name.
             heard.append((turns.boundary, link.session.sent))
         heard += [
             (turn.begin, turn.end) for turn in turns if turn.text and turn.end

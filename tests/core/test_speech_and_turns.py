@@ -43,8 +43,11 @@ def audio_of(core: ScriptedCore) -> bytes:
     return b"".join(base64.b64decode(data) for data in audio)
 
 
-def listening(skip_before_ms: int | None = None, **limits: int):
-    core = ScriptedCore(**{**WIDE, **limits})
+def listening(
+    skip_before_ms: int | None = None, *, live: bool = False, **limits: int
+):
+    settings = replace(SETTINGS, live=live)
+    core = ScriptedCore(settings, **{**WIDE, **limits})
     core.core.detect_locally(True, skip_before_ms)
     core.session()
     core.sent = []
@@ -341,10 +344,10 @@ def test_a_long_turn_is_no_silence_where_the_service_said_a_word():
     assert len(commits_at(core)) == 1
 
 
-def lost_after_a_word(committed: bool = False):
+def lost_after_a_word(committed: bool = False, live: bool = True):
     """The service said a word that no local detector heard; then the
     connection dies, and silence follows."""
-    core = listening()
+    core = listening(live=live)
     core.hear(WORD * 10)
     core.transcribed("delta", "a", delta="one")
     if committed:
@@ -376,6 +379,16 @@ def test_a_word_that_only_the_service_heard_survives_its_session(
     core.core.quiet_to(core.core.received)
     core.look()
     assert [end.token for end in core.of(FinalizeEnd)] == ["f"]
+
+
+def test_a_word_without_a_turn_of_a_model_that_waits_for_its_end_is_none():
+    """It came under a wrong name, and is of another turn."""
+    core = lost_after_a_word(live=False)
+    core.core.finalize("f", core.now)
+    core.wait(2)
+    core.session()
+    assert commits_at(core) == []
+    assert len(core.of(FinalizeEnd)) == 1
 
 
 def test_such_a_word_is_reported_where_no_session_hears_it():
