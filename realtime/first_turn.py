@@ -7,7 +7,7 @@ import math
 
 from .audio_buffer import AudioBuffer
 from .link import Link
-from .session import Session
+from .session import MIN_COMMIT_MS, Session
 
 #: Where a turn is passed over, what follows without such a pause goes, too.
 PAUSE_MS = 120
@@ -97,8 +97,9 @@ def end_of_first(buffer: AudioBuffer, session: Session, sent: int) -> int:
     head, rate = turns.head(), settings.rate
     begin = buffer.first_sound(buffer.watermark)
     if turns.by_client:
-        # One in the silence before ended nothing.
-        mark = buffer.next_mark(begin or buffer.watermark)
+        # One in the silence before ended nothing, nor did one too soon.
+        least = buffer.watermark + rate * MIN_COMMIT_MS // 1000
+        mark = buffer.next_mark(max(begin or 0, least - 1))
         if mark is not None:
             return mark
     elif head is not None and head.end is not None:

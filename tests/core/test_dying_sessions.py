@@ -126,6 +126,21 @@ def test_a_finalize_in_silence_is_no_turn_to_pass_over():
     assert ends == [3000, 8000]
 
 
+def test_an_end_too_soon_for_a_turn_of_its_own_is_none_to_pass_over():
+    """Two commits are asked for less than 100 ms apart: one turn is sent."""
+    core = ScriptedCore()
+    core.session()
+    core.hear(word_audio(9) * 2, commit=True)
+    core.hear(TURNS[0], commit=True)
+    core.hear(TURNS[1], commit=True)
+    for _ in range(2 + 3):
+        die(core)
+        core.wait(5)
+    (failed,) = core.of(TurnFailed)
+    assert (failed.start_ms, failed.duration_ms) == (0, 3060)
+    assert core.audio == TURNS[1]
+
+
 def fall_silent(core: ScriptedCore) -> None:
     """No PING is answered any more."""
     core.answers_pings = False
