@@ -30,7 +30,7 @@ from ..realtime.results import (
     TurnFailed,
     TurnResult,
 )
-from ..realtime.text_allowance import TextAllowance
+from ..realtime.text_allowance import TextAllowance, written_size
 from ..safety.redaction import Redactor
 from .dump import CallDump
 from .reports import (
@@ -95,7 +95,7 @@ class AsrHandlers(AsrListener):
             # It would be tagged otherwise than the final, which comes as soon
             # as all is said with such a model.
             return
-        if not self._interims.takes(len(turn.text), now()):
+        if not self._interims.takes(written_size(turn.text), now()):
             return
         self._shown_language = self._language(turn)
         await self._send_result(turn, final=False)

@@ -21,11 +21,11 @@ from .result_queue import ResultQueue
 from .results import DropCause
 from .session import Session
 from .sessions import Sessions
-from .text_allowance import TextAllowance
+from .text_allowance import TextAllowance, written_size
 from .turn import Turn
 from .turn_list import Commit, TurnList
 
-#: What comes with a word, in characters of a log.
+#: What comes with a word, in bytes of a log.
 _TIMES = 100
 
 
@@ -117,8 +117,9 @@ class Progress:
                 break
             if turn.failure is None:
                 timed = (*turn.words, *turn.speakers)
-                size = sum(len(part.text) + _TIMES for part in timed)
-                if not self._finals.takes(len(turn.transcript) + size, now):
+                size = sum(written_size(part.text) + _TIMES for part in timed)
+                size += written_size(turn.transcript)
+                if not self._finals.takes(size, now):
                     # Nobody says so much: the rest comes later.
                     break
                 self._queue.final(turn)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 
 class TextAllowance:
     """A server may send texts without an end, or what makes a thousand times
     what it sends; TEN's log and the session log have each of them."""
 
-    #: Characters in a second; a turn of 30 s has some 500.  And what comes
-    #: around a text in a log.
+    #: Bytes of a log in a second; a turn of 30 s has some 500.  And what comes
+    #: around a text there.
     A_SECOND = 131_072
     AROUND = 500
 
@@ -17,12 +19,12 @@ class TextAllowance:
         self._at = 0.0
         self._ready_at: float | None = None
 
-    def takes(self, characters: int, at: float) -> bool:
-        """May a text of so many go out at this time, in s?  One that is too
-        long for a second takes all of it."""
+    def takes(self, size: int, at: float) -> bool:
+        """May a text of so many bytes, as `written_size` counts them, go out
+        at this time, in s?  One too long for a second takes all of it."""
         left = self._left + (at - self._at) * self.A_SECOND
         self._left, self._at = min(left, self.A_SECOND), at
-        needed = min(characters + self.AROUND, self.A_SECOND)
+        needed = min(size + self.AROUND, self.A_SECOND)
         lacking = needed - self._left
         if lacking > 0:
             # A little later than it will do, for the sake of rounding.
@@ -35,3 +37,8 @@ class TextAllowance:
     def times(self) -> list[float]:
         """When the one will be taken that was not, in s."""
         return [] if self._ready_at is None else [self._ready_at]
+
+
+def written_size(text: str) -> int:
+    """How many bytes a text has in a log, at most, but for ends of lines."""
+    return len(json.dumps(text))

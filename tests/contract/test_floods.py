@@ -8,12 +8,16 @@ from time import monotonic
 
 import pytest
 from asr_call import Call, properties, run_call, spoken
+from hypothesis import example, given
+from hypothesis import strategies as st
 from raw_service import Manners, RawService
 from ten_packages.extension.openai_asr_python.contract.reports import (
     Repeats,
 )
+from ten_packages.extension.openai_asr_python.realtime.shown import harmless
 from ten_packages.extension.openai_asr_python.realtime.text_allowance import (
     TextAllowance,
+    written_size,
 )
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
@@ -130,6 +134,18 @@ class TestTextAllowance:
         least = min(size + TextAllowance.AROUND, TextAllowance.A_SECOND)
         seconds = at - 1e6
         assert 400 * least <= TextAllowance.A_SECOND * (seconds + 1.001)
+
+
+@given(text=st.text(st.one_of(st.characters(), st.sampled_from('"\\\x1b'))))
+@example(text="\U000e0001\ud800\u202e\x9b")
+def test_a_size_in_a_log_is_not_more_than_was_counted(text):
+    """In TEN's log, with JSON or without, and in the session log."""
+    shown = [harmless(text), harmless(json.dumps(text, ensure_ascii=False))]
+    for each in (*shown, json.dumps(text)):
+        size = len(each.encode("utf-8", "surrogatepass"))
+        # U+000D is two letters as JSON has it.
+        short = sum(char in "\b\t\n\f\r" for char in text)
+        assert size <= written_size(text) + 4 * short
 
 
 class TestRepeats:

@@ -350,3 +350,7 @@ def test_no_player_is_given_orders(tmp_path: Path) -> None:
     )
     [cue] = pysubs2.load(str(path))
     assert cue.plaintext.count("\\") == 3
+    text = "{b}x{/b} { I }{y:i}{c:$ff}{/} {bus} {9}"
+    told = transcript_text(".srt", [turn(text, 0, 9000)])
+    assert "\uff5bb}x\uff5b/b} \uff5b I }\uff5by:i}\uff5bc:$ff}\uff5b/}" in told
+    assert "{bus} {9}" in told

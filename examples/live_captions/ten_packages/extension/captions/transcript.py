@@ -16,10 +16,11 @@ from ten_ai_base.struct import ASRResult
 from ten_packages.extension.openai_asr_python.realtime import shown
 
 # SubRip has no escapes: of "--->" no arrow may be left, and players obey what
-# looks like a tag, or like a backslash within braces, blanks or not.
+# looks like a tag, in angle brackets or braces, or like a code of SubStation's
+# or MicroDVD's within braces, blanks or not.
 _ARROW = re.compile("-{2,}>")
 _TAG = re.compile(r"<(?=\s*/?\s*(?:b|i|u|s|font)\b)", re.I)
-_OVERRIDE = re.compile(r"\{(?=[^}]*\\)")
+_OVERRIDE = re.compile(r"\{(?=[^}]*[\\:/]|\s*[bius]\s*\})", re.I)
 # Some readers take a line with two times for the head of a cue, arrow or not.
 _TIME = re.compile(r"(?<=\d):(?=\d\d?[.,]\d)")
 #: How files begin that may be written over.
