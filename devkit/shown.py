@@ -18,6 +18,17 @@ def one_line(text: str) -> str:
     return shown.one_line(text)
 
 
+def told(text: str) -> str:
+    """The same without what looks like a key: somebody may have given one in
+    place of a name."""
+    ensure_ten()
+    from ten_packages.extension.openai_asr_python.safety.redaction import (
+        Redactor,
+    )
+
+    return one_line(Redactor().text(text))
+
+
 def harmless(text: str) -> str:
     """See `realtime.shown.harmless`."""
     ensure_ten()

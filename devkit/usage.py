@@ -25,9 +25,9 @@ class Parser(argparse.ArgumentParser):
 
 def fail(command: str, text: str, status: int) -> int:
     """Print why a command ends, as one line; its exit status."""
-    from .shown import one_line
+    from .shown import told
 
-    print(f"{command}: {one_line(text)}", file=sys.stderr)
+    print(f"{command}: {told(text)}", file=sys.stderr)
     return status
 
 

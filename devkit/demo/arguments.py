@@ -10,6 +10,7 @@ from pathlib import Path
 
 import soundfile  # type: ignore[import-untyped]
 
+from devkit.report.kind import BEGIN
 from devkit.usage import Parser, UsageError, number_from
 
 from .service import (
@@ -31,7 +32,7 @@ _KINDS = {
     ".srt": rb"\d+\r?\n\d\d:\d\d:\d\d,",
     ".vtt": rb"WEBVTT",
     ".json": rb'\{\s*"text": ',
-    ".html": rb".*<meta name=\"generator\" content=\"openai_asr_python devkit",
+    ".html": BEGIN,
 }
 _LOOK_AT = 2048
 
@@ -210,7 +211,7 @@ def _may_go(path: Path) -> bool:
     with path.open("rb") as file:
         begin = file.read(_LOOK_AT)
     kind = _KINDS[path.suffix.lower()]
-    return not begin or re.match(kind, begin, re.DOTALL) is not None
+    return not begin or re.match(kind, begin) is not None
 
 
 def _read_reference(path: Path) -> str:

@@ -94,9 +94,9 @@ def _cannot_import(error: Exception, report: Report) -> None:
 
 def _one_line(text: str) -> str:
     try:
-        from devkit.shown import one_line
+        from devkit.shown import told
 
-        return one_line(text)
+        return told(text)
     except Exception:
         return text.encode("ascii", "backslashreplace").decode()
 

@@ -56,7 +56,9 @@ def shown_certificate(certificate: Certificate) -> list[str]:
     """Its lines for people."""
     if not certificate:
         return []
-    names = [name for _, name in certificate.get("subjectAltName", ())]
+    alternatives = certificate.get("subjectAltName", ())
+    # That of a directory is a list of its parts.
+    names = [name for _, name in alternatives if isinstance(name, str)]
     subject = ", ".join(names[:5]) or _name(certificate, "subject")
     return [
         f"certificate for {subject}",

@@ -152,7 +152,7 @@ def _target(output: str | None, logs: list[Path]) -> Path | None:
 
 def check_target(target: Path, force: bool) -> None:
     """Raise `UsageError` if the page may not go there."""
-    from .page import MARK
+    from .kind import BEGIN
 
     if target.is_dir():
         raise UsageError(f"{target}: is a directory")
@@ -164,7 +164,7 @@ def check_target(target: Path, force: bool) -> None:
         return
     with target.open("rb") as file:
         begin = file.read(_LOOK_AT)
-    if begin and MARK.encode() not in begin:
+    if begin and not BEGIN.match(begin):
         raise UsageError(f"{target}: is no report; --force writes over it")
 
 

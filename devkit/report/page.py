@@ -21,14 +21,13 @@ from . import numbers
 from .axis import axis_of
 from .bounds import MOST_LISTED
 from .comparison import Comparison, compare
+from .kind import MARK
 from .prices import AS_OF
 from .session import Session
 from .verdict import verdict_of
 
 _FILES = Path(__file__).with_name("files")
 _SCRIPTS = ("view.js", "axis.js", "drawing.js", "player.js", "search.js")
-#: By this a report is known, so that nothing else is written over.
-MARK = '<meta name="generator" content="openai_asr_python devkit.report">'
 #: What of the configuration stands in the list of settings.
 _SETTINGS = (
     ("input_audio_transcription", "model"),

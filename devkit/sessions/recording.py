@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from devkit.shown import harmless
+
 from .lines import (
     Line,
     OnWrong,
@@ -158,7 +160,7 @@ def _header(line: Line, path: Path, on_wrong: OnWrong) -> Recording:
         on_wrong(line.wrong("audio: not the name of a file beside the log"))
     return Recording(
         audio_path=audio,
-        version=str(line.fields.get("version")),
+        version=harmless(str(line.fields.get("version"))),
         started=str(line.fields.get("started")),
         config=dict(line.object("config")),
         header=line.fields,

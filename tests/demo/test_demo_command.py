@@ -216,7 +216,7 @@ def test_what_the_demo_wrote_itself_it_may_write_again(
 ) -> None:
     from ten_ai_base.struct import ASRResult
 
-    from devkit.report.page import MARK
+    from devkit.report.kind import MARK
     from examples.live_captions.ten_packages.extension.captions import (
         transcript,
     )
@@ -229,7 +229,11 @@ def test_what_the_demo_wrote_itself_it_may_write_again(
     for suffix in (*SUFFIXES, ".html", ".srt"):
         path = tmp_path / f"a{suffix}"
         if suffix == ".html":
-            path.write_text(f"<!doctype html>\n{MARK}\n", encoding="utf-8")
+            path.write_text(
+                '<!DOCTYPE html>\n<html lang="en">\n<head>\n'
+                f'<meta charset="utf-8">\n{MARK}\n',
+                encoding="utf-8",
+            )
         else:
             text = transcript.transcript_text(suffix, results)
             path.write_text(text, encoding="utf-8")

@@ -14,7 +14,10 @@ from typing import Any
 import pytest
 from reported_call import frames, result, tone, write_log
 
+from devkit.doctor.__main__ import main as doctor
 from devkit.report.__main__ import main
+from devkit.report.kind import MARK
+from devkit.rerun.__main__ import main as rerun
 
 ROOT = Path(__file__).resolve().parents[2]
 SAID = "zeppelins over Zürich"
@@ -55,13 +58,37 @@ def test_the_page_is_written_beside_the_log_for_its_owner_only(log, capsys):
     ]
 
 
+@pytest.mark.parametrize("command", [main, doctor, rerun])
+def test_a_key_in_place_of_a_name_is_not_shown(command, capsys):
+    assert command(["sk-proj-Zq8vT3nLx0PwYb7KmR2sHd5GfJ9cUe1A"]) == 2
+    told = capsys.readouterr().err
+    assert "***" in told
+    assert "Zq8vT3" not in told
+
+
+def test_the_version_of_a_log_does_no_harm(log, capsysbinary):
+    text = log.read_text(encoding="utf-8")
+    log.write_text(
+        text.replace('"version": "', '"version": "\\u001b]0;x\\u0007', 1),
+        encoding="utf-8",
+    )
+    assert main([str(log), "-o", "-"]) == 0
+    page = capsysbinary.readouterr().out
+    assert b"\x1b" not in page
+    assert b"\\u001b]0;x" in page
+
+
 def test_a_report_is_written_over_and_nothing_else(log, tmp_path, capsys):
     target = tmp_path / "other.html"
     assert main([str(log), "-o", str(target)]) == 0
     assert main([str(log), "-o", str(target)]) == 0
+    # The last two tell of one.
+    for text in ("<p>of", f"notes\n{MARK}", f"<!DOCTYPE html>\n<p>{MARK}"):
+        target.write_text(f"{text} somebody's")
+        assert main([str(log), "-o", str(target)]) == 2
+        told = capsys.readouterr().err
+        assert "is no report; --force writes over it" in told
     target.write_text("<p>of somebody's")
-    assert main([str(log), "-o", str(target)]) == 2
-    assert "is no report; --force writes over it" in capsys.readouterr().err
     pipe = tmp_path / "pipe.html"
     os.mkfifo(pipe)
     assert main([str(log), "-o", str(pipe), "--force"]) == 2
