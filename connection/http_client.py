@@ -23,6 +23,7 @@ import openai
 
 from ..service.endpoint import FILES, is_loopback_host
 from .dialer import addresses_of
+from .http_blanks import guard
 from .interface import ClientSettings
 from .proxies import Proxy
 
@@ -167,6 +168,7 @@ class _Transport(httpx2.AsyncBaseTransport):
             limits=httpx2.Limits(keepalive_expiry=_KEEP_S),
             proxy=way,
         )
+        guard(self._inner)
 
     async def handle_async_request(
         self, request: httpx2.Request

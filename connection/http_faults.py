@@ -16,6 +16,7 @@ from ..realtime.faults import Fault, fault_of_http
 from ..realtime.file_refusals import FileRefusal, refusal_of_file
 from .dialer import NotThisMachine
 from .faults import fault_of_exception
+from .http_blanks import Padded
 from .http_client import Encoded, Tiny
 from .proxies import Proxy
 
@@ -23,6 +24,7 @@ _BAD_ANSWER = "invalid_answer"
 _BAD_ANSWERS: Mapping[type, str] = {
     Encoded: "the answer is compressed",
     Tiny: "the answer comes in tiny pieces",
+    Padded: "the answer has blanks without an end",
 }
 
 
@@ -70,6 +72,9 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
             text = f"{proxy} gave no connection: {cause}"
             status = str(cause).partition(" ")[0]
             verdict = fault_of_http(int(status) if status.isdigit() else 0)
+            if status.isdigit():
+                # Its own words may repeat its password, in odd spellings.
+                text = f"{proxy} answered HTTP {status}"
             return Fault(verdict.verdict, "proxy", clean_message(text))
         if isinstance(cause, httpx2.TimeoutException):
             text = "no connection within the time limit"

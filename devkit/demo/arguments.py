@@ -29,9 +29,9 @@ SAMPLE_TEXT = ROOT / "samples" / "call.txt"
 SUFFIXES = (".srt", ".vtt", ".json")
 #: How the files begin that may be written over.
 _KINDS = {
-    ".srt": rb"\d+\r?\n\d\d:\d\d:\d\d,",
-    ".vtt": rb"WEBVTT",
-    ".json": rb'\{\s*"text": ',
+    ".srt": re.compile(rb"\d+\r?\n\d\d:\d\d:\d\d,"),
+    ".vtt": re.compile(rb"WEBVTT"),
+    ".json": re.compile(rb'\{\s*"text": '),
     ".html": BEGIN,
 }
 _LOOK_AT = 2048
@@ -211,7 +211,7 @@ def _may_go(path: Path) -> bool:
     with path.open("rb") as file:
         begin = file.read(_LOOK_AT)
     kind = _KINDS[path.suffix.lower()]
-    return not begin or re.match(kind, begin) is not None
+    return not begin or kind.match(begin) is not None
 
 
 def _read_reference(path: Path) -> str:

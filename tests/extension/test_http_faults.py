@@ -205,6 +205,48 @@ def test_no_codec_is_taken_from_the_service(charset):
     assert "odd model" in call.errors[0]["message"]
 
 
+def padded(where: str, blanks: bytes) -> bytes:
+    """An answer that is well formed, but for so many blanks in one place."""
+    body = json.dumps({"text": "padded"}).encode()
+    pads = dict.fromkeys(("header", "chunk", "body"), b"") | {where: blanks}
+    return (
+        b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+        b"transfer-encoding: chunked\r\n"
+        b"a:" + pads["header"] + b"x\r\n\r\n"
+        b"%x"
+        % (len(body) + len(pads["body"]))
+        + pads["chunk"]
+        + b"\r\n"
+        + pads["body"]
+        + body
+        + b"\r\n0\r\n\r\n"
+    )
+
+
+@pytest.mark.parametrize("piece", [50, 2**20])
+@pytest.mark.parametrize("blank", [b" ", b"\t "])
+@pytest.mark.parametrize("where", ["header", "chunk", "body"])
+def test_an_answer_with_blanks_without_an_end_is_not_read(where, blank, piece):
+    """h11 takes time with the square of their number, in the loop."""
+
+    def sender(count):
+        reply = padded(where, blank * (count // len(blank)))
+
+        async def send(asked, writer):
+            for at in range(0, len(reply), piece):
+                writer.write(reply[at : at + piece])
+                await writer.drain()
+                await asyncio.sleep(0)
+
+        return send
+
+    call, service = run(sender(256))
+    assert call.texts == ["padded"]
+    call, service = run(sender(258), SOON)
+    assert call.texts == ["one two"]
+    assert len(service.files) == 2
+
+
 def test_a_body_in_tiny_pieces_is_cut_off():
     sent = 0
 

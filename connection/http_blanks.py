@@ -1,0 +1,75 @@
+"""Blanks without an end in an answer over HTTP.
+
+The parser below `httpx2` (h11) tries each run of blanks in a line that is not
+well formed from each of its places on: 20,000 hold the event loop for a second,
+and as many seconds more as they are more, squared.  No answer needs them, so
+they are looked for before it gets them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import httpx2
+
+#: So many spaces and tabs in a row are no indentation any more.
+_MOST = 256
+_BLANKS = re.compile(rb"[ \t]+")
+
+
+class Padded(Exception):
+    """An answer with blanks without an end."""
+
+
+def guard(transport: httpx2.AsyncHTTPTransport) -> None:
+    """Let what a transport reads raise `Padded`.  `httpx2` (2.16) hands no
+    backend on to the pool of its connections, so it is changed there."""
+    pool: Any = getattr(transport, "_pool", None)
+    backend = getattr(pool, "_network_backend", None)
+    if backend is not None:
+        pool._network_backend = _Backend(backend)
+
+
+class _Backend:
+    """Opens connections that are looked at."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+
+    async def connect_tcp(self, *place: Any, **options: Any) -> _Stream:
+        return _Stream(await self._inner.connect_tcp(*place, **options))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Stream:
+    """One connection, in TLS or not."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._last = 0
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        data: bytes = await self._inner.read(max_bytes, timeout)
+        self._look_at(data)
+        return data
+
+    def _look_at(self, data: bytes) -> None:
+        # Each run is taken whole: a search for so many would begin anew at
+        # each of its places.
+        for run in _BLANKS.finditer(data):
+            length = run.end() - run.start()
+            # It may have begun with what came before.
+            length += 0 if run.start() else self._last
+            if length > _MOST:
+                raise Padded
+        kept = len(data.rstrip(b" \t"))
+        self._last = len(data) - kept + (0 if kept else self._last)
+
+    async def start_tls(self, *place: Any, **options: Any) -> _Stream:
+        return _Stream(await self._inner.start_tls(*place, **options))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
