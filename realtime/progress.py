@@ -116,11 +116,7 @@ class Progress:
                 self._queue.interim(session)
                 break
             if turn.failure is None:
-                timed = (*turn.words, *turn.speakers)
-                size = sum(written_size(part.text) + _TIMES for part in timed)
-                size += written_size(turn.transcript)
-                if not self._finals.takes(size, now):
-                    # Nobody says so much: the rest comes later.
+                if not self._may_tell(turn, now):
                     break
                 self._queue.final(turn)
                 self._quiet.delivered(turn)
@@ -138,6 +134,14 @@ class Progress:
             self._replay.chain_broke(link.session, now)
         for end in self._finalizes.answers(self.covers, now):
             self._queue.tell(end)
+
+    def _may_tell(self, turn: Turn, now: float) -> bool:
+        """Else more was told in this second than anybody says."""
+        if self._finals.times():
+            return False
+        timed = (*turn.words, *turn.speakers)
+        size = sum(written_size(part.text) + _TIMES for part in timed)
+        return self._finals.takes(written_size(turn.transcript) + size, now)
 
     def _is_silence(self, turn: Turn) -> bool:
         """Had the server nothing to commit, and rightly so?"""
@@ -176,6 +180,7 @@ class Progress:
     def tick(self, now: float) -> None:
         """What may go out from now on?"""
         self._caution.tick(now)
+        self._finals.tick(now)
 
     def times(self) -> list[float]:
         """When something becomes due, whichever session there is."""

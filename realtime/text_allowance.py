@@ -34,8 +34,14 @@ class TextAllowance:
         self._left -= needed
         return True
 
+    def tick(self, at: float) -> None:
+        """Is that time there?  Whoever waited may be gone by then."""
+        if self._ready_at is not None and at >= self._ready_at:
+            self._ready_at = None
+
     def times(self) -> list[float]:
-        """When the one will be taken that was not, in s."""
+        """When the one will be taken that was not, in s; until then none is
+        worth a try."""
         return [] if self._ready_at is None else [self._ready_at]
 
 

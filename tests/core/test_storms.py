@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from scripted_core import SERVER, TRANSCRIPTION, ScriptedCore
+from sim import SILENCE, ms
 
 SECOND = b"\x00" * 8000
 LOUD = bytes(range(256)) * 31
@@ -67,3 +68,37 @@ def test_after_some_audio_the_next_attempt_is_made_at_once():
         core.say(committed(f"i{number}"), word(f"i{number}"))
         core.core.exchange.closed(core.link, 1000, "", core.now)
         assert core.core.sessions.due_at() == core.now, number
+
+
+def flooded() -> ScriptedCore:
+    """More finals at once than a second may have."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.live(SILENCE * ms(1000))
+    before = None
+    for item in "abcdef":
+        core.committed(item, before)
+        core.transcribed("completed", item, transcript=item * 40_000)
+        before = item
+    assert [final[0] for final in core.finals] == ["a", "b", "c"]
+    return core
+
+
+def test_finals_beyond_what_a_second_may_have_come_later():
+    core = flooded()
+    core.wait(0.5)
+    assert [final[0] for final in core.finals] == ["a", "b", "c", "d"]
+    core.wait(1)
+    assert [final[0] for final in core.finals] == list("abcdef")
+
+
+def test_a_session_that_ends_while_its_finals_wait_leaves_nothing_due():
+    """`wait` fails where a deadline does not move on."""
+    core = flooded()
+    core.core.exchange.closed(core.link, 1001, "", core.now)
+    core.wait(20)
+    core.session()
+    core.live(SILENCE * ms(1000))
+    core.committed("g", None)
+    core.transcribed("completed", "g", transcript="g")
+    assert core.finals[-1] == "g"
