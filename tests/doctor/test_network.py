@@ -14,6 +14,7 @@ import pytest
 import trustme
 from proxy_servers import ConnectProxy, forward, identity, listening, port_of
 
+from devkit.doctor.certificates import shown_certificate
 from devkit.server import ServerThread
 
 pytestmark = pytest.mark.standin("the doctor brings its own")
@@ -135,6 +136,14 @@ def test_a_certificate_of_a_ca_that_is_not(examine, server, authority):
     assert "ca_file" in tls["next"]
     assert "certificate for localhost" in tls["detail"]
     assert any("trustme" in line for line in tls["detail"])
+
+
+def test_a_directory_among_the_names_of_a_certificate_is_passed_over():
+    """Python gives it as a list of its parts."""
+    directory = ((("commonName", "odd"),),)
+    names = (("DirName", directory), ("DNS", "asr.test"))
+    lines = shown_certificate({"subjectAltName": names})
+    assert lines[0] == "certificate for asr.test"
 
 
 def test_a_certificate_for_another_host(examine, server, authority, tmp_path):
