@@ -116,7 +116,9 @@ class Progress:
                 self._queue.interim(session)
                 break
             if turn.failure is None:
-                if not self._may_tell(turn, now):
+                finals = self._finals
+                if finals.times() or not finals.takes(_size_of(turn), now):
+                    # More than anybody says in a second.
                     break
                 self._queue.final(turn)
                 self._quiet.delivered(turn)
@@ -134,14 +136,6 @@ class Progress:
             self._replay.chain_broke(link.session, now)
         for end in self._finalizes.answers(self.covers, now):
             self._queue.tell(end)
-
-    def _may_tell(self, turn: Turn, now: float) -> bool:
-        """Else more was told in this second than anybody says."""
-        if self._finals.times():
-            return False
-        timed = (*turn.words, *turn.speakers)
-        size = sum(written_size(part.text) + _TIMES for part in timed)
-        return self._finals.takes(written_size(turn.transcript) + size, now)
 
     def _is_silence(self, turn: Turn) -> bool:
         """Had the server nothing to commit, and rightly so?"""
@@ -283,3 +277,10 @@ class Progress:
         turns = link.session.turns
         if not turns.pending and turns.boundary >= buffer.start:
             buffer.advance(buffer.start)
+
+
+def _size_of(turn: Turn) -> int:
+    """How many bytes of a log what is told of it takes."""
+    timed = (*turn.words, *turn.speakers)
+    size = sum(written_size(part.text) + _TIMES for part in timed)
+    return written_size(turn.transcript) + size

@@ -59,7 +59,9 @@ def test_the_page_is_written_beside_the_log_for_its_owner_only(log, capsys):
 
 
 @pytest.mark.parametrize("command", [main, doctor, rerun])
-def test_a_key_in_place_of_a_name_is_not_shown(command, capsys):
+def test_a_key_in_place_of_a_name_is_not_shown(command, capsys, monkeypatch):
+    # These commands set it for their process, which is that of all tests.
+    monkeypatch.setenv("TEN_LOG_LEVEL", "off")
     assert command(["sk-proj-Zq8vT3nLx0PwYb7KmR2sHd5GfJ9cUe1A"]) == 2
     told = capsys.readouterr().err
     assert "***" in told
