@@ -35,6 +35,14 @@ openai = pytest.importorskip("openai", reason="vendor SDK, tests only")
 FILE = ("a.wav", WAV)
 SPEECH = Path(__file__).resolve().parents[2] / "samples" / "call.wav"
 TOKENS = {"type": "tokens", "input_tokens": 24, "output_tokens": 3}
+#: A client of its own for each would leave connections open for other tests.
+HTTP = openai.DefaultHttpxClient()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def closing() -> Iterator[None]:
+    with HTTP:
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +56,13 @@ def create(server: ServerThread) -> Any:
     return client(server).audio.transcriptions.create
 
 
-def client(server: LocalServer, **options: Any) -> Any:
+def client(server: LocalServer, api_key: str = KEY, **options: Any) -> Any:
     return openai.OpenAI(
-        api_key=KEY, base_url=http_url(server), max_retries=0, **options
+        api_key=api_key,
+        base_url=http_url(server),
+        max_retries=0,
+        http_client=HTTP,
+        **options,
     )
 
 
@@ -313,7 +325,7 @@ def test_a_lenient_server_makes_any_format_for_any_model() -> None:
 
 
 def test_a_wrong_key(server: ServerThread) -> None:
-    other = client(server).with_options(api_key="sk-other")
+    other = client(server, "sk-other")
     with pytest.raises(openai.AuthenticationError) as caught:
         other.audio.transcriptions.create(file=FILE, model="whisper-1")
     assert caught.value.body["code"] == "invalid_api_key"
@@ -321,12 +333,8 @@ def test_a_wrong_key(server: ServerThread) -> None:
 
 def test_azure_has_paths_and_a_header_of_its_own() -> None:
     with ServerThread(keys=[KEY], azure=True) as server:
-        azure = openai.OpenAI(
-            api_key="unused",
-            base_url=http_url(server),
-            max_retries=0,
-            default_headers={"api-key": KEY, "Authorization": ""},
-        )
+        headers = {"api-key": KEY, "Authorization": ""}
+        azure = client(server, "unused", default_headers=headers)
         create = azure.audio.transcriptions.create
         assert create(file=FILE, model="my-deployment").text == TEXT
 
@@ -497,9 +505,7 @@ def test_the_models_are_listed_and_one_is_told(server):
     with pytest.raises(openai.NotFoundError) as refusal:
         models.retrieve("gpt/5")
     assert refusal.value.code == "model_not_found"
-    stranger = openai.OpenAI(
-        api_key="sk-other", base_url=http_url(server), max_retries=0
-    )
+    stranger = client(server, "sk-other")
     with pytest.raises(openai.AuthenticationError):
         stranger.models.list()
     assert server.sessions == []

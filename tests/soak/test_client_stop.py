@@ -112,6 +112,8 @@ def timers_of(client) -> list[asyncio.TimerHandle]:
 @contextlib.asynccontextmanager
 async def nothing_left():
     """No task, and no transport that was not closed."""
+    # What others left is not looked at.
+    gc.collect()
     before = asyncio.all_tasks()
     with warnings.catch_warnings():
         warnings.simplefilter("error", ResourceWarning)
