@@ -2,8 +2,9 @@
 
 The parser below `httpx2` (h11) tries each run of blanks in a line that is not
 well formed from each of its places on: 20,000 hold the event loop for a second,
-and as many seconds more as they are more, squared.  No answer needs them, so
-they are looked for before it gets them.
+and as many seconds more as they are more, squared.  Lines with nothing but
+blanks, which go on with the line before, make such a run as well.  No answer
+needs them, so they are looked for before it gets them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from typing import Any
 
 import httpx2
 
-#: So many spaces and tabs in a row are no indentation any more.
-_MOST = 256
-_BLANKS = re.compile(rb"[ \t]+")
+#: So many spaces, tabs and ends of lines in a row are no indentation any more,
+#: and fewer cost nothing.
+_MOST = 1024
+_BLANK = b" \t\r\n"
+_BLANKS = re.compile(b"[" + _BLANK + b"]+")
 
 
 class Padded(Exception):
@@ -65,7 +68,7 @@ class _Stream:
             length += 0 if run.start() else self._last
             if length > _MOST:
                 raise Padded
-        kept = len(data.rstrip(b" \t"))
+        kept = len(data.rstrip(_BLANK))
         self._last = len(data) - kept + (0 if kept else self._last)
 
     async def start_tls(self, *place: Any, **options: Any) -> _Stream:

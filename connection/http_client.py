@@ -37,6 +37,9 @@ _LEAST_PIECE, _MOST_TINY = 16, 200
 _MOST_REFUSED = 16_384
 #: Headers of the request that the client makes; the rest is ours.
 _OF_FORM = ("host", "content-type", "content-length", "transfer-encoding")
+#: Headers of an answer that count.  Others would be kept (cookies, for as long
+#: as the connection) or be looked into (where a redirect leads).
+_READ = ("content-type", "content-encoding", "retry-after")
 _USER_AGENT = "openai_asr_python"
 _LOGGERS = ("openai", "httpx2", "httpcore2")
 
@@ -184,6 +187,13 @@ class _Transport(httpx2.AsyncBaseTransport):
         sent.update(self._headers)
         assert isinstance(request.stream, httpx2.AsyncByteStream)
         response = await self._send(sent, request)
+        response.headers = httpx2.Headers(
+            [
+                pair
+                for pair in response.headers.multi_items()
+                if pair[0] in _READ
+            ]
+        )
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
             raise Encoded

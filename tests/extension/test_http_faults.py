@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import gzip
 import itertools
 import json
 import logging
 import socket
+from http.cookiejar import Cookie
 
 import pytest
 from asr_call import Call, run_call, spoken
@@ -224,8 +226,16 @@ def padded(where: str, blanks: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("piece", [50, 2**20])
-@pytest.mark.parametrize("blank", [b" ", b"\t "])
-@pytest.mark.parametrize("where", ["header", "chunk", "body"])
+@pytest.mark.parametrize(
+    ("where", "blank"),
+    [
+        *itertools.product(["header", "chunk", "body"], [b" ", b"\t "]),
+        # Each line goes on with the one before.
+        ("header", b"\r\n "),
+        ("header", b"\n\t"),
+        ("body", b"\r\n"),
+    ],
+)
 def test_an_answer_with_blanks_without_an_end_is_not_read(where, blank, piece):
     """h11 takes time with the square of their number, in the loop."""
 
@@ -240,11 +250,35 @@ def test_an_answer_with_blanks_without_an_end_is_not_read(where, blank, piece):
 
         return send
 
-    call, service = run(sender(256))
+    call, service = run(sender(1024 - 2))
     assert call.texts == ["padded"]
-    call, service = run(sender(258), SOON)
+    call, service = run(sender(1024 + 3), SOON)
     assert call.texts == ["one two"]
     assert len(service.files) == 2
+
+
+def test_no_cookies_are_kept():
+    """Of ever other names they would take ever more memory."""
+    names = itertools.count()
+
+    async def baked(asked, writer):
+        cookies = "; Path=/\r\nset-cookie: ".join(
+            f"c{next(names)}=1" for _ in range(50)
+        )
+        writer.write(answer({"text": "one two"}, set_cookie=cookies))
+
+    kept = []
+
+    async def script(call: Call) -> None:
+        for _ in range(2):
+            await say_and_wait(call)
+        kept.extend(o for o in gc.get_objects() if isinstance(o, Cookie))
+
+    with serving(baked) as service:
+        call = run_call(over_http(service.url), script)
+    assert call.texts == ["one two"] * 2
+    assert next(names) == 100
+    assert kept == []
 
 
 def test_a_body_in_tiny_pieces_is_cut_off():
