@@ -58,8 +58,8 @@ _KEYS = re.compile(
     # Credentials after their scheme (RFC 9110, 11.4), also URL-encoded.
     rf"|(?<=bearer){_BETWEEN}{_WORD}[\w*.~+/=%-]{{4,}}"
     rf"|(?<=basic){_BETWEEN}{_WORD}[\w+/=%-]{{6,}}"
-    # The user part of a URL.
-    r"|(?<=://)[^\s/\"]*@",
+    # The user part of a URL, and where it was taken for a path.
+    r"|(?:(?<=://)|(?<=:/))[^\s/\"]*@",
     re.IGNORECASE,
 )
 #: Azure's: 32 hexadecimal digits, or 84 letters and digits.  OpenAI's

@@ -251,6 +251,7 @@ def test_the_shape_of_a_key_is_enough(key, around):
         ("Bearer%20abc1x", "Bearer ***"),
         ("key sk-abc*** and sk-ab...cd", "key *** and ***"),
         ("wss://user:p%40ss@host/v1", "wss://***@host/v1"),
+        ("https:/user:p%40ss@host: no file", "https:/***@host: no file"),
     ],
 )
 def test_credentials_are_hidden_and_their_scheme_is_not(text, shown):
