@@ -41,7 +41,8 @@ _OUR_HEADER = re.compile(
     "|proxy-connection|te|trailer|transfer-encoding|upgrade|sec-websocket-.*"
 )
 #: As a shell has them.
-_PLACEHOLDER = re.compile(r"\$\{.*\}|\$\w+|%\w+%")
+#: Of a shell, of templates, or for a reader: no key is in brackets.
+_PLACEHOLDER = re.compile(r"[$#]?[({<\[].*[)}>\]]#?|\$\w+|%\w+%|@.+@")
 #: JSON can spell half of a surrogate pair; UTF-8 cannot carry it.
 _HALF = re.compile("[\ud800-\udfff]")
 #: Session settings are nested about five deep.
@@ -95,6 +96,9 @@ def problems(config: OpenAIASRConfig) -> _Told:
     yield from _problems_of_key(config)
     yield from _problems_of_headers(config)
     yield from _problems_of_url(config)
+    for name in ("ca_file", "dump_path"):
+        if "://" in getattr(config, name):
+            yield name, "found a URL; allowed: a path on this machine"
     yield from _problems_of_request(config)
     yield from (
         _problems_of_files if config.over_http else _problems_of_session

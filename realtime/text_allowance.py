@@ -21,11 +21,12 @@ class TextAllowance:
 
     def takes(self, size: int, at: float) -> bool:
         """May a text of so many bytes, as `written_size` counts them, go out
-        at this time, in s?  One too long for a second takes all of it."""
+        at this time, in s?  One too long for a second may when nothing else
+        did for that long, and those after it wait for the rest."""
         left = self._left + (at - self._at) * self.A_SECOND
         self._left, self._at = min(left, self.A_SECOND), at
-        needed = min(size + self.AROUND, self.A_SECOND)
-        lacking = needed - self._left
+        needed = size + self.AROUND
+        lacking = min(needed, self.A_SECOND) - self._left
         if lacking > 0:
             # A little later than it will do, for the sake of rounding.
             self._ready_at = at + lacking / self.A_SECOND + 0.001

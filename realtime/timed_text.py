@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .events import ServerEvent, clean_text, clean_word
+from .events import MAX_TEXT, ServerEvent, clean_text, clean_word
 from .results import TimedText
 
-#: A turn of ten minutes has about 2000 words.
-MAX_WORDS = 5000
+#: A turn of ten minutes has about 2000 words; nobody says more than 30 in a
+#: second, but where it is very short.
+_MAX_WORDS, _MAX_A_SECOND, _MAX_AT_ONCE = 5000, 30, 64
 
 
 @dataclass(frozen=True)
@@ -27,15 +28,22 @@ class Timed:
 
 
 def timed_in(
-    event: ServerEvent, name: str, position_of_ms: Callable[[int], int]
+    event: ServerEvent,
+    name: str,
+    position_of_ms: Callable[[int], int],
+    seconds: float,
 ) -> tuple[Timed, ...]:
-    """The entries of the list ``name`` that have a text and both times."""
-    found = []
-    for fields in event.objects(name)[:MAX_WORDS]:
+    """The entries of the list ``name`` that have a text and both times; none
+    where they are more than anybody says in so many seconds."""
+    entries, found, letters = event.objects(name), [], 0
+    if len(entries) > min(_MAX_WORDS, _MAX_AT_ONCE + _MAX_A_SECOND * seconds):
+        return ()
+    for fields in entries:
         entry = ServerEvent(fields)
         text = clean_text(entry.text("text").strip())
         start, end = entry.position_ms("start_ms"), entry.position_ms("end_ms")
         if text and start is not None and end is not None:
+            letters += len(text)
             speaker = clean_word(fields.get("speaker"))
             # What begins where it ends may lie behind skipped silence.
             stop = max(start, end - 1)
@@ -44,7 +52,7 @@ def timed_in(
                     text, position_of_ms(start), position_of_ms(stop), speaker
                 )
             )
-    return tuple(found)
+    return tuple(found) if letters <= MAX_TEXT else ()
 
 
 def within(

@@ -159,8 +159,10 @@ class Turn:
             if (code := clean_language(entry.get("code")))
         )
         self.logprobs = event.logprobs() or self.logprobs
-        self.words = timed_in(event, "words", position_of_ms)
-        self.speakers = timed_in(event, "speakers", position_of_ms)
+        samples = 0 if self.end is None else self.end - self.begin
+        seconds = samples / self.settings.rate
+        self.words = timed_in(event, "words", position_of_ms, seconds)
+        self.speakers = timed_in(event, "speakers", position_of_ms, seconds)
 
     def fail(self, failure: ErrorInfo, now: float) -> None:
         """``failed``, or its commit was refused."""

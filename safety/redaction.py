@@ -335,7 +335,7 @@ def _add(pieces: _Pieces, more: Iterable[_Pieces]) -> None:
 
 def _forms(secret: str) -> set[str]:
     """The spellings that no escape makes; those are undone in the text."""
-    plain = {
+    values = {
         secret,
         # Not only ASCII: these may have other lengths.
         secret.upper(),
@@ -345,18 +345,21 @@ def _forms(secret: str) -> set[str]:
         unquote_plus(secret),
     }
     # Where it has what looks like an escape, that is undone as well.
-    plain |= {view.text for text in plain for view in views(text)}
+    plain = {view.text for text in values for view in views(text)}
     # As error messages are put on one line.
     plain |= {_on_one_line(text) for text in plain}
     forms = set(plain)
-    # Of a long one not in every case: that would take the loop's time.
-    short = len(secret) <= _LONG
-    for text in plain if short else {secret, unquote(secret)}:
-        data = text.encode("utf-8", "replace")
-        forms |= {*_base64_forms(data), data.hex()}
+    if len(secret) > _LONG:
+        # Not in every case: that would take the loop's time.
+        values = plain = {secret, unquote(secret)}
+    for text in plain:
         # A blank in URLs; and their escapes stand for bytes, those of JSON
         # for units of UTF-16.
+        data = text.encode("utf-8", "replace")
         forms |= {text.replace(" ", "+"), data.decode("latin-1"), _units(text)}
+    for text in values:
+        data = text.encode("utf-8", "replace")
+        forms |= {*_base64_forms(data), data.hex()}
     return forms
 
 

@@ -31,10 +31,10 @@ SUFFIXES = (".srt", ".vtt", ".json")
 _KINDS = {
     ".srt": re.compile(rb"\d+\r?\n\d\d:\d\d:\d\d,"),
     ".vtt": re.compile(rb"WEBVTT"),
-    ".json": re.compile(rb'\{\s*"text": '),
+    ".json": re.compile(rb'\{\s*"text": "(?:[^"\\]+|\\.)*",\s*"results": \['),
     ".html": BEGIN,
 }
-_LOOK_AT = 2048
+_LOOK_AT = 1 << 24
 
 
 @dataclass(frozen=True, repr=False)

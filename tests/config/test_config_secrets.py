@@ -122,6 +122,28 @@ def test_a_placeholder_that_nobody_filled_in_is_refused(params, field):
         load_config(updated_properties(before, {"params": params}))
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("$NAME", "${NAME}", "${{NAME}}", "%NAME%", "{{NAME}}", "{NAME}"),
+        *("$(NAME)", "#{NAME}", "#{NAME}#", "<YOUR_KEY>", "[NAME]"),
+        *("@@NAME@@", "((NAME))"),
+    ],
+)
+def test_no_placeholder_is_taken_for_a_key(key):
+    text = refusal(api_key=key)
+    assert "api_key: found a placeholder" in text
+    other = {"api_key": key, "base_url": "wss://b.example/v1"}
+    assert "found a placeholder" in refusal(api_key=KEY, fallbacks=[other])
+
+
+@pytest.mark.parametrize("field", ["dump_path", "ca_file"])
+def test_no_url_is_taken_for_a_path(field):
+    text = refusal(**{field: f"s3://user:{HUSH}@bucket/x"})
+    assert f"{field}: found a URL" in text
+    assert HUSH not in text
+
+
 def test_what_only_looks_like_a_placeholder():
     prompt = "The price is $5 {sic}, env: test"
     config, _ = load_config({"params": {"api_key": KEY, "prompt": prompt}})

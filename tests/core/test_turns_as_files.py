@@ -393,8 +393,8 @@ def test_nothing_that_comes_raises(body, kind):
         answer = FileAnswer(kind, 0.0, 100.0)
         session.answer(upload, answer.feed(data) + answer.end())
     for _, event in session.told():
-        timed_in(event, "words", lambda ms: ms)
-        timed_in(event, "speakers", lambda ms: ms)
+        timed_in(event, "words", lambda ms: ms, 1.0)
+        timed_in(event, "speakers", lambda ms: ms, 1.0)
 
 
 # -- refusals ---------------------------------------------------------------
@@ -496,7 +496,7 @@ def test_words_lie_where_they_were_said_also_behind_skipped_silence():
     audio.skip_to(10 * 24000)
     audio.append(24000)
     event = event_of(("one", 500, 1000), ("two", 1200, 1500))
-    timed = timed_in(event, "words", audio.position_of_ms)
+    timed = timed_in(event, "words", audio.position_of_ms, 11.0)
     shown = within(timed, 400, 11000, 24000)
     # To within a ms.
     assert [(w.text, w.start_ms, w.duration_ms) for w in shown] == [
@@ -512,7 +512,7 @@ def test_words_lie_where_they_were_said_also_behind_skipped_silence():
 )
 def test_shown_times_lie_within_the_turn_and_in_order(times, begin, length):
     event = event_of(*(("w", start, end) for start, end in times))
-    timed = timed_in(event, "words", lambda ms: ms * 24)
+    timed = timed_in(event, "words", lambda ms: ms * 24, 1.0)
     shown = within(timed, begin, begin + length, 24000)
     assert len(shown) == len(times)
     last = begin

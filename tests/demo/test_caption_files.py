@@ -157,7 +157,15 @@ def test_a_report_of_a_run_is_written_over_an_older_one(tmp_path: Path) -> None:
 
 
 #: No file of the kinds that are written.
-OTHERS = ["my diary", "{}", '{"name": "x"}', "1", "\n1\n00:00:00,0", "<html>"]
+OTHERS = [
+    *("my diary", "{}", '{"name": "x"}', "1", "\n1\n00:00:00,0", "<html>"),
+    *(
+        '{"text": "by another", "segments": []}',
+        '{"text": "unfin',
+        '{"text": {',
+    ),
+    *('{"text": "a\\", "results": [', '{"text": "", "results": {}}'),
+]
 
 
 @pytest.mark.parametrize("other", OTHERS)

@@ -204,8 +204,9 @@ def test_nobody_else_s_file_is_written_over(
 ) -> None:
     path = tmp_path / name
     call = ("--audio", audio, f"--{option}", str(path))
-    path.write_text('{"key": 1}', encoding="utf-8")
-    expect_refusal(*call, parts=(name, "not written over"))
+    for other in ('{"key": 1}', '{"text": "by another", "segments": []}'):
+        path.write_text(other, encoding="utf-8")
+        expect_refusal(*call, parts=(name, "not written over"))
     path.unlink()
     path.symlink_to(audio)
     expect_refusal(*call, parts=(name, "is a symbolic link"))

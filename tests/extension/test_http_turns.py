@@ -328,6 +328,26 @@ def test_times_that_are_impossible_are_told_of_no_word():
     assert (result["text"], result["words"]) == ("late early back", [])
 
 
+@pytest.mark.parametrize("part", ["words", "segments"])
+@pytest.mark.parametrize(
+    ("count", "letters", "known"),
+    [(64, 700, True), (64, 800, False), (500, 1, False)],
+)
+def test_more_than_anybody_says_is_told_of_nothing(part, count, letters, known):
+    """It would fill the memory and the logs; two words are said here."""
+    entry = {"start": 0.1, "end": 0.2, "speaker": "A"}
+    entry |= dict.fromkeys(("word", "text"), "x" * letters)
+    body = {"text": "one two", part: [entry] * count}
+    with serving(answer(body)) as service:
+        call = say_in(
+            over_http(service.url, "whisper-1", timestamps=True), [1, 2]
+        )
+    [result] = call.finals
+    info = result["metadata"]["asr_info"]
+    told = result["words"] if part == "words" else info.get("speakers", [])
+    assert len(told) == (count if known else 0)
+
+
 def test_phrases_of_azure_are_read():
     body = {
         "durationMilliseconds": 900,

@@ -27,9 +27,10 @@ _TIME = re.compile(r"(?<=\d):(?=\d\d?[.,]\d)")
 _KINDS = {
     ".srt": rb"\d+\r?\n\d\d:\d\d:\d\d,",
     ".vtt": rb"WEBVTT",
-    ".json": rb'\{\s*"text": ',
+    ".json": rb'\{\s*"text": "(?:[^"\\]+|\\.)*",\s*"results": \[',
 }
 _REPORT = rb'\{\s*"ending": '
+_LOOK_AT = 1 << 24
 
 
 class Transcript:
@@ -163,6 +164,6 @@ def _require_kind(path: Path, kind: bytes) -> None:
     begin = b"?"
     if path.is_file():
         with path.open("rb") as file:
-            begin = file.read(64)
+            begin = file.read(_LOOK_AT)
     if begin and not re.match(kind, begin):
         raise OSError("is something else, and not written over")
