@@ -40,7 +40,7 @@ _OUR_HEADER = re.compile(
     "connection|content-length|expect|host|http2-settings|keep-alive"
     "|proxy-connection|te|trailer|transfer-encoding|upgrade|sec-websocket-.*"
 )
-#: As a shell has them.
+_UNFILLED = "found a placeholder; TEN fills in ${env:NAME} only"
 #: Of a shell, of templates, or for a reader: no key is in brackets.
 _PLACEHOLDER = re.compile(r"[$#]?[({<\[].*[)}>\]]#?|\$\w+|%\w+%|@.+@")
 #: JSON can spell half of a surrogate pair; UTF-8 cannot carry it.
@@ -114,7 +114,7 @@ def _problems_of_key(config: OpenAIASRConfig) -> _Told:
             " variable OPENAI_API_KEY",
         )
     if _PLACEHOLDER.fullmatch(key):
-        yield "api_key", "found a placeholder; TEN fills in ${env:NAME} only"
+        yield "api_key", _UNFILLED
     if not _is_printable_ascii(key) or " " in key:
         yield "api_key", "found a text with blanks or control characters"
     for name in ("organization", "project"):
@@ -137,7 +137,10 @@ def _problems_of_headers(config: OpenAIASRConfig) -> _Told:
         if lower in seen:
             yield path, "found twice, in upper and lower case"
         seen.add(lower)
-        if not _is_printable_ascii(secret.get_secret_value()):
+        value = secret.get_secret_value()
+        if names_secret(name) and _PLACEHOLDER.fullmatch(value.split(" ")[-1]):
+            yield path, _UNFILLED
+        if not _is_printable_ascii(value):
             yield (
                 path,
                 "found a value with other than printable ASCII characters",

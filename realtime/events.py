@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .json_text import read_json
@@ -34,8 +34,8 @@ _LANGUAGE = re.compile(r"[A-Za-z]{2,8}(?:[-_][A-Za-z0-9]{1,8})*")
 MAX_TOKENS = 10_000
 #: Probabilities below this are 0; integers beyond it are no floats.
 _LEAST_LOGPROB = -1e6
-#: ``usage``: entries of one object, levels of objects.
-_MAX_COUNTS = 32
+#: ``usage``: entries in all, levels of objects.
+_MAX_COUNTS = 64
 _COUNT_LEVELS = 3
 #: Integers beyond this are not exact in JSON; TEN's are of 64 bits.
 _MAX_NUMBER = 2**53
@@ -100,7 +100,8 @@ class ServerEvent:
     def counts(self, name: str) -> Mapping[str, Any]:
         """The object ``name`` as far as it holds numbers and words that TEN
         can carry: no NaN, no integer of more than 64 bits."""
-        return _counts(self.object(name), _COUNT_LEVELS)
+        room = iter(range(_MAX_COUNTS))
+        return _counts(self.object(name), _COUNT_LEVELS, room)
 
 
 def clean_text(text: str) -> str:
@@ -130,15 +131,18 @@ def _checked(value: object, alphabet: re.Pattern[str], most: int) -> str:
     return value if alphabet.fullmatch(value) else ""
 
 
-def _counts(value: Mapping[str, Any], levels: int) -> dict[str, Any]:
+def _counts(
+    value: Mapping[str, Any], levels: int, room: Iterator[int]
+) -> dict[str, Any]:
+    """``room`` has an element for each entry that may be looked at."""
     found: dict[str, Any] = {}
-    for key, entry in list(value.items())[:_MAX_COUNTS]:
+    for (key, entry), _ in zip(value.items(), room, strict=False):
         name = clean_word(key)
         if not name:
             continue
         if isinstance(entry, dict):
             if levels > 1:
-                found[name] = _counts(entry, levels - 1)
+                found[name] = _counts(entry, levels - 1, room)
         elif word := clean_word(entry):
             found[name] = word
         elif isinstance(entry, (int, float)) and abs(entry) <= _MAX_NUMBER:

@@ -6,6 +6,8 @@ before a turn) and for a turn that is passed over (`replay`).
 
 from __future__ import annotations
 
+import json
+
 from .audio_buffer import AudioBuffer
 from .caution import Caution
 from .early_finals import EarlyFinals
@@ -283,4 +285,5 @@ def _size_of(turn: Turn) -> int:
     """How many bytes of a log what is told of it takes."""
     timed = (*turn.words, *turn.speakers)
     size = sum(written_size(part.text) + _TIMES for part in timed)
+    size += written_size(json.dumps(turn.usage))
     return written_size(turn.transcript) + size

@@ -135,6 +135,8 @@ def test_no_placeholder_is_taken_for_a_key(key):
     assert "api_key: found a placeholder" in text
     other = {"api_key": key, "base_url": "wss://b.example/v1"}
     assert "found a placeholder" in refusal(api_key=KEY, fallbacks=[other])
+    text = refusal(headers={"Authorization": f"Bearer {key}"})
+    assert "headers.Authorization: found a placeholder" in text
 
 
 @pytest.mark.parametrize("field", ["dump_path", "ca_file"])

@@ -89,8 +89,18 @@ def test_a_long_text_that_grows_is_not_told_with_each_word():
     assert len(call.finals[0]["text"]) > 44_000
 
 
-def test_finals_without_an_end_are_told_a_second_at_a_time():
-    """A hundred texts of 40,000 letters come at once, which nobody said."""
+USAGE = {f"{number:a<90}": "b" * 90 for number in range(64)}
+
+
+@pytest.mark.parametrize(
+    ("said", "size", "count"),
+    [
+        ({"transcript": "x" * 40_000}, 40_000, 6),
+        ({"transcript": "x", "usage": USAGE}, 12_000, 20),
+    ],
+)
+def test_finals_without_an_end_are_told_a_second_at_a_time(said, size, count):
+    """A hundred come at once, with a long text, or else a long usage."""
     kind = "conversation.item.input_audio_transcription."
     then = []
     for number in range(100):
@@ -99,12 +109,12 @@ def test_finals_without_an_end_are_told_a_second_at_a_time():
         notice = {"type": "input_audio_buffer.committed"} | item
         then += [
             notice | {"previous_item_id": before},
-            {"type": f"{kind}completed", "transcript": "x" * 40_000} | item,
+            {"type": f"{kind}completed", **said} | item,
         ]
 
     async def script(call: Call) -> None:
         await call.send(spoken([[1]])[0])
-        await call.until_finals(6)
+        await call.until_finals(count)
 
     begin = monotonic()
     with RawService([Manners(then=then)]) as service:
@@ -112,7 +122,7 @@ def test_finals_without_an_end_are_told_a_second_at_a_time():
         call = run_call(config, script)
     seconds = monotonic() - begin
     assert call.codes == []
-    assert len(call.finals) * 40_000 <= TextAllowance.A_SECOND * (seconds + 1)
+    assert len(call.finals) * size <= TextAllowance.A_SECOND * (seconds + 1)
 
 
 class TestTextAllowance:

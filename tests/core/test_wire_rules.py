@@ -157,8 +157,12 @@ def test_usage_is_what_ten_can_carry():
         "type": "tokens",
         "one": {"two": {"n": 3}},
     }
-    many = {str(n): n for n in range(33)}
-    assert len(event(many).counts("x")) == 32
+    many = {str(n): n for n in range(65)}
+    assert len(event(many).counts("x")) == 64
+    # Those of all levels are counted.
+    deep = event({f"o{n}": many for n in range(65)}).counts("x")
+    assert list(deep) == ["o0"]
+    assert len(deep["o0"]) == 63
     assert event(7).counts("x") == {}
 
 
