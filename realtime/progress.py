@@ -284,6 +284,8 @@ class Progress:
 def _size_of(turn: Turn) -> int:
     """How many bytes of a log what is told of it takes."""
     timed = (*turn.words, *turn.speakers)
-    size = sum(written_size(part.text) + _TIMES for part in timed)
+    size = sum(
+        written_size(part.text + part.speaker) + _TIMES for part in timed
+    )
     size += written_size(json.dumps(turn.usage))
     return written_size(turn.transcript) + size
