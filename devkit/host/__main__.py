@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 
 from devkit.parent import END_WITH_INPUT, interrupt_after_input
+from devkit.usage import Parser, UsageError, fail
 
 from . import run_app
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="devkit.host",
         description="Run a TEN app directory on the stand-in TEN runtime. "
         "As on TEN, the working directory of the run is APP_DIR.",
@@ -48,7 +48,10 @@ def main(arguments: list[str] | None = None) -> int:
         action="store_true",
         help="the end of standard input is as Ctrl-C",
     )
-    parsed = parser.parse_args(arguments)
+    try:
+        parsed = parser.parse_args(arguments)
+    except UsageError as error:
+        return fail("devkit.host", str(error), 2)
     try:
         if parsed.end_with_input:
             interrupt_after_input()

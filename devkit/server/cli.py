@@ -7,13 +7,13 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
 import textwrap
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import NoReturn
 
 from devkit.parent import END_WITH_INPUT, after_input
+from devkit.usage import fail
 
 from .engine import engine_named
 from .faults import Faults, describe, parse_fault
@@ -88,8 +88,7 @@ async def _run(server: LocalServer, end_with_input: bool) -> int:
 
 
 def _complain(message: str) -> int:
-    print(f"devkit.server: {message}", file=sys.stderr)
-    return 2
+    return fail("devkit.server", message, 2)
 
 
 class _OneLineErrors(argparse.ArgumentParser):

@@ -369,6 +369,9 @@ class LocalServer:
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind((self.host, self.port))
             listening.listen(128)
+        except (TypeError, UnicodeError):
+            listening.close()
+            raise OSError("no name of a host") from None
         except OSError:
             listening.close()
             raise

@@ -89,3 +89,24 @@ def test_a_target_that_a_page_makes_is_there():
     }
     assert {"demo", "test", "doctor"} <= named
     assert named - targets == set()
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in (*USERS, *WITHOUT) if n != "matrix"]
+)
+def test_wrong_usage_shows_no_key_and_nothing_that_a_terminal_obeys(name):
+    """Somebody may have given one in the wrong place."""
+    wrong = (".", "--sk-0123456789", "-\x1b")
+    done = subprocess.run(
+        [sys.executable, "-m", f"devkit.{name}", *wrong],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    [line] = done.stderr.splitlines()
+    assert line.startswith(f"devkit.{name}: ")
+    assert "***" in line
+    assert "0123456789" not in line
+    assert "\x1b" not in line

@@ -137,6 +137,7 @@ def test_help_names_every_option_rule_and_fault() -> None:
         (["--session-seconds", "0"], "--session-seconds"),
         (["--host", "256.0.0.1"], "256.0.0.1"),
         (["--unheard"], "--unheard"),
+        (["--host", "\u202ex"], "no name of a host"),
         (["--deployment", "mine=gpt-5"], "gpt-live-transcribe"),
     ],
 )
