@@ -13,12 +13,10 @@ from typing import Any
 from ..realtime.errors import ErrorInfo, error_of
 from ..realtime.events import ServerEvent, clean_language
 from ..realtime.json_text import read_json
+from ..realtime.timed_text import MAX_TIMED
 
 #: Of a body, in bytes.
 MAX_BODY = 1024 * 1024
-#: Of words, and of speakers: nobody says more in a turn of ten minutes, and
-#: what becomes of each would hold the loop.
-_MOST_TIMED = 4096
 #: Larger numbers are no times.
 _MOST = 1e9
 #: Longer words for a language are its name (``english``), and no code.
@@ -160,7 +158,7 @@ class FileAnswer:
                     for fields in body.objects(part)
                     for word in ServerEvent(fields).objects("words")
                 ]
-        if len(found) > _MOST_TIMED:
+        if len(found) > MAX_TIMED:
             return
         words = [
             word
@@ -174,7 +172,7 @@ class FileAnswer:
 
     def _speakers(self, body: ServerEvent) -> Iterator[Event]:
         parts = (*body.objects("segments"), *body.objects("phrases"))
-        for part in parts if len(parts) <= _MOST_TIMED else ():
+        for part in parts if len(parts) <= MAX_TIMED else ():
             speaker = part.get("speaker")
             if isinstance(speaker, (str, int)) and speaker != "":
                 for said in self._timed(part, part.get("text")):

@@ -14,7 +14,7 @@ from .results import TimedText
 
 #: A turn of ten minutes has about 2000 words; nobody says more than 30 in a
 #: second, but where it is very short.
-_MAX_WORDS, _MAX_A_SECOND, _MAX_AT_ONCE = 5000, 30, 64
+MAX_TIMED, _MAX_A_SECOND, _MAX_AT_ONCE = 5000, 30, 64
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def timed_in(
     """The entries of the list ``name`` that have a text and both times; none
     where they are more than anybody says in so many seconds."""
     entries, found, letters = event.objects(name), [], 0
-    if len(entries) > min(_MAX_WORDS, _MAX_AT_ONCE + _MAX_A_SECOND * seconds):
+    if len(entries) > min(MAX_TIMED, _MAX_AT_ONCE + _MAX_A_SECOND * seconds):
         return ()
     for fields in entries:
         entry = ServerEvent(fields)

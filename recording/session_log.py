@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -195,7 +196,25 @@ class SessionLog:
 
 
 def _json(line: Mapping[str, Any]) -> str:
-    return json.dumps(line, ensure_ascii=False, default=str)
+    def written(value: Any) -> str:
+        return json.dumps(
+            value, ensure_ascii=False, default=str, allow_nan=False
+        )
+
+    try:
+        return written(line)
+    except ValueError:
+        return written(_finite(line))
+
+
+def _finite(value: Any) -> Any:
+    """The same with ``NaN`` and ``Infinity``, which JSON has not, as texts."""
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    finite = not isinstance(value, float) or math.isfinite(value)
+    return value if finite else str(value)
 
 
 def is_ours(head: bytes, tail: bytes, audio: str, size: int) -> bool:

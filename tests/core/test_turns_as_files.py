@@ -331,11 +331,11 @@ def test_words_stand_beside_the_text_or_in_its_parts():
 def test_more_words_than_anybody_says_have_no_times(part: str):
     many = [
         {"word": "a", "text": "a", "speaker": "b", "start": 0.1, "end": 0.1}
-    ] * 4097
+    ] * 5001
     for entries in (many, many[1:]):
         [event] = read(json.dumps({"text": "a", part: entries}).encode())
         found = event["words" if part == "words" else "speakers"]
-        assert len(found) == (0 if entries is many else 4096)
+        assert len(found) == (0 if entries is many else 5000)
 
 
 @pytest.mark.parametrize(

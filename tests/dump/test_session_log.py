@@ -282,6 +282,13 @@ def test_odd_messages_make_one_short_line(message):
     assert len(json.dumps(line)) < 20_000
 
 
+def test_numbers_that_are_not_finite_are_texts():
+    log = SessionLog(Redactor())
+    log.message(1.0, "received", 1, b'{"a": NaN, "b": [1e999, {"c": -1e999}]}')
+    text = log.take().decode()
+    assert '"a": "nan", "b": ["inf", {"c": "-inf"}]' in text
+
+
 def test_a_long_line_keeps_its_outline():
     log = SessionLog(Redactor())
     event = {"type": "long", "item_id": "i", "x": "y" * 50_000}
