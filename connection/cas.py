@@ -12,12 +12,12 @@ import ssl
 import sys
 import threading
 import time
-from concurrent.futures import Future
 from pathlib import Path
 from typing import ClassVar
 
 from ..realtime.shown import harmless
 from ..safety.private_files import read_whole, require_file
+from .threads import in_thread
 
 #: Files of CAs are read within this, in seconds; so many may hang for ever.
 _READ_S = 5.0
@@ -28,8 +28,16 @@ _MOST_CAS = 2 * 1024 * 1024
 _TOO_LARGE = f"are larger than {_MOST_CAS >> 20} MB in all"
 _BEGIN, _END_CA = (f"-----{w} CERTIFICATE-----" for w in ("BEGIN", "END"))
 _SYSTEM_CAS = "what SSL_CERT_FILE or SSL_CERT_DIR names, or the system's CAs,"
+#: The beginning of the names of fields (RFC 3279, 2.3.5): in a certificate it
+#: stands for a curve of its own.  RFC 5480 forbids those, and to read one holds
+#: all threads of Python.
+_OWN_CURVE = bytes.fromhex("2a8648ce3d01")
 #: What OpenSSL looks at in a directory of CAs: by the hash of their names.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+
+
+class _OwnCurve(ssl.SSLError):
+    """A certificate that nobody may have issued."""
 
 
 class BadCaFile(ValueError):
@@ -61,8 +69,6 @@ class _TooMany(Exception):
 class _Reading:
     """A file of CAs that is being read, in a thread of its own.
 
-    One of the loop's pool would be missing there if the read hangs, where
-    names are looked up as well, and be waited for at the end of the process.
     Whoever wants the same file waits for the same read.
     """
 
@@ -71,10 +77,8 @@ class _Reading:
 
     def __init__(self, ca_file: str) -> None:
         self.since = time.monotonic()
-        self.result: Future[ssl.SSLContext] = Future()
-        # A waiter that gives up must not end it for the others.
-        self.result.set_running_or_notify_cancel()
         self._ca_file = ca_file
+        self.result = in_thread("openai_asr ca_file", self._read)
 
     @classmethod
     def of(cls, ca_file: str) -> _Reading:
@@ -88,25 +92,15 @@ class _Reading:
             # Whatever became of files, the system's are read.
             if ca_file and len(hanging) >= _MOST_HANGING:
                 raise _TooMany
-            found = cls(ca_file)
-            name = "openai_asr ca_file"
-            threading.Thread(target=found._read, name=name, daemon=True).start()
-            cls._under_way[ca_file] = found
+            found = cls._under_way[ca_file] = cls(ca_file)
         return found
 
-    def _read(self) -> None:
+    def _read(self) -> ssl.SSLContext:
         try:
-            context = _tls_context(self._ca_file)
-        except Exception as error:
-            self._end()
-            self.result.set_exception(error)
-        else:
-            self._end()
-            self.result.set_result(context)
-
-    def _end(self) -> None:
-        with self._lock:
-            del self._under_way[self._ca_file]
+            return _tls_context(self._ca_file)
+        finally:
+            with self._lock:
+                del self._under_way[self._ca_file]
 
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
@@ -116,6 +110,8 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
         return context
     try:
         _trust(context, read_whole(Path(ca_file), _MOST_CAS))
+    except _OwnCurve:
+        problem = "has a curve that RFC 5480 forbids, of its own"
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:
@@ -141,6 +137,8 @@ def _context() -> ssl.SSLContext:
     ]
     if names:
         context.set_ciphers(":".join(names))
+    # It would read certificates in the loop, in the middle of a session.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     if sys.version_info >= (3, 13):
         context.verify_flags |= (
             ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
@@ -158,7 +156,13 @@ def _trust(context: ssl.SSLContext, pem: bytes) -> None:
     for part in parts:
         # Each by itself: nobody else runs meanwhile.
         inside = part.rpartition(_BEGIN)[2]
-        context.load_verify_locations(cadata=_BEGIN + inside + _END_CA)
+        try:
+            der = ssl.PEM_cert_to_DER_cert(_BEGIN + inside + _END_CA)
+        except ValueError:
+            raise ssl.SSLError("no base64") from None
+        if _OWN_CURVE in der:
+            raise _OwnCurve
+        context.load_verify_locations(cadata=der)
 
 
 def _load_system(context: ssl.SSLContext) -> None:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import logging
 import os
 import re
-import socket
 import ssl
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
 from websockets.exceptions import (
     ConnectionClosed,
@@ -23,19 +21,17 @@ from websockets.exceptions import (
     ProtocolError,
 )
 from websockets.frames import Frame, Opcode
-from websockets.uri import parse_uri
+from websockets.uri import WebSocketURI, parse_uri
 
-from ..service.endpoint import (
-    is_address,
-    is_loopback_address,
-    is_loopback_host,
-)
+from ..service.endpoint import is_loopback_host
 from ..service.files import FileRequest
 from .attempt import Attempt, DialFailed, Outage, Step
 from .cas import tls_context
-from .eyeballs import Address, Avoided, first_socket
+from .eyeballs import Avoided, addresses_of, first_socket
 from .interface import ClientSettings, Connection
 from .proxies import choose_proxy
+from .tls import Shaken
+from .tunnel import Wire, by_proxy
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
@@ -57,10 +53,6 @@ _USER_AGENT = "openai_asr_python"
 # It is in no registry, so that nobody who sets every logger to DEBUG finds it.
 _WEBSOCKETS_LOGGER = logging.Logger("websockets.quiet", logging.CRITICAL)
 _WEBSOCKETS_LOGGER.addHandler(logging.NullHandler())
-
-
-class NotThisMachine(ValueError):
-    """A name of this machine leads to another; the text says so."""
 
 
 class WebSocket(ClientConnection):
@@ -150,13 +142,6 @@ class WebSocket(ClientConnection):
         return bytes(held)
 
 
-class _Connect(connect):
-    """`connect` that follows no redirect: the key is for one host only."""
-
-    def process_redirect(self, exc: Exception) -> Exception | str:
-        return exc
-
-
 class Dialer:
     """Opens connections, and remembers the CAs that it trusts and the
     addresses that it had better not begin with."""
@@ -176,42 +161,33 @@ class Dialer:
             return await self._open_for_files(settings, settings.files)
         target = parse_uri(settings.url)
         here = is_loopback_host(target.host)
-        # Left to itself, `websockets` looks for one, but not in all_proxy.
         proxy = None if here else choose_proxy(settings.url, os.environ)
-        options: dict[str, Any] = {"proxy": proxy and proxy.url}
+        context = proxy_context = None
         if target.secure:
-            options["ssl"] = await self._context(settings.ca_file)
+            context = await self._context(settings.ca_file)
         if proxy is not None and proxy.has_tls:
-            options["proxy_ssl"] = await self._context(settings.ca_file)
-
+            proxy_context = await self._context(settings.ca_file)
         attempt = Attempt(proxy, _place(target.host, target.port))
 
-        async def connected() -> ClientConnection:
-            if proxy is None:
-                found = await addresses_of(target.host, target.port, here)
-                attempt.step = Step.TCP
-                options["sock"], attempt.address = await first_socket(
-                    self._avoided.last(found)
-                )
-                if target.secure:
-                    attempt.step = Step.TLS
-            return await _Connect(
-                settings.url,
-                additional_headers=settings.headers,
-                user_agent_header=_USER_AGENT,
-                # Base64 of speech does not shrink enough to pay for the CPU.
-                compression=None,
-                # The core decides when to ask for a sign of life.
-                ping_interval=None,
-                open_timeout=None,
-                close_timeout=CLOSE_S,
-                max_size=_MAX_MESSAGE,
-                create_connection=functools.partial(  # type: ignore[arg-type]
-                    WebSocket, attempt
-                ),
-                logger=_WEBSOCKETS_LOGGER,
-                **options,
+        async def wire() -> Wire:
+            if proxy is not None:
+                return await by_proxy(proxy, target, proxy_context, _USER_AGENT)
+            found = await addresses_of(target.host, target.port, here)
+            attempt.step = Step.TCP
+            sock, attempt.address = await first_socket(
+                self._avoided.last(found)
             )
+            return Wire(sock)
+
+        async def connected() -> WebSocket:
+            found = await wire()
+            try:
+                return await _websocket(
+                    found, attempt, target, context, settings.headers
+                )
+            except BaseException:
+                found.sock.close()
+                raise
 
         limit_s = settings.connect_timeout_ms / 1000
         try:
@@ -221,7 +197,6 @@ class Dialer:
             raise DialFailed(attempt, error) from error
         if attempt.address is not None:
             self._avoided.worked(attempt.address)
-        assert isinstance(connection, WebSocket)
         return connection
 
     async def _open_for_files(
@@ -257,33 +232,44 @@ class Dialer:
         return self._tls[1]
 
 
+async def _websocket(
+    wire: Wire,
+    attempt: Attempt,
+    target: WebSocketURI,
+    context: ssl.SSLContext | None,
+    headers: Mapping[str, str],
+) -> WebSocket:
+    """What `websockets.connect` does with a socket, but for redirects: the key
+    is for one host only.  ``context``: for TLS with the service."""
+    session = wire.below
+    if context is not None:
+        if attempt.proxy is None:
+            attempt.step = Step.TLS
+        session = await wire.secure(context, target.host)
+    protocol = ClientProtocol(
+        target, max_size=_MAX_MESSAGE, logger=_WEBSOCKETS_LOGGER
+    )
+    # The core decides when to ask for a sign of life.  And there are no
+    # extensions: base64 of speech does not shrink enough to pay for the CPU.
+    connection = WebSocket(
+        attempt, protocol, ping_interval=None, close_timeout=CLOSE_S
+    )
+    await asyncio.get_running_loop().create_connection(
+        lambda: connection,
+        sock=wire.sock,
+        ssl=Shaken(session) if session else None,
+        server_hostname=target.host if session else None,
+    )
+    try:
+        await connection.handshake(headers, _USER_AGENT)
+    except BaseException:
+        connection.transport.abort()
+        raise
+    connection.start_keepalive()
+    return connection
+
+
 def _place(host: str, port: int | None) -> str:
     """As a URL has them."""
     name = f"[{host}]" if ":" in host else host
     return name if port is None else f"{name}:{port}"
-
-
-async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
-    """The addresses of a host, at least one; ``here``: of this very machine.
-
-    Raises `NotThisMachine` where the resolver leads elsewhere: the key would
-    go there in the clear, and around a proxy.
-    """
-    name, kind = host.rstrip(".") if here else host, socket.SOCK_STREAM
-    if is_address(name):
-        # Nothing to look up, in a pool where look-ups may hang.
-        numeric = socket.AI_NUMERICHOST
-        found = socket.getaddrinfo(name, port, type=kind, flags=numeric)
-    else:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(name, port, type=kind)
-    if here:
-        # A server may listen on one of ::1 and 127.0.0.1 only.
-        found = [a for a in found if is_loopback_address(str(a[4][0]))]
-        if not found:
-            raise NotThisMachine(
-                f"websocket_base_url: {host} leads to another machine here"
-                " (hosts file, DNS), so nothing was sent; write 127.0.0.1, or"
-                " give the other machine a name of its own"
-            )
-    return found

@@ -1,4 +1,5 @@
-"""Connects to the first address of a host that answers (RFC 8305)."""
+"""Looks a host up, and connects to the first of its addresses that answers
+(RFC 8305)."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ from collections.abc import Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
+from ..service.endpoint import is_address, is_loopback_address
+
 #: An address that says nothing costs so much, not the whole attempt; in
 #: seconds (RFC 8305, 5).
 _NEXT_AFTER_S = 0.25
@@ -18,6 +21,10 @@ _MOST_AVOIDED = 32
 
 #: As `socket.getaddrinfo` tells it: family, kind, protocol, name, address.
 Address = tuple[int, int, int, str, tuple[Any, ...]]
+
+
+class NotThisMachine(ValueError):
+    """A name of this machine leads to another; the text says so."""
 
 
 class Avoided:
@@ -43,6 +50,32 @@ class Avoided:
         failed longest ago."""
         avoided = [a for a in self._addresses if a in found]
         return [a for a in found if a not in avoided] + avoided
+
+
+async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
+    """The addresses of a host, at least one; ``here``: of this very machine.
+
+    Raises `NotThisMachine` where the resolver leads elsewhere: the key would
+    go there in the clear, and around a proxy.
+    """
+    name, kind = host.rstrip(".") if here else host, socket.SOCK_STREAM
+    if is_address(name):
+        # Nothing to look up, in a pool where look-ups may hang.
+        numeric = socket.AI_NUMERICHOST
+        found = socket.getaddrinfo(name, port, type=kind, flags=numeric)
+    else:
+        loop = asyncio.get_running_loop()
+        found = await loop.getaddrinfo(name, port, type=kind)
+    if here:
+        # A server may listen on one of ::1 and 127.0.0.1 only.
+        found = [a for a in found if is_loopback_address(str(a[4][0]))]
+        if not found:
+            raise NotThisMachine(
+                f"websocket_base_url: {host} leads to another machine here"
+                " (hosts file, DNS), so nothing was sent; write 127.0.0.1, or"
+                " give the other machine a name of its own"
+            )
+    return found
 
 
 async def first_socket(

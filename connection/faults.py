@@ -29,7 +29,7 @@ from ..realtime.faults import (
 )
 from .attempt import DialFailed, FaultKnown, Step
 from .cas import BadCaFile
-from .dialer import NotThisMachine
+from .eyeballs import NotThisMachine
 from .proxies import BadProxy, Proxy
 
 

@@ -22,8 +22,8 @@ import httpx2
 import openai
 
 from ..service.endpoint import FILES, is_loopback_host
-from .dialer import addresses_of
-from .http_blanks import guard
+from .eyeballs import addresses_of
+from .http_streams import guard
 from .interface import ClientSettings
 from .proxies import Proxy
 
@@ -191,7 +191,8 @@ class _Transport(httpx2.AsyncBaseTransport):
             [
                 pair
                 for pair in response.headers.multi_items()
-                if pair[0] in _READ
+                # What is made of these must be ASCII.
+                if pair[0] in _READ and pair[1].isascii()
             ]
         )
         if response.headers.get("content-encoding", "identity") != "identity":

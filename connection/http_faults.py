@@ -14,10 +14,10 @@ import openai
 from ..realtime.errors import ErrorInfo, clean_message
 from ..realtime.faults import Fault, fault_of_http
 from ..realtime.file_refusals import FileRefusal, refusal_of_file
-from .dialer import NotThisMachine
+from .eyeballs import NotThisMachine
 from .faults import fault_of_exception
-from .http_blanks import Padded
 from .http_client import Encoded, Tiny
+from .http_streams import Padded
 from .proxies import Proxy
 
 _BAD_ANSWER = "invalid_answer"

@@ -19,10 +19,10 @@ from urllib.parse import urlsplit
 
 from ten_packages.extension.openai_asr_python.config import OpenAIASRConfig
 from ten_packages.extension.openai_asr_python.connection.cas import tls_context
-from ten_packages.extension.openai_asr_python.connection.dialer import (
+from ten_packages.extension.openai_asr_python.connection.eyeballs import (
+    Address,
     addresses_of,
 )
-from ten_packages.extension.openai_asr_python.connection.eyeballs import Address
 from ten_packages.extension.openai_asr_python.connection.faults import (
     fault_of_exception,
 )

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from dear_certificates import dear_certificate, in_pem
 from hypothesis import example, given
 from hypothesis import strategies as st
 from live import KEY, port_of, tls_front, try_to_connect
@@ -545,6 +546,24 @@ async def test_what_else_may_be_in_a_ca_file(authority, tmp_path):
     path.write_text(pem + other[:300])
     with pytest.raises(BadCaFile, match="holds no certificate in PEM form"):
         await tls_context(str(path))
+
+
+async def test_a_certificate_that_holds_its_reader_is_not_read(
+    authority, tmp_path, monkeypatch
+):
+    good, dear = authority.cert_pem.bytes().decode(), in_pem(dear_certificate())
+    path = tmp_path / "ca.pem"
+    # Reading them all would take longer than the whole test may.
+    path.write_text(good + dear * 2000)
+    with pytest.raises(BadCaFile, match="has a curve that RFC 5480 forbids"):
+        await tls_context(str(path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", "")
+    assert len((await tls_context("")).get_ca_certs()) == 1
+
+
+async def test_no_server_begins_a_handshake_anew():
+    assert (await tls_context("")).options & ssl.OP_NO_RENEGOTIATION
 
 
 async def test_a_variable_that_names_no_file_is_named(tmp_path, monkeypatch):

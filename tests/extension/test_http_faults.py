@@ -140,6 +140,17 @@ def test_the_named_time_is_waited_for_each_time():
 
 
 @pytest.mark.parametrize(
+    "name", ["content-type", "content-encoding", "retry-after", "server"]
+)
+def test_a_header_that_is_not_ascii_is_as_none(name):
+    head = f"\r\n{name}: \u00ff\r\n\r\n".encode("latin-1")
+    call, service = run(SOON.replace(b"\r\n\r\n", head, 1))
+    assert call.texts == ["one two"]
+    assert call.errors == []
+    assert len(service.files) == 1
+
+
+@pytest.mark.parametrize(
     "first",
     [
         error("500 No", "oh", type="server_error"),

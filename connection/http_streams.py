@@ -1,18 +1,22 @@
-"""Blanks without an end in an answer over HTTP.
+"""What `httpx2` reads an answer from, kept from holding the event loop.
 
-The parser below `httpx2` (h11) tries each run of blanks in a line that is not
-well formed from each of its places on: 20,000 hold the event loop for a second,
-and as many seconds more as they are more, squared.  Lines with nothing but
-blanks, which go on with the line before, make such a run as well.  No answer
-needs them, so they are looked for before it gets them.
+The parser below it (h11) tries each run of blanks in a line that is not well
+formed from each of its places on: 20,000 take a second, and as many seconds
+more as they are more, squared.  Lines with nothing but blanks, which go on with
+the line before, make such a run as well.  No answer needs them, so they are
+looked for before it gets them.  And TLS is not begun by anyio: see `tls`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import re
+import ssl
 from typing import Any
 
 import httpx2
+
+from .tls import Shaken, TlsSession
 
 #: So many spaces, tabs and ends of lines in a row are no indentation any more,
 #: and fewer cost nothing.
@@ -26,8 +30,9 @@ class Padded(Exception):
 
 
 def guard(transport: httpx2.AsyncHTTPTransport) -> None:
-    """Let what a transport reads raise `Padded`.  `httpx2` (2.16) hands no
-    backend on to the pool of its connections, so it is changed there."""
+    """Let what a transport reads raise `Padded`, and handshakes be computed in
+    a thread.  `httpx2` (2.16) hands no backend on to the pool of its
+    connections, so it is changed there."""
     pool: Any = getattr(transport, "_pool", None)
     backend = getattr(pool, "_network_backend", None)
     if backend is not None:
@@ -71,8 +76,28 @@ class _Stream:
         kept = len(data.rstrip(_BLANK))
         self._last = len(data) - kept + (0 if kept else self._last)
 
-    async def start_tls(self, *place: Any, **options: Any) -> _Stream:
-        return _Stream(await self._inner.start_tls(*place, **options))
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> _Stream:
+        session = TlsSession(ssl_context, server_hostname or "")
+        shaking = session.handshake(self._inner.read, self._inner.write)
+        try:
+            await asyncio.wait_for(shaking, timeout)
+        except BaseException as error:
+            await self._inner.aclose()
+            if isinstance(error, asyncio.TimeoutError):
+                raise httpx2.ConnectTimeout("TLS takes too long") from error
+            if isinstance(error, Exception):
+                raise httpx2.ConnectError("TLS failed") from error
+            raise
+        return _Stream(
+            await self._inner.start_tls(
+                Shaken(session), server_hostname, timeout
+            )
+        )
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)

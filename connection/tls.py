@@ -1,0 +1,165 @@
+"""TLS whose handshake is computed in a thread.
+
+Before a server's certificates are read nobody knows who it is, and whoever
+sends them can make them dear: 100 KB of keys on curves of his own take OpenSSL
+(3.0) half a minute.  asyncio and anyio would spend it in the event loop, which
+all of the process shares.  So they are given a session whose handshake is done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from .threads import one_by_one
+
+#: So much of what came is looked at in one piece, in bytes.
+PIECE = 64 * 1024
+
+Receive = Callable[[int], Awaitable[bytes]]
+Send = Callable[[bytes], Awaitable[Any]]
+
+
+class TlsSession:
+    """The client's end of a session with ``host``.
+
+    ``below``: the session with a proxy through which it goes.
+    """
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        host: str,
+        below: TlsSession | None = None,
+    ) -> None:
+        self._host = host
+        self._below = below
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(
+            self._incoming, self._outgoing, server_hostname=host
+        )
+
+    async def handshake(self, receive: Receive, send: Send) -> None:
+        """Do it; ``receive`` and ``send`` are those of the wire.
+
+        Raises ``ssl.SSLError``, and ``ConnectionResetError`` where it ends.
+        """
+        while not await self._step():
+            await send(self.to_send())
+            data = await receive(PIECE)
+            if not data:
+                raise ConnectionResetError
+            self.received(data)
+        await send(self.to_send())
+
+    async def _step(self) -> bool:
+        """Go on with what has come; is it done?"""
+
+        def compute() -> bool:
+            try:
+                self.tls.do_handshake()
+            except ssl.SSLWantReadError:
+                return False
+            return True
+
+        # Whoever keeps one processor busy does not get another.
+        computed = one_by_one(f"openai_asr TLS {self._host}", compute)
+        return await asyncio.wrap_future(computed)
+
+    def received(self, data: bytes) -> None:
+        """Take in what came over the wire."""
+        if self._below is not None:
+            self._below.received(data)
+            data = self._below.text()
+        self._incoming.write(data)
+
+    def ended(self) -> None:
+        """Nothing more will come."""
+        self._incoming.write_eof()
+
+    def text(self) -> bytes:
+        """What came inside of it until now."""
+        found = []
+        with contextlib.suppress(ssl.SSLWantReadError):
+            while data := self.tls.read(PIECE):
+                found.append(data)
+        return b"".join(found)
+
+    def to_send(self) -> bytes:
+        """What is to go over the wire."""
+        data = self._outgoing.read()
+        if self._below is not None:
+            if data:
+                self._below.tls.write(data)
+            data = self._below.to_send()
+        return data
+
+
+class Shaken(ssl.SSLContext):
+    """What gives asyncio or anyio a session whose handshake is done."""
+
+    def __new__(cls, session: TlsSession) -> Shaken:
+        return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+
+    def __init__(self, session: TlsSession) -> None:
+        self._session = session
+
+    def wrap_bio(  # type: ignore[override]
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        *_: Any,
+        **__: Any,
+    ) -> _Pumped:
+        return _Pumped(self._session, incoming, outgoing)
+
+
+class _Pumped:
+    """A session as ``ssl.SSLObject``, between the buffers of its user."""
+
+    def __init__(
+        self,
+        session: TlsSession,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+    ) -> None:
+        self._session = session
+        self._tls = session.tls
+        self._incoming, self._outgoing = incoming, outgoing
+
+    def do_handshake(self) -> None:
+        """It is done."""
+
+    def read(self, *size: Any) -> Any:
+        self._take_in()
+        try:
+            return self._tls.read(*size)
+        finally:
+            self._hand_out()
+
+    def write(self, data: bytes) -> int:
+        written = self._tls.write(data)
+        self._hand_out()
+        return written
+
+    def unwrap(self) -> None:
+        self._take_in()
+        try:
+            self._tls.unwrap()
+        finally:
+            self._hand_out()
+
+    def _take_in(self) -> None:
+        if data := self._incoming.read():
+            self._session.received(data)
+        if self._incoming.eof:
+            self._session.ended()
+
+    def _hand_out(self) -> None:
+        self._outgoing.write(self._session.to_send())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tls, name)

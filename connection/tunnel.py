@@ -1,0 +1,84 @@
+"""The way to a service by a proxy of the environment."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import io
+import socket
+import ssl
+from typing import Any, cast
+
+from websockets.asyncio.client import HTTPProxyConnection, connect_socks_proxy
+from websockets.proxy import parse_proxy
+from websockets.uri import WebSocketURI
+
+from .eyeballs import addresses_of, first_socket
+from .proxies import Proxy
+from .tls import PIECE, TlsSession
+
+
+class Wire:
+    """A socket that leads to the service; and, where the proxy speaks TLS
+    itself, the session ``below`` in which all goes to it."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self.sock = sock
+        self.below: TlsSession | None = None
+        self.receive = functools.partial(loop.sock_recv, sock)
+        self.send = functools.partial(loop.sock_sendall, sock)
+
+    async def secure(self, context: ssl.SSLContext, host: str) -> TlsSession:
+        """Speak TLS with ``host``, at the other end."""
+        session = TlsSession(context, host, self.below)
+        await session.handshake(self.receive, self.send)
+        return session
+
+
+async def by_proxy(
+    proxy: Proxy,
+    target: WebSocketURI,
+    context: ssl.SSLContext | None,
+    user_agent: str,
+) -> Wire:
+    """Ask a proxy for the way; ``context``: where it speaks TLS itself.
+
+    Raises what `faults` explains.
+    """
+    known = parse_proxy(proxy.url)
+    if known.scheme.startswith("socks"):
+        return Wire(await connect_socks_proxy(known, target))
+    found = await addresses_of(known.host, known.port, here=False)
+    sock, _ = await first_socket(found)
+    try:
+        wire = Wire(sock)
+        if context is not None:
+            wire.below = await wire.secure(context, known.host)
+        asked = HTTPProxyConnection(target, known, user_agent)
+        await _ask(wire, asked)
+    except BaseException:
+        sock.close()
+        raise
+    return wire
+
+
+async def _ask(wire: Wire, asked: HTTPProxyConnection) -> None:
+    """Send CONNECT and read the answer, as `websockets` does by a transport."""
+    request = io.BytesIO()
+    asked.connection_made(cast(Any, request))
+    data = request.getvalue()
+    if wire.below is not None:
+        wire.below.tls.write(data)
+        data = wire.below.to_send()
+    await wire.send(data)
+    while not asked.response.done():
+        data = await wire.receive(PIECE)
+        if not data:
+            asked.eof_received()
+            continue
+        if wire.below is not None:
+            wire.below.received(data)
+            data = wire.below.text()
+        asked.data_received(data)
+    asked.response.result()

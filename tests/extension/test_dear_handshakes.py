@@ -1,0 +1,107 @@
+"""A server that makes a TLS handshake dear: others of the process go on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+
+import pytest
+from asr_call import Call, properties, run_call, spoken
+from dear_certificates import DearServer
+from http_service import over_http
+from proxy_servers import listening
+from ten_packages.extension.openai_asr_python.connection import (
+    http_client,
+)
+
+pytestmark = pytest.mark.usefixtures("plain_loop")
+#: It is imported where it is used, which takes longer than an attempt here.
+assert http_client
+#: Reading them takes several times as long as an attempt may.
+COUNT, ATTEMPT_MS = 20, 500
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+def computing(host: str) -> int:
+    """How many handshakes with it are computed."""
+    names = [thread.name for thread in threading.enumerate()]
+    return names.count(f"openai_asr TLS {host}")
+
+
+async def beats(
+    call: Call, server: DearServer, host: str, errors: int
+) -> tuple[int, int]:
+    """How often the loop comes round from the dear answer on until so many
+    errors are told; and the most handshakes that are computed then."""
+    assert await asyncio.to_thread(server.sent.wait, 20)
+    count = most = 0
+    told = len(call.errors) + errors
+    while len(call.errors) < told:
+        await asyncio.sleep(0.01)
+        count, most = count + 1, max(most, computing(host))
+    return count, most
+
+
+# Each by an address of its own: what is still computed for one host is waited
+# for before it is tried again.
+@pytest.mark.parametrize(
+    ("place", "make", "by"),
+    [
+        ("127.0.0.11", properties, ""),
+        ("127.0.0.12", over_http, ""),
+        ("127.0.0.13", properties, "http"),
+        ("127.0.0.14", over_http, "http"),
+        ("127.0.0.15", properties, "https"),
+        ("127.0.0.16", over_http, "https"),
+    ],
+)
+def test_it_holds_neither_the_loop_nor_the_call(place, make, by, monkeypatch):
+    server = DearServer(COUNT)
+    seen: list[tuple[int, int]] = []
+    behind = place.replace("127", "192")
+    host = behind if by == "http" else place
+
+    async def script(call: Call) -> None:
+        if make is over_http:
+            await call.send(spoken([[1, 2]])[0])
+            await call.finalize("end")
+        seen.append(await beats(call, server, host, 1))
+        # It was given up before that was through.
+        assert computing(host) == 1
+
+    with listening(server, host=place) as port:
+        url = f"https://{behind if by else f'{place}:{port}'}/v1"
+        if by:
+            monkeypatch.setenv("https_proxy", f"{by}://{place}:{port}")
+        call = run_call(
+            make(url, connect_timeout_ms=ATTEMPT_MS, stop_timeout_ms=100),
+            script,
+        )
+    [(count, most)] = seen
+    assert count > 10
+    assert most == 1
+    assert "time limit" in call.errors[-1]["message"]
+
+
+def test_a_host_has_one_processor_at_most():
+    place, server = "127.0.0.17", DearServer(3 * COUNT)
+    seen: list[tuple[int, int]] = []
+
+    async def script(call: Call) -> None:
+        seen.append(await beats(call, server, place, 2))
+
+    with listening(server, host=place) as port:
+        run_call(
+            properties(
+                f"https://{place}:{port}/v1", connect_timeout_ms=ATTEMPT_MS
+            ),
+            script,
+        )
+    assert seen[0][1] == 1
