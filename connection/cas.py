@@ -111,7 +111,7 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
     try:
         _trust(context, read_whole(Path(ca_file), _MOST_CAS))
     except _OwnCurve:
-        problem = "has a curve that RFC 5480 forbids, of its own"
+        problem = "has a curve of its own, which RFC 5480 forbids"
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:

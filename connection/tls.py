@@ -18,6 +18,10 @@ from .threads import one_by_one
 
 #: So much of what came is looked at in one piece, in bytes.
 PIECE = 64 * 1024
+_RECORD = 16 * 1024
+#: What a server writes fills its records, of 16 KB at most.  Others are for
+#: TLS itself (new keys, tickets); so many bytes of those alone are an attack.
+_MOST_EMPTY = 64 * 1024
 
 Receive = Callable[[int], Awaitable[bytes]]
 Send = Callable[[bytes], Awaitable[Any]]
@@ -129,16 +133,15 @@ class _Pumped:
         self._session = session
         self._tls = session.tls
         self._incoming, self._outgoing = incoming, outgoing
+        #: Since the last text, in bytes.
+        self._empty = 0
+        self._ended = False
 
     def do_handshake(self) -> None:
         """It is done."""
 
     def read(self, *size: Any) -> Any:
-        self._take_in()
-        try:
-            return self._tls.read(*size)
-        finally:
-            self._hand_out()
+        return self._with_input(self._tls.read, *size)
 
     def write(self, data: bytes) -> int:
         written = self._tls.write(data)
@@ -146,17 +149,36 @@ class _Pumped:
         return written
 
     def unwrap(self) -> None:
-        self._take_in()
+        self._with_input(self._tls.unwrap)
+
+    def _with_input(self, method: Callable[..., Any], *args: Any) -> Any:
         try:
-            self._tls.unwrap()
+            while True:
+                try:
+                    result = method(*args)
+                except ssl.SSLWantReadError:
+                    if not self._take_in():
+                        raise
+                else:
+                    self._empty = 0
+                    return result
         finally:
             self._hand_out()
 
-    def _take_in(self) -> None:
-        if data := self._incoming.read():
+    def _take_in(self) -> bool:
+        """Some of what came; was there any?"""
+        data = self._incoming.read(_RECORD)
+        self._empty += len(data)
+        if self._empty > _MOST_EMPTY:
+            raise ssl.SSLError("too many records with nothing in them")
+        if data:
             self._session.received(data)
-        if self._incoming.eof:
+            return True
+        if self._incoming.eof and not self._ended:
+            self._ended = True
             self._session.ended()
+            return True
+        return False
 
     def _hand_out(self) -> None:
         self._outgoing.write(self._session.to_send())

@@ -7,13 +7,16 @@ import os
 import threading
 
 import pytest
+import trustme
 from asr_call import Call, properties, run_call, spoken
 from dear_certificates import DearServer
-from http_service import over_http
-from proxy_servers import listening
+from http_service import over_http, serving, text
+from proxy_servers import forward, identity, listening, port_of
 from ten_packages.extension.openai_asr_python.connection import (
     http_client,
 )
+
+from devkit.server import ServerThread
 
 pytestmark = pytest.mark.usefixtures("plain_loop")
 #: It is imported where it is used, which takes longer than an attempt here.
@@ -105,3 +108,35 @@ def test_a_host_has_one_processor_at_most():
             script,
         )
     assert seen[0][1] == 1
+
+
+@pytest.mark.parametrize(
+    "make", [properties, over_http], ids=["websocket", "http"]
+)
+@pytest.mark.parametrize(("tickets", "ready"), [(20, True), (2000, False)])
+def test_records_with_nothing_in_them_end_a_connection(
+    make, tickets, ready, tmp_path
+):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = identity(authority, "127.0.0.1")
+    # Each has some 200 bytes, and they come before anything is said.
+    tls.num_tickets = tickets
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1, 2]])[0])
+        await call.finalize("end")
+        await call.until(lambda: call.texts or call.errors)
+
+    with ServerThread() as server, serving(text("one")) as service:
+        plain = service.port if make is over_http else port_of(server)
+        with listening(forward(plain), tls) as port:
+            url = f"https://127.0.0.1:{port}/v1"
+            call = run_call(
+                make(
+                    url, ca_file=str(tmp_path / "ca.pem"), stop_timeout_ms=100
+                ),
+                script,
+            )
+    assert bool(call.texts) == ready
+    assert bool(call.errors) != ready
