@@ -84,7 +84,7 @@ def fault_of_exception(error: Exception) -> Fault:
 def _fault_of_attempt(failed: DialFailed) -> Fault:
     """The meaning of a failed attempt, with its place where it may pass; the
     server's own words need none."""
-    attempt, problem = failed.attempt, _behind(failed.problem)
+    attempt, problem = failed.attempt, failed.problem
     if isinstance(problem, FaultKnown):
         return problem.fault
     proxy = attempt.proxy
@@ -97,15 +97,6 @@ def _fault_of_attempt(failed: DialFailed) -> Fault:
     if fault.fatal or isinstance(problem, InvalidStatus):
         return fault
     return replace(fault, message=f"{fault.message} (at: {failed.place})")
-
-
-def _behind(error: Exception) -> Exception:
-    """asyncio of Python 3.11 raises a TypeError of its own where TLS fails in
-    the TLS of a proxy: what failed there."""
-    cause = error.__context__
-    if isinstance(error, TypeError) and isinstance(cause, OSError):
-        return cause
-    return error
 
 
 def place_of(error: BaseException) -> str:

@@ -50,7 +50,7 @@ _ADDRESS = re.compile(
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 #: Of SOCKS credentials, in characters (RFC 1929).
 _LONGEST = 255
-#: asyncio cannot do it before.
+#: Nobody has tried it before that.
 _TLS_IN_TLS = sys.version_info >= (3, 11)
 
 
