@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 import trustme
-from asr_call import Call, properties, run_call
+from asr_call import Call, properties, run_call, spoken, text_of
 from proxy_servers import (
     OK,
     ConnectProxy,
@@ -288,6 +288,40 @@ def test_tls_that_fails_behind_a_proxy_with_tls_is_told_as_elsewhere(
     assert error["vendor_info"]["code"] == "tls"
     assert part in error["message"]
     assert f"https://127.0.0.1:{port} (https_proxy)" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "by",
+    [
+        None,
+        "http",
+        pytest.param(
+            "https",
+            marks=pytest.mark.skipif(
+                sys.version_info < (3, 11), reason="TLS in TLS"
+            ),
+        ),
+    ],
+)
+def test_a_call_in_tls_loses_no_word(
+    by, server, authority, ca_file, monkeypatch
+):
+    turns = [[3 * turn + word for word in (1, 2, 3)] for turn in range(30)]
+
+    async def script(call: Call) -> None:
+        await call.send(spoken(turns)[0])
+        await call.finalize("end")
+        await call.until_finalized("end")
+
+    with in_tls(server, authority) as front:
+        tls = identity(authority, "127.0.0.1") if by == "https" else None
+        with listening(ConnectProxy(front), tls) as port:
+            if by:
+                monkeypatch.setenv("https_proxy", f"{by}://127.0.0.1:{port}")
+            url = f"https://asr.test{'' if by else f':{front}'}/v1"
+            call = run_call(properties(url, ca_file=ca_file), script)
+    assert call.errors == []
+    assert call.texts == text_of(*turns)
 
 
 # -- proxies that do not do it ----------------------------------------------
