@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -19,8 +20,9 @@ from .threads import one_by_one
 #: So much of what came is looked at in one piece, in bytes.
 PIECE = 64 * 1024
 _RECORD = 16 * 1024
-#: What a server writes fills its records, of 16 KB at most.  Others are for
-#: TLS itself (new keys, tickets); so many bytes of those alone are an attack.
+#: Of a record of 16 KB at most some 22 bytes are no text; others are for TLS
+#: itself (new keys, tickets).  So many bytes that are no text in a second are an
+#: attack: looking at them would hold the loop.
 _MOST_EMPTY = 64 * 1024
 
 Receive = Callable[[int], Awaitable[bytes]]
@@ -133,15 +135,19 @@ class _Pumped:
         self._session = session
         self._tls = session.tls
         self._incoming, self._outgoing = incoming, outgoing
-        #: Since the last text, in bytes.
+        #: Bytes that are no text, within a second.
         self._empty = 0
+        self._since = 0.0
         self._ended = False
 
     def do_handshake(self) -> None:
         """It is done."""
 
     def read(self, *size: Any) -> Any:
-        return self._with_input(self._tls.read, *size)
+        text = self._with_input(self._tls.read, *size)
+        length = text if isinstance(text, int) else len(text)
+        self._empty = max(self._empty - length, 0)
+        return text
 
     def write(self, data: bytes) -> int:
         written = self._tls.write(data)
@@ -155,22 +161,24 @@ class _Pumped:
         try:
             while True:
                 try:
-                    result = method(*args)
+                    return method(*args)
                 except ssl.SSLWantReadError:
                     if not self._take_in():
                         raise
-                else:
-                    self._empty = 0
-                    return result
         finally:
             self._hand_out()
 
     def _take_in(self) -> bool:
         """Some of what came; was there any?"""
         data = self._incoming.read(_RECORD)
+        now = time.monotonic()
+        if now - self._since > 1:
+            self._since, self._empty = now, 0
         self._empty += len(data)
         if self._empty > _MOST_EMPTY:
-            raise ssl.SSLError("too many records with nothing in them")
+            raise ssl.SSLError(
+                "too many records with nothing or little in them"
+            )
         if data:
             self._session.received(data)
             return True

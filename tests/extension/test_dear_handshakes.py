@@ -140,3 +140,28 @@ def test_records_with_nothing_in_them_end_a_connection(
             )
     assert bool(call.texts) == ready
     assert bool(call.errors) != ready
+
+
+def test_text_in_ever_so_many_records_ends_a_connection(tmp_path):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    async def drip(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        # In TLS each has a record of its own.
+        for byte in b"HTTP/1.1 101 Yes\r\nX: " + b"x" * 8000:
+            writer.write(bytes([byte]))
+        await reader.read()
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+
+    with listening(drip, identity(authority, "127.0.0.1")) as port:
+        own = {"ca_file": str(tmp_path / "ca.pem"), "stop_timeout_ms": 100}
+        call = run_call(
+            properties(f"https://127.0.0.1:{port}/v1", **own), script
+        )
+    # It has not waited for the end of the answer.
+    assert "time limit" not in call.errors[0]["message"]
