@@ -21,7 +21,7 @@ from .threads import one_by_one
 PIECE = 64 * 1024
 _RECORD = 16 * 1024
 #: Of a record of 16 KB at most some 22 bytes are no text; others are for TLS
-#: itself (new keys, tickets).  So many bytes that are no text in a second are an
+#: itself (new keys, tickets).  So many bytes a second that are no text are an
 #: attack: looking at them would hold the loop.
 _MOST_EMPTY = 64 * 1024
 
