@@ -23,7 +23,7 @@ _RECORD = 16 * 1024
 #: Of a record of 16 KB at most some 22 bytes are no text; others are for TLS
 #: itself (new keys, tickets).  So many bytes a second that are no text are an
 #: attack: looking at them would hold the loop.
-_MOST_EMPTY = 64 * 1024
+_MOST_EMPTY = 128 * 1024
 
 Receive = Callable[[int], Awaitable[bytes]]
 Send = Callable[[bytes], Awaitable[Any]]
@@ -47,6 +47,9 @@ class TlsSession:
         self.tls = context.wrap_bio(
             self._incoming, self._outgoing, server_hostname=host
         )
+        #: Bytes that were no text, within a second that began ``since``.
+        self._empty = 0
+        self._since = 0.0
 
     async def handshake(self, receive: Receive, send: Send) -> None:
         """Do it; ``receive`` and ``send`` are those of the wire.
@@ -60,6 +63,7 @@ class TlsSession:
                 raise ConnectionResetError
             self.received(data)
         await send(self.to_send())
+        self._empty = 0
 
     async def _step(self) -> bool:
         """Go on with what has come; is it done?"""
@@ -80,6 +84,10 @@ class TlsSession:
         if self._below is not None:
             self._below.received(data)
             data = self._below.text()
+        now = time.monotonic()
+        if now - self._since > 1:
+            self._since, self._empty = now, 0
+        self._empty += len(data)
         self._incoming.write(data)
 
     def ended(self) -> None:
@@ -90,9 +98,25 @@ class TlsSession:
         """What came inside of it until now."""
         found = []
         with contextlib.suppress(ssl.SSLWantReadError):
-            while data := self.tls.read(PIECE):
+            while data := self.read(PIECE):
                 found.append(data)
         return b"".join(found)
+
+    def read(self, *size: Any) -> Any:
+        """As that of ``ssl.SSLObject``; raises ``ssl.SSLError``, too, where
+        there is too little in what came."""
+        try:
+            text: Any = self.tls.read(*size)
+        except ssl.SSLWantReadError:
+            if self._empty <= _MOST_EMPTY:
+                raise
+        else:
+            length = text if isinstance(text, int) else len(text)
+            self._empty = max(self._empty - length, 0)
+            return text
+        raise ssl.SSLError(
+            ssl.SSL_ERROR_SSL, "too many records with little in them"
+        )
 
     def to_send(self) -> bytes:
         """What is to go over the wire."""
@@ -135,19 +159,13 @@ class _Pumped:
         self._session = session
         self._tls = session.tls
         self._incoming, self._outgoing = incoming, outgoing
-        #: Bytes that are no text, within a second.
-        self._empty = 0
-        self._since = 0.0
         self._ended = False
 
     def do_handshake(self) -> None:
         """It is done."""
 
     def read(self, *size: Any) -> Any:
-        text = self._with_input(self._tls.read, *size)
-        length = text if isinstance(text, int) else len(text)
-        self._empty = max(self._empty - length, 0)
-        return text
+        return self._with_input(self._session.read, *size)
 
     def write(self, data: bytes) -> int:
         written = self._tls.write(data)
@@ -163,30 +181,24 @@ class _Pumped:
                 try:
                     return method(*args)
                 except ssl.SSLWantReadError:
-                    if not self._take_in():
+                    if not (self._incoming.pending or self._is_over):
                         raise
+                self._take_in()
         finally:
             self._hand_out()
 
-    def _take_in(self) -> bool:
-        """Some of what came; was there any?"""
-        data = self._incoming.read(_RECORD)
-        now = time.monotonic()
-        if now - self._since > 1:
-            self._since, self._empty = now, 0
-        self._empty += len(data)
-        if self._empty > _MOST_EMPTY:
-            raise ssl.SSLError(
-                "too many records with nothing or little in them"
-            )
-        if data:
-            self._session.received(data)
-            return True
-        if self._incoming.eof and not self._ended:
+    @property
+    def _is_over(self) -> bool:
+        """Has it just been told that nothing more will come?"""
+        return self._incoming.eof and not self._ended
+
+    def _take_in(self) -> None:
+        """Some of what came."""
+        if self._is_over:
             self._ended = True
             self._session.ended()
-            return True
-        return False
+        else:
+            self._session.received(self._incoming.read(_RECORD))
 
     def _hand_out(self) -> None:
         self._outgoing.write(self._session.to_send())

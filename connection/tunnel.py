@@ -73,6 +73,8 @@ async def _ask(wire: Wire, asked: HTTPProxyConnection) -> None:
         data = wire.below.to_send()
     await wire.send(data)
     while not asked.response.done():
+        # What is there already is received at once, and nobody else runs.
+        await asyncio.sleep(0)
         data = await wire.receive(PIECE)
         if not data:
             asked.eof_received()

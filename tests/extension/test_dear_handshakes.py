@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 
 import pytest
@@ -140,6 +141,9 @@ def test_records_with_nothing_in_them_end_a_connection(
             )
     assert bool(call.texts) == ready
     assert bool(call.errors) != ready
+    if make is over_http and not ready:
+        told = call.errors[0]["message"]
+        assert "TLS failed: too many records with little in them" in told
 
 
 def test_text_in_ever_so_many_records_ends_a_connection(tmp_path):
@@ -151,7 +155,7 @@ def test_text_in_ever_so_many_records_ends_a_connection(tmp_path):
     ) -> None:
         await reader.readuntil(b"\r\n\r\n")
         # In TLS each has a record of its own.
-        for byte in b"HTTP/1.1 101 Yes\r\nX: " + b"x" * 8000:
+        for byte in b"HTTP/1.1 101 Yes\r\nX: " + b"x" * 12_000:
             writer.write(bytes([byte]))
         await reader.read()
 
@@ -164,4 +168,37 @@ def test_text_in_ever_so_many_records_ends_a_connection(tmp_path):
             properties(f"https://127.0.0.1:{port}/v1", **own), script
         )
     # It has not waited for the end of the answer.
+    assert "time limit" not in call.errors[0]["message"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="TLS in TLS")
+def test_a_proxy_that_says_nothing_in_tls_without_an_end_is_left(
+    tmp_path, monkeypatch
+):
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    left = threading.Event()
+
+    async def drip(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX: ")
+        try:
+            while not writer.is_closing():
+                for _ in range(1000):
+                    writer.write(b"x")
+                await writer.drain()
+                await asyncio.sleep(0)
+        finally:
+            left.set()
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+
+    with listening(drip, identity(authority, "127.0.0.1")) as port:
+        monkeypatch.setenv("https_proxy", f"https://127.0.0.1:{port}")
+        own = {"ca_file": str(tmp_path / "ca.pem"), "stop_timeout_ms": 100}
+        call = run_call(properties("https://192.0.2.1/v1", **own), script)
+        assert left.wait(20)
     assert "time limit" not in call.errors[0]["message"]
