@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import soundfile
 from captions_command import captions, eventually, has_ended
-from playwright.sync_api import Browser, Page, WebSocketRoute, expect
+from playwright.sync_api import Browser, Locator, Page, WebSocketRoute, expect
 
 from devkit.script_audio import speak, word_ids, word_text
 from devkit.server import ServerThread
@@ -55,6 +55,12 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def enter(button: Locator) -> None:
+    """By the keyboard, which does not wait as a click does."""
+    expect(button).to_be_enabled(timeout=LIMIT_MS)
+    button.press("Enter")
+
+
 def finals(page: Page) -> list[str]:
     return page.locator("#finals .text").all_text_contents()
 
@@ -75,7 +81,7 @@ def test_a_cut_loses_no_word_and_every_control_is_answered(
 ) -> None:
     page.goto(address)
     accessible(page)
-    page.get_by_role("button", name="Play the sample").press("Enter")
+    enter(page.get_by_role("button", name="Play the sample"))
     expect(page.get_by_role("button", name="Mute")).to_be_focused()
     after(page, 1)
     page.get_by_label("Stay away for").select_option("an instant")
@@ -125,7 +131,7 @@ def test_the_focus_stays_with_the_controls_of_a_call(
 ) -> None:
     page.goto(address)
     start, stop = page.locator("#start"), page.locator("#stop")
-    start.press("Enter")
+    enter(start)
     expect(page.locator("#mute")).to_be_focused(timeout=LIMIT_MS)
     stop.press("Enter")
     until_over(page)
