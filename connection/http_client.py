@@ -213,14 +213,13 @@ class _Transport(httpx2.AsyncBaseTransport):
         """To this machine only by addresses that are its own: what its name
         leads to is looked at again each time."""
 
-        async def to(host: str) -> httpx2.Response:
+        async def to(host: str, **extensions: str) -> httpx2.Response:
             request = httpx2.Request(
                 made.method,
                 self._url.copy_with(host=host),
                 headers=headers,
                 stream=made.stream,
-                # In a certificate the name stands.
-                extensions={**made.extensions, "sni_hostname": self._url.host},
+                extensions={**made.extensions, **extensions},
             )
             return await self._inner.handle_async_request(request)
 
@@ -234,8 +233,9 @@ class _Transport(httpx2.AsyncBaseTransport):
         for address in others:
             # A server may listen on one of ::1 and 127.0.0.1 only.
             with contextlib.suppress(httpx2.ConnectError):
-                return await to(address)
-        return await to(last)
+                # In a certificate the name stands.
+                return await to(address, sni_hostname=host)
+        return await to(last, sni_hostname=host)
 
     async def aclose(self) -> None:
         await self._inner.aclose()
