@@ -16,6 +16,10 @@ from ..service.endpoint import is_address, is_loopback_address
 #: seconds (RFC 8305, 5).
 _NEXT_AFTER_S = 0.25
 
+#: Of a host with ever so many addresses so many are waited for at a time: each
+#: takes a file of the process.
+_MOST_AT_ONCE = 8
+
 #: A resolver may name others each time.
 _MOST_AVOIDED = 32
 
@@ -84,35 +88,38 @@ async def first_socket(
     """A socket that is connected to one of these addresses, and that one.
 
     They are tried in their order, but with the families in turn; the next one
-    as soon as one fails, or says nothing for a while.  Raises what the first
-    of them failed with.  (`loop.create_connection` does this as well, but not
-    in every event loop that hosts use.)
+    as soon as one fails, or says nothing for a while; where many say nothing,
+    the first of them is given up.  Raises what the first of them failed with.
+    (`loop.create_connection` does this as well, but not in every event loop
+    that hosts use.)
     """
     assert found
     waiting = _families_in_turn(found)
-    running: set[asyncio.Task[tuple[socket.socket, Address]]] = set()
+    running: list[asyncio.Task[tuple[socket.socket, Address]]] = []
     problem: BaseException | None = None
     try:
         while waiting or running:
             if waiting:
-                running.add(asyncio.ensure_future(_connected(waiting.pop(0))))
-            done, running = await asyncio.wait(
+                if len(running) == _MOST_AT_ONCE:
+                    _give_up(running.pop(0))
+                address = waiting.pop(0)
+                running.append(asyncio.ensure_future(_connected(address)))
+            done, _ = await asyncio.wait(
                 running,
                 timeout=_NEXT_AFTER_S if waiting else None,
                 return_when=asyncio.FIRST_COMPLETED,
             )
             for task in done:
+                # Another one that is there in the same moment is closed.
+                running.remove(task)
                 if task.exception() is None:
-                    # Another one that is there in the same moment is closed.
-                    running |= done - {task}
                     return task.result()
                 problem = problem or task.exception()
         assert problem is not None
         raise problem
     finally:
         for task in running:
-            task.cancel()
-            task.add_done_callback(_close)
+            _give_up(task)
 
 
 def _families_in_turn(found: Sequence[Address]) -> list[Address]:
@@ -126,11 +133,18 @@ async def _connected(address: Address) -> tuple[socket.socket, Address]:
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)
+        # As asyncio has it: what is sent in pieces need not wait.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, where)
     except BaseException:
         sock.close()
         raise
     return sock, address
+
+
+def _give_up(task: asyncio.Task[tuple[socket.socket, Address]]) -> None:
+    task.cancel()
+    task.add_done_callback(_close)
 
 
 def _close(task: asyncio.Task[tuple[socket.socket, Address]]) -> None:

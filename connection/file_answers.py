@@ -17,6 +17,8 @@ from ..realtime.timed_text import MAX_TIMED
 
 #: Of a body, in bytes.
 MAX_BODY = 1024 * 1024
+#: No event has less, in bytes, and to find that it is none costs as much.
+_LEAST_EVENT = 16
 #: Larger numbers are no times.
 _MOST = 1e9
 #: Longer words for a language are its name (``english``), and no code.
@@ -103,7 +105,9 @@ class FileAnswer:
                 self._data.append(value.removeprefix(b" "))
             elif not name and not value and self._data:
                 data, self._data = b"\n".join(self._data), []
-                event = self._event(data)
+                event = None
+                if len(data) >= _LEAST_EVENT:
+                    event = self._event(data)
                 if event is not None:
                     yield event
                 if self.over:

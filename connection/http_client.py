@@ -18,12 +18,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
+import httpcore2
 import httpx2
 import openai
 
 from ..service.endpoint import FILES, is_loopback_host
-from .eyeballs import addresses_of
-from .http_streams import guard
+from .http_streams import Backend, Stream
 from .interface import ClientSettings
 from .proxies import Proxy
 
@@ -39,8 +39,9 @@ _MOST_REFUSED = 16_384
 _OF_FORM = ("host", "content-type", "content-length", "transfer-encoding")
 #: Headers of an answer that count.  Others would be kept (cookies, for as long
 #: as the connection) or be looked into (where a redirect leads).
-_READ = ("content-type", "content-encoding", "retry-after")
+_READ = (b"content-type", b"content-encoding", b"retry-after")
 _USER_AGENT = "openai_asr_python"
+_NO_SOCKS = 'over HTTP it needs "socksio": pip install socksio'
 _LOGGERS = ("openai", "httpx2", "httpcore2")
 
 #: Is it a request of ours that something is logged about?
@@ -53,6 +54,10 @@ class Encoded(Exception):
 
 class Tiny(Exception):
     """A body in ever so many pieces, of which each costs the loop time."""
+
+
+class Unasked(Exception):
+    """An answer that was there before its request, so to another one."""
 
 
 class Client:
@@ -155,23 +160,10 @@ class _Transport(httpx2.AsyncBaseTransport):
         proxy: Proxy | None,
         tls: ssl.SSLContext | None,
     ) -> None:
-        self._url = httpx2.URL(settings.url)
+        url = httpx2.URL(settings.url)
+        self._url = _url(url)
         self._headers = settings.headers
-        way = None
-        if proxy is not None:
-            user, password = (*proxy.user_info, "", "")[:2]
-            way = httpx2.Proxy(
-                proxy.address,
-                auth=(user, password) if proxy.user_info else None,
-                ssl_context=tls if proxy.has_tls else None,
-            )
-        self._inner = httpx2.AsyncHTTPTransport(
-            verify=tls or _no_tls(),
-            trust_env=False,
-            limits=httpx2.Limits(keepalive_expiry=_KEEP_S),
-            proxy=way,
-        )
-        guard(self._inner)
+        self._pool = _pool(is_loopback_host(url.host), proxy, tls)
 
     async def handle_async_request(
         self, request: httpx2.Request
@@ -185,15 +177,29 @@ class _Transport(httpx2.AsyncBaseTransport):
         # Names are the same in upper and lower case.
         sent = httpx2.Headers(headers)
         sent.update(self._headers)
-        assert isinstance(request.stream, httpx2.AsyncByteStream)
-        response = await self._send(sent, request)
-        response.headers = httpx2.Headers(
-            [
-                pair
-                for pair in response.headers.multi_items()
+        answer = await self._pool.handle_async_request(
+            httpcore2.Request(
+                request.method,
+                self._url,
+                headers=sent.raw,
+                content=request.stream,
+                extensions=request.extensions,
+            )
+        )
+        stream = answer.extensions.get("network_stream")
+        if isinstance(stream, Stream) and not stream.heard:
+            await answer.aclose()
+            await stream.aclose()
+            raise Unasked
+        response = httpx2.Response(
+            answer.status,
+            headers=[
+                (name.lower(), value)
+                for name, value in answer.headers
                 # What is made of these must be ASCII.
-                if pair[0] in _READ and pair[1].isascii()
-            ]
+                if name.lower() in _READ and value.isascii()
+            ],
+            stream=_Body(answer, answer.status != 200),
         )
         if response.headers.get("content-encoding", "identity") != "identity":
             await response.aclose()
@@ -201,44 +207,49 @@ class _Transport(httpx2.AsyncBaseTransport):
         kind = response.headers.get("content-type", "").partition(";")[0]
         # Any codec of Python could be named as the charset, which unpacks too.
         response.headers["content-type"] = kind
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        if response.status_code != 200:
-            # That is read as a whole.
-            response.stream = _Beginning(response.stream)
         return response
 
-    async def _send(
-        self, headers: httpx2.Headers, made: httpx2.Request
-    ) -> httpx2.Response:
-        """To this machine only by addresses that are its own: what its name
-        leads to is looked at again each time."""
-
-        async def to(host: str, **extensions: str) -> httpx2.Response:
-            request = httpx2.Request(
-                made.method,
-                self._url.copy_with(host=host),
-                headers=headers,
-                stream=made.stream,
-                extensions={**made.extensions, **extensions},
-            )
-            return await self._inner.handle_async_request(request)
-
-        host = self._url.host
-        if not is_loopback_host(host):
-            return await to(host)
-        *others, last = dict.fromkeys(
-            str(address[4][0])
-            for address in await addresses_of(host, self._url.port or 0, True)
-        )
-        for address in others:
-            # A server may listen on one of ::1 and 127.0.0.1 only.
-            with contextlib.suppress(httpx2.ConnectError):
-                # In a certificate the name stands.
-                return await to(address, sni_hostname=host)
-        return await to(last, sni_hostname=host)
-
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self._pool.aclose()
+
+
+def _pool(
+    here: bool, proxy: Proxy | None, tls: ssl.SSLContext | None
+) -> httpcore2.AsyncConnectionPool:
+    """Its connections.  ``here``: to this very machine only."""
+    way = None
+    if proxy is not None:
+        user, password = (*proxy.user_info, "", "")[:2]
+        # It knows which proxies there are, and what they need.
+        known = httpx2.Proxy(
+            proxy.address, auth=(user, password) if proxy.user_info else None
+        )
+        if known.url.scheme.startswith("socks"):
+            try:
+                import socksio  # noqa: F401
+            except ImportError:
+                raise ImportError(_NO_SOCKS) from None
+        way = httpcore2.Proxy(
+            _url(known.url),
+            auth=known.raw_auth,
+            ssl_context=tls if proxy.has_tls else None,
+        )
+    return httpcore2.AsyncConnectionPool(
+        ssl_context=tls or _no_tls(),
+        proxy=way,
+        max_connections=None,
+        keepalive_expiry=_KEEP_S,
+        network_backend=Backend(here),
+    )
+
+
+def _url(url: httpx2.URL) -> httpcore2.URL:
+    return httpcore2.URL(
+        scheme=url.raw_scheme,
+        host=url.raw_host,
+        port=url.port,
+        target=url.raw_path,
+    )
 
 
 def _no_tls() -> ssl.SSLContext:
@@ -246,22 +257,27 @@ def _no_tls() -> ssl.SSLContext:
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-class _Beginning(httpx2.AsyncByteStream):
-    """As much of the body of a refusal as may say something."""
+class _Body(httpx2.AsyncByteStream):
+    """The body of an answer; of a refusal, which is read as a whole, as much as
+    may say something."""
 
-    def __init__(self, inner: httpx2.AsyncByteStream) -> None:
-        self._inner = inner
+    def __init__(self, answer: httpcore2.Response, refused: bool) -> None:
+        self._answer = answer
+        self._refused = refused
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         left = _MOST_REFUSED
-        async for data in self._inner:
+        async for data in self._answer.aiter_stream():
+            if not self._refused:
+                yield data
+                continue
             yield data[:left]
             left -= len(data)
             if left <= 0:
                 return
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self._answer.aclose()
 
 
 class _NotOurs(logging.Filter):
@@ -294,9 +310,9 @@ def _warm_up() -> None:
         with socket.socket() as ours:
             ours.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{ours.getsockname()[1]}"
-            with contextlib.suppress(httpx2.TransportError):
-                async with httpx2.AsyncHTTPTransport(verify=_no_tls()) as here:
-                    await here.handle_async_request(httpx2.Request("GET", url))
+            with contextlib.suppress(httpcore2.ConnectError):
+                async with _pool(True, None, None) as here:
+                    await here.request("GET", url)
 
     _keep_quiet()
     asyncio.run(request())

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-import httpx2
+import httpcore2
 import openai
 
 from ..realtime.errors import ErrorInfo, clean_message
@@ -16,15 +16,17 @@ from ..realtime.faults import Fault, fault_of_http
 from ..realtime.file_refusals import FileRefusal, refusal_of_file
 from .eyeballs import NotThisMachine
 from .faults import fault_of_exception
-from .http_client import Encoded, Tiny
+from .http_client import Encoded, Tiny, Unasked
 from .http_streams import Padded
 from .proxies import Proxy
 
+_BROKEN = httpcore2.NetworkError, httpcore2.ProtocolError
 _BAD_ANSWER = "invalid_answer"
 _BAD_ANSWERS: Mapping[type, str] = {
     Encoded: "the answer is compressed",
     Tiny: "the answer comes in tiny pieces",
     Padded: "the answer has blanks without an end",
+    Unasked: "an answer was there before its request",
 }
 
 
@@ -39,12 +41,13 @@ def refusal_of(error: BaseException) -> FileRefusal | None:
             response.headers.get("retry-after", ""),
             time.time(),
         )
-    if isinstance(error, asyncio.TimeoutError):
-        return _failure("timeout", "no answer within the time limit")
-    if isinstance(error, (openai.APITimeoutError, httpx2.TimeoutException)):
-        if any(isinstance(e, httpx2.ConnectTimeout) for e in _chain(error)):
+    for cause in _chain(error):
+        if isinstance(cause, httpcore2.ConnectTimeout):
             return None
-        return _failure("timeout", "no answer within the time limit")
+        if isinstance(
+            cause, (asyncio.TimeoutError, httpcore2.TimeoutException)
+        ):
+            return _failure("timeout", "no answer within the time limit")
     if text := _BAD_ANSWERS.get(type(error)):
         return _failure(_BAD_ANSWER, text)
     return None
@@ -68,7 +71,7 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
             fault = fault_of_exception(cause)
             return replace(fault, message=fault.message + by)
     for cause in reversed(chain):
-        if isinstance(cause, httpx2.ProxyError):
+        if isinstance(cause, httpcore2.ProxyError):
             text = f"{proxy} gave no connection: {cause}"
             status = str(cause).partition(" ")[0]
             verdict = fault_of_http(int(status) if status.isdigit() else 0)
@@ -76,10 +79,10 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
                 # Its own words may repeat its password, in odd spellings.
                 text = f"{proxy} answered HTTP {status}"
             return Fault(verdict.verdict, "proxy", clean_message(text))
-        if isinstance(cause, httpx2.TimeoutException):
+        if isinstance(cause, httpcore2.TimeoutException):
             text = "no connection within the time limit"
             return Fault("retry", "timeout", text + by)
-        if isinstance(cause, httpx2.TransportError):
+        if isinstance(cause, _BROKEN):
             text = f"the connection broke off: {cause}".removesuffix(": ")
             return Fault("retry", "network", clean_message(text) + by)
     if proxy is not None:

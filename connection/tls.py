@@ -2,14 +2,13 @@
 
 Before a server's certificates are read nobody knows who it is, and whoever
 sends them can make them dear: 100 KB of keys on curves of his own take OpenSSL
-(3.0) half a minute.  asyncio and anyio would spend it in the event loop, which
-all of the process shares.  So they are given a session whose handshake is done.
+(3.0) half a minute.  asyncio would spend it in the event loop, which all of the
+process shares.  So it is given a session whose handshake is done.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 import time
 from collections.abc import Awaitable, Callable
@@ -32,7 +31,8 @@ Send = Callable[[bytes], Awaitable[Any]]
 class TlsSession:
     """The client's end of a session with ``host``.
 
-    ``below``: the session with a proxy through which it goes.
+    ``below``: the session with a proxy through which it goes.  ``over``: the
+    other end has said that nothing more will come.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class TlsSession:
         host: str,
         below: TlsSession | None = None,
     ) -> None:
+        self.over = False
         self._host = host
         self._below = below
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -84,11 +85,14 @@ class TlsSession:
         if self._below is not None:
             self._below.received(data)
             data = self._below.text()
+            self.over = self._below.over
         now = time.monotonic()
         if now - self._since > 1:
             self._since, self._empty = now, 0
         self._empty += len(data)
         self._incoming.write(data)
+        if self.over:
+            self.ended()
 
     def ended(self) -> None:
         """Nothing more will come."""
@@ -97,9 +101,13 @@ class TlsSession:
     def text(self) -> bytes:
         """What came inside of it until now."""
         found = []
-        with contextlib.suppress(ssl.SSLWantReadError):
+        try:
             while data := self.read(PIECE):
                 found.append(data)
+        except ssl.SSLWantReadError:
+            pass
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            self.over = True
         return b"".join(found)
 
     def read(self, *size: Any) -> Any:
@@ -129,7 +137,7 @@ class TlsSession:
 
 
 class Shaken(ssl.SSLContext):
-    """What gives asyncio or anyio a session whose handshake is done."""
+    """What gives asyncio a session whose handshake is done."""
 
     def __new__(cls, session: TlsSession) -> Shaken:
         return super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)

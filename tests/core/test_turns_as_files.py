@@ -283,6 +283,13 @@ def test_a_server_may_not_stream_where_it_was_asked_to():
     assert read(b'{"text": "one"}')[0]["transcript"] == "one"
 
 
+def test_a_stream_of_nothing_is_not_read_as_json():
+    """To find that something is none takes longest: 0.5 s for 1 MB."""
+    answer = FileAnswer("text/event-stream", 0, 1000)
+    assert answer.feed(b'data\n\ndata:{\n\ndata: {"error": 1}\n\n') == []
+    assert not answer.over
+
+
 def test_segments_of_a_stream_name_the_speakers():
     said = {"type": "transcript.text.segment", "start": 0.5, "end": 1.5}
     [event] = read(sse({**said, "speaker": "A", "text": " one"}, DONE), STREAM)

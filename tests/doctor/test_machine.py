@@ -71,7 +71,7 @@ def test_a_package_that_will_not_do(version, said, monkeypatch):
     assert found.status == "failed"
     assert said in found.summary
     assert "pip install 'websockets>=16.0,<18'" in found.next
-    assert checks["packages"].summary.startswith("8 ")
+    assert checks["packages"].summary.startswith("9 ")
 
 
 @pytest.mark.parametrize("version", ["16", "16.0.1", "17.9.9", "17.0.post1"])

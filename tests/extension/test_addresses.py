@@ -89,6 +89,23 @@ async def test_where_none_answers_the_first_reason_is_told():
         await peer_of([closed_port(), closed_port()])
 
 
+async def test_few_are_waited_for_at_a_time():
+    """Each takes a file of the process."""
+    with swallower() as silent, listener() as open_one:
+        before = open_files()
+        work = asyncio.ensure_future(peer_of([silent] * 24 + [open_one]))
+        most = 0
+        while not work.done():
+            most = max(most, open_files() - before)
+            await asyncio.sleep(0.02)
+        assert work.result() == open_one
+    assert 4 <= most <= 9
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 async def test_an_attempt_that_is_cancelled_leaves_no_socket():
     with swallower() as silent:
         work = asyncio.ensure_future(first_socket([(*TCP, silent)] * 3))

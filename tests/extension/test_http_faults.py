@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import itertools
@@ -12,9 +13,10 @@ import socket
 from http.cookiejar import Cookie
 
 import pytest
+import trustme
 from asr_call import Call, run_call, spoken
 from http_service import answer, error, over_http, serving, text, words_in
-from proxy_servers import listening
+from proxy_servers import identity, listening
 from ten_packages.extension.openai_asr_python.connection import http_connection
 
 FATAL, PASSING = -1000, 1000
@@ -290,6 +292,60 @@ def test_no_cookies_are_kept():
     assert call.texts == ["one two"] * 2
     assert next(names) == 100
     assert kept == []
+
+
+@pytest.mark.parametrize("in_tls", [False, True])
+def test_an_answer_that_comes_twice_is_that_to_one_turn(in_tls, tmp_path):
+    """Nor is a record of TLS that was not looked at the answer to the next."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+
+    async def script(call: Call) -> None:
+        for turn in range(1, 4):
+            await call.send(spoken([[turn, turn + 1]])[0])
+            await call.finalize(f"turn {turn}")
+            await call.until(lambda: len(call.texts) == turn)  # noqa: B023
+
+    async def twice(asked, writer):
+        said = " ".join(map(str, words_in(asked)))
+        writer.write(text(said) * 2)
+
+    tls = identity(authority, "127.0.0.1")
+    with (
+        serving(twice) as service,
+        listening(in_records(service.port), tls) as front,
+    ):
+        url = f"https://127.0.0.1:{front}/v1" if in_tls else service.url
+        ca_file = str(tmp_path / "ca.pem") if in_tls else ""
+        call = run_call(over_http(url, ca_file=ca_file), script)
+    assert call.texts == ["1 2", "2 3", "3 4"]
+    assert call.errors == []
+    # Of the answer that was there already, nothing: they are sent again.
+    assert len(service.files) == 5
+
+
+def in_records(port: int):
+    """Hands on to ``port``; what comes from there as records of 64 bytes."""
+
+    async def serve(reader, writer) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+
+        async def answers() -> None:
+            while data := await there.read(65536):
+                # Those of one answer, all of them at once.
+                while data.count(b"HTTP/1.1") % 2:
+                    data += await there.read(65536)
+                writer.writelines(
+                    data[at : at + 64] for at in range(0, len(data), 64)
+                )
+
+        answering = asyncio.ensure_future(answers())
+        with contextlib.closing(back):
+            while data := await reader.read(65536):
+                back.write(data)
+        answering.cancel()
+
+    return serve
 
 
 def test_a_body_in_tiny_pieces_is_cut_off():
