@@ -10,6 +10,8 @@ import itertools
 import json
 import logging
 import socket
+import struct
+import threading
 from http.cookiejar import Cookie
 
 import pytest
@@ -322,6 +324,33 @@ def test_an_answer_that_comes_twice_is_that_to_one_turn(in_tls, tmp_path):
     assert call.errors == []
     # Of the answer that was there already, nothing: they are sent again.
     assert len(service.files) == 5
+
+
+def test_a_refusal_may_come_before_the_file_was_read():
+    """As of what is too large, or of a key; and the rest is not read."""
+
+    def refuse() -> None:
+        peer, _ = listener.accept()
+        with peer:
+            assert peer.recv(4096)
+            peer.sendall(error("401 No", "so early", code="invalid_api_key"))
+            at_once = struct.pack("ii", 1, 0)
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1, 2]] * 40)[0])
+        await call.finalize("end")
+        await call.until(lambda: call.errors)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        # The file must not be on its way as a whole.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        call = run_call(over_http(url, max_turn_ms=120_000), script)
+        thread.join()
+    assert "so early" in call.errors[0]["message"]
 
 
 def in_records(port: int):
