@@ -211,7 +211,9 @@ class Failover:
     # -- and back ---------------------------------------------------------
 
     def _is_back(self, attempt: Attempt) -> bool:
-        return attempt.endpoint.is_like(self._in_use.returning)
+        """Where a change leads to is the matter of that."""
+        returning = self._in_use.returning
+        return attempt.change is None and attempt.endpoint.is_like(returning)
 
     def _go_back(self, now: float) -> None:
         self._back_at = now + self._retry

@@ -233,9 +233,10 @@ class SettingsInForce:
 
     def _make(self, applies: Applies) -> None:
         """The change is made."""
-        change, self._change = self._change, None
+        change = self._change
         assert change is not None
         change.to(ChangeState.MADE)
+        self._change = None
         self._in_use.adopt(change.endpoints, change.index)
         self._configure()
         self._sessions.allow_next()
@@ -248,6 +249,8 @@ class SettingsInForce:
         change, self._change = self._change, None
         if change is None:
             return
+        change.to(ChangeState.REFUSED)
+        self._queue.tell(SettingsChanged(fault))
         sessions = self._sessions
         standby, active = sessions.standby, sessions.active
         if standby is not None and standby.attempt.change is change:
@@ -258,8 +261,6 @@ class SettingsInForce:
             # By which settings it works is not known, and no audio goes out
             # before it says so.
             sessions.drop_active(now)
-        change.to(ChangeState.REFUSED)
-        self._queue.tell(SettingsChanged(fault))
 
     def times(self) -> list[float]:
         """When something of the above becomes due."""

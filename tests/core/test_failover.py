@@ -364,6 +364,28 @@ def test_a_change_finds_a_session_that_is_to_take_over(address):
     assert core.dial() == "new"
 
 
+def test_a_change_may_lead_to_the_one_that_is_to_take_over():
+    """It has no fallbacks any more, and takes a session of its own."""
+    core = Call()
+    with_first_one_ready(core)
+    primary, _ = several()
+    core.core.change(primary.settings, core.now, address=primary.address)
+    core.look()
+    assert core.dial() == "primary"
+    core.link = core.core.exchange.opened(core.now, 1.7e9)
+    core.say(
+        {"type": "session.created", "session": {"id": "s", "audio": {}}},
+        {"type": "session.updated", "session": {}},
+    )
+    core.wait(10)
+    assert core.of(SettingsChanged) == [SettingsChanged(None, "new session")]
+    assert core.used == "primary"
+    # The turn that was under way is sent again.
+    core.committed("c", None)
+    core.transcribed("completed", "c", transcript="two")
+    assert core.finals == ["one", "two"]
+
+
 def test_where_it_is_not_back_that_costs_nothing():
     core = Call()
     core.refuse(KEY)
