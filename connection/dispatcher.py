@@ -11,7 +11,7 @@ from typing import Any
 
 from typing_extensions import assert_never
 
-from ..realtime.faults import Fault
+from ..realtime.faults import INTERNAL, Fault
 from ..realtime.results import (
     AudioDropped,
     Final,
@@ -100,7 +100,7 @@ class Dispatcher:
         """What an exception that nobody expected is for the user; its own text
         may repeat anything, and goes to the log only."""
         self._log_error(f"{where}: {place_of(error)}")
-        return Fault("retry", "internal", f"internal error: {kind_of(error)}")
+        return Fault("retry", INTERNAL, f"internal error: {kind_of(error)}")
 
     def tell(self, error: BaseException) -> None:
         """Report a fault of ours that cost nothing but what was being done."""

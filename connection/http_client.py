@@ -139,6 +139,8 @@ def _sdk(
     # Those of OPENAI_CUSTOM_HEADERS cannot be kept away otherwise, and what is
     # not ASCII in them fails each request.
     client._custom_headers = {}
+    # It would be asked for in the pool in which look-ups may hang.
+    client._platform = "Unknown"
     return client
 
 
@@ -162,6 +164,9 @@ class _Transport(httpx2.AsyncBaseTransport):
     ) -> None:
         url = httpx2.URL(settings.url)
         self._url = _url(url)
+        if b":" in self._url.host and not (proxy and proxy.has_socks):
+            # A proxy is asked for it as it stands here.
+            self._url.host = b"[%b]" % self._url.host
         self._headers = settings.headers
         self._pool = _pool(is_loopback_host(url.host), proxy, tls)
 
@@ -224,7 +229,7 @@ def _pool(
         known = httpx2.Proxy(
             proxy.address, auth=(user, password) if proxy.user_info else None
         )
-        if known.url.scheme.startswith("socks"):
+        if proxy.has_socks:
             try:
                 import socksio  # noqa: F401
             except ImportError:

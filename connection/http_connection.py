@@ -22,6 +22,7 @@ from .attempt import Attempt, DialFailed, FaultKnown, Outage, Step
 from .file_answers import FileAnswer
 from .file_session import FileSession, Upload
 from .interface import ClientSettings
+from .threads import one_by_one
 
 if TYPE_CHECKING:
     from .http_client import Client
@@ -57,9 +58,10 @@ async def open_connection(
     attempt.step = Step.HTTP
     client: Client | None = None
     try:
-        client = await asyncio.wait_for(
-            asyncio.to_thread(_client, settings, attempt, tls), limit_s
+        making = one_by_one(
+            "openai_asr HTTP", lambda: _client(settings, attempt, tls)
         )
+        client = await asyncio.wait_for(asyncio.wrap_future(making), limit_s)
         if outage.lasts:
             await asyncio.wait_for(_ask(client, attempt), limit_s)
             outage.lasts = False

@@ -60,7 +60,7 @@ class Backend(httpcore2.AsyncNetworkBackend):
         **__: Any,
     ) -> Stream:
         async def connect() -> socket.socket:
-            found = await addresses_of(host, port, self._here)
+            found = await addresses_of(_bare(host), port, self._here)
             return (await first_socket(found))[0]
 
         connecting = asyncio.ensure_future(connect())
@@ -103,7 +103,8 @@ class Stream(httpcore2.AsyncNetworkStream):
     ) -> Stream:
         # That with the proxy, if there is one.
         self._wire.below = self._session
-        shaking = self._wire.secure(ssl_context, server_hostname or "")
+        name = _bare(server_hostname or "")
+        shaking = self._wire.secure(ssl_context, name)
         try:
             session = await self._do(timeout, shaking, _CONNECT)
         except BaseException:
@@ -166,6 +167,11 @@ class Stream(httpcore2.AsyncNetworkStream):
                 raise Padded
         kept = len(data.rstrip(_BLANK))
         self._blanks = len(data) - kept + (0 if kept else self._blanks)
+
+
+def _bare(host: str) -> str:
+    """Without the brackets that an IPv6 address has in a URL."""
+    return host.strip("[]")
 
 
 async def _within(

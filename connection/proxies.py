@@ -79,6 +79,11 @@ class Proxy:
         """Is the proxy itself spoken to in TLS?"""
         return self.url.startswith("https:")
 
+    @property
+    def has_socks(self) -> bool:
+        """Does it speak SOCKS, and no HTTP?"""
+        return self.url.startswith("socks")
+
 
 def choose_proxy(url: str, environment: Mapping[str, str]) -> Proxy | None:
     """The proxy by which to reach a URL, if by any.

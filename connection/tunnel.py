@@ -47,7 +47,7 @@ async def by_proxy(
     Raises what `faults` explains.
     """
     known = parse_proxy(proxy.url)
-    if known.scheme.startswith("socks"):
+    if proxy.has_socks:
         return Wire(await connect_socks_proxy(known, target))
     found = await addresses_of(known.host, known.port, here=False)
     sock, _ = await first_socket(found)

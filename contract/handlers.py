@@ -17,7 +17,7 @@ from ..call.slot import CallSlot
 from ..connection.driver import now
 from ..connection.interface import AsrListener
 from ..realtime.failover import SWITCHED
-from ..realtime.faults import Fault
+from ..realtime.faults import INTERNAL, Fault
 from ..realtime.results import (
     AudioDropped,
     FinalizeEnd,
@@ -228,7 +228,10 @@ class AsrHandlers(AsrListener):
             # client is at it already.
             await self._base.start_connection()
         self._outage_reports += 1
-        if fault.fatal or is_told(self._outage_reports):
+        if fault.code == INTERNAL:
+            # Whatever outage there was before.
+            await self._errors.send(self._errors.paced(fault))
+        elif fault.fatal or is_told(self._outage_reports):
             await self._errors.send(fault)
 
     def _log_vendor_error(self, fault: Fault) -> None:

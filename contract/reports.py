@@ -21,7 +21,7 @@ from ten_runtime import AsyncTenEnv
 
 from ..connection.driver import now
 from ..connection.faults import kind_of, place_of
-from ..realtime.faults import Fault
+from ..realtime.faults import INTERNAL, Fault
 from ..realtime.results import DropCause
 from ..realtime.shown import harmless
 from ..safety.redaction import Redactor
@@ -172,7 +172,7 @@ class ErrorMessages:
         self._log.error(f"{where} failed: {place_of(error)}")
         text = f"internal error: {where}: {kind_of(error)}"
         try:
-            await self.send(self.paced(Fault("report", "internal", text)))
+            await self.send(self.paced(Fault("report", INTERNAL, text)))
         except Exception as another:
             # Perhaps it is telling that fails.
             self._log.error(f"report failed: {place_of(another)}")

@@ -146,6 +146,8 @@ class Fault:
 
 #: Stands for a connection that ended without a CLOSE.
 NO_CLOSE_FRAME = 1006
+#: The code of a fault of ours.
+INTERNAL = "internal"
 
 
 def rule_for_error(

@@ -15,6 +15,7 @@ from ten_packages.extension.openai_asr_python.contract.frames import (
 from ten_packages.extension.openai_asr_python.contract.handlers import (
     AsrHandlers,
 )
+from ten_packages.extension.openai_asr_python.realtime.exchange import Exchange
 
 NON_FATAL = 1000
 SECRET_WORDS = "what somebody said"
@@ -77,6 +78,21 @@ def test_a_fault_is_a_message_and_the_call_goes_on(
     [told] = internal(call)
     assert told.startswith(f"internal error: {where}")
     assert "ValueError at test_faults_of_ours.py:" in told
+    assert call.texts == text_of([1, 2], [3])
+
+
+def test_a_fault_is_told_whatever_outage_there_was(server, monkeypatch):
+    async def script(call: Call) -> None:
+        for losses in (1, 2):
+            await call.until(lambda: len(server.sessions) == losses)  # noqa: B023
+            server.drop_connections()
+        # The third loss; of those in a row the fourth is the next that is told.
+        await call.until(lambda: len(server.sessions) == 3)
+        failing(monkeypatch, Exchange, "receive", 1)
+        await say_and_finalize(call)
+
+    call = run_call(properties(server.url), script)
+    assert len(internal(call)) == 1
     assert call.texts == text_of([1, 2], [3])
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ from proxy_servers import (
     listening,
 )
 from ten_packages.extension.openai_asr_python.connection import http_client
+from ten_packages.extension.openai_asr_python.connection.dialer import Dialer
 
 ROOT = Path(__file__).resolve().parents[2]
 FATAL, PASSING = -1000, 1000
@@ -233,6 +237,33 @@ def test_one_that_cannot_be_used_is_fatal(proxy, told, leads, monkeypatch):
     assert "(all_proxy)" in call.errors[0]["message"]
 
 
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_an_ipv6_address_is_asked_for_in_brackets(
+    scheme, authority, tmp_path, monkeypatch
+):
+    """Else nobody knows where it ends and the port begins."""
+    with (
+        serving(SOON) as service,
+        listening(
+            forward(service.port), identity(authority, "2001:db8::1")
+        ) as port,
+    ):
+        proxy = ConnectProxy(port)
+        with listening(proxy if scheme == "https" else service) as by:
+            monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{by}")
+            url = f"{scheme}://[2001:db8::1]:8443/v1"
+            call = run(
+                url, ca_file=str(tmp_path / "ca.pem"), allow_insecure=True
+            )
+        assert heard(call, service)
+    where = "[2001:db8::1]:8443"
+    assert service.files[0].headers["host"] == where
+    if scheme == "https":
+        assert proxy.requests[0].count(where) == 2
+    else:
+        assert service.files[0].target.startswith(f"http://{where}/v1/audio")
+
+
 def test_one_that_wants_a_password_is_fatal(leads, monkeypatch):
     proxy = ConnectProxy(9, b"HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n")
     with listening(proxy) as by:
@@ -240,6 +271,27 @@ def test_one_that_wants_a_password_is_fatal(leads, monkeypatch):
         call = run("https://asr.test/v1")
     assert FATAL in call.codes
     assert "407" in call.errors[0]["message"]
+
+
+def test_names_that_hang_hold_up_no_address(monkeypatch):
+    """All that looks names up shares the threads of the loop's pool."""
+    ended, real = threading.Event(), Dialer.open
+
+    async def dial(self: Dialer, settings: Any) -> Any:
+        pool = ThreadPoolExecutor(1)
+        pool.submit(ended.wait)
+        asyncio.get_running_loop().set_default_executor(pool)
+        return await real(self, settings)
+
+    async def script(call: Call) -> None:
+        try:
+            await say(call)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(Dialer, "open", dial)
+    with serving(SOON) as service:
+        assert heard(run_call(over_http(service.url), script), service)
 
 
 def test_before_the_first_call_nobody_is_spoken_to():
