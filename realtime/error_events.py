@@ -37,16 +37,18 @@ class ErrorEvents:
         """What was said so far explains no CLOSE any more."""
         self._last = None
 
-    def take(self, before: float) -> list[ErrorInfo]:
-        """Those up to a time; no CLOSE has followed them."""
+    def take(self, now: float, grace: float) -> list[ErrorInfo]:
+        """Those that no CLOSE has followed within ``grace`` seconds."""
         taken = []
-        while self._waiting and self._waiting[0][0] <= before:
+        # By the same sum as `due`.
+        while any(at <= now for at in self.due(grace)):
             taken.append(self._waiting.pop(0)[1])
         return taken
 
-    def oldest_at(self) -> list[float]:
-        """When the first that is not yet told came; [] if there is none."""
-        return [at for at, _ in self._waiting[:1]]
+    def due(self, grace: float) -> list[float]:
+        """When the first that is not yet told is to be; [] if there is
+        none."""
+        return [at + grace for at, _ in self._waiting[:1]]
 
     def behind(self, close_code: int, now: float) -> ErrorInfo | None:
         """The one that explains a CLOSE, or None."""

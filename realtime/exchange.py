@@ -206,7 +206,7 @@ class Exchange:
             self._look_at_handshake(link, now)
         if not session.ready:
             return
-        for info in session.problems(now - self._grace):
+        for info in session.problems(now, self._grace):
             self._queue.tell(ServerProblem(fault_of_error(info)))
         fault = link.tick(now)
         if fault is not None:
@@ -232,8 +232,7 @@ class Exchange:
         if not session.ready:
             # One that is over has nothing to do, and is gone soon.
             return [session.handshake.due()]
-        told = [at + self._grace for at in session.errors.oldest_at()]
-        times = told + link.times()
+        times = session.errors.due(self._grace) + link.times()
         if link is self._sessions.active:
             times += self._progress.times_of(link)
         return times

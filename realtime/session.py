@@ -249,13 +249,13 @@ class Session:
         self._machine.to(SessionState.READY)
         self.refused = info
 
-    def problems(self, before: float) -> list[ErrorInfo]:
-        """The errors up to a time that are to be told.
+    def problems(self, now: float, grace: float) -> list[ErrorInfo]:
+        """The errors that are to be told, ``grace`` seconds after they came.
 
         One that names no message refuses an update if no confirmation came
         by now.
         """
-        told, answer = self.errors.take(before), self._perhaps
+        told, answer = self.errors.take(now, grace), self._perhaps
         if self._updating and answer is not None and answer in told:
             told.remove(answer)
             self._refuse(answer)
