@@ -21,6 +21,8 @@ from .http_streams import Padded
 from .proxies import Proxy
 
 _BROKEN = httpcore2.NetworkError, httpcore2.ProtocolError
+#: There was a connection.
+_IN_BETWEEN = httpcore2.ReadError, httpcore2.WriteError
 _BAD_ANSWER = "invalid_answer"
 _BAD_ANSWERS: Mapping[type, str] = {
     Encoded: "the answer is compressed",
@@ -66,9 +68,13 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
         text = f"{proxy} cannot be used: {error}"
         return Fault("fatal", "proxy", clean_message(text))
     chain = list(_chain(error))
+    in_between = any(isinstance(error, _IN_BETWEEN) for error in chain)
     for cause in reversed(chain):
         if isinstance(cause, (NotThisMachine, ssl.SSLError, OSError)):
             fault = fault_of_exception(cause)
+            if in_between and not isinstance(cause, ssl.SSLError):
+                text = clean_message(f"the request failed: {cause}")
+                fault = replace(fault, message=text)
             return replace(fault, message=fault.message + by)
     for cause in reversed(chain):
         if isinstance(cause, httpcore2.ProxyError):
@@ -83,7 +89,7 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
             text = "no connection within the time limit"
             return Fault("retry", "timeout", text + by)
         if isinstance(cause, _BROKEN):
-            text = f"the connection broke off: {cause}".removesuffix(": ")
+            text = f"the request failed: {cause}".removesuffix(": ")
             return Fault("retry", "network", clean_message(text) + by)
     if proxy is not None:
         # Whatever it said instead of a connection.

@@ -486,7 +486,8 @@ def test_a_reset_in_the_middle_of_an_upload_costs_no_word():
         call = run_call(over_http(url), say_and_wait)
     assert call.texts == ["one two"]
     assert [e["vendor_info"]["code"] for e in call.errors] == ["1006"]
-    assert "broke off" in call.errors[0]["message"]
+    told = "the connection broke off: the request failed: "
+    assert call.errors[0]["message"].startswith(told)
 
 
 def test_an_outage_is_told_as_that_of_a_websocket_and_costs_no_word():
