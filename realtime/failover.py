@@ -222,11 +222,10 @@ class Failover:
 
     def _not_back(self, fault: Fault, now: float) -> None:
         """The first one does not serve yet."""
-        endpoint = self._in_use.endpoints[0]
         self._in_use.returning = None
         self._back_at = now + self._retry
         if fault.fatal:
-            self._refused[endpoint.name] = now
+            self._refused[self._in_use.endpoints[0].name] = now
         if self._sessions.active is None:
             self._sessions.plan_unless_due(now)
 
@@ -250,9 +249,8 @@ class Failover:
     def _look_at_endpoints(self, now: float) -> None:
         """Others may have been put in force."""
         seen, self._seen = self._seen, self._in_use.endpoints
-        if seen is self._seen:
-            return
-        self._refused.clear()
+        if seen is not self._seen:
+            self._refused.clear()
         if not self._seen[0].is_like(seen[0]):
             self._back_at = now
 
