@@ -20,6 +20,9 @@ _NEXT_AFTER_S = 0.25
 #: takes a file of the process.
 _MOST_AT_ONCE = 8
 
+#: A name may lead to thousands; an attempt has no time for more.
+_MOST_LOOKED_AT = 64
+
 #: A resolver may name others each time.
 _MOST_AVOIDED = 32
 
@@ -57,7 +60,8 @@ class Avoided:
 
 
 async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
-    """The addresses of a host, at least one; ``here``: of this very machine.
+    """The addresses of a host, at least one, those of both families in turn;
+    ``here``: of this very machine.
 
     Raises `NotThisMachine` where the resolver leads elsewhere: the key would
     go there in the clear, and around a proxy.
@@ -79,7 +83,7 @@ async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
                 " (hosts file, DNS), so nothing was sent; write 127.0.0.1, or"
                 " give the other machine a name of its own"
             )
-    return found
+    return _families_in_turn(found)[:_MOST_LOOKED_AT]
 
 
 async def first_socket(
@@ -87,14 +91,13 @@ async def first_socket(
 ) -> tuple[socket.socket, Address]:
     """A socket that is connected to one of these addresses, and that one.
 
-    They are tried in their order, but with the families in turn; the next one
-    as soon as one fails, or says nothing for a while; where many say nothing,
-    the first of them is given up.  Raises what the first of them failed with.
-    (`loop.create_connection` does this as well, but not in every event loop
-    that hosts use.)
+    They are tried in their order; the next one as soon as one fails, or says
+    nothing for a while; where many say nothing, the first of them is given up.
+    Raises what the first of them failed with.  (`loop.create_connection` does
+    this as well, but not in every event loop that hosts use.)
     """
     assert found
-    waiting = _families_in_turn(found)
+    waiting = list(found)
     running: list[asyncio.Task[tuple[socket.socket, Address]]] = []
     problem: BaseException | None = None
     try:

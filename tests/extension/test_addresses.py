@@ -25,6 +25,7 @@ from proxy_servers import (
 from raw_service import Manners, RawService
 from ten_packages.extension.openai_asr_python.connection.eyeballs import (
     Avoided,
+    addresses_of,
     first_socket,
 )
 
@@ -87,6 +88,21 @@ async def test_one_that_refuses_is_left_at_once():
 async def test_where_none_answers_the_first_reason_is_told():
     with pytest.raises(ConnectionRefusedError):
         await peer_of([closed_port(), closed_port()])
+
+
+async def test_of_a_name_with_thousands_some_of_both_families_count(
+    monkeypatch, plain_loop
+):
+    six = [
+        (socket.AF_INET6, *TCP[1:], ("2001:db8::1", 443, 0, n))
+        for n in range(3000)
+    ]
+    four = [(*TCP, (f"192.0.2.{n}", 443)) for n in range(20)]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: six + four)
+    found = await addresses_of("many.test", 443, here=False)
+    assert found[:4] == [six[0], four[0], six[1], four[1]]
+    assert found[38:41] == [six[19], four[19], six[20]]
+    assert len(found) == 64
 
 
 async def test_few_are_waited_for_at_a_time():
