@@ -136,8 +136,6 @@ async def _connected(address: Address) -> tuple[socket.socket, Address]:
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)
-        # As asyncio has it: what is sent in pieces need not wait.
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await asyncio.get_running_loop().sock_connect(sock, where)
     except BaseException:
         sock.close()

@@ -93,10 +93,15 @@ def _fault_of_attempt(failed: DialFailed) -> Fault:
     elif attempt.step is Step.HTTP:
         fault = _by(proxy, fault_of_exception(problem))
     else:
-        fault = _fault_by_proxy(proxy, problem)
+        fault = fault_by_proxy(proxy, problem)
     if fault.fatal or isinstance(problem, InvalidStatus):
         return fault
     return replace(fault, message=f"{fault.message} (at: {failed.place})")
+
+
+def cause_of(error: BaseException) -> BaseException | None:
+    """What led to it, also where it was raised again ``from None``."""
+    return error.__cause__ or error.__context__
 
 
 def place_of(error: BaseException) -> str:
@@ -121,7 +126,7 @@ def _place(error: BaseException) -> str:
 _LASTING_CODES = (2, 7, 8, 92, 93)
 
 
-def _fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
+def fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
     """The meaning of what went wrong on the way by a proxy."""
     verdict: Verdict = "retry"
     if isinstance(error, ImportError):
@@ -140,7 +145,7 @@ def _fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
         problem = "gave no answer in HTTP"
     elif isinstance(error, ProxyError):
         # Raised by python-socks, which has no code for a wrong password.
-        cause = error.__cause__
+        cause = cause_of(error)
         problem = f"gave no connection: {cause}"
         code = getattr(cause, "error_code", None)
         if code in _LASTING_CODES or "authentication" in str(cause).lower():

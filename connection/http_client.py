@@ -14,18 +14,22 @@ import functools
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
 import httpcore2
 import httpx2
 import openai
+from websockets.headers import build_authorization_basic
+from websockets.uri import parse_uri
 
 from ..service.endpoint import FILES, is_loopback_host
+from .eyeballs import addresses_of, first_socket
 from .http_streams import Backend, Stream
 from .interface import ClientSettings
-from .proxies import Proxy
+from .proxies import AS_WEBSOCKET, Proxy
+from .tunnel import Wire, by_proxy, to_proxy
 
 #: Servers close a connection that is idle for 5 s and more; a request that
 #: crosses that on its way would be lost.
@@ -41,7 +45,6 @@ _OF_FORM = ("host", "content-type", "content-length", "transfer-encoding")
 #: as the connection) or be looked into (where a redirect leads).
 _READ = (b"content-type", b"content-encoding", b"retry-after")
 _USER_AGENT = "openai_asr_python"
-_NO_SOCKS = 'over HTTP it needs "socksio": pip install socksio'
 _LOGGERS = ("openai", "httpx2", "httpcore2")
 
 #: Is it a request of ours that something is logged about?
@@ -163,12 +166,21 @@ class _Transport(httpx2.AsyncBaseTransport):
         tls: ssl.SSLContext | None,
     ) -> None:
         url = httpx2.URL(settings.url)
-        self._url = _url(url)
-        if b":" in self._url.host and not (proxy and proxy.has_socks):
-            # A proxy is asked for it as it stands here.
-            self._url.host = b"[%b]" % self._url.host
-        self._headers = settings.headers
-        self._pool = _pool(is_loopback_host(url.host), proxy, tls)
+        self._url = httpcore2.URL(
+            scheme=url.raw_scheme,
+            host=url.raw_host,
+            port=url.port,
+            target=url.raw_path,
+        )
+        self._headers = dict(settings.headers)
+        if proxy and not proxy.has_socks and url.scheme == "http":
+            # Few proxies lead on to what is not in TLS: they ask themselves.
+            self._url.target = str(url).encode("ascii")
+            if proxy.user_info:
+                user, password = (*proxy.user_info, "")[:2]
+                basic = build_authorization_basic(user, password)
+                self._headers["Proxy-Authorization"] = basic
+        self._pool = _pool(_way(url, proxy, tls), tls)
 
     async def handle_async_request(
         self, request: httpx2.Request
@@ -218,42 +230,36 @@ class _Transport(httpx2.AsyncBaseTransport):
         await self._pool.aclose()
 
 
+def _way(
+    url: httpx2.URL, proxy: Proxy | None, tls: ssl.SSLContext | None
+) -> Callable[[], Awaitable[Wire]]:
+    """How to connect to the service, or to a proxy that asks it."""
+
+    async def direct() -> Wire:
+        here = is_loopback_host(url.host)
+        found = await addresses_of(url.host, target.port, here)
+        return Wire((await first_socket(found))[0])
+
+    target = parse_uri(str(url.copy_with(scheme=AS_WEBSOCKET[url.scheme])))
+    if proxy is None:
+        return direct
+    context = tls if proxy.has_tls else None
+    if proxy.has_socks:
+        # It is needed later.
+        import python_socks.async_.asyncio  # noqa: F401
+    elif url.scheme == "http":
+        return functools.partial(to_proxy, proxy, context)
+    return functools.partial(by_proxy, proxy, target, context, _USER_AGENT)
+
+
 def _pool(
-    here: bool, proxy: Proxy | None, tls: ssl.SSLContext | None
+    connect: Callable[[], Awaitable[Wire]], tls: ssl.SSLContext | None
 ) -> httpcore2.AsyncConnectionPool:
-    """Its connections.  ``here``: to this very machine only."""
-    way = None
-    if proxy is not None:
-        user, password = (*proxy.user_info, "", "")[:2]
-        # It knows which proxies there are, and what they need.
-        known = httpx2.Proxy(
-            proxy.address, auth=(user, password) if proxy.user_info else None
-        )
-        if proxy.has_socks:
-            try:
-                import socksio  # noqa: F401
-            except ImportError:
-                raise ImportError(_NO_SOCKS) from None
-        way = httpcore2.Proxy(
-            _url(known.url),
-            auth=known.raw_auth,
-            ssl_context=tls if proxy.has_tls else None,
-        )
     return httpcore2.AsyncConnectionPool(
         ssl_context=tls or _no_tls(),
-        proxy=way,
         max_connections=None,
         keepalive_expiry=_KEEP_S,
-        network_backend=Backend(here),
-    )
-
-
-def _url(url: httpx2.URL) -> httpcore2.URL:
-    return httpcore2.URL(
-        scheme=url.raw_scheme,
-        host=url.raw_host,
-        port=url.port,
-        target=url.raw_path,
+        network_backend=Backend(connect),
     )
 
 
@@ -316,8 +322,9 @@ def _warm_up() -> None:
             ours.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{ours.getsockname()[1]}"
             with contextlib.suppress(httpcore2.ConnectError):
-                async with _pool(True, None, None) as here:
-                    await here.request("GET", url)
+                way = _way(httpx2.URL(url), None, None)
+                async with _pool(way, None) as pool:
+                    await pool.request("GET", url)
 
     _keep_quiet()
     asyncio.run(request())

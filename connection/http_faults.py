@@ -10,17 +10,24 @@ from dataclasses import replace
 
 import httpcore2
 import openai
+from websockets.exceptions import (
+    InvalidProxyMessage,
+    InvalidProxyStatus,
+    ProxyError,
+)
 
 from ..realtime.errors import ErrorInfo, clean_message
-from ..realtime.faults import Fault, fault_of_http
+from ..realtime.faults import Fault
 from ..realtime.file_refusals import FileRefusal, refusal_of_file
 from .eyeballs import NotThisMachine
-from .faults import fault_of_exception
+from .faults import cause_of, fault_by_proxy, fault_of_exception
 from .http_client import Encoded, Tiny, Unasked
 from .http_streams import Padded
 from .proxies import Proxy
 
 _BROKEN = httpcore2.NetworkError, httpcore2.ProtocolError
+#: What `tunnel` raises, and nobody else.
+_BY_PROXY = InvalidProxyMessage, InvalidProxyStatus, ProxyError, ImportError
 #: There was a connection.
 _IN_BETWEEN = httpcore2.ReadError, httpcore2.WriteError
 _BAD_ANSWER = "invalid_answer"
@@ -64,10 +71,9 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
     by = f" (by {proxy})" if proxy else ""
     if text := _BAD_ANSWERS.get(type(error)):
         return Fault("retry", _BAD_ANSWER, text + by)
-    if isinstance(error, (ImportError, ValueError)) and proxy:
-        text = f"{proxy} cannot be used: {error}"
-        return Fault("fatal", "proxy", clean_message(text))
     chain = list(_chain(error))
+    if proxy and (on_its_way := next(filter(None, map(_lost, chain)), None)):
+        return fault_by_proxy(proxy, on_its_way)
     in_between = any(isinstance(error, _IN_BETWEEN) for error in chain)
     for cause in reversed(chain):
         if isinstance(cause, (NotThisMachine, ssl.SSLError, OSError)):
@@ -77,24 +83,23 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
                 fault = replace(fault, message=text)
             return replace(fault, message=fault.message + by)
     for cause in reversed(chain):
-        if isinstance(cause, httpcore2.ProxyError):
-            text = f"{proxy} gave no connection: {cause}"
-            status = str(cause).partition(" ")[0]
-            verdict = fault_of_http(int(status) if status.isdigit() else 0)
-            if status.isdigit():
-                # Its own words may repeat its password, in odd spellings.
-                text = f"{proxy} answered HTTP {status}"
-            return Fault(verdict.verdict, "proxy", clean_message(text))
         if isinstance(cause, httpcore2.TimeoutException):
             text = "no connection within the time limit"
             return Fault("retry", "timeout", text + by)
         if isinstance(cause, _BROKEN):
             text = f"the request failed: {cause}".removesuffix(": ")
             return Fault("retry", "network", clean_message(text) + by)
-    if proxy is not None:
-        # Whatever it said instead of a connection.
-        return Fault("retry", "proxy", f"{proxy} gave no connection")
     raise error
+
+
+def _lost(error: BaseException) -> Exception | None:
+    """Why there was no connection, if that is what this tells."""
+    if isinstance(error, httpcore2.ConnectTimeout):
+        return asyncio.TimeoutError()
+    if isinstance(error, httpcore2.ConnectError):
+        cause = cause_of(error)
+        return cause if isinstance(cause, Exception) else None
+    return error if isinstance(error, _BY_PROXY) else None
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -105,4 +110,4 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         seen.add(id(cause))
         yield cause
         group = getattr(cause, "exceptions", None)
-        cause = group[0] if group else cause.__cause__ or cause.__context__
+        cause = group[0] if group else cause_of(cause)

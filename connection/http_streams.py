@@ -17,12 +17,11 @@ import contextlib
 import re
 import socket
 import ssl
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 import httpcore2
 
-from .eyeballs import addresses_of, first_socket
 from .tls import PIECE, TlsSession
 from .tunnel import Wire
 
@@ -46,10 +45,10 @@ class Padded(Exception):
 
 
 class Backend(httpcore2.AsyncNetworkBackend):
-    """Opens connections; ``here``: to this very machine only."""
+    """Opens connections; ``connect``: to the service, whatever the way."""
 
-    def __init__(self, here: bool) -> None:
-        self._here = here
+    def __init__(self, connect: Callable[[], Awaitable[Wire]]) -> None:
+        self._connect = connect
 
     async def connect_tcp(
         self,
@@ -59,22 +58,28 @@ class Backend(httpcore2.AsyncNetworkBackend):
         *_: Any,
         **__: Any,
     ) -> Stream:
-        async def connect() -> socket.socket:
-            found = await addresses_of(_bare(host), port, self._here)
-            return (await first_socket(found))[0]
-
-        connecting = asyncio.ensure_future(connect())
-        return Stream(Wire(await _within(timeout, connecting, _CONNECT)))
+        loop = asyncio.get_running_loop()
+        connect_by = None if timeout is None else loop.time() + timeout
+        connecting = asyncio.ensure_future(self._connect())
+        wire = await _within(timeout, connecting, _CONNECT)
+        return Stream(wire, wire.below, connect_by)
 
 
 class Stream(httpcore2.AsyncNetworkStream):
     """One connection, in TLS or not.
 
-    ``heard``: has anything come since something was sent?
+    ``connect_by``: when TLS with the service is to be there, by the loop's
+    clock.  ``heard``: has anything come since something was sent?
     """
 
-    def __init__(self, wire: Wire, session: TlsSession | None = None) -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        session: TlsSession | None,
+        connect_by: float | None = None,
+    ) -> None:
         self.heard = False
+        self._connect_by = connect_by
         self._wire = wire
         self._session = session
         self._blanks = 0
@@ -101,10 +106,10 @@ class Stream(httpcore2.AsyncNetworkStream):
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> Stream:
-        # That with the proxy, if there is one.
-        self._wire.below = self._session
-        name = _bare(server_hostname or "")
-        shaking = self._wire.secure(ssl_context, name)
+        if self._connect_by is not None:
+            left = self._connect_by - asyncio.get_running_loop().time()
+            timeout = max(left, 0)
+        shaking = self._wire.secure(ssl_context, server_hostname or "")
         try:
             session = await self._do(timeout, shaking, _CONNECT)
         except BaseException:
@@ -167,11 +172,6 @@ class Stream(httpcore2.AsyncNetworkStream):
                 raise Padded
         kept = len(data.rstrip(_BLANK))
         self._blanks = len(data) - kept + (0 if kept else self._blanks)
-
-
-def _bare(host: str) -> str:
-    """Without the brackets that an IPv6 address has in a URL."""
-    return host.strip("[]")
 
 
 async def _within(

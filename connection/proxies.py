@@ -28,7 +28,7 @@ _VARIABLES = {
     "ws": ("ws_proxy", "socks_proxy", "https_proxy", "http_proxy", "all_proxy"),
 }
 #: Files go the same way.
-_AS_WEBSOCKET = {"http": "ws", "https": "wss"}
+AS_WEBSOCKET = {"http": "ws", "https": "wss"}
 #: By scheme, the port where none is given.
 _PORTS = {
     "http": 80,
@@ -91,7 +91,7 @@ def choose_proxy(url: str, environment: Mapping[str, str]) -> Proxy | None:
     Raises `BadProxy` for one that cannot be used: it is not gone around.
     """
     given, *_ = urlsplit(url)
-    scheme = _AS_WEBSOCKET.get(given, given)
+    scheme = AS_WEBSOCKET.get(given, given)
     # It has an eye on the host, of whatever is a WebSocket's URL.
     target = parse_uri(scheme + url[len(given) :])
     _, listed = _read("no_proxy", environment)

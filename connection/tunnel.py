@@ -24,6 +24,8 @@ class Wire:
 
     def __init__(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
+        # As asyncio has it: what is sent in pieces need not wait.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.sock = sock
         self.below: TlsSession | None = None
         self.receive = functools.partial(loop.sock_recv, sock)
@@ -49,14 +51,24 @@ async def by_proxy(
     known = parse_proxy(proxy.url)
     if proxy.has_socks:
         return Wire(await connect_socks_proxy(known, target))
+    wire = await to_proxy(proxy, context)
+    try:
+        await _ask(wire, HTTPProxyConnection(target, known, user_agent))
+    except BaseException:
+        wire.sock.close()
+        raise
+    return wire
+
+
+async def to_proxy(proxy: Proxy, context: ssl.SSLContext | None) -> Wire:
+    """What leads to one that speaks HTTP; raises the same."""
+    known = parse_proxy(proxy.url)
     found = await addresses_of(known.host, known.port, here=False)
     sock, _ = await first_socket(found)
     try:
         wire = Wire(sock)
         if context is not None:
             wire.below = await wire.secure(context, known.host)
-        asked = HTTPProxyConnection(target, known, user_agent)
-        await _ask(wire, asked)
     except BaseException:
         sock.close()
         raise

@@ -218,14 +218,14 @@ def test_this_machine_is_reached_without_one(monkeypatch):
 @pytest.mark.parametrize(
     ("proxy", "told"),
     [
-        ("socks4://127.0.0.1:9", "socks4"),
-        ("socks5://127.0.0.1:9", "socksio"),
+        ("socks5://127.0.0.1:9", "python-socks[asyncio]"),
         ("gopher://127.0.0.1:9", "its scheme is none of"),
     ],
 )
 def test_one_that_cannot_be_used_is_fatal(proxy, told, leads, monkeypatch):
-    if told == "socksio":
-        monkeypatch.setitem(__import__("sys").modules, "socksio", None)
+    if told.startswith("python-socks"):
+        name = "python_socks.async_.asyncio"
+        monkeypatch.setitem(sys.modules, name, None)
     monkeypatch.setenv("all_proxy", proxy)
     with serving(SOON) as service:
         url = f"http://asr.test:{service.port}/v1"
@@ -359,12 +359,41 @@ def test_the_environment_of_the_package_is_nothing_to_us(
     assert "x-odd" not in sent
 
 
-def test_socks_5_works(leads, monkeypatch):
-    pytest.importorskip("socksio", reason="optional")
+@pytest.mark.parametrize(
+    ("scheme", "version", "user"),
+    [("socks5h", 5, "me:hush@"), ("socks4a", 4, "")],
+)
+def test_a_socks_proxy_leads_on(scheme, version, user, leads, monkeypatch):
     with serving(SOON) as service:
-        proxy = SocksProxy(service.port, ("me", "hush"))
+        proxy = SocksProxy(service.port, ("me", "hush") if user else None)
         with listening(proxy) as by:
-            monkeypatch.setenv("all_proxy", f"socks5h://me:hush@127.0.0.1:{by}")
+            monkeypatch.setenv("all_proxy", f"{scheme}://{user}127.0.0.1:{by}")
             url = f"http://asr.test:{service.port}/v1"
             assert heard(run(url, allow_insecure=True), service)
-    assert proxy.asked == [(5, "asr.test", service.port)]
+    assert proxy.asked == [(version, "asr.test", service.port)]
+
+
+def test_a_wrong_password_for_a_socks_proxy_is_fatal(leads, monkeypatch):
+    with listening(SocksProxy(9, ("me", "other"))) as by:
+        monkeypatch.setenv("all_proxy", f"socks5h://me:hush@127.0.0.1:{by}")
+        call = run("https://asr.test/v1")
+    assert FATAL in call.codes
+    assert "authentication" in call.errors[0]["message"]
+    assert "hush" not in str(call.errors)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "socks5h"])
+def test_one_that_says_nothing_costs_the_time_of_a_connection(
+    scheme, leads, monkeypatch
+):
+    """And not that of a turn."""
+
+    async def silent(reader, writer) -> None:
+        await reader.read()
+
+    with listening(silent) as by:
+        monkeypatch.setenv("all_proxy", f"{scheme}://127.0.0.1:{by}")
+        call = run("https://asr.test/v1", connect_timeout_ms=300)
+    assert call.errors[0]["code"] == PASSING
+    told = f"{scheme}://127.0.0.1:{by} (all_proxy) gave no connection within"
+    assert told in call.errors[0]["message"]

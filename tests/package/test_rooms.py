@@ -22,7 +22,7 @@ MAY_USE = {
         "httpcore2",
         "httpx2",
         "openai",
-        "socksio",
+        "python_socks",
         "typing_extensions",
         "websockets",
     },
