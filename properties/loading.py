@@ -194,7 +194,11 @@ def updated_properties(
     for name, value in _read(new, strict=True)[0].items():
         before = merged.get(name)
         if isinstance(value, Mapping) and isinstance(before, Mapping):
-            kept = _not_undone(before, value) if name in SECTIONS else before
+            kept = before
+            if name in SECTIONS:
+                kept = _not_undone(before, value)
+            elif name == "headers":
+                kept = _other_headers(before, value)
             value = {**kept, **value}
         merged[name] = value
     return {"params": merged}
@@ -267,6 +271,15 @@ def _not_undone(
     if new.get("enabled") and old.get("type") == "none":
         return {**old, "type": ""}
     return old
+
+
+def _other_headers(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Those of ``old`` that ``new`` does not name; in upper and lower case
+    their names are the same (RFC 9110, 5.1)."""
+    named = {name.lower() for name in new}
+    return {name: old[name] for name in old if name.lower() not in named}
 
 
 def _without_blanks(value: Any) -> Any:

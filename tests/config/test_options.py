@@ -185,6 +185,22 @@ def test_the_last_word_on_a_detector_counts(before, update, owner):
     assert config.turn_owner == owner
 
 
+@pytest.mark.parametrize(
+    ("update", "sent_then"),
+    [
+        ({"authorization": ""}, f"Bearer {KEY}"),
+        ({"AUTHORIZATION": "Bearer other"}, "Bearer other"),
+        ({"X-Other": "1"}, "Bearer old-0123456789"),
+    ],
+)
+def test_a_header_is_the_same_in_upper_and_lower_case(update, sent_then):
+    headers = {"Authorization": "Bearer old-0123456789"}
+    old = {"params": {"api_key": KEY, "headers": headers}}
+    config, _ = load_config(updated_properties(old, {"headers": update}))
+    found = {k.lower(): v for k, v in config.headers_sent.items()}
+    assert found["authorization"] == sent_then
+
+
 def test_the_last_word_on_noise_reduction_counts():
     section = "input_audio_noise_reduction"
     merged = {"params": {"api_key": KEY, section: {"enabled": False}}}
