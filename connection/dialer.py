@@ -10,8 +10,7 @@ import re
 import ssl
 from collections import defaultdict
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.client import ClientProtocol
@@ -29,9 +28,13 @@ from .attempt import Attempt, DialFailed, Outage, Step
 from .cas import tls_context
 from .eyeballs import Avoided, addresses_of, first_socket
 from .interface import ClientSettings, Connection
-from .proxies import choose_proxy
+from .proxies import AS_WEBSOCKET, choose_proxy
+from .threads import one_by_one
 from .tls import Shaken
-from .tunnel import Wire, by_proxy
+from .tunnel import Wire, by_proxy, to_proxy
+
+if TYPE_CHECKING:
+    from .http_client import Client
 
 #: A CLOSE that the peer does not answer, or cannot even be sent, in seconds.
 CLOSE_S = 1.0
@@ -169,18 +172,8 @@ class Dialer:
             proxy_context = await self._context(settings.ca_file)
         attempt = Attempt(proxy, _place(target.host, target.port))
 
-        async def wire() -> Wire:
-            if proxy is not None:
-                return await by_proxy(proxy, target, proxy_context, _USER_AGENT)
-            found = await addresses_of(target.host, target.port, here)
-            attempt.step = Step.TCP
-            sock, attempt.address = await first_socket(
-                self._avoided.last(found)
-            )
-            return Wire(sock)
-
         async def connected() -> WebSocket:
-            found = await wire()
+            found = await self._wire(attempt, target, proxy_context)
             try:
                 return await _websocket(
                     found, attempt, target, context, settings.headers
@@ -199,27 +192,70 @@ class Dialer:
             self._avoided.worked(attempt.address)
         return connection
 
+    async def _wire(
+        self,
+        attempt: Attempt,
+        target: WebSocketURI,
+        context: ssl.SSLContext | None,
+    ) -> Wire:
+        """The way to the service; ``context``: for a proxy that speaks TLS."""
+        proxy = attempt.proxy
+        if proxy is not None:
+            attempt.step = Step.PROXY
+            return await by_proxy(proxy, target, context, _USER_AGENT)
+        attempt.step = Step.LOOK_UP
+        here = is_loopback_host(target.host)
+        found = await addresses_of(target.host, target.port, here)
+        attempt.step = Step.TCP
+        sock, attempt.address = await first_socket(self._avoided.last(found))
+        return Wire(sock)
+
     async def _open_for_files(
         self, settings: ClientSettings, request: FileRequest
     ) -> Connection:
         # Whoever has a WebSocket need not pay for it.
         from .http_connection import open_connection
 
-        target = urlsplit(settings.url)
-        here = is_loopback_host(target.hostname or "")
+        attempt, client = await self.client(settings)
+        outage = self._outages[settings.url]
+        return await open_connection(settings, request, attempt, client, outage)
+
+    async def client(self, settings: ClientSettings) -> tuple[Attempt, Client]:
+        """What sends files to a service; nothing is connected yet.
+
+        Raises what `faults` explains.
+        """
+        from .http_connection import make_client
+
+        scheme, rest = settings.url.split(":", 1)
+        target = parse_uri(f"{AS_WEBSOCKET[scheme]}:{rest}")
+        here = is_loopback_host(target.host)
         proxy = None if here else choose_proxy(settings.url, os.environ)
-        tls = None
-        if target.scheme == "https" or (proxy is not None and proxy.has_tls):
+        tls = proxy_tls = None
+        if target.secure:
             tls = await self._context(settings.ca_file)
+        if proxy is not None and proxy.has_tls:
+            proxy_tls = await self._context(settings.ca_file)
         if here:
-            await addresses_of(target.hostname or "", target.port or 0, here)
-        return await open_connection(
-            settings,
-            request,
-            Attempt(proxy, _place(target.hostname or "", target.port)),
-            tls,
-            self._outages[settings.url],
+            await addresses_of(target.host, target.port, here)
+        attempt = Attempt(proxy, _place(target.host, target.port))
+
+        async def connect() -> Wire:
+            if proxy is not None and proxy.asks_itself(scheme):
+                attempt.step = Step.PROXY
+                return await to_proxy(proxy, proxy_tls)
+            return await self._wire(attempt, target, proxy_tls)
+
+        making = one_by_one(
+            "openai_asr HTTP",
+            lambda: make_client(settings, attempt, tls, connect),
         )
+        limit_s = settings.connect_timeout_ms / 1000
+        try:
+            made = await asyncio.wait_for(asyncio.wrap_future(making), limit_s)
+        except Exception as error:
+            raise DialFailed(attempt, error) from error
+        return attempt, made
 
     def avoid(self, attempt: Attempt) -> None:
         """No session came of it: begin with another address next time."""

@@ -12,9 +12,8 @@ import asyncio
 import contextlib
 import functools
 import logging
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import Any
 
@@ -22,14 +21,12 @@ import httpcore2
 import httpx2
 import openai
 from websockets.headers import build_authorization_basic
-from websockets.uri import parse_uri
 
-from ..service.endpoint import FILES, is_loopback_host
-from .eyeballs import addresses_of, first_socket
+from ..service.endpoint import FILES
 from .http_streams import Backend, Stream
 from .interface import ClientSettings
-from .proxies import AS_WEBSOCKET, Proxy
-from .tunnel import Wire, by_proxy, to_proxy
+from .proxies import Proxy
+from .tunnel import Wire
 
 #: Servers close a connection that is idle for 5 s and more; a request that
 #: crosses that on its way would be lost.
@@ -66,8 +63,8 @@ class Unasked(Exception):
 class Client:
     """Sends the files of one connection.  To be made in a thread, too.
 
-    ``tls`` is needed for ``https`` and for a proxy that speaks TLS.  Raises
-    ``ValueError`` or ``ImportError`` where the proxy cannot be used.
+    ``backend``: opens its connections, by ``proxy`` if there is one; ``tls`` is
+    needed for ``https``.
     """
 
     def __init__(
@@ -75,6 +72,7 @@ class Client:
         settings: ClientSettings,
         proxy: Proxy | None,
         tls: ssl.SSLContext | None,
+        backend: Backend,
     ) -> None:
         self._url = settings.url
         limit = settings.limits.turn_timeout_ms / 1000
@@ -82,7 +80,7 @@ class Client:
             limit, connect=settings.connect_timeout_ms / 1000
         )
         self._http = httpx2.AsyncClient(
-            transport=_Transport(settings, proxy, tls),
+            transport=_Transport(settings, proxy, tls, backend),
             timeout=timeout,
             trust_env=False,
             follow_redirects=False,
@@ -164,6 +162,7 @@ class _Transport(httpx2.AsyncBaseTransport):
         settings: ClientSettings,
         proxy: Proxy | None,
         tls: ssl.SSLContext | None,
+        backend: Backend,
     ) -> None:
         url = httpx2.URL(settings.url)
         self._url = httpcore2.URL(
@@ -173,14 +172,13 @@ class _Transport(httpx2.AsyncBaseTransport):
             target=url.raw_path,
         )
         self._headers = dict(settings.headers)
-        if proxy and not proxy.has_socks and url.scheme == "http":
-            # Few proxies lead on to what is not in TLS: they ask themselves.
+        if proxy and proxy.asks_itself(url.scheme):
             self._url.target = str(url).encode("ascii")
             if proxy.user_info:
                 user, password = (*proxy.user_info, "")[:2]
                 basic = build_authorization_basic(user, password)
                 self._headers["Proxy-Authorization"] = basic
-        self._pool = _pool(_way(url, proxy, tls), tls)
+        self._pool = _pool(backend, tls)
 
     async def handle_async_request(
         self, request: httpx2.Request
@@ -230,36 +228,14 @@ class _Transport(httpx2.AsyncBaseTransport):
         await self._pool.aclose()
 
 
-def _way(
-    url: httpx2.URL, proxy: Proxy | None, tls: ssl.SSLContext | None
-) -> Callable[[], Awaitable[Wire]]:
-    """How to connect to the service, or to a proxy that asks it."""
-
-    async def direct() -> Wire:
-        here = is_loopback_host(url.host)
-        found = await addresses_of(url.host, target.port, here)
-        return Wire((await first_socket(found))[0])
-
-    target = parse_uri(str(url.copy_with(scheme=AS_WEBSOCKET[url.scheme])))
-    if proxy is None:
-        return direct
-    context = tls if proxy.has_tls else None
-    if proxy.has_socks:
-        # It is needed later.
-        import python_socks.async_.asyncio  # noqa: F401
-    elif url.scheme == "http":
-        return functools.partial(to_proxy, proxy, context)
-    return functools.partial(by_proxy, proxy, target, context, _USER_AGENT)
-
-
 def _pool(
-    connect: Callable[[], Awaitable[Wire]], tls: ssl.SSLContext | None
+    backend: Backend, tls: ssl.SSLContext | None
 ) -> httpcore2.AsyncConnectionPool:
     return httpcore2.AsyncConnectionPool(
         ssl_context=tls or _no_tls(),
         max_connections=None,
         keepalive_expiry=_KEEP_S,
-        network_backend=Backend(connect),
+        network_backend=backend,
     )
 
 
@@ -308,6 +284,9 @@ def _warm_up() -> None:
     """Whatever these packages import and prepare with the first request would
     hold the loop for 50 ms: send one to nobody, in a loop of its own."""
 
+    async def connect() -> Wire:
+        raise ConnectionRefusedError
+
     async def request() -> None:
         _is_ours.set(True)
         answer = httpx2.Response(200, json={"text": ""})
@@ -317,14 +296,9 @@ def _warm_up() -> None:
             await client.audio.transcriptions.with_raw_response.create(
                 model="", file=("turn.wav", b"", "audio/wav")
             )
-        # A port on which nobody listens, nor can while it is bound.
-        with socket.socket() as ours:
-            ours.bind(("127.0.0.1", 0))
-            url = f"http://127.0.0.1:{ours.getsockname()[1]}"
-            with contextlib.suppress(httpcore2.ConnectError):
-                way = _way(httpx2.URL(url), None, None)
-                async with _pool(way, None) as pool:
-                    await pool.request("GET", url)
+        with contextlib.suppress(httpcore2.ConnectError):
+            async with _pool(Backend(connect), None) as pool:
+                await pool.request("GET", "http://127.0.0.1")
 
     _keep_quiet()
     asyncio.run(request())

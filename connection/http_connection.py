@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
@@ -22,10 +22,10 @@ from .attempt import Attempt, DialFailed, FaultKnown, Outage, Step
 from .file_answers import FileAnswer
 from .file_session import FileSession, Upload
 from .interface import ClientSettings
-from .threads import one_by_one
 
 if TYPE_CHECKING:
     from .http_client import Client
+    from .tunnel import Wire
 
 #: Requests at a time.
 _AT_ONCE = 4
@@ -41,11 +41,42 @@ _MISSING = (
 )
 
 
+def make_client(
+    settings: ClientSettings,
+    attempt: Attempt,
+    tls: ssl.SSLContext | None,
+    connect: Callable[[], Awaitable[Wire]],
+) -> Client:
+    """To be called in a thread: the first one takes a second.
+
+    ``connect``: leads to the service, or to a proxy that asks it.  Raises
+    `FaultKnown`.
+    """
+    try:
+        from .http_client import Client
+        from .http_streams import Backend
+    except ImportError:
+        raise FaultKnown(Fault("fatal", "openai", _MISSING)) from None
+    proxy = attempt.proxy
+    if proxy is not None and proxy.has_socks:
+        try:
+            # It is needed with the first turn.
+            import python_socks.async_.asyncio  # noqa: F401
+        except ImportError as error:
+            raise _known(error, attempt) from error
+
+    def on_step(step: Step) -> None:
+        if proxy is None or step is Step.HTTP:
+            attempt.step = step
+
+    return Client(settings, proxy, tls, Backend(connect, on_step))
+
+
 async def open_connection(
     settings: ClientSettings,
     request: FileRequest,
     attempt: Attempt,
-    tls: ssl.SSLContext | None,
+    client: Client,
     outage: Outage,
 ) -> HttpConnection:
     """Get ready to send files, within ``connect_timeout_ms``.
@@ -54,35 +85,17 @@ async def open_connection(
     an answer: then it is asked first, so that an outage costs no audio.
     Raises `DialFailed`.
     """
-    limit_s = settings.connect_timeout_ms / 1000
-    attempt.step = Step.HTTP
-    client: Client | None = None
     try:
-        making = one_by_one(
-            "openai_asr HTTP", lambda: _client(settings, attempt, tls)
-        )
-        client = await asyncio.wait_for(asyncio.wrap_future(making), limit_s)
         if outage.lasts:
+            limit_s = settings.connect_timeout_ms / 1000
             await asyncio.wait_for(_ask(client, attempt), limit_s)
             outage.lasts = False
-    except Exception as error:
-        if client is not None:
-            await client.close()
-        raise DialFailed(attempt, error) from error
+    except BaseException as error:
+        await client.close()
+        if isinstance(error, Exception):
+            raise DialFailed(attempt, error) from error
+        raise
     return HttpConnection(client, request, settings, attempt, outage)
-
-
-def _client(
-    settings: ClientSettings, attempt: Attempt, tls: ssl.SSLContext | None
-) -> Client:
-    try:
-        from .http_client import Client
-    except ImportError:
-        raise FaultKnown(Fault("fatal", "openai", _MISSING)) from None
-    try:
-        return Client(settings, attempt.proxy, tls)
-    except (ImportError, ValueError) as error:
-        raise _known(error, attempt) from error
 
 
 async def _ask(client: Client, attempt: Attempt) -> None:

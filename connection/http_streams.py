@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import httpcore2
 
+from .attempt import Step
 from .tls import PIECE, TlsSession
 from .tunnel import Wire
 
@@ -37,6 +38,8 @@ _CONNECT: _Errors = httpcore2.ConnectTimeout, httpcore2.ConnectError
 _READ: _Errors = httpcore2.ReadTimeout, httpcore2.ReadError
 _WRITE: _Errors = httpcore2.WriteTimeout, httpcore2.WriteError
 
+OnStep = Callable[[Step], None]
+
 _T = TypeVar("_T")
 
 
@@ -45,10 +48,18 @@ class Padded(Exception):
 
 
 class Backend(httpcore2.AsyncNetworkBackend):
-    """Opens connections; ``connect``: to the service, whatever the way."""
+    """Opens connections; ``connect``: to the service, whatever the way.
 
-    def __init__(self, connect: Callable[[], Awaitable[Wire]]) -> None:
+    ``on_step`` learns how far one is.
+    """
+
+    def __init__(
+        self,
+        connect: Callable[[], Awaitable[Wire]],
+        on_step: OnStep = lambda _: None,
+    ) -> None:
         self._connect = connect
+        self._on_step = on_step
 
     async def connect_tcp(
         self,
@@ -62,7 +73,8 @@ class Backend(httpcore2.AsyncNetworkBackend):
         connect_by = None if timeout is None else loop.time() + timeout
         connecting = asyncio.ensure_future(self._connect())
         wire = await _within(timeout, connecting, _CONNECT)
-        return Stream(wire, wire.below, connect_by)
+        self._on_step(Step.HTTP)
+        return Stream(wire, wire.below, self._on_step, connect_by)
 
 
 class Stream(httpcore2.AsyncNetworkStream):
@@ -76,9 +88,11 @@ class Stream(httpcore2.AsyncNetworkStream):
         self,
         wire: Wire,
         session: TlsSession | None,
+        on_step: OnStep,
         connect_by: float | None = None,
     ) -> None:
         self.heard = False
+        self._on_step = on_step
         self._connect_by = connect_by
         self._wire = wire
         self._session = session
@@ -109,13 +123,15 @@ class Stream(httpcore2.AsyncNetworkStream):
         if self._connect_by is not None:
             left = self._connect_by - asyncio.get_running_loop().time()
             timeout = max(left, 0)
+        self._on_step(Step.TLS)
         shaking = self._wire.secure(ssl_context, server_hostname or "")
         try:
             session = await self._do(timeout, shaking, _CONNECT)
         except BaseException:
             await self.aclose()
             raise
-        return Stream(self._wire, session)
+        self._on_step(Step.HTTP)
+        return Stream(self._wire, session, self._on_step)
 
     async def aclose(self) -> None:
         if self._work is not None:

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from dataclasses import replace
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from ten_packages.extension.openai_asr_python.call.call import client_settings
 from ten_packages.extension.openai_asr_python.config import OpenAIASRConfig
-from ten_packages.extension.openai_asr_python.connection.cas import tls_context
+from ten_packages.extension.openai_asr_python.connection.dialer import Dialer
+from ten_packages.extension.openai_asr_python.connection.faults import (
+    fault_of_exception,
+)
 from ten_packages.extension.openai_asr_python.connection.interface import (
     ClientSettings,
-)
-from ten_packages.extension.openai_asr_python.connection.proxies import (
-    choose_proxy,
 )
 from ten_packages.extension.openai_asr_python.realtime.errors import (
     error_in_body,
@@ -25,10 +24,7 @@ from ten_packages.extension.openai_asr_python.realtime.faults import (
     Fault,
     fault_of_http,
 )
-from ten_packages.extension.openai_asr_python.service.endpoint import (
-    FILES,
-    is_loopback_host,
-)
+from ten_packages.extension.openai_asr_python.service.endpoint import FILES
 
 from .advice import SILENT
 from .checks import Check
@@ -52,7 +48,7 @@ async def check_models(
         connect_timeout_ms=max(round(limit_s * 1000), 1),
     )
     try:
-        answer = await asyncio.wait_for(_ask(config, asked), limit_s)
+        answer = await asyncio.wait_for(_ask(asked), limit_s)
     except asyncio.TimeoutError:
         text = f"TCP answers, but HTTP did not within {limit_s:g} s"
         answer = Fault("retry", SILENT, text)
@@ -79,33 +75,18 @@ async def check_models(
     return failed(_NAME, fault_of_http(status, body), config, key_from)
 
 
-async def _ask(
-    config: OpenAIASRConfig, settings: ClientSettings
-) -> tuple[int, bytes] | Fault:
-    target = urlsplit(settings.url)
-    here = is_loopback_host(target.hostname or "")
-    proxy = None if here else choose_proxy(settings.url, os.environ)
+async def _ask(settings: ClientSettings) -> tuple[int, bytes] | Fault:
     try:
-        # A second's work, and no matter for the loop.
-        from ten_packages.extension.openai_asr_python.connection import (
-            http_client,
-            http_faults,
-        )
-    except ImportError:
-        text = 'transport "http" needs the packages openai and httpx2'
-        return Fault("fatal", "openai", text)
-    tls = None
-    if target.scheme == "https" or (proxy is not None and proxy.has_tls):
-        tls = await tls_context(config.ca_file)
-    client = None
+        attempt, client = await Dialer().client(settings)
+    except Exception as error:
+        return fault_of_exception(error)
+    # It loads packages that only such a service needs.
+    from ten_packages.extension.openai_asr_python.connection import http_faults
+
     try:
-        client = await asyncio.to_thread(
-            http_client.Client, settings, proxy, tls
-        )
         return await client.ask()
     except Exception as error:
-        return http_faults.fault_of_network(error, proxy)
+        return http_faults.fault_of_network(error, attempt.proxy)
     finally:
-        if client is not None:
-            with contextlib.suppress(Exception):
-                await client.close()
+        with contextlib.suppress(Exception):
+            await client.close()
