@@ -188,8 +188,7 @@ class Dialer:
         except Exception as error:
             self.avoid(attempt)
             raise DialFailed(attempt, error) from error
-        if attempt.address is not None:
-            self._avoided.worked(attempt.address)
+        self._worked(attempt)
         return connection
 
     async def _wire(
@@ -218,7 +217,15 @@ class Dialer:
 
         attempt, client = await self.client(settings)
         outage = self._outages[settings.url]
-        return await open_connection(settings, request, attempt, client, outage)
+        try:
+            connection = await open_connection(
+                settings, request, attempt, client, outage
+            )
+        except DialFailed:
+            self.avoid(attempt)
+            raise
+        self._worked(attempt)
+        return connection
 
     async def client(self, settings: ClientSettings) -> tuple[Attempt, Client]:
         """What sends files to a service; nothing is connected yet.
@@ -261,6 +268,10 @@ class Dialer:
         """No session came of it: begin with another address next time."""
         if attempt.address is not None:
             self._avoided.failed(attempt.address)
+
+    def _worked(self, attempt: Attempt) -> None:
+        if attempt.address is not None:
+            self._avoided.worked(attempt.address)
 
     async def _context(self, ca_file: str) -> ssl.SSLContext:
         if self._tls is None or self._tls[0] != ca_file:

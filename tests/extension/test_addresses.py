@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import trustme
 from asr_call import Call, properties, run_call, spoken, text_of
+from http_service import over_http, serving, text
 from proxy_servers import (
     OK,
     ConnectProxy,
@@ -273,6 +274,33 @@ def test_after_one_without_tls_another_address_is_tried(
         )
     assert mute.count == 1
     assert place_in(call) == "TLS, 127.0.0.2"
+
+
+def test_over_http_as_well(leads, tmp_path: Path):
+    """There the service is asked after a request that failed."""
+    authority, mute = trustme.CA(), Peer()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = identity(authority, "service.test")
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1, 2]])[0])
+        await call.finalize("end")
+        await call.until(lambda: call.texts)
+
+    with (
+        serving(text("one two")) as service,
+        listening(forward(service.port), tls) as front,
+        listening(mute, host="127.0.0.2") as port,
+    ):
+        leads(("127.0.0.2", port), ("127.0.0.1", front))
+        config = over_http(
+            "https://service.test/v1",
+            connect_timeout_ms=1000,
+            ca_file=str(tmp_path / "ca.pem"),
+        )
+        call = run_call(config, script)
+    assert call.texts == ["one two"]
+    assert mute.count == 2
 
 
 def test_after_one_that_opens_no_session_another_address_is_tried(
