@@ -20,7 +20,10 @@ from typing import Any
 import httpcore2
 import httpx2
 import openai
+from websockets.datastructures import Headers
+from websockets.exceptions import InvalidProxyStatus
 from websockets.headers import build_authorization_basic
+from websockets.http11 import Response
 
 from ..service.endpoint import FILES
 from .http_streams import Backend, Stream
@@ -172,7 +175,8 @@ class _Transport(httpx2.AsyncBaseTransport):
             target=url.raw_path,
         )
         self._headers = dict(settings.headers)
-        if proxy and proxy.asks_itself(url.scheme):
+        self._proxy_asks = proxy is not None and proxy.asks_itself(url.scheme)
+        if proxy and self._proxy_asks:
             self._url.target = str(url).encode("ascii")
             if proxy.user_info:
                 user, password = (*proxy.user_info, "")[:2]
@@ -206,6 +210,9 @@ class _Transport(httpx2.AsyncBaseTransport):
             await answer.aclose()
             await stream.aclose()
             raise Unasked
+        if self._proxy_asks and answer.status == 407:
+            await answer.aclose()
+            raise InvalidProxyStatus(Response(answer.status, "", Headers()))
         response = httpx2.Response(
             answer.status,
             headers=[

@@ -264,13 +264,15 @@ def test_an_ipv6_address_is_asked_for_in_brackets(
         assert service.files[0].target.startswith(f"http://{where}/v1/audio")
 
 
-def test_one_that_wants_a_password_is_fatal(leads, monkeypatch):
-    proxy = ConnectProxy(9, b"HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n")
-    with listening(proxy) as by:
-        monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{by}")
-        call = run("https://asr.test/v1")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_one_that_wants_a_password_is_fatal(scheme, leads, monkeypatch):
+    answer = b"HTTP/1.1 407 Who\r\ncontent-length: 0\r\n\r\n"
+    with listening(ConnectProxy(9, answer)) as by:
+        monkeypatch.setenv("all_proxy", f"http://127.0.0.1:{by}")
+        call = run(f"{scheme}://asr.test/v1", allow_insecure=True)
     assert FATAL in call.codes
-    assert "407" in call.errors[0]["message"]
+    told = f"the proxy http://127.0.0.1:{by} (all_proxy) answered HTTP 407"
+    assert told in call.errors[0]["message"]
 
 
 def test_names_that_hang_hold_up_no_address(monkeypatch):
