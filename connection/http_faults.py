@@ -16,7 +16,7 @@ from websockets.exceptions import (
     ProxyError,
 )
 
-from ..realtime.errors import ErrorInfo, clean_message
+from ..realtime.errors import NO_ANSWER, ErrorInfo, clean_message
 from ..realtime.faults import Fault
 from ..realtime.file_refusals import FileRefusal, refusal_of_file
 from .eyeballs import NotThisMachine
@@ -56,7 +56,7 @@ def refusal_of(error: BaseException) -> FileRefusal | None:
         if isinstance(
             cause, (asyncio.TimeoutError, httpcore2.TimeoutException)
         ):
-            return _failure("timeout", "no answer within the time limit")
+            return _failure(NO_ANSWER, "no answer within the time limit")
     if text := _BAD_ANSWERS.get(type(error)):
         return _failure(_BAD_ANSWER, text)
     return None

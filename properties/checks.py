@@ -138,7 +138,9 @@ def _problems_of_headers(config: OpenAIASRConfig) -> _Told:
             yield path, "found twice, in upper and lower case"
         seen.add(lower)
         value = secret.get_secret_value()
-        if names_secret(name) and _PLACEHOLDER.fullmatch(value.split(" ")[-1]):
+        # Behind its scheme, or without one.
+        parts = value, value.partition(" ")[2].strip(), value.split(" ")[-1]
+        if names_secret(name) and any(map(_PLACEHOLDER.fullmatch, parts)):
             yield path, _UNFILLED
         if not _is_printable_ascii(value):
             yield (

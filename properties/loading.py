@@ -108,23 +108,25 @@ def load_config(
     errors += [ConfigError(at(field), text) for field, text in broken]
     if errors:
         raise ConfigError.of(errors, warnings)
-    known = set(advice(config))
-    warnings += [
-        f"{at(field)}: {text}"
-        for field, text in (*advice(config), *advice_on_first(config))
-    ]
+    known_advice = list(advice(config))
+    warnings += [f"{at(field)}: {text}" for field, text in known_advice]
+    # Only so many are shown: where the key goes stands before the rest.
+    key_goes = [f"{at(f)}: {text}" for f, text in advice_on_first(config)]
     for number, other in enumerate(config.endpoint_configs()[1:]):
         prefix = f"{FALLBACK.format(number)}."
         for field, problem in problems(other):
             raise ConfigError(at(prefix + _flat(field)), problem)
+        given_there = config.fallbacks[number]
+        key_goes += [
+            f"{at(prefix + _flat(field))}: {text}"
+            for field, text in advice_on_fallback(config, other, given_there)
+        ]
         warnings += [
             f"{at(prefix + _flat(field))}: {text}"
-            for field, text in (
-                *advice_on_fallback(config, other, config.fallbacks[number]),
-                *(told for told in advice(other) if told not in known),
-            )
+            for field, text in advice(other)
+            if (field, text) not in known_advice
         ]
-    return config, warnings
+    return config, key_goes + warnings
 
 
 def _without_conversation(values: dict[str, Any]) -> list[str]:

@@ -16,6 +16,9 @@ from .shown import one_line
 NOTHING_TO_COMMIT = "input_audio_buffer_commit_empty"
 _MAX_MESSAGE = 500
 
+#: The code of a turn that got no answer in its time, where that is known.
+NO_ANSWER = "timeout"
+
 
 @dataclass(frozen=True)
 class ErrorInfo:

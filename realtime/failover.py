@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from .audio_buffer import AudioBuffer
 from .change import Attempt
 from .endpoints import EndpointsInUse
-from .errors import ErrorInfo
+from .errors import NO_ANSWER, ErrorInfo
 from .faults import Fault, fault_of_turn, passes
 from .in_force import SettingsInForce
 from .limits import Limits
@@ -85,8 +85,8 @@ class Failover:
             return
         self._look_at_finals()
         self._failures += 1
-        lasting = not passes(error)
-        if lasting or self._failures >= _MOST_FAILURES:
+        lasting, mute = not passes(error), error.code == NO_ANSWER
+        if lasting or mute or self._failures >= _MOST_FAILURES:
             fault = fault_of_turn(error)
             if lasting:
                 self._refused[self._in_use.endpoint.name] = now

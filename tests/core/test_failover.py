@@ -194,6 +194,21 @@ def test_one_that_is_only_out_keeps_the_call_alive():
     assert {"primary", "fallbacks[0]"} == set(places)
 
 
+def test_a_service_that_gives_no_answer_to_a_file_is_left_at_once():
+    """As one that is silent in a session: each time costs that of a turn."""
+    core = Call()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.committed("a", None)
+    late = {"type": "server_error", "code": "timeout", "message": "late"}
+    core.transcribed("failed", "a", error=late)
+    assert core.used == "fallbacks[0]"
+    core.session()
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    assert core.finals == ["one"]
+
+
 def test_turns_that_fail_in_a_row_go_elsewhere():
     core = Call()
     core.session()
