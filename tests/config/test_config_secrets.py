@@ -102,6 +102,15 @@ def test_params_that_are_no_object_are_described(params):
         ({"api_key": "${env:OPENAI_API_KEY}"}, "api_key"),
         ({"key": "${env:OPENAI_API_KEY|}"}, "key"),
         ({"headers": {"X-A": "Bearer ${env:TOKEN}"}}, "headers.X-A"),
+        ({"headers": {"X-Key": "<your key>"}}, "headers.X-Key"),
+        (
+            {"headers": {"Authorization": "Bearer {{ secrets.KEY }}"}},
+            "headers.Authorization",
+        ),
+        (
+            {"headers": {"Authorization": "<%= ENV['KEY'] %>"}},
+            "headers.Authorization",
+        ),
         ({"query": {"sig": "${env:SIG}"}}, "query.sig"),
         ({"query": {"${env:SIG}": "1"}}, "query"),
         ({"headers": {"${env:NAME}": "1"}}, "headers"),

@@ -29,6 +29,16 @@ def load(*fallbacks: Any, **properties: Any) -> OpenAIASRConfig:
     )[0]
 
 
+def test_where_the_key_goes_is_warned_of_first():
+    """Of many warnings the last ones are not shown."""
+    unknown = {f"odd_{n}": 1 for n in range(60)}
+    other = {"base_url": "https://other.test/v1"}
+    properties = {"api_key": KEY, "fallbacks": [other], **unknown}
+    _, warnings = load_config(properties)
+    assert len(warnings) > 60
+    assert "other.test is sent that for api.openai.com" in warnings[0]
+
+
 def refusal(*fallbacks: Any, **properties: Any) -> str:
     with pytest.raises(ConfigError) as refused:
         load(*fallbacks, **properties)
