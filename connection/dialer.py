@@ -162,21 +162,13 @@ class Dialer:
         """
         if settings.files is not None:
             return await self._open_for_files(settings, settings.files)
-        target = parse_uri(settings.url)
-        here = is_loopback_host(target.host)
-        proxy = None if here else choose_proxy(settings.url, os.environ)
-        context = proxy_context = None
-        if target.secure:
-            context = await self._context(settings.ca_file)
-        if proxy is not None and proxy.has_tls:
-            proxy_context = await self._context(settings.ca_file)
-        attempt = Attempt(proxy, _place(target.host, target.port))
+        attempt, target, tls, proxy_tls = await self._begin(settings)
 
         async def connected() -> WebSocket:
-            found = await self._wire(attempt, target, proxy_context)
+            found = await self._wire(attempt, target, proxy_tls)
             try:
                 return await _websocket(
-                    found, attempt, target, context, settings.headers
+                    found, attempt, target, tls, settings.headers
                 )
             except BaseException:
                 found.sock.close()
@@ -190,6 +182,25 @@ class Dialer:
             raise DialFailed(attempt, error) from error
         self._worked(attempt)
         return connection
+
+    async def _begin(
+        self, settings: ClientSettings
+    ) -> tuple[
+        Attempt, WebSocketURI, ssl.SSLContext | None, ssl.SSLContext | None
+    ]:
+        """An attempt, where it leads to, and what secures it: with the service
+        and with a proxy."""
+        scheme, rest = settings.url.split(":", 1)
+        target = parse_uri(f"{AS_WEBSOCKET.get(scheme, scheme)}:{rest}")
+        here = is_loopback_host(target.host)
+        proxy = None if here else choose_proxy(settings.url, os.environ)
+        tls = proxy_tls = None
+        if target.secure:
+            tls = await self._context(settings.ca_file)
+        if proxy is not None and proxy.has_tls:
+            proxy_tls = await self._context(settings.ca_file)
+        attempt = Attempt(proxy, _place(target.host, target.port))
+        return attempt, target, tls, proxy_tls
 
     async def _wire(
         self,
@@ -234,21 +245,13 @@ class Dialer:
         """
         from .http_connection import make_client
 
-        scheme, rest = settings.url.split(":", 1)
-        target = parse_uri(f"{AS_WEBSOCKET[scheme]}:{rest}")
-        here = is_loopback_host(target.host)
-        proxy = None if here else choose_proxy(settings.url, os.environ)
-        tls = proxy_tls = None
-        if target.secure:
-            tls = await self._context(settings.ca_file)
-        if proxy is not None and proxy.has_tls:
-            proxy_tls = await self._context(settings.ca_file)
-        if here:
-            await addresses_of(target.host, target.port, here)
-        attempt = Attempt(proxy, _place(target.host, target.port))
+        attempt, target, tls, proxy_tls = await self._begin(settings)
+        if is_loopback_host(target.host):
+            await addresses_of(target.host, target.port, True)
 
         async def connect() -> Wire:
-            if proxy is not None and proxy.asks_itself(scheme):
+            proxy = attempt.proxy
+            if proxy is not None and proxy.asks_itself(target.secure):
                 attempt.step = Step.PROXY
                 return await to_proxy(proxy, proxy_tls)
             return await self._wire(attempt, target, proxy_tls)

@@ -175,7 +175,9 @@ class _Transport(httpx2.AsyncBaseTransport):
             target=url.raw_path,
         )
         self._headers = dict(settings.headers)
-        self._proxy_asks = proxy is not None and proxy.asks_itself(url.scheme)
+        self._proxy_asks = proxy is not None and proxy.asks_itself(
+            url.scheme == "https"
+        )
         if proxy and self._proxy_asks:
             self._url.target = str(url).encode("ascii")
             if proxy.user_info:

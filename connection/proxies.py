@@ -84,10 +84,10 @@ class Proxy:
         """Does it speak SOCKS, and no HTTP?"""
         return self.url.startswith("socks")
 
-    def asks_itself(self, scheme: str) -> bool:
-        """Is it sent the requests for such a URL?  Few proxies lead on to what
-        is not in TLS."""
-        return scheme == "http" and not self.has_socks
+    def asks_itself(self, secure: bool) -> bool:
+        """Is it sent the requests for an HTTP URL?  Few proxies lead on to
+        what is not in TLS."""
+        return not secure and not self.has_socks
 
 
 def choose_proxy(url: str, environment: Mapping[str, str]) -> Proxy | None:
