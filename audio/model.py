@@ -70,8 +70,9 @@ class StreamMemory:
 
 
 class SpeechModel:
-    """Loads the model.  Raises ImportError without one of the packages, and
-    whatever onnxruntime finds wrong with the file.
+    """Loads the model.  Raises ImportError without one of the packages, OSError
+    where the file cannot be read now, and whatever onnxruntime finds wrong with
+    what it holds.
 
     A session uses the thread that calls it, and no other.
     """
@@ -87,8 +88,13 @@ class SpeechModel:
         for name in ("session.intra_op", "session.inter_op"):
             options.add_session_config_entry(f"{name}.allow_spinning", "0")
         options.log_severity_level = 3  # errors
+        try:
+            # Not by onnxruntime, in whose words any trouble is no such file.
+            model = (Path(package.origin).parent / _FILE).read_bytes()
+        except FileNotFoundError:
+            raise ImportError(f"{_PACKAGE} has no {_FILE}") from None
         self._session = onnxruntime.InferenceSession(
-            str(Path(package.origin).parent / _FILE),
+            model,
             options,
             providers=["CPUExecutionProvider"],
         )

@@ -8,6 +8,7 @@ the audio in which it was noticed, as if the scores had been there at once.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from collections import deque
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from ..openai_asr_client import OpenAIASRClient
 from .hearing import Hearing
 from .scoring import SCORING, Scoring
 
+#: Nobody waits longer for the model to be loaded, in seconds.
+_LOAD_S = 5.0
 #: With `silence: skip`, of the silence behind a turn so much is sent, in ms:
 #: the model may take a soft ending for silence.
 _TAIL_MS = 100
@@ -27,21 +30,25 @@ _TAIL_MS = 100
 _STEPS = 100
 
 
+#: Why a model is not loaded that may be the next time: no thread, no memory, no
+#: open file, no time.
+PASSING = (RuntimeError, MemoryError, OSError, asyncio.TimeoutError)
+
+
 class MissingDetector(Exception):
     """The local detector's model cannot be loaded."""
 
 
-async def make_detector(config: OpenAIASRConfig) -> TurnDetector | None:
-    """The local detector where it ends the turns, else None.
+async def load_model() -> None:
+    """Have the speech model loaded, which does not hold the loop.
 
-    Raises `MissingDetector`.  The first one waits until the model is loaded,
-    which does not hold the loop.
+    Raises `MissingDetector`, and one of `PASSING` where the machine could not
+    do it this time; who asks for scores has it tried again.
     """
-    if not config.detects_locally:
-        return None
-    chosen = config.turn_detection
     try:
-        await SCORING.ready()
+        await asyncio.wait_for(SCORING.ready(), _LOAD_S)
+    except PASSING:
+        raise
     except Exception as error:
         raise MissingDetector(
             "turn_detection.type: local detection needs the packages"
@@ -50,6 +57,19 @@ async def make_detector(config: OpenAIASRConfig) -> TurnDetector | None:
             ' Alpine Linux), or choose "none" or a model with server turn'
             " detection"
         ) from None
+
+
+async def make_detector(config: OpenAIASRConfig) -> TurnDetector | None:
+    """The local detector where it ends the turns, else None.
+
+    Raises `MissingDetector`.  The first one waits until the model is loaded.
+    """
+    if not config.detects_locally:
+        return None
+    chosen = config.turn_detection
+    # Otherwise it is, for the call, a model that fails.
+    with contextlib.suppress(*PASSING):
+        await load_model()
     before = config.skip_before_ms
     return TurnDetector(
         config.session_settings().rate,

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import itertools
 import queue
 import threading
@@ -145,7 +146,9 @@ class Scoring:
     def _put(self, asks: list[_Ask]) -> None:
         self._asked.put(asks)
         if self._thread is None or not self._thread.is_alive():
-            self._running()
+            loaded = self._running()
+            if loaded.done() and (error := loaded.exception()) is not None:
+                self._refuse(error)
 
     def _running(self) -> Future[None]:
         """See to it that the thread is there; done when it has the model."""
@@ -168,7 +171,12 @@ class Scoring:
             # take the process with it.
             atexit.unregister(self.close)
             atexit.register(self.close)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError as error:
+                # The system has no thread to give now.
+                self._thread = None
+                loaded.set_exception(error)
             return loaded
 
     def close(self) -> None:
@@ -177,6 +185,18 @@ class Scoring:
         if self._thread is not None:
             self._thread.join(_LAST_BATCH_S)
 
+    def _refuse(self, error: BaseException) -> None:
+        """There is no model for what was asked: whoever asks next may have it
+        tried again."""
+        refused: list[_Ask] = []
+        with contextlib.suppress(queue.Empty):
+            while asks := self._asked.get_nowait():
+                refused += asks
+        answer = error if isinstance(error, Exception) else RuntimeError()
+        for ask in refused:
+            ask.answer = answer
+        _hand_over(refused)
+
     # -- in the thread ----------------------------------------------------
 
     def _run(self, loaded: Future[None]) -> None:
@@ -184,6 +204,7 @@ class Scoring:
             model = self._load()
         except BaseException as error:
             loaded.set_exception(error)
+            self._refuse(error)
             return
         loaded.set_result(None)
         backlog: dict[ScoreStream, deque[_Ask]] = defaultdict(deque)

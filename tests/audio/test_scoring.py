@@ -309,6 +309,30 @@ async def test_a_load_that_fails_is_told_to_all_and_tried_by_the_next():
     scoring.close()
 
 
+async def test_where_no_thread_can_be_started_that_is_the_answer(monkeypatch):
+    model, shortage = Model(), [True]
+    scoring = Scoring(lambda: model)
+    model.free.set()
+
+    class Thread(threading.Thread):
+        def start(self):
+            if shortage:
+                raise RuntimeError("can't start new thread")
+            super().start()
+
+    monkeypatch.setattr(threading, "Thread", Thread)
+    with pytest.raises(RuntimeError, match="new thread"):
+        await scoring.ready()
+    one = Stream(scoring)
+    one.ask([window(3)])
+    (answer,) = await one.until(1)
+    assert "new thread" in str(answer)
+    shortage.clear()
+    one.ask([window(4)])
+    assert (await one.until(2))[1] == 4
+    scoring.close()
+
+
 async def test_a_loop_that_is_closed_is_in_nobodys_way(scored):
     scoring, model = scored
 

@@ -229,6 +229,20 @@ def test_the_detector_is_missed_where_it_is_needed(model, status, tmp_path):
     assert ("cannot be loaded" if status else "not needed") in said
 
 
+def test_a_detector_for_which_there_is_no_room_is_told(tmp_path):
+    (tmp_path / "onnxruntime.py").write_text(
+        "class SessionOptions:\n    def __init__(self): raise MemoryError"
+    )
+    path = tmp_path / "p.json"
+    params = {"api_key": "sk-0123456789", "model": "gpt-live-transcribe"}
+    path.write_text(json.dumps({"params": params}))
+    more = {"PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = run(str(path), "--offline", "--json", **more)
+    assert done.returncode == 1
+    checks = {c["name"]: c for c in json.loads(done.stdout)["checks"]}
+    assert "cannot be loaded now: MemoryError" in checks["detector"]["summary"]
+
+
 def test_a_real_runtime_is_told_and_not_needed(tmp_path):
     (tmp_path / "ten_runtime").mkdir()
     (tmp_path / "ten_runtime" / "__init__.py").write_text("1 / 0")

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
+from ten_packages.extension.openai_asr_python.audio.model import SpeechModel
 from ten_packages.extension.openai_asr_python.call import (
     intake as intake_module,
 )
@@ -109,6 +110,61 @@ def test_a_model_that_gives_no_scores_costs_no_word(scoring, fault, silence):
     assert call.ends == ["end"]
     (error,) = call.errors
     assert "internal error" in error["message"]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        RuntimeError("can't start new thread"),
+        MemoryError(),
+        OSError(24, "Too many open files"),
+    ],
+)
+def test_a_load_for_which_there_is_no_room_now_costs_no_word(scoring, trouble):
+    sound, loads = call_audio(16000), []
+
+    def load():
+        loads.append(trouble)
+        if len(loads) < 3:
+            raise trouble
+        return SpeechModel()
+
+    scoring(load)
+
+    async def script(call: Call) -> None:
+        await call.send(sound)
+        await call.until_finalized("end")
+
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+        call = run_call(properties(server.url, **LOCAL), script)
+    words = " ".join(call.texts).split()
+    assert len(set(call_words()) - set(words)) <= 1
+    assert call.ends == ["end"]
+    (error,) = call.errors
+    assert error["code"] == 1000
+    assert type(trouble).__name__ in error["message"]
+    # And then it was there.
+    assert len(loads) == 3
+
+
+def test_a_load_that_hangs_is_not_waited_for(scoring, monkeypatch):
+    sound, free = call_audio(16000), threading.Event()
+    monkeypatch.setattr(intake_module, "_LOAD_S", 0.05)
+    scoring(lambda: free.wait(60))
+
+    async def script(call: Call) -> None:
+        await call.send(sound)
+        await call.until_finalized("end")
+
+    try:
+        with ServerThread(engine=KnownSpeechEngine()) as server:
+            call = run_call(properties(server.url, **LOCAL), script)
+    finally:
+        free.set()
+    words = " ".join(call.texts).split()
+    assert len(set(call_words()) - set(words)) <= 1
+    (error,) = call.errors
+    assert error["code"] == 1000
 
 
 def test_the_end_of_the_call_does_not_wait_for_a_model_that_hangs(
