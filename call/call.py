@@ -290,6 +290,9 @@ async def _read_ca_files(config: OpenAIASRConfig) -> None:
             except BadCaFile as error:
                 at = f"{FALLBACK.format(place)}." if place >= 0 else ""
                 raise BadCaFile(f"{at}{error}") from None
+            except (OSError, RuntimeError):
+                # No file or thread is to be had now: who connects tries again.
+                continue
 
 
 def client_settings(config: OpenAIASRConfig) -> ClientSettings:

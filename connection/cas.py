@@ -32,6 +32,8 @@ _SYSTEM_CAS = "what SSL_CERT_FILE or SSL_CERT_DIR names, or the system's CAs,"
 #: stands for a curve of its own.  RFC 5480 forbids those, and to read one holds
 #: all threads of Python.
 _OWN_CURVE = bytes.fromhex("2a8648ce3d01")
+#: Of the process or the machine, and soon over: no word about the files.
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 #: What OpenSSL looks at in a directory of CAs: by the hash of their names.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
@@ -47,8 +49,9 @@ class BadCaFile(ValueError):
 async def tls_context(ca_file: str) -> ssl.SSLContext:
     """What trusts the CAs of a PEM file, or the system's for "".
 
-    Raises `BadCaFile`.  The file is read in a thread: the loop is shared; and
-    a file system may keep it waiting for ever.
+    Raises `BadCaFile`, and ``OSError`` where the process has no file or memory
+    left to read it now.  It is read in a thread: the loop is shared; and a file
+    system may keep it waiting for ever.
     """
     try:
         reading = _Reading.of(ca_file)
@@ -115,6 +118,7 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
     except ssl.SSLError:
         problem = "holds no certificate in PEM form"
     except (OSError, ValueError) as error:
+        _unless_short(error)
         reason = getattr(error, "strerror", None) or "no path of a file"
         problem = f"cannot be read: {reason}"
     else:
@@ -179,6 +183,7 @@ def _load_system(context: ssl.SSLContext) -> None:
         try:
             require_file(Path(file))
         except OSError as error:
+            _unless_short(error)
             problem = f"cannot be read: {error.strerror}"
             shown = json.dumps(file, ensure_ascii=False)[:200]
             text = harmless(f"{variable}: {shown} {problem}")
@@ -187,20 +192,30 @@ def _load_system(context: ssl.SSLContext) -> None:
     # Who sets an empty one wants none.
     listed = os.environ.get(places.openssl_capath_env, places.openssl_capath)
     for directory in filter(None, listed.split(os.pathsep)):
-        with contextlib.suppress(OSError):
+        try:
             inside = sorted(Path(directory).iterdir())
-            files += (path for path in inside if _HASHED.fullmatch(path.name))
+        except OSError as error:
+            _unless_short(error)
+            continue
+        files += (path for path in inside if _HASHED.fullmatch(path.name))
     left = _MOST_CAS
     for path in files:
         try:
             pem = read_whole(path, left)
         except OSError as error:
+            _unless_short(error)
             if error.errno == errno.EFBIG:
                 raise BadCaFile(_about_ca_file("", _TOO_LARGE)) from None
             continue
         left -= len(pem)
         with contextlib.suppress(ssl.SSLError):
             _trust(context, pem)
+
+
+def _unless_short(error: Exception) -> None:
+    """Raise one that is of no file's making."""
+    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+        raise error
 
 
 def _about_ca_file(ca_file: str, problem: str) -> str:

@@ -1,0 +1,104 @@
+"""A process that has no more files to open, for a while."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import trustme
+from asr_call import Call, properties, run_call, spoken
+from http_service import over_http, serving, text
+from proxy_servers import forward, identity, listening, port_of
+from ten_packages.extension.openai_asr_python.connection.cas import (
+    BadCaFile,
+    tls_context,
+)
+
+from devkit.server import ServerThread
+
+
+@contextmanager
+def no_file_left() -> Iterator[None]:
+    """Nothing can be opened any more, nor a socket made."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    first_free = os.dup(0)
+    os.close(first_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> tuple[trustme.CA, Path]:
+    authority, path = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(path)
+    return authority, path
+
+
+@pytest.mark.parametrize("place", ["ca_file", "file", "directory"])
+def test_it_says_nothing_of_the_cas(pem, place, monkeypatch):
+    _, path = pem
+    hashed = path.with_name("by_hash")
+    hashed.mkdir()
+    (hashed / "0123abcd.0").write_bytes(path.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(path if place == "file" else ""))
+    monkeypatch.setenv(
+        "SSL_CERT_DIR", str(hashed if place == "directory" else "")
+    )
+    named = str(path) if place == "ca_file" else ""
+
+    async def short() -> None:
+        with (
+            no_file_left(),
+            pytest.raises(OSError, match="Too many open files"),
+        ):
+            await tls_context(named)
+        assert len((await tls_context(named)).get_ca_certs()) == 1
+
+    asyncio.run(short())
+
+
+def test_what_cannot_be_read_at_all_is_still_told(tmp_path):
+    with pytest.raises(BadCaFile, match="cannot be read"):
+        asyncio.run(tls_context(str(tmp_path / "none.pem")))
+
+
+@pytest.mark.parametrize("own", [True, False], ids=["ca_file", "system"])
+@pytest.mark.parametrize(
+    "make", [properties, over_http], ids=["websocket", "http"]
+)
+def test_a_call_that_begins_in_it_goes_on_behind_it(
+    pem, make, own, monkeypatch
+):
+    authority, path = pem
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", "")
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1, 2]])[0])
+        with no_file_left():
+            await call.send_data("trigger_connect")
+            await call.until(lambda: call.errors)
+        await call.finalize("end")
+        await call.until(lambda: call.texts)
+
+    with (
+        ServerThread() as server,
+        serving(text("w000001 w000002")) as service,
+    ):
+        plain = service.port if make is over_http else port_of(server)
+        tls = identity(authority, "127.0.0.1")
+        with listening(forward(plain), tls) as port:
+            more = {"ca_file": str(path)} if own else {}
+            config = make(f"https://127.0.0.1:{port}/v1", **more)
+            call = run_call({**config, "auto_connect": False}, script)
+    assert call.texts == ["w000001 w000002"]
+    assert {error["code"] for error in call.errors} == {1000}
+    assert "Too many open files" in call.errors[0]["message"]
