@@ -46,7 +46,14 @@ class BadCaFile(ValueError):
     """``ca_file`` cannot be used; the text names the field and says why."""
 
 
-async def tls_context(ca_file: str) -> ssl.SSLContext:
+class Trust(ssl.SSLContext):
+    """What trusts some CAs.  ``in_doubt``: a server is none of theirs; they may
+    have been read at a bad moment, or there are newer ones."""
+
+    in_doubt = False
+
+
+async def tls_context(ca_file: str) -> Trust:
     """What trusts the CAs of a PEM file, or the system's for "".
 
     Raises `BadCaFile`, and ``OSError`` where the process has no file or memory
@@ -98,7 +105,7 @@ class _Reading:
             found = cls._under_way[ca_file] = cls(ca_file)
         return found
 
-    def _read(self) -> ssl.SSLContext:
+    def _read(self) -> Trust:
         try:
             return _tls_context(self._ca_file)
         finally:
@@ -106,7 +113,7 @@ class _Reading:
                 del self._under_way[self._ca_file]
 
 
-def _tls_context(ca_file: str) -> ssl.SSLContext:
+def _tls_context(ca_file: str) -> Trust:
     context = _context()
     if not ca_file:
         _load_system(context)
@@ -126,11 +133,11 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
     raise BadCaFile(_about_ca_file(ca_file, problem))
 
 
-def _context() -> ssl.SSLContext:
+def _context() -> Trust:
     """That of `ssl.create_default_context`, which obeys ``SSLKEYLOGFILE`` as
     well.  That is mostly set for a browser: whoever has the file can read the
     key in what was recorded, and where it cannot be opened nothing goes."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = Trust(ssl.PROTOCOL_TLS_CLIENT)
     # A server names the group of a finite-field key exchange, and one that is
     # large enough holds the loop for seconds.  None needs it.
     names = [

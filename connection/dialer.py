@@ -25,7 +25,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from ..service.endpoint import is_loopback_host
 from ..service.files import FileRequest
 from .attempt import Attempt, DialFailed, Outage, Step
-from .cas import tls_context
+from .cas import BadCaFile, Trust, tls_context
 from .eyeballs import Avoided, addresses_of, first_socket
 from .interface import ClientSettings, Connection
 from .proxies import AS_WEBSOCKET, choose_proxy
@@ -150,7 +150,7 @@ class Dialer:
     addresses that it had better not begin with."""
 
     def __init__(self) -> None:
-        self._tls: tuple[str, ssl.SSLContext] | None = None
+        self._tls: tuple[str, Trust] | None = None
         self._avoided = Avoided()
         #: Of services that are sent files, by their URL.
         self._outages: defaultdict[str, Outage] = defaultdict(Outage)
@@ -276,10 +276,20 @@ class Dialer:
         if attempt.address is not None:
             self._avoided.worked(attempt.address)
 
-    async def _context(self, ca_file: str) -> ssl.SSLContext:
-        if self._tls is None or self._tls[0] != ca_file:
-            self._tls = (ca_file, await tls_context(ca_file))
-        return self._tls[1]
+    async def _context(self, ca_file: str) -> Trust:
+        known = None
+        if self._tls is not None and self._tls[0] == ca_file:
+            known = self._tls[1]
+            if not known.in_doubt:
+                return known
+        try:
+            found = await tls_context(ca_file)
+        except (BadCaFile, OSError):
+            if known is None:
+                raise
+            found = known
+        self._tls = (ca_file, found)
+        return found
 
 
 async def _websocket(

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal
@@ -55,7 +57,10 @@ def make_client(
     try:
         from .http_client import Client
         from .http_streams import Backend
-    except ImportError:
+    except ImportError as error:
+        if os.strerror(errno.EMFILE) in str(error):
+            # So says whoever loads what is not Python.
+            raise OSError(errno.EMFILE, str(error)) from error
         raise FaultKnown(Fault("fatal", "openai", _MISSING)) from None
     proxy = attempt.proxy
     if proxy is not None and proxy.has_socks:

@@ -8,6 +8,9 @@ owned by the extension; a secret that was known once stays hidden.
 from __future__ import annotations
 
 import contextlib
+
+# Python would load it with the first secret, and so in the loop, in a call.
+import encodings.utf_16_be  # noqa: F401
 import re
 from base64 import b64decode, b64encode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator, Mapping

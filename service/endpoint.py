@@ -7,6 +7,8 @@ or only a host.  All of them mean the same endpoint.
 
 from __future__ import annotations
 
+# Python would load it with the first name, and so in the loop, in a call.
+import encodings.idna  # noqa: F401
 import ipaddress
 import re
 from collections.abc import Mapping

@@ -1,17 +1,19 @@
-"""A process that has no more files to open, for a while."""
+"""A process that has no more files to open, and CAs that cannot be read or are
+others, for a while."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
-from asr_call import Call, properties, run_call, spoken
+from asr_call import Call, Script, properties, run_call, spoken
 from http_service import over_http, serving, text
 from proxy_servers import forward, identity, listening, port_of
 from ten_packages.extension.openai_asr_python.connection.cas import (
@@ -89,6 +91,54 @@ def test_a_call_that_begins_in_it_goes_on_behind_it(
         await call.finalize("end")
         await call.until(lambda: call.texts)
 
+    call = call_in_tls(make, authority, script, path if own else None)
+    assert call.texts == ["w000001 w000002"]
+    assert {error["code"] for error in call.errors} == {1000}
+    assert "Too many open files" in call.errors[0]["message"]
+
+
+@pytest.mark.parametrize("before", ["none", "other", "other, then none"])
+@pytest.mark.parametrize("own", [True, False], ids=["ca_file", "system"])
+@pytest.mark.parametrize(
+    "make", [properties, over_http], ids=["websocket", "http"]
+)
+def test_cas_that_were_others_are_read_again(
+    pem, make, own, before, monkeypatch
+):
+    authority, path = pem
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    monkeypatch.setenv("SSL_CERT_DIR", "")
+    right = path.read_bytes()
+    if before == "none":
+        if own:
+            pytest.skip("a ca_file that is not there ends the call")
+        path.unlink()
+    else:
+        trustme.CA().cert_pem.write_to_path(path)
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1, 2]])[0])
+        await call.finalize("end")
+        await call.until(lambda: call.errors)
+        if before == "other, then none":
+            path.unlink()
+            told = len(call.errors)
+            await call.until(lambda: len(call.errors) > told)
+        path.write_bytes(right)
+        await call.until(lambda: call.texts)
+
+    call = call_in_tls(make, authority, script, path if own else None)
+    assert call.texts == ["w000001 w000002"]
+    assert {error["code"] for error in call.errors} == {1000}
+    assert "certificate is refused" in call.errors[0]["message"]
+
+
+def call_in_tls(
+    make: Callable[..., dict[str, Any]],
+    authority: trustme.CA,
+    script: Script,
+    ca_file: Path | None,
+) -> Call:
     with (
         ServerThread() as server,
         serving(text("w000001 w000002")) as service,
@@ -96,9 +146,6 @@ def test_a_call_that_begins_in_it_goes_on_behind_it(
         plain = service.port if make is over_http else port_of(server)
         tls = identity(authority, "127.0.0.1")
         with listening(forward(plain), tls) as port:
-            more = {"ca_file": str(path)} if own else {}
+            more = {"ca_file": str(ca_file)} if ca_file else {}
             config = make(f"https://127.0.0.1:{port}/v1", **more)
-            call = run_call({**config, "auto_connect": False}, script)
-    assert call.texts == ["w000001 w000002"]
-    assert {error["code"] for error in call.errors} == {1000}
-    assert "Too many open files" in call.errors[0]["message"]
+            return run_call({**config, "auto_connect": False}, script)
