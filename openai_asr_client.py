@@ -13,6 +13,7 @@ import random
 from collections.abc import Callable, Iterable
 from enum import Enum
 
+from .connection.cas import Cas
 from .connection.dispatcher import Dispatcher
 from .connection.driver import Driver, now
 from .connection.interface import AsrListener, ClientSettings, WireTrace
@@ -90,6 +91,12 @@ class OpenAIASRClient:
         self._answer: asyncio.Future[SettingsChanged] | None = None
 
     # -- life -------------------------------------------------------------
+
+    @property
+    def cas(self) -> Cas:
+        """Those that are trusted: what is read of them now need not be read
+        where a connection wants it."""
+        return self._driver.dialer.cas
 
     @property
     def running(self) -> bool:

@@ -22,7 +22,7 @@ from ..config import (
     ConfigError,
     OpenAIASRConfig,
 )
-from ..connection.cas import BadCaFile, tls_context
+from ..connection.cas import BadCaFile, Cas
 from ..connection.driver import now
 from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
@@ -82,7 +82,6 @@ class Call:
     ) -> Call:
         """Put the parts together; raises `MissingDetector` or `BadCaFile`.
         ``on_speech`` is told begin and end of what a local detector hears."""
-        await _read_ca_files(config)
         session = config.session_settings()
         client = OpenAIASRClient(
             client_settings(config),
@@ -92,6 +91,7 @@ class Call:
             trace=trace,
             find_sound=sound_finder(session.wire_format, session.rate),
         )
+        await _read_ca_files(client.cas, config)
         return cls(config, client, await make_detector(config), on_speech)
 
     # -- state ------------------------------------------------------------
@@ -212,7 +212,7 @@ class Call:
         self.check(config)
         begun, self._hurried = now(), hurried
         old = self.config
-        await _read_ca_files(config)
+        await _read_ca_files(self._client.cas, config)
         listens_anew = config.turn_detection_changed(old)
         detector = await make_detector(config) if listens_anew else None
         # What was said before is heard by what held then.
@@ -282,11 +282,11 @@ class Call:
         )
 
 
-async def _read_ca_files(config: OpenAIASRConfig) -> None:
+async def _read_ca_files(cas: Cas, config: OpenAIASRConfig) -> None:
     for place, other in enumerate(config.endpoint_configs(), -1):
         if other.ca_file and (place < 0 or other.ca_file != config.ca_file):
             try:
-                await tls_context(other.ca_file)
+                await cas.read(other.ca_file)
             except BadCaFile as error:
                 at = f"{FALLBACK.format(place)}." if place >= 0 else ""
                 raise BadCaFile(f"{at}{error}") from None

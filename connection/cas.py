@@ -21,6 +21,8 @@ from .threads import in_thread
 
 #: Files of CAs are read within this, in seconds; so many may hang for ever.
 _READ_S = 5.0
+#: More than a configuration names.
+_MOST_KNOWN = 16
 _MOST_HANGING = 8
 #: The CAs of a system have a quarter of it, in bytes; those of its file and of
 #: its directories may have so much in all.
@@ -46,11 +48,50 @@ class BadCaFile(ValueError):
     """``ca_file`` cannot be used; the text names the field and says why."""
 
 
+class SlowCaFile(BadCaFile):
+    """It cannot be read in time."""
+
+
 class Trust(ssl.SSLContext):
     """What trusts some CAs.  ``in_doubt``: a server is none of theirs; they may
     have been read at a bad moment, or there are newer ones."""
 
     in_doubt = False
+
+
+class Cas:
+    """Those that a call trusts, by ``ca_file``; "" for the system's.
+
+    They are read once, and again where a server is in doubt or a configuration
+    names them anew.  What was read counts for as long as nothing better can be:
+    a file that is replaced may be away for a moment.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, Trust] = {}
+
+    async def trusted(self, ca_file: str) -> Trust:
+        """For a connection; raises what `read` raises."""
+        known = self._known.get(ca_file)
+        if known is None or known.in_doubt:
+            return await self.read(ca_file)
+        return known
+
+    async def read(self, ca_file: str) -> Trust:
+        """Read them, as a configuration has it; raises what `tls_context`
+        raises, unless they were read before."""
+        try:
+            found = await tls_context(ca_file)
+        except (BadCaFile, OSError, RuntimeError):
+            if ca_file not in self._known:
+                raise
+            return self._known[ca_file]
+        # The oldest first.
+        self._known.pop(ca_file, None)
+        self._known[ca_file] = found
+        while len(self._known) > _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        return found
 
 
 async def tls_context(ca_file: str) -> Trust:
@@ -69,7 +110,7 @@ async def tls_context(ca_file: str) -> Trust:
         problem = f"cannot be read within {_READ_S:.0f} s"
     except _TooMany:
         problem = "is not read: too many others cannot be read to the end"
-    raise BadCaFile(_about_ca_file(ca_file, problem))
+    raise SlowCaFile(_about_ca_file(ca_file, problem))
 
 
 class _TooMany(Exception):

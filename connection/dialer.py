@@ -25,7 +25,7 @@ from websockets.uri import WebSocketURI, parse_uri
 from ..service.endpoint import is_loopback_host
 from ..service.files import FileRequest
 from .attempt import Attempt, DialFailed, Outage, Step
-from .cas import BadCaFile, Trust, tls_context
+from .cas import Cas
 from .eyeballs import Avoided, addresses_of, first_socket
 from .interface import ClientSettings, Connection
 from .proxies import AS_WEBSOCKET, choose_proxy
@@ -150,7 +150,7 @@ class Dialer:
     addresses that it had better not begin with."""
 
     def __init__(self) -> None:
-        self._tls: tuple[str, Trust] | None = None
+        self.cas = Cas()
         self._avoided = Avoided()
         #: Of services that are sent files, by their URL.
         self._outages: defaultdict[str, Outage] = defaultdict(Outage)
@@ -196,9 +196,9 @@ class Dialer:
         proxy = None if here else choose_proxy(settings.url, os.environ)
         tls = proxy_tls = None
         if target.secure:
-            tls = await self._context(settings.ca_file)
+            tls = await self.cas.trusted(settings.ca_file)
         if proxy is not None and proxy.has_tls:
-            proxy_tls = await self._context(settings.ca_file)
+            proxy_tls = await self.cas.trusted(settings.ca_file)
         attempt = Attempt(proxy, _place(target.host, target.port))
         return attempt, target, tls, proxy_tls
 
@@ -275,21 +275,6 @@ class Dialer:
     def _worked(self, attempt: Attempt) -> None:
         if attempt.address is not None:
             self._avoided.worked(attempt.address)
-
-    async def _context(self, ca_file: str) -> Trust:
-        known = None
-        if self._tls is not None and self._tls[0] == ca_file:
-            known = self._tls[1]
-            if not known.in_doubt:
-                return known
-        try:
-            found = await tls_context(ca_file)
-        except (BadCaFile, OSError):
-            if known is None:
-                raise
-            found = known
-        self._tls = (ca_file, found)
-        return found
 
 
 async def _websocket(

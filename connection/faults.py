@@ -28,7 +28,7 @@ from ..realtime.faults import (
     retry_after_s,
 )
 from .attempt import DialFailed, FaultKnown, Step
-from .cas import BadCaFile
+from .cas import BadCaFile, SlowCaFile
 from .eyeballs import NotThisMachine
 from .proxies import BadProxy, Proxy
 
@@ -57,7 +57,9 @@ def fault_of_exception(error: Exception) -> Fault:
     if isinstance(error, asyncio.TimeoutError):
         return Fault("retry", "timeout", "no connection within the time limit")
     if isinstance(error, BadCaFile):
-        return Fault("fatal", "ca_file", clean_message(str(error)))
+        slow = isinstance(error, SlowCaFile)
+        verdict: Verdict = "retry" if slow else "fatal"
+        return Fault(verdict, "ca_file", clean_message(str(error)))
     if isinstance(error, NotThisMachine):
         return Fault("fatal", "url", clean_message(str(error)))
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -4,6 +4,7 @@ others, for a while."""
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import resource
 from collections.abc import Callable, Iterator
@@ -87,8 +88,8 @@ def test_a_call_that_begins_in_it_goes_on_behind_it(
         await call.send(spoken([[1, 2]])[0])
         with no_file_left():
             await call.send_data("trigger_connect")
+            await call.finalize("end")
             await call.until(lambda: call.errors)
-        await call.finalize("end")
         await call.until(lambda: call.texts)
 
     call = call_in_tls(make, authority, script, path if own else None)
@@ -131,6 +132,37 @@ def test_cas_that_were_others_are_read_again(
     assert call.texts == ["w000001 w000002"]
     assert {error["code"] for error in call.errors} == {1000}
     assert "certificate is refused" in call.errors[0]["message"]
+
+
+def test_a_change_reads_them_again_and_does_not_need_them(
+    pem, server, monkeypatch
+):
+    """A ``ca_file`` that is away for a moment refuses no change of another
+    kind; a new one must be there."""
+    authority, path = pem
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        path.unlink()
+        for number, change in enumerate(
+            ({"prompt": "a"}, {"ca_file": str(path.with_name("none"))})
+        ):
+            result, _ = await call.command(
+                "update_configs", json.dumps({"params": change})
+            )
+            assert result is not None
+            assert result.get_property_int("code")[0] == -number
+        await call.send(spoken([[1, 2]])[0])
+        await call.finalize("end")
+        await call.until(lambda: call.texts)
+
+    with listening(
+        forward(port_of(server)), identity(authority, "127.0.0.1")
+    ) as port:
+        url = f"https://127.0.0.1:{port}/v1"
+        call = run_call(properties(url, ca_file=str(path)), script)
+    assert call.texts == ["w000001 w000002"]
+    assert call.errors == []
 
 
 def call_in_tls(

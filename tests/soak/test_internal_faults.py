@@ -284,7 +284,7 @@ GUARDS = {
     "tell",
 }
 #: Not a part of these calls, or of any other function.
-ELSEWHERE = {"_context", "_open_for_files", "client"}
+ELSEWHERE = {"_open_for_files", "client"}
 
 
 def functions() -> list[tuple[str, str]]:
