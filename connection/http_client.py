@@ -107,14 +107,15 @@ class Client:
             kind = response.headers.get("content-type", "")
             yield kind, _in_pieces(response.iter_bytes())
 
-    async def ask(self) -> tuple[int, bytes]:
+    async def ask(self, method: str) -> tuple[int, bytes, str]:
         """Ask for nothing; the status of what is answered, and what it says
-        where that is a refusal."""
+        where that is a refusal, with its ``Retry-After``."""
         _is_ours.set(True)
-        async with self._http.stream("GET", self._url) as response:
+        async with self._http.stream(method, self._url) as response:
             refused = response.status_code != 200
             body = await response.aread() if refused else b""
-            return response.status_code, body
+            wait = response.headers.get("retry-after", "")
+            return response.status_code, body, wait
 
     async def close(self) -> None:
         """Close its connections."""

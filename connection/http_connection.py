@@ -11,6 +11,7 @@ import contextlib
 import errno
 import os
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -18,7 +19,12 @@ from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 from websockets.frames import Close
 
 from ..realtime.errors import ErrorInfo
-from ..realtime.faults import Fault, fault_of_http
+from ..realtime.faults import (
+    BAD_GATEWAY,
+    Fault,
+    fault_of_http,
+    rule_for_number,
+)
 from ..service.files import FileRequest
 from .attempt import Attempt, DialFailed, FaultKnown, Outage, Step
 from .file_answers import FileAnswer
@@ -104,13 +110,21 @@ async def open_connection(
 
 
 async def _ask(client: Client, attempt: Attempt) -> None:
-    """Is there a service by now?  Whatever it says, but that it is busy."""
+    """Is there a service by now, whatever it says?
+
+    A file is not sent, but asked for in the same way: what is between us and
+    the service may lead only that to it, and answer all else by itself.
+    """
     try:
-        status, body = await client.ask()
+        status, body, retry_after = await client.ask("POST")
     except Exception as error:
         raise _known(error, attempt) from error
-    if status >= 500:
-        raise FaultKnown(fault_of_http(status, body))
+    rule = rule_for_number("file", status)
+    fault = fault_of_http(status, body, retry_after, time.time())
+    if fault.verdict == "retry" and (
+        fault.retry_after or (rule is not None and rule.verdict == "retry")
+    ):
+        raise FaultKnown(fault)
 
 
 def _known(error: Exception, attempt: Attempt) -> FaultKnown:
@@ -225,7 +239,7 @@ class HttpConnection:
         elif refusal.close_code is None:
             self._session.fail(upload, refusal.error)
         else:
-            self._outage.lasts = refusal.close_code == 1011
+            self._outage.lasts = refusal.close_code == BAD_GATEWAY
             self._refuse(refusal.error, refusal.close_code)
 
     def _refuse(self, error: ErrorInfo, code: int) -> None:

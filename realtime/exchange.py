@@ -12,7 +12,7 @@ from .change import Attempt
 from .events import MalformedEvent, parse_event
 from .failover import Failover
 from .faults import (
-    NO_CLOSE_FRAME,
+    CLOSED_BY_LINE,
     Fault,
     fault_of_close,
     fault_of_error,
@@ -29,8 +29,8 @@ from .results import ServerProblem, SessionLost, SessionReady, TurnCommitted
 from .session import SessionState
 from .sessions import Sessions
 
-#: Where a connection ends without a word the line is a likelier cause than
-#: what it was sent.
+#: Where a connection ends by one of `CLOSED_BY_LINE`, how likely what it was
+#: sent is the cause.
 _BY_LINE = 0.5
 
 
@@ -92,8 +92,8 @@ class Exchange:
         """
         behind = link.session.errors.behind(close_code, now)
         fault = fault_of_close(close_code, reason, behind)
-        alone = close_code == NO_CLOSE_FRAME
-        self._broke(link, fault, now, by_audio=_BY_LINE if alone else 1.0)
+        by_line = close_code in CLOSED_BY_LINE
+        self._broke(link, fault, now, by_audio=_BY_LINE if by_line else 1.0)
         self.settle(now)
 
     def _broke(

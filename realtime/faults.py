@@ -100,6 +100,7 @@ RULES: tuple[Rule, ...] = (
     Rule("file", "425", "report", "too early"),
     Rule("file", "429", "report", "too many requests"),
     Rule("file", "502-504", "retry", "a gateway has no service behind it"),
+    Rule("file", "520-530", "retry", "a gateway has no service behind it"),
     Rule("file", "500-599", "report", "the server failed"),
 )
 
@@ -146,6 +147,11 @@ class Fault:
 
 #: Stands for a connection that ended without a CLOSE.
 NO_CLOSE_FRAME = 1006
+#: What is between us and the service has none (IANA's registry of CLOSE codes).
+BAD_GATEWAY = 1014
+#: With these a restart (1012), a busy service (1013) or a gateway is a likelier
+#: cause than what a session was sent.
+CLOSED_BY_LINE = (NO_CLOSE_FRAME, 1012, 1013, BAD_GATEWAY)
 #: The code of a fault of ours.
 INTERNAL = "internal"
 

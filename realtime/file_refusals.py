@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .errors import ErrorInfo, clean_message, describe_all, error_in_body
-from .faults import Verdict, retry_after_s, rule_for_error, rule_for_number
+from .faults import (
+    BAD_GATEWAY,
+    Verdict,
+    retry_after_s,
+    rule_for_error,
+    rule_for_number,
+)
 
 
 class FileRefusal(NamedTuple):
@@ -48,7 +54,7 @@ def refusal_of_file(
     if verdict == "fatal":
         close_code = 3000 if status in (401, 403) else 4000
     elif verdict == "retry" and not said and not wait:
-        close_code = 1011
+        close_code = BAD_GATEWAY
     return FileRefusal(
         ErrorInfo(kind, info.code or str(status), clean_message(text)),
         close_code,

@@ -84,7 +84,8 @@ async def _ask(settings: ClientSettings) -> tuple[int, bytes] | Fault:
     from ten_packages.extension.openai_asr_python.connection import http_faults
 
     try:
-        return await client.ask()
+        status, body, _ = await client.ask("GET")
+        return status, body
     except Exception as error:
         return http_faults.fault_of_network(error, attempt.proxy)
     finally:

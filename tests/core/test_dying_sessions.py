@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from scripted_core import (
     APPEND,
@@ -157,7 +159,19 @@ def break_off(core: ScriptedCore) -> None:
     core.session()
 
 
-@pytest.mark.parametrize("end", [fall_silent, break_off])
+def with_code(code: int) -> Callable[[ScriptedCore], None]:
+    def end(core: ScriptedCore) -> None:
+        core.core.exchange.closed(core.link, code, "", core.now)
+        core.wait(12)
+        core.session()
+
+    return end
+
+
+@pytest.mark.parametrize(
+    "end",
+    [fall_silent, break_off, with_code(1012), with_code(1013), with_code(1014)],
+)
 def test_an_end_of_the_line_counts_half(end):
     core = dying(1)
     for _ in range(6):

@@ -32,6 +32,7 @@ from ten_packages.extension.openai_asr_python.realtime.events import (
     parse_event,
 )
 from ten_packages.extension.openai_asr_python.realtime.faults import (
+    BAD_GATEWAY,
     RULES,
     fault_of_close,
     wish_s,
@@ -415,7 +416,9 @@ def error_body(**fields: str) -> bytes:
 def test_each_row_about_files(rule):
     low, _, high = rule.sign.partition("-")
     refusal = refusal_of_file(int(low))
-    assert refusal.close_code == (1011 if rule.verdict == "retry" else None)
+    assert refusal.close_code == (
+        BAD_GATEWAY if rule.verdict == "retry" else None
+    )
     assert refusal.error.code == low
     assert rule.meaning in refusal.error.message
     assert refusal_of_file(int(high or low)).error.code == (high or low)
@@ -454,7 +457,7 @@ def fastapi(*place: str) -> bytes:
         (400, error_body(type="odd"), None, "400", "odd"),
         (500, b"", None, "500", "server_error"),
         (503, error_body(type="server_error"), None, "503", "server_error"),
-        (503, b"", 1011, "503", "server_error"),
+        (503, b"", BAD_GATEWAY, "503", "server_error"),
         (429, b"", None, "429", "server_error"),
         (
             429,
@@ -471,7 +474,7 @@ def test_what_a_status_means(status, body, close_code, code, kind):
     assert (refusal.error.code, refusal.error.type) == (code, kind)
     if close_code is not None:
         fault = fault_of_close(close_code, "", refusal.error)
-        assert fault.fatal is (close_code != 1011)
+        assert fault.fatal is (close_code != BAD_GATEWAY)
         assert fault.verdict in ("fatal", "retry")
 
 

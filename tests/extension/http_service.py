@@ -79,7 +79,7 @@ def words_in(asked: Asked, rate: int = 24000) -> list[int | None]:
 
 class HttpService:
     """``answers``: to one file after the other, the last one to all that
-    follow; ``ask_answers`` the same for what is asked with GET."""
+    follow; ``asks`` the same for what has none."""
 
     def __init__(
         self, answers: tuple[Answer, ...], asks: tuple[Answer, ...]
@@ -96,9 +96,9 @@ class HttpService:
     ) -> None:
         while True:
             asked = await self._read(reader)
-            get = asked.method == "GET"
-            (self.asks if get else self.files).append(asked)
-            answers = self._asks if get else self._answers
+            empty = not asked.body
+            (self.asks if empty else self.files).append(asked)
+            answers = self._asks if empty else self._answers
             reply = answers.pop(0) if len(answers) > 1 else answers[0]
             if callable(reply):
                 with contextlib.suppress(asyncio.CancelledError):
@@ -121,7 +121,7 @@ class HttpService:
 @contextmanager
 def serving(
     *answers: Answer,
-    asks: tuple[Answer, ...] = (answer(status="405 No"),),
+    asks: tuple[Answer, ...] = (answer(status="400 No"),),
     port: int = 0,
 ) -> Iterator[HttpService]:
     service = HttpService(answers, asks)

@@ -24,8 +24,8 @@ from ten_packages.extension.openai_asr_python.connection import http_connection
 FATAL, PASSING = -1000, 1000
 KEY = "sk-test-0123456789"
 SOON = text("one two")
-#: What a POST is expected by says to a GET.
-NOT_HERE = (answer(status="405 No"),)
+#: What a service says to a question for nothing.
+NO_FILE = (answer(status="400 No"),)
 
 
 def say(call: Call):
@@ -39,7 +39,7 @@ async def say_and_wait(call: Call) -> None:
     await call.until(lambda: call.texts or FATAL in call.codes)
 
 
-def run(*answers, asks=NOT_HERE, **params):
+def run(*answers, asks=NO_FILE, **params):
     with serving(*answers, asks=asks) as service:
         call = run_call(over_http(service.url, **params), say_and_wait)
     return call, service
@@ -516,14 +516,38 @@ def test_an_outage_is_told_as_that_of_a_websocket_and_costs_no_word():
     assert len(call.metric("connect_delay")) == 2
 
 
-def test_a_gateway_without_a_service_is_asked_before_audio_is_sent():
-    down = answer(b"<h1>Bad Gateway", "502 Bad", kind="text/html")
-    late = answer(status="503 Busy", retry_after="1")
-    call, service = run(down, SOON, asks=(down, late, answer(status="404 No")))
+@pytest.mark.parametrize("status", [502, 503, 504, 521])
+@pytest.mark.parametrize("there", ["400 No", "405 No", "401 No", "500 What"])
+def test_a_gateway_without_a_service_is_asked_before_audio_is_sent(
+    status, there
+):
+    """As it is asked for a file: it may answer all else by itself."""
+    down = answer(b"<h1>Bad Gateway", f"{status} Bad", kind="text/html")
+    call, service = run(down, SOON, asks=(down, down, answer(status=there)))
     assert call.texts == ["one two"]
     assert (len(service.files), len(service.asks)) == (2, 3)
-    assert call.errors[0]["vendor_info"]["code"] == "502"
+    assert {asked.method for asked in service.asks} == {"POST"}
+    assert call.errors[0]["vendor_info"]["code"] == str(status)
     assert FATAL not in call.codes
+
+
+@pytest.mark.parametrize("status", ["503 Busy", "429 Slow"])
+def test_a_service_that_is_asked_names_the_time_as_well(status):
+    times = []
+
+    def note(reply: bytes):
+        async def noted(asked, writer):
+            times.append(asyncio.get_running_loop().time())
+            writer.write(reply)
+
+        return noted
+
+    down = answer(status="502 Bad")
+    late = note(answer(status=status, retry_after="2"))
+    call, service = run(down, SOON, asks=(late, note(answer(status="400 No"))))
+    assert call.texts == ["one two"]
+    assert (len(service.files), len(service.asks)) == (2, 2)
+    assert times[1] - times[0] >= 1.9
 
 
 def test_a_call_that_stops_waits_for_no_service(host_log):
