@@ -30,8 +30,9 @@ _KINDS = {
 
 
 class NotOurs(OSError):
-    """The file is another user's, or has another name as well: writing to it
-    would hand over what was said, or destroy what somebody linked."""
+    """The file is another user's or process's, or has another name as well:
+    writing to it would hand over what was said, or destroy what somebody
+    linked."""
 
 
 def make_directory(path: Path) -> None:
@@ -88,7 +89,11 @@ def open_private(path: Path) -> FileIO:
     except FileExistsError:
         # Not even opened: that can start a tape, or wake who reads a pipe.
         _require_ours(path, os.lstat(path))
-        number = os.open(path, _FLAGS)
+        try:
+            number = os.open(path, _FLAGS)
+        except BlockingIOError:
+            # Another process has a lease on it.
+            raise NotOurs(errno.EPERM, "is in use", str(path)) from None
     file = FileIO(number, "r+b")
     try:
         # By its name, so that kind, owner and number of names are those of

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
+import signal
 import socket
 import stat
 from pathlib import Path
@@ -215,6 +217,21 @@ async def test_a_file_with_another_name_as_well_is_left_alone(tmp_path, suffix):
     used, errors = await dump(path)
     assert (used, errors) == (tmp_path / "x-2.pcm", [])
     assert precious.read_bytes() == content
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="no leases here")
+@pytest.mark.parametrize("suffix", [".pcm", ".jsonl"])
+async def test_a_file_with_a_lease_on_it_is_left_alone(tmp_path, suffix):
+    path = tmp_path / "x.pcm"
+    await dump(path)
+    before = signal.signal(signal.SIGIO, signal.SIG_IGN)
+    try:
+        with open(path.with_suffix(suffix), "rb") as leased:
+            fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            used, errors = await dump(path)
+    finally:
+        signal.signal(signal.SIGIO, before)
+    assert (used, errors) == (tmp_path / "x-2.pcm", [])
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
