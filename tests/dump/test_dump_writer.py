@@ -29,7 +29,8 @@ class Dump:
 
 
 def count(folder: Path) -> int:
-    return len(list(folder.iterdir()))
+    """How many have their own name by now."""
+    return sum(not path.name.startswith(".") for path in folder.iterdir())
 
 
 async def files(folder: Path, wanted: int) -> None:

@@ -226,7 +226,7 @@ async def test_a_file_with_a_lease_on_it_is_left_alone(tmp_path, suffix):
     await dump(path)
     before = signal.signal(signal.SIGIO, signal.SIG_IGN)
     try:
-        with open(path.with_suffix(suffix), "rb") as leased:
+        with path.with_suffix(suffix).open("rb") as leased:
             fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             used, errors = await dump(path)
     finally:
