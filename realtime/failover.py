@@ -58,16 +58,14 @@ class Failover:
         #: Since when there is no session, while one is wanted.
         self._since: float | None = None
         self._back_at = 0.0
-        #: How long until the first one is tried again, and the finals when it
-        #: was back.
+        #: How long until the first is tried again; the finals when it was back.
         self.wait_s = self._retry
         self._back_finals = -1
         #: When which endpoint refused for good.
         self._refused: dict[str, float] = {}
         #: Finals when the counts of failures began.
         self._finals = self._failures = self._barren = 0
-        #: How often an endpoint was left for failures since a turn was over,
-        #: and what was given up by then.
+        #: Endpoints left for failures since a turn was over; given up by then.
         self._hops = self._given_up = 0
         #: How many were taken since there was a session.
         self._vain = 0
@@ -85,12 +83,14 @@ class Failover:
             return
         self._look_at_finals()
         self._failures += 1
-        lasting, mute = not passes(error), error.code == NO_ANSWER
-        if lasting or mute or self._failures >= _MOST_FAILURES:
-            fault = fault_of_turn(error)
+        fault, lasting = fault_of_turn(error), not passes(error)
+        # Who is to be asked later gives no service until then, either.
+        late = error.code == NO_ANSWER or fault.retry_after > self._after
+        if lasting or late or self._failures >= _MOST_FAILURES:
             if lasting:
                 self._refused[self._in_use.endpoint.name] = now
-            self._hop(fault, now)
+            if self._hop(fault, now):
+                self._back_at = max(self._back_at, now + fault.retry_after)
 
     def lost(self, attempt: Attempt | None, fault: Fault, now: float) -> bool:
         """A session or an attempt at one ended; True if that is all to it."""
@@ -180,8 +180,9 @@ class Failover:
     def _switch(self, index: int, fault: Fault, now: float) -> None:
         left = self._in_use.endpoint
         if index <= self._in_use.index:
-            longest = max(self._after, _LONGEST_S)
-            self._patience = min(2 * self._patience, longest)
+            self._patience = min(
+                2 * self._patience, max(self._after, _LONGEST_S)
+            )
         self._vain += 1
         self._sessions.remove_all()
         self._begin(index, now)
@@ -269,9 +270,8 @@ class Failover:
     @property
     def _go_back_at(self) -> float:
         """When, and not before the time that the first one named."""
-        first = self._in_use.endpoints[0]
-        named = self._in_use.known(first).retries.not_before
-        return max(self._back_at, named)
+        first = self._in_use.known(self._in_use.endpoints[0])
+        return max(self._back_at, first.retries.not_before)
 
     @property
     def _may_go_back(self) -> bool:

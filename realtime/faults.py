@@ -220,7 +220,7 @@ def fault_of_error(info: ErrorInfo) -> Fault:
 def fault_of_turn(info: ErrorInfo) -> Fault:
     """Why a turn is given up that the service failed to transcribe."""
     text = f"transcription failed: {describe(info)}"
-    return Fault("report", fault_of_error(info).code, text)
+    return Fault("report", fault_of_error(info).code, text, wish_s(info))
 
 
 def fault_of_start(info: ErrorInfo) -> Fault:

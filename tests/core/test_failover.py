@@ -241,6 +241,41 @@ def test_a_quota_that_is_used_up_is_no_matter_of_time():
     assert core.troubles == [SWITCHED]
 
 
+@pytest.mark.parametrize(("seconds", "leaves"), [(3, False), (5, True)])
+def test_a_service_that_is_to_be_asked_much_later_is_none(seconds, leaves):
+    core = Call()
+    core.session()
+    core.hear(TURN, commit=True)
+    core.committed("a", None)
+    text = f"Rate limit reached. Please try again in {seconds}s."
+    core.transcribed(
+        "failed", "a", error={"type": "rate_limit_error", "message": text}
+    )
+    assert bool(core.switches) == leaves
+    assert core.of(TurnFailed) == []
+
+
+def test_and_is_not_asked_before():
+    core = Call(fallback_retry_ms=10_000)
+    core.session()
+    core.hear(TURN, commit=True)
+    core.committed("a", None)
+    text = "Rate limit reached. Please try again in 60s."
+    core.transcribed(
+        "failed", "a", error={"type": "rate_limit_error", "message": text}
+    )
+    began = core.now
+    core.session()
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="one")
+    assert core.finals == ["one"]
+    core.wait(59)
+    assert core.core.sessions.due_at() is None
+    core.wait(17)
+    assert core.dial() == "primary"
+    assert core.now - began >= 60
+
+
 def test_a_turn_that_fails_everywhere_is_reported():
     core = Call()
     core.session()
