@@ -3,8 +3,8 @@
 The real client talks to a local server, as fast as the machine allows, and
 the server misbehaves by a schedule that --seed decides.  Half the streams let
 the server end the turns, half commit them, and half of these have a live model;
-half have a second server, for when the first one is away.  Exit status: 0 no
-promise was broken, 1 one was, 2 wrong usage.
+with --http all commit.  Half have a second server, for when the first one is
+away.  Exit status: 0 no promise was broken, 1 one was, 2 wrong usage.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def run_stream(
     words_per_fault: float,
     faults: tuple[str, ...],
     ten: bool = False,
+    http: bool = False,
 ) -> tuple[Count, float, float]:
     """One stream in this process: the account, memory at 10 % and at the
     end, in MB."""
@@ -41,7 +42,7 @@ def run_stream(
         return whole.run_ten(), before, rss_mb()
 
     async def live() -> tuple[Count, float]:
-        stream = Stream(words, seed, words_per_fault, faults)
+        stream = Stream(words, seed, words_per_fault, faults, http)
         task = asyncio.ensure_future(stream.run())
         early = 0.0
         while not task.done():
@@ -61,6 +62,7 @@ def soak(
     words_per_fault: float,
     faults: tuple[str, ...] = SCHEDULED,
     ten: bool = False,
+    http: bool = False,
 ) -> tuple[Count, list[tuple[float, float]]]:
     """All streams, on all processors; the account and each one's memory."""
     total, memory = Count(), []
@@ -71,7 +73,7 @@ def soak(
         jobs = [
             pool.apply_async(
                 run_stream,
-                (share, seed * 1000 + k, words_per_fault, faults, ten),
+                (share, seed * 1000 + k, words_per_fault, faults, ten, http),
             )
             for k in range(streams)
         ]
@@ -108,11 +110,13 @@ def main(arguments: list[str] | None = None) -> int:
         help="kinds of scheduled faults (default: all): "
         + ", ".join(SCHEDULED),
     )
-    parser.add_argument(
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument(
         "--ten",
         action="store_true",
         help="the whole extension, on the stand-in host",
     )
+    how.add_argument("--http", action="store_true", help="each turn is a file")
     options = parser.parse_args(arguments)
     if min(options.words, options.streams) < 1 or options.seed < 0:
         parser.error("--words, --streams: at least 1; --seed: at least 0")
@@ -129,6 +133,7 @@ def main(arguments: list[str] | None = None) -> int:
             per_fault,
             tuple(options.faults),
             options.ten,
+            options.http,
         )
         total.add(count)
         seconds = time.monotonic() - start

@@ -44,6 +44,7 @@ from ten_packages.extension.openai_asr_python.realtime.settings import (
 from ten_packages.extension.openai_asr_python.service.endpoint import (
     endpoint,
 )
+from ten_packages.extension.openai_asr_python.service.files import FileRequest
 
 from devkit.script_audio import WORD_MS, encode_words, word_ids
 from devkit.server import Faults, LocalServer
@@ -251,6 +252,7 @@ def client_for(
     *,
     server_turns: bool,
     live: bool = False,
+    http: bool = False,
     limits: Limits = LIMITS,
     fallback: str = "",
     log_error: Callable[[str], None],
@@ -258,7 +260,8 @@ def client_for(
     """The real client, with G.711 on the wire.
 
     ``live``: by a model that tells words before the end of their turn.
-    ``fallback``: the URL of a second server, if there is one.
+    ``http``: each turn is a file.  ``fallback``: the URL of a second server, if
+    there is one.
     """
     detector = {
         "type": "server_vad",
@@ -274,18 +277,20 @@ def client_for(
         endpoint=PRIMARY if fallback else "",
     )
     settings = ClientSettings(
-        endpoint(url, {}).url,
+        endpoint(url, {}, files=http).url,
         session,
         headers={"Authorization": "Bearer sk-local-soak"},
         limits=limits,
         connect_timeout_ms=2000,
+        files=FileRequest(stream=True) if http else None,
     )
     if fallback:
         other = replace(session, model="whisper-1", endpoint=FALLBACK.format(0))
-        place = endpoint(fallback, {}).url
-        settings = replace(
-            settings, fallbacks=(replace(settings, url=place, session=other),)
-        )
+        place = endpoint(fallback, {}, files=http).url
+        # That model streams none of its text.
+        files = FileRequest() if http else None
+        second = replace(settings, url=place, session=other, files=files)
+        settings = replace(settings, fallbacks=(second,))
     return OpenAIASRClient(
         settings,
         listener,
@@ -372,7 +377,8 @@ class ClientLine(Line):
 
 
 class Stream:
-    """A call of so many words, with a fault every ``words_per_fault``."""
+    """A call of so many words, with a fault every ``words_per_fault``; each
+    turn is a file with ``http``."""
 
     def __init__(
         self,
@@ -380,8 +386,10 @@ class Stream:
         seed: int,
         words_per_fault: float,
         faults: tuple[str, ...] = SCHEDULED,
+        http: bool = False,
     ) -> None:
         self._words = words
+        self._http = http
         self._rng = random.Random(seed)
         self._seed = seed
         self._chance = 1 / words_per_fault if words_per_fault > 0 else 0.0
@@ -390,13 +398,13 @@ class Stream:
 
     @property
     def server_turns(self) -> bool:
-        """Half of the calls let the server end the turns."""
-        return self._seed % 2 == 0
+        """Half of the calls let the server end the turns, where it can."""
+        return self._seed % 2 == 0 and not self._http
 
     @property
     def live(self) -> bool:
         """Half of the others have text before the end of a turn."""
-        return self._seed % 4 == 3
+        return self._seed % 4 == 3 and not self._http
 
     @property
     def has_fallback(self) -> bool:
@@ -423,6 +431,7 @@ class Stream:
                     self._seed,
                     server_turns=self.server_turns,
                     live=self.live,
+                    http=self._http,
                     limits=_FALLBACK_LIMITS if self.has_fallback else LIMITS,
                     fallback=other.url if self.has_fallback else "",
                     log_error=listener.count.errors.append,

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bench.soak.schedule import AWAY, BY_CALLER, CHANCES
+from bench.soak.schedule import AWAY, BY_CALLER, CHANCES, SCHEDULED
 from bench.soak.sockets import main
 from bench.soak.stream import Stream
 from bench.soak.ten_stream import TenStream
@@ -39,6 +39,17 @@ def test_no_word_is_lost_or_doubled_over_real_sockets(seed):
     assert count.words == 120
     assert count.faults >= 5
     assert count.delivered + count.reported == 120
+
+
+@pytest.mark.parametrize("seed", [14, 16])
+def test_nor_over_http(seed):
+    """By itself, and with a second server."""
+    # Who stops the call while the service is away hears no more of it.
+    faults = tuple(name for name in SCHEDULED if name != "stop")
+    count = asyncio.run(Stream(120, seed, 8, faults, http=True).run())
+    assert count.clean, count
+    assert count.faults >= 5
+    assert count.delivered == count.words == 120
 
 
 @pytest.mark.parametrize("seed", [12, 13])

@@ -102,7 +102,7 @@ class Exchange:
                 self._http.start_next_cycle()
                 wait_s = self._limits.idle_s
             await self._linger()
-        except (Gone, ConnectionError):
+        except (Gone, OSError):
             pass
         finally:
             self.abort()
