@@ -21,6 +21,7 @@ from websockets.frames import Close
 from ..realtime.errors import ErrorInfo
 from ..realtime.faults import (
     BAD_GATEWAY,
+    TRY_LATER,
     Fault,
     fault_of_http,
     rule_for_number,
@@ -239,7 +240,7 @@ class HttpConnection:
         elif refusal.close_code is None:
             self._session.fail(upload, refusal.error)
         else:
-            self._outage.lasts = refusal.close_code == BAD_GATEWAY
+            self._outage.lasts = refusal.close_code in (TRY_LATER, BAD_GATEWAY)
             self._refuse(refusal.error, refusal.close_code)
 
     def _refuse(self, error: ErrorInfo, code: int) -> None:

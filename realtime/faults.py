@@ -147,11 +147,12 @@ class Fault:
 
 #: Stands for a connection that ended without a CLOSE.
 NO_CLOSE_FRAME = 1006
-#: What is between us and the service has none (IANA's registry of CLOSE codes).
-BAD_GATEWAY = 1014
-#: With these a restart (1012), a busy service (1013) or a gateway is a likelier
-#: cause than what a session was sent.
-CLOSED_BY_LINE = (NO_CLOSE_FRAME, 1012, 1013, BAD_GATEWAY)
+#: The service is too busy; and what is between us and it has none (IANA's
+#: registry of CLOSE codes).
+TRY_LATER, BAD_GATEWAY = 1013, 1014
+#: With these, and at a restart (1012), the line is a likelier cause than what a
+#: session was sent.
+CLOSED_BY_LINE = (NO_CLOSE_FRAME, 1012, TRY_LATER, BAD_GATEWAY)
 #: The code of a fault of ours.
 INTERNAL = "internal"
 

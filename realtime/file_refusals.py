@@ -7,11 +7,17 @@ from typing import NamedTuple
 from .errors import ErrorInfo, clean_message, describe_all, error_in_body
 from .faults import (
     BAD_GATEWAY,
+    TRY_LATER,
     Verdict,
     retry_after_s,
     rule_for_error,
     rule_for_number,
+    wish_s,
 )
+
+#: One turn may wait for so long, in seconds.  Who names a longer time means all
+#: of them.
+_LONG_S = 10.0
 
 
 class FileRefusal(NamedTuple):
@@ -28,7 +34,7 @@ def refusal_of_file(
     """The meaning of an HTTP status but 200; ``wall`` is unix time.
 
     As with `fault_of_http` the body's words decide first.  One turn fails by
-    itself where its file may be to blame, or where it may pass.
+    itself where its file may be to blame, or where it may pass soon.
     """
     info = error_in_body(body)
     said = rule_for_error(info)
@@ -40,7 +46,9 @@ def refusal_of_file(
     detail = describe_all(info) if info != ErrorInfo() else ""
     text = detail or (rule.meaning if rule else "unexpected answer")
     text = f"the server answered HTTP {status}: {text}"
-    if wait := retry_after_s(retry_after, wall):
+    wait = wish_s(info)
+    if asked := retry_after_s(retry_after, wall):
+        wait = asked
         text = f"try again in {wait:.3f} s: {text}"
     verdict: Verdict = rule.verdict if rule else "report"
     if status in (400, 422) and info.param not in ("", "file") and not said:
@@ -53,6 +61,8 @@ def refusal_of_file(
     close_code = None
     if verdict == "fatal":
         close_code = 3000 if status in (401, 403) else 4000
+    elif passing and wait > _LONG_S:
+        close_code = TRY_LATER
     elif verdict == "retry" and not said and not wait:
         close_code = BAD_GATEWAY
     return FileRefusal(

@@ -34,6 +34,7 @@ from ten_packages.extension.openai_asr_python.realtime.events import (
 from ten_packages.extension.openai_asr_python.realtime.faults import (
     BAD_GATEWAY,
     RULES,
+    TRY_LATER,
     fault_of_close,
     wish_s,
 )
@@ -487,6 +488,27 @@ def test_the_named_time_goes_along():
     date = "Wed, 21 Oct 2015 07:28:00 GMT"
     assert wish_s(refusal_of_file(429, b"", date, 1445412470.0).error) == 10
     assert wish_s(refusal_of_file(429).error) == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "header", "code"),
+    [
+        (429, b"", "10", None),
+        (429, b"", "60", TRY_LATER),
+        (503, b"", "60", TRY_LATER),
+        (500, b"", "60", TRY_LATER),
+        (429, error_body(message="try again in 60s"), "", TRY_LATER),
+        (429, error_body(code="rate_limit_exceeded"), "60", TRY_LATER),
+        (413, b"", "60", None),
+        (429, error_body(code="insufficient_quota"), "60", 4000),
+    ],
+)
+def test_a_long_time_is_that_of_all_turns(status, body, header, code):
+    refusal = refusal_of_file(status, body, header)
+    assert refusal.close_code == code
+    if code == TRY_LATER:
+        fault = fault_of_close(code, "", refusal.error)
+        assert (fault.verdict, fault.retry_after) == ("retry", 60)
 
 
 # -- times ------------------------------------------------------------------

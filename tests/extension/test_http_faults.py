@@ -143,6 +143,38 @@ def test_the_named_time_is_waited_for_each_time():
     assert FATAL not in call.codes
 
 
+@pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
+def test_a_long_time_is_waited_for_by_all_turns(status):
+    """They are kept; nothing is sent or asked before it is over."""
+    times = []
+
+    async def note(asked, writer):
+        times.append(asyncio.get_running_loop().time())
+        writer.write(answer(status=status, retry_after="11"))
+
+    async def script(call: Call) -> None:
+        for word in (1, 2, 3):
+            await call.send(spoken([[word]])[0])
+            await call.finalize(f"{word}")
+            if word == 1:
+                await call.until(lambda: call.errors)
+        await call.until(lambda: len(call.texts) == 3)
+
+    async def heard(asked, writer):
+        writer.write(text(f"word {words_in(asked)[0]}"))
+
+    async def there(asked, writer):
+        times.append(asyncio.get_running_loop().time())
+        writer.write(answer(status="400 No"))
+
+    with serving(note, heard, asks=(there,)) as service:
+        call = run_call(over_http(service.url), script)
+    assert call.texts == ["word 1", "word 2", "word 3"]
+    assert (len(service.files), len(service.asks)) == (4, 1)
+    assert times[1] - times[0] >= 10.9
+    assert set(call.codes) == {PASSING}
+
+
 @pytest.mark.parametrize(
     "name", ["content-type", "content-encoding", "retry-after", "server"]
 )
