@@ -26,6 +26,7 @@ from websockets.headers import build_authorization_basic
 from websockets.http11 import Response
 
 from ..service.endpoint import FILES
+from ..service.files import OF_FILES
 from .http_streams import Backend, Stream
 from .interface import ClientSettings
 from .proxies import Proxy
@@ -175,7 +176,11 @@ class _Transport(httpx2.AsyncBaseTransport):
             port=url.port,
             target=url.raw_path,
         )
-        self._headers = dict(settings.headers)
+        self._headers = {
+            name: value
+            for name, value in settings.headers.items()
+            if name.lower() not in OF_FILES
+        }
         self._proxy_asks = proxy is not None and proxy.asks_itself(
             url.scheme == "https"
         )

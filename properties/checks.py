@@ -27,7 +27,7 @@ from ..service.endpoint import (
     is_plain,
     names_secret,
 )
-from ..service.files import MAX_FILE, SAMPLE_BYTES
+from ..service.files import MAX_FILE, OF_FILES, SAMPLE_BYTES
 from ..service.models import FILE_MODELS, FILE_REPLACEMENT, MODEL_NAMES
 from ..service.options import decide
 
@@ -62,6 +62,7 @@ _OF_SESSIONS = (
     "peer_timeout_ms",
     "input_audio_noise_reduction",
 )
+_NO_EFFECT = 'without effect with transport "http"'
 _OBJECTS = ("audio", "audio.input", "audio.input.transcription", _SECTION)
 _ABSENT = object()
 
@@ -347,7 +348,10 @@ def _advice_on_transport(config: OpenAIASRConfig) -> _Told:
     if config.over_http:
         for name in _OF_SESSIONS:
             if name in config.model_fields_set:
-                yield name, 'without effect with transport "http"'
+                yield name, _NO_EFFECT
+        for name in config.headers:
+            if name.lower() in OF_FILES:
+                yield f"headers.{name}", _NO_EFFECT
     if not config.timestamps:
         return
     if not config.over_http:

@@ -16,6 +16,9 @@ MAX_FILE = 25 * 1024 * 1024
 #: Without compression a second of speech has so many bytes for each Hz.
 SAMPLE_BYTES = 2
 
+#: Headers that a file has of its own, in lower case.
+OF_FILES = ("accept-encoding", "content-encoding", "content-type")
+
 FileFormat = Literal["json", "verbose_json", "diarized_json"]
 
 

@@ -220,6 +220,14 @@ def test_what_is_of_a_session_has_no_effect():
     assert "model=" not in config.url
 
 
+def test_headers_that_a_file_has_of_its_own_have_no_effect():
+    headers = {"Content-Type": "application/json", "ACCEPT-encoding": "gzip"}
+    _, warnings = load("whisper-1", headers=headers)
+    for name in headers:
+        told = f'params.headers.{name}: without effect with transport "http"'
+        assert told in warnings
+
+
 def test_the_replacement_is_one_that_takes_files():
     _, warnings = load("whisper-1")
     assert any("replacement: gpt-transcribe" in warning for warning in warnings)

@@ -128,7 +128,12 @@ def test_a_whisper_of_others_gets_words_in_its_prompt_and_nothing_else():
                 service.url.replace("/v1", "/openai/v1"),
                 "whisper-large-v3",
                 request={"keywords": ["TEN"], "language": "en-US"},
-                headers={"X-Team": "7"},
+                headers={
+                    "X-Team": "7",
+                    "Content-Type": "application/json",
+                    "content-encoding": "gzip",
+                    "Accept-Encoding": "gzip",
+                },
                 query={"zone": "b"},
                 organization="org-1",
                 project="proj-1",
