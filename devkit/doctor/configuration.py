@@ -31,6 +31,15 @@ from .origins import Given
 
 #: Of a value on display, in characters.
 _LONGEST = 60
+#: The properties that TEN's ASR interface declares (asr-interface.json of
+#: ten_ai_base 0.7).
+_DECLARED: Mapping[str, tuple[type, str]] = {
+    "auto_connect": (bool, "true or false"),
+    "dump": (bool, "true or false"),
+    "dump_path": (str, "a text"),
+    "headers": (dict, "an object"),
+    "url": (str, "a text"),
+}
 _DEFAULT = "default"
 _NOT_SET = "-"
 #: The others only where they are not given.
@@ -77,6 +86,7 @@ def load(
     return config, [
         _valid(config, given, redactor),
         *checks,
+        *_about_kinds(given.properties),
         *_about_auto_connect(given.properties),
         *_about_dump(config),
     ]
@@ -94,13 +104,23 @@ def _about_auto_connect(properties: Mapping[str, Any]) -> Iterator[Check]:
             "leave it out to connect at the start, or see that the command"
             " trigger_connect comes",
         )
-    elif connects is not True:
-        yield Check(
-            "auto_connect",
-            "warning",
-            "is not true or false, and so without effect: true",
-            "write true or false, without quotes",
+
+
+def _about_kinds(properties: Mapping[str, Any]) -> list[Check]:
+    """What TEN itself looks at before the extension is there."""
+    return [
+        Check(
+            name,
+            "failed",
+            f"TEN wants {word} at the top level, and ends the app where there"
+            " is another kind as it loads the graph",
+            f"write {word}, or the key inside params"
+            if name != "auto_connect"
+            else f"write {word}, without quotes",
         )
+        for name, (kind, word) in _DECLARED.items()
+        if name in properties and type(properties[name]) is not kind
+    ]
 
 
 def _about_dump(config: OpenAIASRConfig) -> Iterator[Check]:

@@ -288,12 +288,30 @@ def test_warnings_of_the_loader_have_a_next_step(examine):
         assert outcome.found(name)["next"]
 
 
-@pytest.mark.parametrize("value", [False, "false", 0])
-def test_a_call_that_does_not_connect_by_itself(value, examine):
-    outcome = examine("--offline", top={"auto_connect": value})
+def test_a_call_that_does_not_connect_by_itself(examine):
+    outcome = examine("--offline", top={"auto_connect": False})
     found = outcome.found("auto_connect")
     assert found["status"] == "warning"
-    assert ("trigger_connect" in found["summary"]) == (value is False)
+    assert "trigger_connect" in found["summary"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("auto_connect", "false"), ("auto_connect", 0), ("dump", "false")],
+)
+def test_what_ten_itself_would_end_the_app_for_is_told(name, value, examine):
+    outcome = examine("--offline", top={name: value})
+    assert outcome.status == 1
+    assert any(
+        check["name"] == name
+        and check["status"] == "failed"
+        and "TEN" in check["summary"]
+        for check in outcome.report["checks"]
+    )
+
+
+def test_in_params_a_text_is_a_switch(examine):
+    assert examine("--offline", dump="false").status == 0
 
 
 # -- options ------------------------------------------------------------------
