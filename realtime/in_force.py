@@ -220,16 +220,16 @@ class SettingsInForce:
             self._feed.discard_silence(session)
         session.update(change.settings)
 
-    def taken_over(self, link: Link) -> None:
-        """A session became the active one."""
-        change = self._change
-        if change is None:
-            return
-        if self._change_of(link) is not None:
+    def taken_over(self, link: Link) -> bool:
+        """A session became the active one: by a change, at another address?"""
+        change, left = self._change_of(link), self._in_use.endpoint.address
+        if change is not None:
             self._make("new session")
-        elif change.state is ChangeState.SENT:
+            return change.endpoint.address != left
+        if (other := self._change) and other.state is ChangeState.SENT:
             # An update that the session before was sent does not count.
-            change.to(ChangeState.WAITS)
+            other.to(ChangeState.WAITS)
+        return False
 
     def _make(self, applies: Applies) -> None:
         """The change is made."""

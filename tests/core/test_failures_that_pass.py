@@ -72,6 +72,23 @@ def done(core: ScriptedCore, item: str, text: str) -> None:
     core.transcribed("completed", item, transcript=text)
 
 
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_a_named_time_is_that_of_one_address(elsewhere):
+    core = client()
+    fail(core, "a", wish("25s"))
+    if elsewhere:
+        core.core.change(core.core.settings, core.now, address="another key")
+    else:
+        other = replace(core.core.settings, model="another")
+        core.core.change(other, core.now)
+    core.wait(6)
+    core.session()
+    core.wait(1)
+    assert (COMMIT in core.types) == elsewhere
+    core.wait(25)
+    assert core.types.count(COMMIT) == 1
+
+
 # -- when --------------------------------------------------------------
 
 
