@@ -54,7 +54,7 @@ def refusal_of_file(
     if status in (400, 422) and info.param not in ("", "file") and not said:
         # What all requests have: the next one is no better.
         verdict = "fatal"
-    passing = status >= 500 or status in (408, 425, 429)
+    passing = status >= 500 or status in (408, 409, 425, 429)
     kind = "server_error" if passing else "invalid_request_error"
     if said or (info.type and verdict == "report"):
         kind = info.type

@@ -190,6 +190,7 @@ def test_an_error_that_is_ignored_does_not_explain_a_close():
         (399, "fatal", "the URL answers with a redirect"),
         (400, "fatal", "request refused"),
         (408, "retry", "request timed out"),
+        (409, "retry", "another request is in its way"),
         (425, "retry", "too early"),
         (429, "retry", "too many requests"),
         (499, "fatal", "request refused"),

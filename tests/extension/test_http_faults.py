@@ -207,8 +207,9 @@ def test_a_header_that_is_not_ascii_is_as_none(name):
             kind="text/event-stream",
         ),
         answer(status="408 Late"),
+        answer(status="409 Locked"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_a_bad_answer_costs_one_more_request(first):
     call, service = run(first, SOON)
