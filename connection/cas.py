@@ -35,7 +35,7 @@ _SYSTEM_CAS = "what SSL_CERT_FILE or SSL_CERT_DIR names, or the system's CAs,"
 #: all threads of Python.
 _OWN_CURVE = bytes.fromhex("2a8648ce3d01")
 #: Of the process or the machine, and soon over: no word about the files.
-_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 #: What OpenSSL looks at in a directory of CAs: by the hash of their names.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
@@ -262,7 +262,7 @@ def _load_system(context: ssl.SSLContext) -> None:
 
 def _unless_short(error: Exception) -> None:
     """Raise one that is of no file's making."""
-    if isinstance(error, OSError) and error.errno in _SHORTAGES:
+    if isinstance(error, OSError) and error.errno in SHORTAGES:
         raise error
 
 

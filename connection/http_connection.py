@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import os
 import ssl
 import time
@@ -28,6 +27,7 @@ from ..realtime.faults import (
 )
 from ..service.files import FileRequest
 from .attempt import Attempt, DialFailed, FaultKnown, Outage, Step
+from .cas import SHORTAGES
 from .file_answers import FileAnswer
 from .file_session import FileSession, Upload
 from .interface import ClientSettings
@@ -65,9 +65,10 @@ def make_client(
         from .http_client import Client
         from .http_streams import Backend
     except ImportError as error:
-        if os.strerror(errno.EMFILE) in str(error):
-            # So says whoever loads what is not Python.
-            raise OSError(errno.EMFILE, str(error)) from error
+        for shortage in SHORTAGES:
+            if os.strerror(shortage) in str(error):
+                # So says whoever loads what is not Python.
+                raise OSError(shortage, str(error)) from error
         raise FaultKnown(Fault("fatal", "openai", _MISSING)) from None
     proxy = attempt.proxy
     if proxy is not None and proxy.has_socks:

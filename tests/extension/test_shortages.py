@@ -4,10 +4,14 @@ others, for a while."""
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import os
 import resource
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +184,46 @@ def call_in_tls(
             more = {"ca_file": str(ca_file)} if ca_file else {}
             config = make(f"https://127.0.0.1:{port}/v1", **more)
             return run_call({**config, "auto_connect": False}, script)
+
+
+class _NoRoom:
+    """Finds, the first time, no memory to load a module into."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.asked = 0
+
+    def find_spec(self, name: str, *_: object) -> None:
+        if name != self.name:
+            return
+        self.asked += 1
+        if self.asked == 1:
+            raise ImportError(
+                "libx.so: failed to map segment from shared object: "
+                + os.strerror(errno.ENOMEM)
+            )
+
+
+def test_a_package_that_cannot_be_loaded_now_is_not_a_missing_one(
+    monkeypatch,
+):
+    name = "ten_packages.extension.openai_asr_python.connection.http_client"
+    parent, _, child = name.rpartition(".")
+    import_module(name)
+    monkeypatch.setattr(sys.modules[parent], child, sys.modules[name])
+    monkeypatch.delitem(sys.modules, name)
+    finder = _NoRoom(name)
+    monkeypatch.setattr(sys, "meta_path", [finder, *sys.meta_path])
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1, 2]])[0])
+        await call.until_finalized("end")
+        await call.until(lambda: call.texts)
+
+    with serving(text("w000001 w000002")) as service:
+        call = run_call(over_http(service.url), script)
+    assert call.texts == ["w000001 w000002"]
+    (error,) = call.errors
+    assert error["code"] == 1000
+    assert "Cannot allocate memory" in error["message"]
+    assert finder.asked == 2
