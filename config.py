@@ -467,29 +467,20 @@ class OpenAIASRConfig(_Section):
         """The core's bounds."""
         peer_ms = self.peer_timeout_ms
         ping_ms = min(peer_ms // 3, Limits.ping_ms)
+        max_turn_ms = min(self.max_turn_ms, self.max_buffer_ms // 2)
         return Limits(
             ping_ms=ping_ms,
             pong_timeout_ms=peer_ms - ping_ms,
             # So that the PONG for half of it comes in time.
             window_ms=min(peer_ms * 8 // 9, Limits.window_ms),
             max_buffer_ms=self.max_buffer_ms,
-            max_turn_ms=min(self.max_turn_ms, self.max_buffer_ms // 2),
+            max_turn_ms=max_turn_ms,
             fallback_after_ms=self.fallback_after_ms,
             fallback_retry_ms=self.fallback_retry_ms,
             finalize_timeout_ms=self.finalize_timeout_ms,
             final_timeout_ms=self.final_timeout_ms,
-            **self._http_limits,
+            file_timeout_ms=max(Limits.turn_timeout_ms, max_turn_ms),
         )
-
-    @property
-    def _http_limits(self) -> dict[str, int]:
-        """A file is heard as a whole, and by some in no less time than it
-        took to speak."""
-        if not any(other.over_http for other in self.endpoint_configs()):
-            return {}
-        return {
-            "turn_timeout_ms": max(Limits.turn_timeout_ms, self.max_turn_ms)
-        }
 
     def fitted(self) -> tuple[Request, list[str]]:
         """The request's options as the model takes them, and warnings."""
@@ -525,6 +516,7 @@ class OpenAIASRConfig(_Section):
             noise_reduction=reduction,
             include=request.include,
             live=self.profile.deltas == "live",
+            as_files=self.over_http,
             extra={} if self.over_http else self.session,
         )
 

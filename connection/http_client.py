@@ -79,7 +79,7 @@ class Client:
         backend: Backend,
     ) -> None:
         self._url = settings.url
-        limit = settings.limits.turn_timeout_ms / 1000
+        limit = settings.limits.answer_s(True)
         timeout = httpx2.Timeout(
             limit, connect=settings.connect_timeout_ms / 1000
         )

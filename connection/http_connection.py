@@ -152,7 +152,7 @@ class HttpConnection:
         self._client = client
         self._session = FileSession(request)
         self._outage = outage
-        self._limit_s = settings.limits.turn_timeout_ms / 1000 * _PATIENCE
+        self._limit_s = settings.limits.answer_s(True) * _PATIENCE
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._news = asyncio.Event()

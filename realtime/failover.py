@@ -54,7 +54,6 @@ class Failover:
         self.switches = 0
         self._after = self._patience = self._limits.fallback_after_ms / 1000
         self._retry = self._limits.fallback_retry_ms / 1000
-        self._turn_timeout = self._limits.turn_timeout_ms / 1000
         #: Since when there is no session, while one is wanted.
         self._since: float | None = None
         self._back_at = 0.0
@@ -122,7 +121,7 @@ class Failover:
             return
         self._look_at_finals()
         self._failures += 1
-        times = link.session.turns.answer_times(self._turn_timeout)
+        times = link.session.turns.answer_times(link.session.answer_s)
         if self._failures >= _MOST_FAILURES or min(times, default=now) <= now:
             text = "the server sent no result for a turn"
             self._hop(Fault("retry", "no_result", text), now)

@@ -19,8 +19,10 @@ class Limits:
     #: From a turn's commit to its final: then that is its text so far; 0: the
     #: server's last word is waited for.
     final_timeout_ms: int = 0
-    #: From the end of a turn to its text, then it is sent again once.
+    #: From the end of a turn to its text, then it is sent again once; and where
+    #: it is sent as a file, which some need as long to hear as it lasts.
     turn_timeout_ms: int = 15_000
+    file_timeout_ms: int = 30_000
     #: Where a call has other endpoints: without a ready session one of them is
     #: tried after the first, and the first one again after the second.
     fallback_after_ms: int = 4_000
@@ -48,3 +50,8 @@ class Limits:
     window_ms: int = 8_000
     #: An ``error`` event may be followed by CLOSE; both are one report.
     close_grace_ms: int = 500
+
+    def answer_s(self, as_file: bool) -> float:
+        """From the end of a turn to its text, in seconds."""
+        ms = self.file_timeout_ms if as_file else self.turn_timeout_ms
+        return ms / 1000

@@ -58,7 +58,6 @@ class Progress:
         self._caution = caution
         self._quiet = quiet
         self._finalizes = finalizes
-        self._turn_timeout = limits.turn_timeout_ms / 1000
         self._finals = TextAllowance()
 
     # -- what is delivered -----------------------------------------------
@@ -197,8 +196,8 @@ class Progress:
         if self._replay.waits:
             return []
         if session.handshake.on_trial:
-            return [session.handshake.trial_since + self._turn_timeout]
-        return session.turns.answer_times(self._turn_timeout)
+            return [session.handshake.trial_since + session.answer_s]
+        return session.turns.answer_times(session.answer_s)
 
     def check_answers(self, link: Link, now: float) -> Fault | None:
         """What no answer comes to: a turn is sent again once, then reported; a

@@ -10,7 +10,6 @@ from .faults import Fault, fault_of_turn, passes
 from .feed import Feed
 from .finalizes import FinalizeQueue
 from .first_turn import PAUSE_MS, end_of_first
-from .limits import Limits
 from .link import Link
 from .resend import Resend
 from .result_queue import ResultQueue
@@ -40,7 +39,6 @@ class Replay:
         sessions: Sessions,
         finalizes: FinalizeQueue,
         caution: Caution,
-        limits: Limits,
         rng: random.Random,
     ) -> None:
         self._buffer = buffer
@@ -50,7 +48,7 @@ class Replay:
         self._finalizes = finalizes
         self._caution = caution
         self._wishes = Wishes(buffer, feed, rng)
-        self._resend = Resend(limits.turn_timeout_ms / 1000, rng)
+        self._resend = Resend(rng)
         #: Is the active session one that is fed again, for nothing yet?
         self._barren = False
         self.replayed = 0
@@ -63,6 +61,7 @@ class Replay:
         """Feed a session; returns how many samples another one had already."""
         self._drop_gone()
         link.begin_at(self._first_position())
+        self._resend.timeout_s = link.session.answer_s
         self._prepare(now)
         replayed = max(self._feed.sent_to - self._buffer.watermark, 0)
         self._barren = replayed > 0

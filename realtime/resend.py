@@ -34,13 +34,14 @@ RESEND_MOVES = {
 class Resend:
     """Plans when, and how often.  Times in s, positions in samples.
 
-    A turn is sent again once in any case, and on until ``timeout_s`` after it
-    failed first.  ``reach``: the end of what failed.
+    A turn is sent again once in any case, and on until ``timeout_s`` (that of
+    the session in use) after it failed first.  ``reach``: the end of what
+    failed.
     """
 
-    def __init__(self, timeout_s: float, rng: random.Random) -> None:
+    def __init__(self, rng: random.Random) -> None:
         self.reach = 0
-        self._timeout = timeout_s
+        self.timeout_s = 0.0
         self._at = 0.0
         self._until = 0.0
         self._backoff = Backoff(rng)
@@ -78,18 +79,18 @@ class Resend:
         if self.waits:
             return True
         anew = self._machine.state is ResendState.NONE
-        late = now >= self._until + self._timeout / 2
+        late = now >= self._until + self.timeout_s / 2
         if grew and not (anew or self._grew or late):
             # But not each time: somebody may speak on and on.
             anew = self._grew = True
         if once and not anew:
             return False
         if anew:
-            self._until = now + self._timeout
+            self._until = now + self.timeout_s
         self._at = max(now + self._backoff.next_delay(_LEAST_S), not_before)
         # A long wait is worth it as long as few were waited for.
-        few = now < self._until - self._timeout / 2 and not self._grew
-        if self._at > self._until + (self._timeout if few else 0):
+        few = now < self._until - self.timeout_s / 2 and not self._grew
+        if self._at > self._until + (self.timeout_s if few else 0):
             return False
         self._machine.to(ResendState.WAITS)
         return True
@@ -100,7 +101,7 @@ class Resend:
         if self.waits or self._silent:
             return False
         if self._machine.state is ResendState.NONE:
-            self._until = now + self._timeout
+            self._until = now + self.timeout_s
         self._silent = True
         self._machine.to(ResendState.AGAIN)
         return True

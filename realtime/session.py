@@ -61,6 +61,7 @@ class Session:
     ``audio``: what was sent of the call.  ``turns``: what is heard in it, as
     ``items`` reads the server's events.
     ``errors``: ``error`` events that are no answer to anything.
+    ``answer_s``: how long a turn may be without its text.
     ``refused``: why the last update was not accepted, or None.
     """
 
@@ -73,6 +74,7 @@ class Session:
         wall: float,
         habits: ServerHabits,
     ) -> None:
+        self.answer_s = limits.answer_s(settings.as_files)
         self.opened_at = now
         self.ready_at = 0.0
         self.id = ""

@@ -90,6 +90,8 @@ class SessionSettings:
     noise_reduction: NoiseReduction | None = None
     include: tuple[Include, ...] = ()
     live: bool = False
+    #: Each turn is sent as a file; no matter of the session.
+    as_files: bool = field(default=False, compare=False)
     #: Which of a call's endpoints it is for; no matter of the session.
     endpoint: str = field(default="", compare=False)
     extra: Mapping[str, Any] = field(default_factory=dict)

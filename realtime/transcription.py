@@ -91,7 +91,6 @@ class Transcription:
             self.sessions,
             self._finalizes,
             caution,
-            limits,
             rng,
         )
         self.progress = Progress(

@@ -62,6 +62,7 @@ HANG_S = 120
 #: Small times, so that a run meets many half-open connections.
 LIMITS = Limits(
     turn_timeout_ms=5000,
+    file_timeout_ms=5000,
     ping_ms=300,
     idle_ping_ms=1000,
     pong_timeout_ms=1500,
@@ -272,6 +273,7 @@ def client_for(
     session = SessionSettings(
         model="gpt-live-transcribe" if live else "gpt-4o-transcribe",
         live=live,
+        as_files=http,
         wire_format="g711_ulaw",
         turn_detection=detector if server_turns else None,
         endpoint=PRIMARY if fallback else "",

@@ -32,7 +32,8 @@ def test_a_websocket_is_the_default():
     settings = client_settings(config)
     assert settings.files is None
     assert settings.url.startswith("wss://")
-    assert settings.limits.turn_timeout_ms == 15_000
+    assert not settings.session.as_files
+    assert settings.limits.answer_s(False) == 15
 
 
 @pytest.mark.parametrize("value", ["sse", "HTTP", 1])
@@ -130,8 +131,24 @@ def test_a_turn_must_fit_into_a_file():
 
 
 def test_a_long_turn_has_a_long_time():
-    assert load()[0].limits.turn_timeout_ms == 30_000
-    assert load(max_turn_ms=2000)[0].limits.turn_timeout_ms == 15_000
+    def answer_s(**given: int) -> float:
+        return load(**given)[0].limits.answer_s(True)
+
+    assert answer_s() == 30
+    assert answer_s(max_turn_ms=2000) == 15
+    # What the buffer allows is what counts.
+    assert answer_s(max_turn_ms=600_000) == 60
+
+
+def test_only_a_turn_that_is_a_file_has_it():
+    fallback = {"transport": "http", "base_url": "http://127.0.0.1:9/v1"}
+    config, _ = load(transport="websocket", fallbacks=[fallback])
+    settings = client_settings(config)
+    assert not settings.session.as_files
+    (other,) = settings.fallbacks
+    assert other.session.as_files
+    assert settings.limits.answer_s(False) == 15
+    assert settings.limits.answer_s(True) == 30
 
 
 # -- models -----------------------------------------------------------------

@@ -44,10 +44,12 @@ def named(settings: SessionSettings, name: str, model: str) -> SessionSettings:
 
 
 def several(
-    count: int = 2, first: SessionSettings = SETTINGS
+    count: int = 2,
+    first: SessionSettings = SETTINGS,
+    rest: SessionSettings = SETTINGS,
 ) -> tuple[Endpoint, list[Endpoint]]:
     names = [f"fallbacks[{number}]" for number in range(count - 1)]
-    others = [Endpoint(named(SETTINGS, n, "whisper-1"), n) for n in names]
+    others = [Endpoint(named(rest, n, "whisper-1"), n) for n in names]
     return Endpoint(named(first, "primary", "best"), "primary"), others
 
 
@@ -55,10 +57,14 @@ class Call(ScriptedCore):
     """A scripted call with ``count`` endpoints."""
 
     def __init__(
-        self, count: int = 2, first: SessionSettings = SETTINGS, **limits: int
+        self,
+        count: int = 2,
+        first: SessionSettings = SETTINGS,
+        rest: SessionSettings = SETTINGS,
+        **limits: int,
     ) -> None:
         super().__init__(**limits)
-        primary, others = several(count, first)
+        primary, others = several(count, first, rest)
         self.core = Transcription(
             primary.settings,
             Limits(**limits),
@@ -614,6 +620,31 @@ def failing(core: Call, items: str, last: str | None = None) -> None:
         core.committed(item, last)
         last = item
         core.transcribed("failed", item, error=BUSY)
+
+
+@pytest.mark.parametrize("first_as_files", [False, True])
+def test_a_turn_has_the_time_of_the_endpoint_that_has_it(first_as_files):
+    """A file may take longer, whatever other endpoints there are."""
+    first = replace(SETTINGS, as_files=first_as_files)
+    rest = replace(SETTINGS, as_files=not first_as_files)
+    core = Call(first=first, rest=rest, file_timeout_ms=40_000)
+
+    def unanswered(item: str) -> float:
+        """The turn that was sent has no text; until when it is waited for."""
+        core.committed(item, None)
+        link, begun = core.link, core.now
+        while core.core.sessions.active is link:
+            core.wait(0.5)
+        return core.now - begun
+
+    core.session()
+    core.hear(TURN, commit=True)
+    times = {first_as_files: unanswered("a")}
+    core.session()
+    assert core.used == "fallbacks[0]"
+    times[not first_as_files] = unanswered("b")
+    assert times[False] == pytest.approx(15, abs=1)
+    assert times[True] == pytest.approx(40, abs=1)
 
 
 def test_an_endpoint_without_a_session_did_not_try_the_turn():

@@ -297,7 +297,8 @@ def test_what_another_session_hears_as_one_turn_is_tried_like_a_new_one(error):
 
 
 def test_but_not_where_its_time_is_over():
-    resend = Resend(15.0, random.Random(1))
+    resend = Resend(random.Random(1))
+    resend.timeout_s = 15.0
     assert resend.plan(0.0, 0.0, False)
     assert resend.is_due(1.0)
     resend.sent()
