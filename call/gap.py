@@ -7,6 +7,10 @@ from collections.abc import Callable
 
 from ..connection.driver import now
 
+#: None came for so long while the loop was free, in seconds: where it was held,
+#: frames wait that came in time.
+_FREE_S = 0.1
+
 
 class GapTimer:
     """Calls ``on_gap`` once when no frame has come for ``gap_s()`` seconds of
@@ -19,6 +23,9 @@ class GapTimer:
         self._on_gap = on_gap
         self._frame_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        #: Since when the loop may have been free, once the rest of a gap is
+        #: looked at.
+        self._free_from: float | None = None
 
     def frame(self) -> None:
         """A frame came."""
@@ -33,16 +40,30 @@ class GapTimer:
             self._timer = None
 
     def _look_again(self) -> None:
-        gap_s = self._gap_s()
-        if gap_s:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(self._frame_at + gap_s, self._look)
+        # One timer for many frames: it looks when the gap would be over.
+        if gap_s := self._gap_s():
+            self._free_from = None
+            self._look_at(self._frame_at + gap_s - _rest_of(gap_s))
+
+    def _look_at(self, time: float) -> None:
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(time, self._look)
 
     def _look(self) -> None:
-        # One timer for many frames: it looks when the gap would be over.
         self._timer = None
-        gap_s = self._gap_s()
-        if now() < self._frame_at + gap_s:
+        gap_s, at = self._gap_s(), now()
+        if not gap_s:
+            return
+        rest_s, since = _rest_of(gap_s), self._free_from
+        if at < self._frame_at + gap_s - rest_s:
             self._look_again()
-        elif gap_s:
+        elif since is None or at > since + 1.5 * rest_s:
+            self._free_from = at
+            self._look_at(at + rest_s)
+        else:
             self._on_gap()
+
+
+def _rest_of(gap_s: float) -> float:
+    """The part of a gap in which the loop must be free."""
+    return min(_FREE_S, gap_s / 2)

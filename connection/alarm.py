@@ -9,20 +9,30 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+#: Who is called later than this, in seconds, was held up, and what came
+#: meanwhile waits beside it: that is taken first, in so many rounds of the
+#: loop.
+_LATE_S = 0.002
+_ROUNDS = 12
+
 
 class Alarm:
     """Calls ``ring`` once, at the earliest of the times that were asked for;
-    then it may be set anew.  Seconds of the running loop's clock."""
+    then it may be set anew.  Seconds of the running loop's clock.
+
+    Where the loop was held meanwhile, what has come until then goes first.
+    """
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
         #: When it rings; None: it is not set.
         self.due: float | None = None
         self._handle: asyncio.Handle | None = None
+        self._is_late = False
 
     def ring_by(self, due: float) -> None:
         """Ring no later than at ``due``."""
-        if self.due is None or due < self.due:
+        if self.due is None or (due < self.due and not self._is_late):
             self.cancel()
             self.due = due
             loop = asyncio.get_running_loop()
@@ -33,7 +43,19 @@ class Alarm:
         if self._handle is not None:
             self._handle.cancel()
         self._handle = self.due = None
+        self._is_late = False
 
     def _on_time(self) -> None:
+        loop = asyncio.get_running_loop()
+        assert self.due is not None
+        self._is_late = loop.time() > self.due + _LATE_S
+        self._ring_after(_ROUNDS if self._is_late else 0)
+
+    def _ring_after(self, rounds: int) -> None:
+        if rounds:
+            loop = asyncio.get_running_loop()
+            self._handle = loop.call_soon(self._ring_after, rounds - 1)
+            return
         self._handle = self.due = None
+        self._is_late = False
         self._ring()

@@ -45,6 +45,7 @@ The whole call:
 ``feed``           what is sent to the active session
 ``result_queue``   from turns to results with true times
 ``backoff``        when to try again
+``patience``       how long an endpoint may be without a session
 ``endpoints``      the services that may be used, and what is known of them
 ``change``         a change of the settings; an attempt to connect
 ``sessions``       which one counts, and when to open another
@@ -61,6 +62,7 @@ The whole call:
 ``progress``       what is delivered, or given up
 ``in_force``       the settings in force, and how they change
 ``failover``       which of several endpoints is used
+``due``            by which time things are judged
 ``exchange``       the service's side: what comes over the connections
 ``transcription``  the user's side; the parts put together
 """

@@ -6,9 +6,10 @@ does what the state of things allows, whatever led there.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .change import Attempt
+from .due import Due
 from .events import MalformedEvent, parse_event
 from .failover import Failover
 from .faults import (
@@ -47,10 +48,7 @@ class Exchange:
     _in_force: SettingsInForce
     _failover: Failover
     _limits: Limits
-
-    @property
-    def _grace(self) -> float:
-        return self._limits.close_grace_ms / 1000
+    _due: Due = field(default_factory=Due)
 
     # -- connections ------------------------------------------------------
 
@@ -145,7 +143,7 @@ class Exchange:
         message = self._feed.next_message(link, now)
         if message is None:
             # A mark may have been passed over as silence.
-            self._progress.answer_finalizes(now)
+            self._progress.answer_finalizes(self._due.before(now))
         return message
 
     def receive(self, link: Link, message: str | bytes, now: float) -> None:
@@ -192,7 +190,9 @@ class Exchange:
     # -- time -----------------------------------------------------------------
 
     def tick(self, now: float) -> None:
-        """Do what is due."""
+        """Do what is due, once all is told that came until then."""
+        if self._due.was_late(now):
+            self._failover.held_up(now)
         self._progress.tick(now)
         for link in self._sessions.links:
             self._tick_link(link, now)
@@ -206,7 +206,7 @@ class Exchange:
             self._look_at_handshake(link, now)
         if not session.ready:
             return
-        for info in session.problems(now, self._grace):
+        for info in session.problems(now, self._limits.close_grace_s):
             self._queue.tell(ServerProblem(fault_of_error(info)))
         fault = link.tick(now)
         if fault is not None:
@@ -225,14 +225,14 @@ class Exchange:
         times += self._progress.times() + self._failover.times()
         for link in self._sessions.links:
             times += self._times_of(link)
-        return min(times, default=None)
+        return self._due.ask(min(times, default=None))
 
     def _times_of(self, link: Link) -> list[float]:
         session = link.session
         if not session.ready:
             # One that is over has nothing to do, and is gone soon.
             return [session.handshake.due()]
-        times = session.errors.due(self._grace) + link.times()
+        times = session.errors.due(self._limits.close_grace_s) + link.times()
         if link is self._sessions.active:
             times += self._progress.times_of(link)
         return times
@@ -241,6 +241,7 @@ class Exchange:
 
     def settle(self, now: float) -> None:
         """Do whatever the state of things allows by now."""
+        now = self._due.before(now)
         if not self._sessions.stopped:
             self._progress.deliver(now)
             self._take_over(now)

@@ -12,6 +12,7 @@ from .faults import Fault, fault_of_turn, passes
 from .in_force import SettingsInForce
 from .limits import Limits
 from .link import Link
+from .patience import Patience
 from .replay import Replay
 from .result_queue import ResultQueue
 from .results import ServerProblem
@@ -24,9 +25,6 @@ SWITCHED = "endpoint_switched"
 _MOST_FAILURES, _MOST_BARREN = 3, 2
 #: A service that lives and says nothing of what it is sent.
 _SILENT = ("no_turn", "no_turn_end")
-#: Where all are tried in vain each has twice the time, and no more than this:
-#: one that is back is to be found soon.
-_LONGEST_S = 8.0
 #: A first one that came back and delivered nothing is tried again after twice
 #: the time, and at most so many times of what was set.
 _RAREST = 8
@@ -52,10 +50,8 @@ class Failover:
 
     def __post_init__(self) -> None:
         self.switches = 0
-        self._after = self._patience = self._limits.fallback_after_ms / 1000
+        self._patience = Patience(self._limits.fallback_after_ms / 1000)
         self._retry = self._limits.fallback_retry_ms / 1000
-        #: Since when there is no session, while one is wanted.
-        self._since: float | None = None
         self._back_at = 0.0
         #: How long until the first is tried again; the finals when it was back.
         self.wait_s = self._retry
@@ -84,7 +80,10 @@ class Failover:
         self._failures += 1
         fault, lasting = fault_of_turn(error), not passes(error)
         # Who is to be asked later gives no service until then, either.
-        late = error.code == NO_ANSWER or fault.retry_after > self._after
+        late = (
+            error.code == NO_ANSWER
+            or fault.retry_after > self._patience.after_s
+        )
         if lasting or late or self._failures >= _MOST_FAILURES:
             if lasting:
                 self._refused[self._in_use.endpoint.name] = now
@@ -128,10 +127,10 @@ class Failover:
 
     def taken_over(self, link: Link, now: float) -> None:
         """A session became the active one."""
-        self._since, self._vain = None, 0
+        self._patience.served()
+        self._vain = 0
         if self._alone:
             return
-        self._patience = self._after
         self._look_at_finals()
         self._barren += 1
         endpoint = link.attempt.endpoint
@@ -179,13 +178,11 @@ class Failover:
     def _switch(self, index: int, fault: Fault, now: float) -> None:
         left = self._in_use.endpoint
         if index <= self._in_use.index:
-            self._patience = min(
-                2 * self._patience, max(self._after, _LONGEST_S)
-            )
+            self._patience.lengthen()
         self._vain += 1
         self._sessions.remove_all()
         self._begin(index, now)
-        self._since = now
+        self._patience.begin(now)
         self._sessions.plan(now)
         taken = self._in_use.endpoint.label
         text = f"{taken} takes over from {left.label}: {fault.message}"
@@ -231,6 +228,10 @@ class Failover:
 
     # -- time -------------------------------------------------------------
 
+    def held_up(self, now: float) -> None:
+        """We were: no endpoint is to blame for that."""
+        self._patience.held_up(now)
+
     def pursue(self, now: float) -> None:
         """Do what is due."""
         if self._alone or self._sessions.over:
@@ -255,12 +256,10 @@ class Failover:
             self._back_at = now
 
     def _look_for_session(self, now: float) -> None:
-        if self._since is None:
-            self._since = now
-        if now < self._since + self._patience:
+        if (waited := self._patience.waited(now)) is None:
             return
-        index, waited = self._next(now), now - self._since
-        self._since = now
+        index = self._next(now)
+        self._patience.begin(now)
         self._not_tried()
         if index is not None:
             text = f"no session was ready for {waited:.1f} s"
@@ -282,5 +281,5 @@ class Failover:
         if self._alone or self._sessions.over:
             return []
         if self._sessions.active is None:
-            return [] if self._since is None else [self._since + self._patience]
+            return self._patience.times()
         return [self._go_back_at] if self._may_go_back else []

@@ -51,6 +51,11 @@ class Limits:
     #: An ``error`` event may be followed by CLOSE; both are one report.
     close_grace_ms: int = 500
 
+    @property
+    def close_grace_s(self) -> float:
+        """``close_grace_ms`` in seconds."""
+        return self.close_grace_ms / 1000
+
     def answer_s(self, as_file: bool) -> float:
         """From the end of a turn to its text, in seconds."""
         ms = self.file_timeout_ms if as_file else self.turn_timeout_ms
