@@ -275,8 +275,7 @@ class Exchange:
         recovered = sessions.take_over()
         # By whose settings silence is kept.
         self._failover.taken_over(link, now)
-        if self._in_force.taken_over(link):
-            self._replay.elsewhere()
+        self._in_force.taken_over(link)
         self._quiet.begin()
         replayed = self._replay.begin(link, now)
         session = link.session

@@ -13,7 +13,6 @@ from .in_force import SettingsInForce
 from .limits import Limits
 from .link import Link
 from .patience import Patience
-from .replay import Replay
 from .result_queue import ResultQueue
 from .results import ServerProblem
 from .sessions import NextState, Sessions
@@ -43,7 +42,6 @@ class Failover:
     _buffer: AudioBuffer
     _queue: ResultQueue
     _sessions: Sessions
-    _replay: Replay
     _in_use: EndpointsInUse
     _in_force: SettingsInForce
     _limits: Limits
@@ -200,7 +198,6 @@ class Failover:
         self._back_at = now + self.wait_s
         self._in_force.use(index)
         self._in_use.known().retries.used_from(self._buffer.watermark)
-        self._replay.elsewhere()
 
     def _tell(self, text: str) -> None:
         self._queue.tell(ServerProblem(Fault("report", SWITCHED, text)))

@@ -220,16 +220,13 @@ class SettingsInForce:
             self._feed.discard_silence(session)
         session.update(change.settings)
 
-    def taken_over(self, link: Link) -> bool:
-        """A session became the active one: by a change, at another address?"""
-        change, left = self._change_of(link), self._in_use.endpoint.address
-        if change is not None:
+    def taken_over(self, link: Link) -> None:
+        """A session became the active one."""
+        if self._change_of(link) is not None:
             self._make("new session")
-            return change.endpoint.address != left
-        if (other := self._change) and other.state is ChangeState.SENT:
+        elif (other := self._change) and other.state is ChangeState.SENT:
             # An update that the session before was sent does not count.
             other.to(ChangeState.WAITS)
-        return False
 
     def _make(self, applies: Applies) -> None:
         """The change is made."""

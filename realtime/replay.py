@@ -60,8 +60,10 @@ class Replay:
     def begin(self, link: Link, now: float) -> int:
         """Feed a session; returns how many samples another one had already."""
         self._drop_gone()
+        if self._resend.goes_to(link.attempt.endpoint, link.session.answer_s):
+            # Another service named none of these times.
+            self._wishes.clear()
         link.begin_at(self._first_position())
-        self._resend.timeout_s = link.session.answer_s
         self._prepare(now)
         replayed = max(self._feed.sent_to - self._buffer.watermark, 0)
         self._barren = replayed > 0
@@ -107,11 +109,6 @@ class Replay:
     def again(self, now: float) -> None:
         """Leave the active session; another one is fed."""
         self._sessions.drop_active(now, self._sessions.retries.after_loss(now))
-
-    def elsewhere(self) -> None:
-        """Another service is to be fed: it refused nothing yet, nor failed."""
-        self._wishes.clear()
-        self._resend.over()
 
     def turn_is_over(self) -> None:
         """The first undelivered turn got its final, or is given up."""

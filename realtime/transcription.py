@@ -114,7 +114,6 @@ class Transcription:
             self._buffer,
             self.queue,
             self.sessions,
-            self.replay,
             self.in_use,
             self._in_force,
             limits,

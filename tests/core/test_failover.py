@@ -665,6 +665,40 @@ def test_an_endpoint_without_a_session_did_not_try_the_turn():
     assert core.finals == ["one"]
 
 
+@pytest.mark.parametrize("answer", ["failed", "none"])
+@pytest.mark.parametrize("fallback", ["down", "dies"])
+def test_a_turn_at_which_one_fails_is_over_also_where_no_other_serves(
+    fallback, answer
+):
+    """Endpoints take over from one another for as long as they like; the turn
+    has its time with each of them once."""
+    core = Call()
+    core.hear(TURN, commit=True)
+    begun, number = core.now, 0
+    while not core.of(TurnFailed):
+        assert core.now < begun + 90, core.switches
+        if core.core.sessions.active is None:
+            due = core.core.sessions.due_at()
+            if due is None or due > core.now:
+                core.wait(0.5)
+            elif core.core.in_use.index and fallback == "down":
+                core.refuse()
+            else:
+                core.session()
+        elif core.core.in_use.index:
+            core.core.exchange.closed(core.link, 1013, "", core.now)
+            core.look()
+        else:
+            core.committed(f"i{number}", None)
+            if answer == "failed":
+                core.transcribed("failed", f"i{number}", error=BUSY)
+            number += 1
+            core.wait(16 if answer == "none" else 1)
+    (failed,) = core.of(TurnFailed)
+    assert failed.start_ms == 0
+    assert number > 1
+
+
 def test_an_endpoint_that_refuses_did_not_try_the_turn_either():
     core = Call(
         fallback_retry_ms=5000, fallback_after_ms=1000, turn_timeout_ms=60_000

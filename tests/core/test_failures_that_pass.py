@@ -16,6 +16,9 @@ from scripted_core import (
     ScriptedCore,
 )
 from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.endpoints import (
+    Endpoint,
+)
 from ten_packages.extension.openai_asr_python.realtime.resend import Resend
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
@@ -298,7 +301,7 @@ def test_what_another_session_hears_as_one_turn_is_tried_like_a_new_one(error):
 
 def test_but_not_where_its_time_is_over():
     resend = Resend(random.Random(1))
-    resend.timeout_s = 15.0
+    resend.goes_to(Endpoint(SETTINGS, None), 15.0)
     assert resend.plan(0.0, 0.0, False)
     assert resend.is_due(1.0)
     resend.sent()
