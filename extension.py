@@ -289,7 +289,8 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         if self._slot.state in (SlotState.INERT, SlotState.OVER):
             return False
         await self._frames.drain()
-        if not self._slot.running and not self.buffered_frames.empty():
+        waits = not self.buffered_frames.empty() or not self.auto_connect
+        if waits and not self._slot.running:
             # A finalize may come before on_start, or with auto_connect off;
             # who finalizes wants the text.
             await self.start_connection()

@@ -298,6 +298,8 @@ def advice_on_first(config: OpenAIASRConfig) -> _Told:
     secret = next(filter(names_secret, config.headers), None)
     key = config.api_key.get_secret_value()
     sent = key and any(key in value for value in config.headers_sent.values())
+    if config.dump and config.dump_path.startswith("~"):
+        yield "dump_path", "~ is a directory of that name, and no home"
     if secret and sent and not is_openai(config.url):
         host = urlsplit(config.url).hostname
         yield (

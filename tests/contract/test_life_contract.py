@@ -66,6 +66,22 @@ def test_frames_and_a_finalize_before_the_start_are_kept():
     assert call.texts == text_of([1, 2])
 
 
+def test_without_auto_connect_the_first_finalize_connects(server):
+    """Also one that comes before the first frame."""
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        await call.until_finalized("early")
+        await call.until(lambda: call.metric("connect_delay"))
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    config = {**properties(server.url), "auto_connect": False}
+    call = run_call(config, script)
+    assert call.texts == text_of([1, 2])
+    assert call.errors == []
+
+
 async def test_messages_after_the_stop_are_harmless():
     extension = OpenAIASRExtension("asr")
     extension.stopped = True
