@@ -49,3 +49,34 @@ async def test_one_that_is_cancelled_does_not_ring():
     other.alarm.ring_by(loop.time() + 0.002)
     await other.wait()
     assert rung.times == 0
+
+
+async def test_one_that_is_late_lets_others_go_first():
+    """What came while the loop was held takes some rounds of it."""
+    rung, loop = Rung(), asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def came(rounds: int) -> None:
+        if rounds:
+            loop.call_soon(came, rounds - 1)
+        else:
+            seen.append(rung.times)
+
+    rung.alarm.ring_by(loop.time() - 1)
+    loop.call_soon(came, 8)
+    await rung.wait()
+    assert seen == [0]
+    # Whoever has it ring even sooner meanwhile does not put it off.
+    rung.alarm.ring_by(loop.time() - 1)
+    for _ in range(20):
+        await asyncio.sleep(0)
+        if rung.times == 1:
+            rung.alarm.ring_by(loop.time() - 2)
+    assert rung.times == 2
+    rung.alarm.ring_by(loop.time() - 1)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    rung.alarm.cancel()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert rung.times == 2

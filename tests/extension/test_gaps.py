@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
@@ -120,6 +121,36 @@ async def test_each_gap_is_noticed_once_and_none_where_that_is_off():
     gap_s = 0.0
     await until_no_timer()
     assert gaps == 2
+
+
+async def test_frames_that_wait_while_the_loop_is_held_are_no_gap():
+    """They take some rounds of the loop to come here."""
+    loop, gaps, over = asyncio.get_running_loop(), [], asyncio.Event()
+
+    def on_gap() -> None:
+        gaps.append(loop.time())
+        over.set()
+
+    timer = GapTimer(lambda: 0.1, on_gap)
+
+    def came(rounds: int) -> None:
+        if rounds:
+            loop.call_soon(came, rounds - 1)
+        else:
+            timer.frame()
+
+    for held_s in (0.06, 0.09, 0.1, 0.11, 0.16, 0.3):
+        timer.frame()
+        loop.call_soon_threadsafe(came, 8)
+        # Another extension does.
+        time.sleep(held_s)  # noqa: ASYNC251
+        for _ in range(10):
+            await asyncio.sleep(0)
+    assert gaps == []
+    last = loop.time()
+    await asyncio.wait_for(over.wait(), 20)
+    assert gaps[0] - last > 0.05
+    assert timer._timer is None
 
 
 def test_a_finalize_after_a_mute_costs_no_session(server):
