@@ -19,11 +19,12 @@ from ..connection.driver import now
 from ..realtime.states import Machine
 from .scoring import Answer, Scoring
 
-#: How often it is looked whether the model answers, in seconds.  One look
-#: without an answer may be a loop that was held; two are enough.
-_LOOK_S = 0.5
-#: Nor may an answer be so late, in seconds.
-_LATEST_S = 2.0
+#: How often it is looked whether the model answers, in seconds; two looks are
+#: enough.  Nor may an answer be so late, in seconds.
+_LOOK_S, _LATEST_S = 0.5, 2.0
+#: A look that comes later than this does not count: the loop was held, and the
+#: model may not even have been asked.  Until an answer comes there is one.
+_HELD_S = 0.1
 
 
 class ModelSilentError(Exception):
@@ -69,6 +70,9 @@ class Hearing:
         self._asked: deque[tuple[Window, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._looks = 0
+        #: When the last look was due that counts; was there one that did not?
+        self._look_at = 0.0
+        self._excused = False
 
     def push(self, samples: Int16Array) -> None:
         """Hear samples."""
@@ -126,7 +130,7 @@ class Hearing:
             self._tell(answer)
             self._do_without(HearingState.UNSCORED)
         else:
-            self._looks = 0
+            self._looks, self._excused = 0, False
             self._asked.popleft()
             self._take(answer)
             self._ask()
@@ -144,7 +148,8 @@ class Hearing:
 
     def _look_later(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(_LOOK_S, self._look)
+        self._look_at = now() + _LOOK_S
+        self._timer = loop.call_at(self._look_at, self._look)
 
     def _look(self) -> None:
         """One timer for many windows: it stops when none waits."""
@@ -152,8 +157,14 @@ class Hearing:
         if not self._asked:
             self._looks = 0
             return
+        at = now()
+        if at > self._look_at + _HELD_S and not self._excused:
+            self._looks, self._excused = 0, True
+            self._asked = deque((window, at) for window, _ in self._asked)
+            self._look_later()
+            return
         self._looks += 1
-        if self._looks < 2 and now() - self._asked[0][1] < _LATEST_S:
+        if self._looks < 2 and at - self._asked[0][1] < _LATEST_S:
             self._look_later()
             return
         self._looks = 0

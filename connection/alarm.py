@@ -20,11 +20,13 @@ class Alarm:
     """Calls ``ring`` once, at the earliest of the times that were asked for;
     then it may be set anew.  Seconds of the running loop's clock.
 
-    Where the loop was held meanwhile, what has come until then goes first.
+    ``last``: where the loop was held meanwhile, what has come until then goes
+    first.
     """
 
-    def __init__(self, ring: Callable[[], None]) -> None:
+    def __init__(self, ring: Callable[[], None], *, last: bool = False) -> None:
         self._ring = ring
+        self._last = last
         #: When it rings; None: it is not set.
         self.due: float | None = None
         self._handle: asyncio.Handle | None = None
@@ -48,7 +50,7 @@ class Alarm:
     def _on_time(self) -> None:
         loop = asyncio.get_running_loop()
         assert self.due is not None
-        self._is_late = loop.time() > self.due + _LATE_S
+        self._is_late = self._last and loop.time() > self.due + _LATE_S
         self._ring_after(_ROUNDS if self._is_late else 0)
 
     def _ring_after(self, rounds: int) -> None:

@@ -60,7 +60,7 @@ class Driver:
         #: opens a connection.
         self.tasks: set[asyncio.Task[None]] = set()
         self._dials: dict[Attempt, asyncio.Task[None]] = {}
-        self._alarm = Alarm(self._on_alarm)
+        self._alarm = Alarm(self._on_alarm, last=True)
         #: From a message until `obey` after it; and was an interim handed over
         #: in between?
         self._soon: asyncio.Handle | None = None

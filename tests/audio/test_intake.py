@@ -1,6 +1,7 @@
 """What the client is told, and when, whenever the scores come."""
 
 import asyncio
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -379,6 +380,28 @@ async def test_a_model_that_answers_is_given_time(impatient):
         await asyncio.sleep(0)
         line.scoring.answer()
     assert line.client.errors == []
+
+
+@pytest.mark.parametrize("holds", [1, 2])
+async def test_a_loop_that_is_held_is_no_silence_of_the_model(
+    impatient, monkeypatch, holds
+):
+    monkeypatch.setattr(hearing, "_HELD_S", 0.02)
+    monkeypatch.setattr(hearing, "_LATEST_S", 0.04)
+    line = Line()
+    line.hear(CALL)
+    for _ in range(holds):
+        # Another extension does.
+        time.sleep(0.05)  # noqa: ASYNC251
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    if holds == 1:
+        assert line.client.errors == []
+        line.scoring.answer_all()
+    else:
+        # It had its chance in between.
+        await asyncio.wait_for(line.client.news.wait(), 20)
+    assert len(line.client.errors) == holds - 1
 
 
 async def test_a_model_that_is_too_slow_for_a_call(impatient, monkeypatch):

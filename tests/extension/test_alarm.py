@@ -10,9 +10,9 @@ from ten_packages.extension.openai_asr_python.connection.alarm import Alarm
 class Rung:
     """An alarm of the running loop, and how often it rang."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, last: bool = False) -> None:
         self.times = 0
-        self.alarm = Alarm(self._ring)
+        self.alarm = Alarm(self._ring, last=last)
         self._news = asyncio.Event()
 
     def _ring(self) -> None:
@@ -53,7 +53,7 @@ async def test_one_that_is_cancelled_does_not_ring():
 
 async def test_one_that_is_late_lets_others_go_first():
     """What came while the loop was held takes some rounds of it."""
-    rung, loop = Rung(), asyncio.get_running_loop()
+    rung, loop = Rung(last=True), asyncio.get_running_loop()
     seen: list[int] = []
 
     def came(rounds: int) -> None:
