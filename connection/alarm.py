@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Callable
 
 #: Who is called later than this, in seconds, was held up, and what came
-#: meanwhile waits beside it: that is taken first, in so many rounds of the
-#: loop.
+#: meanwhile waits beside it: that is taken first, in so many seconds, or in so
+#: many rounds of the loop where those are long.
 _LATE_S = 0.002
+_REST_S = 0.005
 _ROUNDS = 12
 
 
@@ -49,9 +50,18 @@ class Alarm:
 
     def _on_time(self) -> None:
         loop = asyncio.get_running_loop()
+        at = loop.time()
         assert self.due is not None
-        self._is_late = self._last and loop.time() > self.due + _LATE_S
-        self._ring_after(_ROUNDS if self._is_late else 0)
+        self._is_late = self._last and at > self.due + _LATE_S
+        if self._is_late:
+            rest = at + _REST_S
+            self._handle = loop.call_at(rest, self._rested, rest)
+        else:
+            self._ring_after(0)
+
+    def _rested(self, due: float) -> None:
+        busy = asyncio.get_running_loop().time() > due + _LATE_S
+        self._ring_after(_ROUNDS if busy else 0)
 
     def _ring_after(self, rounds: int) -> None:
         if rounds:
