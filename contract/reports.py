@@ -7,8 +7,8 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from ten_ai_base.asr import AsyncASRBaseExtension
 from ten_ai_base.message import (
@@ -33,6 +33,8 @@ NON_FATAL = int(ModuleErrorCode.NON_FATAL_ERROR.value)
 
 #: The second report comes after so many more ms, the next after twice that.
 _FIRST_STEP_MS = 1000
+#: So many stretches that do not adjoin wait for a report.
+_MOST_STRETCHES = 8
 #: What stays away for so long is over, in seconds.
 _FORGET_S = 60.0
 #: So many kinds are told apart.
@@ -209,15 +211,26 @@ def severity(fault: Fault) -> int:
     return FATAL if fault.fatal else NON_FATAL
 
 
+class _Stretch(NamedTuple):
+    """Dropped audio, in ms of all the audio of the node."""
+
+    start_ms: int
+    end_ms: int
+    cause: DropCause
+
+    @property
+    def duration_ms(self) -> int:
+        return self.end_ms - self.start_ms
+
+
 @dataclass(eq=False, repr=False)
 class DropReport:
     """Tells about dropped audio ever more rarely; each ms is in one report."""
 
     _errors: ErrorMessages
     _dump: CallDump
-    _start_ms: int = 0
-    _cause: DropCause = "overflow"
-    _unreported_ms: int = 0
+    #: What is in no report yet.
+    _untold: list[_Stretch] = field(default_factory=list)
     _step_ms: int = 0
 
     async def add(
@@ -226,27 +239,28 @@ class DropReport:
         """A stretch was dropped, in all the audio of the node."""
         fields = {"start_ms": start_ms, "duration_ms": duration_ms}
         self._dump.note("dropped", {**fields, "cause": cause})
-        if not self._unreported_ms:
-            self._start_ms = start_ms
-        self._cause = cause
-        self._unreported_ms += duration_ms
-        if self._unreported_ms >= self._step_ms:
+        end_ms, untold = start_ms + duration_ms, self._untold
+        if untold and untold[-1][1:] == (start_ms, cause):
+            start_ms = untold.pop().start_ms
+        untold.append(_Stretch(start_ms, end_ms, cause))
+        much = sum(s.duration_ms for s in untold) >= self._step_ms
+        if much or len(untold) >= _MOST_STRETCHES:
             self._step_ms = max(2 * self._step_ms, _FIRST_STEP_MS)
             await self._report()
 
     async def rest(self) -> None:
         """Tell what is left, if any; the next drop is a first."""
         self._step_ms = 0
-        if self._unreported_ms:
-            await self._report()
+        await self._report()
 
     async def _report(self) -> None:
-        text = (
-            f"audio dropped: {self._unreported_ms} ms from {self._start_ms} ms"
-            f" on; {_CAUSES[self._cause]}"
-        )
-        self._unreported_ms = 0
-        await self._errors.send(Fault("report", "audio_dropped", text))
+        untold, self._untold = self._untold, []
+        for stretch in untold:
+            text = (
+                f"audio dropped: {stretch.duration_ms} ms from"
+                f" {stretch.start_ms} ms on; {_CAUSES[stretch.cause]}"
+            )
+            await self._errors.send(Fault("report", "audio_dropped", text))
 
 
 class Repeats:
