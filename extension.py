@@ -30,6 +30,7 @@ from .contract.dump import CallDump
 from .contract.frames import IncomingFrames
 from .contract.handlers import AsrHandlers, call_newer_base
 from .contract.lifecycle import CallLifecycle, UpdateCommands, read_properties
+from .contract.owners import AudioOwners
 from .contract.reports import FATAL, VENDOR, ErrorMessages, ExtensionLog, brief
 from .properties.updates import Version
 from .realtime.faults import Fault
@@ -62,8 +63,11 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         )
         self._errors = errors = ErrorMessages(self, redactor, log, dump)
         self._slot = slot = CallSlot()
-        self._frames = IncomingFrames(self, slot, errors, dump)
-        self._handlers = AsrHandlers(self, slot, errors, redactor, log, dump)
+        owners = AudioOwners(self)
+        self._frames = IncomingFrames(self, slot, errors, dump, owners)
+        self._handlers = AsrHandlers(
+            self, slot, errors, redactor, log, dump, owners
+        )
         self._lifecycle = CallLifecycle(
             self, slot, self._frames, errors, self._make_call
         )
@@ -298,6 +302,6 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         call = self._slot.call
         if call is None or not call.running:
             return False
-        call.finalize(token)
+        call.finalize(self._handlers.asked(token))
         self._handlers.expect_finalized()
         return True

@@ -24,6 +24,7 @@ from ..call.slot import CallSlot, SlotState
 from ..connection.driver import now
 from ..realtime.faults import Fault
 from .dump import CallDump
+from .owners import AudioOwners
 from .reports import ErrorMessages
 
 #: How often `IncomingFrames.drain` looks whether a base that it does not know
@@ -42,6 +43,7 @@ class IncomingFrames:
     _slot: CallSlot
     _errors: ErrorMessages
     _dump: CallDump
+    _owners: AudioOwners
     _complaints: int = 0
     _layout_told: bool = False
     _known_metadata: str = ""
@@ -51,9 +53,7 @@ class IncomingFrames:
     def receive(self, frame: AudioFrame) -> bool:
         """Look at a frame that came, and give it to the call; False: the base
         shall have it first."""
-        text, error = frame.get_property_to_json("metadata")
-        if error is None and text and text != self._known_metadata:
-            self._read_metadata(frame, text)
+        self._look_at_metadata(frame)
         try:
             data = frame.get_buf()
         except Exception:
@@ -79,6 +79,11 @@ class IncomingFrames:
             # The base lets it go; an update may yet make a call of the rest.
             self._lose(frame)
         return False
+
+    def _look_at_metadata(self, frame: AudioFrame) -> None:
+        text, error = frame.get_property_to_json("metadata")
+        if error is None and text and text != self._known_metadata:
+            self._read_metadata(frame, text)
 
     def _read_metadata(self, frame: AudioFrame, text: str) -> None:
         try:
@@ -131,6 +136,7 @@ class IncomingFrames:
                 " nor 2 (planar); such frames are taken for interleaved"
             )
         start_ms = call.received_ms
+        self._owners.frame(self._slot.audio.position_ms(start_ms))
         try:
             added_ms = call.push(data, *_form(frame), layout != _PLANAR)
         except ValueError as error:
@@ -188,6 +194,8 @@ class IncomingFrames:
         """Give the call what came before it ran: speech that ended by then
         must not wait for another frame."""
         for frame in self._buffered():
+            # Later ones may have been another caller's.
+            self._look_at_metadata(frame)
             if self.take(frame):
                 self._note_first()
 

@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ten_ai_base.asr import ASRResult, AsyncASRBaseExtension
 from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
@@ -33,6 +33,7 @@ from ..realtime.results import (
 from ..realtime.text_allowance import TextAllowance, written_size
 from ..safety.redaction import Redactor
 from .dump import CallDump
+from .owners import AudioOwners
 from .reports import (
     VENDOR,
     ErrorMessages,
@@ -49,6 +50,13 @@ _WORTH_TELLING = ("reconnects", "saved_ms", "endpoint_switches")
 _STEADY_S = 10.0
 
 
+class AskedFinalize(NamedTuple):
+    """By which id, and up to where in all the audio of the node, in ms."""
+
+    finalize_id: str | None
+    end_ms: int
+
+
 @dataclass(eq=False, repr=False)
 class AsrHandlers(AsrListener):
     """The ``on_asr_*`` handlers, as `AsrListener` has them, and what they
@@ -60,6 +68,7 @@ class AsrHandlers(AsrListener):
     _redactor: Redactor
     _log: ExtensionLog
     _dump: CallDump
+    _owners: AudioOwners
     _outage_reports: int = 0
     _ready_at: float | None = None
     _finalizes_open: int = 0
@@ -159,8 +168,10 @@ class AsrHandlers(AsrListener):
             # A word of later turns is not what was asked for: the base would
             # report the time to it as the time to the last word.
             self._base.last_finalize_time = None
-        token = end.token
-        await self.end_finalize(token if isinstance(token, str) else None)
+        asked = end.token
+        assert isinstance(asked, AskedFinalize)
+        with self._owners.of(asked.end_ms - 1):
+            await self.end_finalize(asked.finalize_id)
 
     @override
     async def on_asr_server_error(
@@ -177,6 +188,9 @@ class AsrHandlers(AsrListener):
                     f"{fault.message}; given up: {problem.duration_ms} ms of"
                     f" audio from {start_ms} ms on",
                 )
+                with self._owners.of(start_ms + problem.duration_ms // 2):
+                    await self._errors.send(told)
+                return
             case ServerProblem(fault=fault):
                 # Each change of the endpoint is told.
                 each = fault.code == SWITCHED
@@ -242,6 +256,12 @@ class AsrHandlers(AsrListener):
 
     # -- finalizes, and the end -------------------------------------------
 
+    def asked(self, finalize_id: str | None) -> AskedFinalize:
+        """What a finalize that comes now is to be known by."""
+        call, audio = self._slot.call, self._slot.audio
+        received_ms = 0 if call is None else call.received_ms
+        return AskedFinalize(finalize_id, audio.position_ms(received_ms))
+
     def expect_finalized(self) -> None:
         """The client was asked; `on_asr_finalized` will follow."""
         self._finalizes_open += 1
@@ -291,7 +311,8 @@ class AsrHandlers(AsrListener):
             ],
             metadata={"asr_info": self._asr_info(turn)},
         )
-        await self._base.send_asr_result(result)
+        with self._owners.of(result.start_ms + result.duration_ms // 2):
+            await self._base.send_asr_result(result)
         if self._dump.dumper is not None:
             self._dump.note("result", {"result": result.model_dump()})
 

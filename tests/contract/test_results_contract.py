@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 
@@ -206,6 +207,40 @@ def test_odd_texts_come_through_unchanged():
     text = '日本語 "quoted" \\ <b> \u202e ' + "é" * 500
     call = answered(completed(text))
     assert call.texts == [text.strip()]
+
+
+@pytest.mark.parametrize("early", [False, True], ids=["served", "outage"])
+def test_what_one_caller_said_is_not_the_next_ones(early):
+    """The text may come when frames of the next call are there already."""
+    audio, _ = spoken([[1], [2]])
+    half = len(audio) // 2
+    faults = Faults(slow_completed="always", slow_completed_ms=300)
+    with ServerThread(engine="script", faults=faults) as server:
+        if early:
+            server.refuse()
+
+        async def script(call: Call) -> None:
+            if not early:
+                await call.until(lambda: call.metric("connect_delay"))
+            for caller, sound in (("7", audio[:half]), ("8", audio[half:])):
+                call.session_id = caller
+                await call.send(sound)
+                await call.finalize(caller)
+            if early:
+                await call.until(lambda: call.errors)
+                await asyncio.to_thread(server.refuse, False)
+            await call.until(lambda: len(call.ends) == 2)
+
+        config = properties(
+            server.url,
+            turn_detection={"type": "none"},
+            finalize_timeout_ms=60_000,
+        )
+        call = run_call(config, script)
+    assert call.texts == text_of([1], [2])
+    told = [*call.finals, *call.of("asr_finalize_end")]
+    ids = [message["metadata"]["session_id"] for message in told]
+    assert ids == ["7", "8"] * 2
 
 
 def test_metadata_of_frames_is_passed_on_and_follows_changes(server):
