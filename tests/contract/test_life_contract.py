@@ -346,8 +346,9 @@ async def test_a_finalize_without_an_id_ends_without_one(monkeypatch):
 
     monkeypatch.setattr(extension, "send_asr_finalize_end", send)
     monkeypatch.setattr(extension, "send_vendor_metrics", quiet)
-    await extension._handlers.on_asr_finalized(FinalizeEnd(None, 0))
-    await extension._handlers.on_asr_finalized(FinalizeEnd("a", 0))
+    for finalize_id in (None, "a"):
+        asked = extension._handlers.asked(finalize_id)
+        await extension._handlers.on_asr_finalized(FinalizeEnd(asked, 0))
     assert sent == [None, "a"]
 
 
