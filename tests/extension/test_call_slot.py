@@ -132,7 +132,7 @@ async def test_a_finalize_goes_to_the_call_that_an_update_put_there(
 ):
     """Meanwhile: while it waited for the frames that came before."""
     extension = OpenAIASRExtension("asr")
-    asked: list[tuple[str, object]] = []
+    asked: list[tuple[str, Any]] = []
 
     def stub(name: str) -> Any:
         return StubCall(finalize=lambda token: asked.append((name, token)))
@@ -145,4 +145,4 @@ async def test_a_finalize_goes_to_the_call_that_an_update_put_there(
     monkeypatch.setattr(extension._frames, "drain", drain)
     extension.finalize_id = "end"
     await extension.finalize(None)
-    assert asked == [("second", "end")]
+    assert [(name, token[0]) for name, token in asked] == [("second", "end")]

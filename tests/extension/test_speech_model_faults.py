@@ -3,6 +3,7 @@ the host get."""
 
 from __future__ import annotations
 
+import asyncio
 import threading
 
 import pytest
@@ -134,6 +135,10 @@ def test_a_load_for_which_there_is_no_room_now_costs_no_word(scoring, trouble):
     async def script(call: Call) -> None:
         await call.send(sound)
         await call.until_finalized("end")
+        while len(loads) < 3:
+            # It is asked about while somebody is heard.
+            await call.send(bytes(640))
+            await asyncio.sleep(0.001)
 
     with ServerThread(engine=KnownSpeechEngine()) as server:
         call = run_call(properties(server.url, **LOCAL), script)
