@@ -80,7 +80,10 @@ class WebSocket(ClientConnection):
 
     def _on_frame(self, frame: Frame) -> None:
         pings = frame.opcode in (Opcode.PING, Opcode.PONG)
-        if pings or len(frame.data) < _LEAST_EVENT:
+        # An honest peer answers as many PINGs as it gets.
+        is_pong = frame.opcode is Opcode.PONG
+        asked = is_pong and bytes(frame.data) in self.pending_pings
+        if (pings or len(frame.data) < _LEAST_EVENT) and not asked:
             now = self.loop.time()
             if now - self._idle_since > 1:
                 self._idle_since, self._idle = now, 0

@@ -139,9 +139,9 @@ class FileAnswer:
         if text is None:
             parts = [p.get("text") for p in body.objects("combinedPhrases")]
             text = " ".join(p for p in parts if isinstance(p, str)) or None
+        if not text and fields.get("error"):
+            return failed(error_of(fields))
         if not isinstance(text, str):
-            if fields.get("error"):
-                return failed(error_of(fields))
             return no_answer("invalid_answer", "an answer without a text")
         return {
             "type": "completed",

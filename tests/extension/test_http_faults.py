@@ -208,8 +208,9 @@ def test_a_header_that_is_not_ascii_is_as_none(name):
         ),
         answer(status="408 Late"),
         answer(status="409 Locked"),
+        answer(b'{"text": "", "error": {"message": "no room"}}'),
     ],
-    ids=range(13),
+    ids=range(14),
 )
 def test_a_bad_answer_costs_one_more_request(first):
     call, service = run(first, SOON)

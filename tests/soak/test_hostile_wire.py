@@ -8,8 +8,15 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from ten_packages.extension.openai_asr_python.connection.dialer import Dialer
+from ten_packages.extension.openai_asr_python.connection.interface import (
+    ClientSettings,
+)
 from ten_packages.extension.openai_asr_python.realtime.results import (
     SessionLost,
+)
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    SessionSettings,
 )
 from test_client_stop import HANG_S, Calling, nothing_left
 from websockets.asyncio.server import ServerConnection, serve
@@ -165,6 +172,22 @@ async def test_a_flood_of_frames_with_nothing_in_them_costs_the_connection(
         await call.until(lambda: connections > 1)
         await call.stop()
     assert losses[0] == "the server broke the rules of WebSocket"
+
+
+async def test_a_peer_that_answers_our_pings_breaks_no_rule():
+    """However many we send."""
+    async with serve(ServerConnection.wait_closed, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        settings = ClientSettings(
+            f"ws://127.0.0.1:{port}/v1", SessionSettings(model="m")
+        )
+        socket = await Dialer().open(settings)
+        with hang_guard(HANG_S):
+            for _ in range(300):
+                await (await socket.ping())
+            assert socket.close_code is None
+            await socket.close()
+        assert socket.close_code == 1000
 
 
 @pytest.mark.parametrize(
