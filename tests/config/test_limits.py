@@ -43,3 +43,11 @@ def test_a_turn_that_the_buffer_has_no_room_for_is_said():
     # The default needs no warning.
     _, warnings = load_config({"params": params})
     assert not any("max_turn_ms" in w for w in warnings)
+
+
+@pytest.mark.parametrize("dump", [True, False])
+def test_a_tilde_is_no_home(dump):
+    params = {"api_key": "sk-test-0123456789", "dump_path": "~/x.pcm"}
+    _, warnings = load_config({"params": {**params, "dump": dump}})
+    told = [w for w in warnings if w.startswith("params.dump_path: ~ is a")]
+    assert len(told) == dump
