@@ -24,7 +24,7 @@ from .scoring import Answer, Scoring
 _LOOK_S, _LATEST_S = 0.5, 2.0
 #: A look that comes later than this does not count: the loop was held, and the
 #: model may not even have been asked.  Until an answer comes there is one.
-_HELD_S = 0.1
+_HELD_S = 0.4
 
 
 class ModelSilentError(Exception):
