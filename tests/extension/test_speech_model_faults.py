@@ -184,7 +184,9 @@ def test_the_end_of_the_call_does_not_wait_for_a_model_that_hangs(
 
     try:
         with ServerThread(engine=KnownSpeechEngine()) as server:
-            run_call(properties(server.url, **LOCAL), script)
+            # The words that are known then may take their time.
+            config = properties(server.url, **LOCAL, stop_timeout_ms=10_000)
+            run_call(config, script)
     finally:
         free.set()
     # Nobody listens any more, but they are sent.
