@@ -124,8 +124,7 @@ class Driver:
 
     async def _use(self, socket: Connection, attempt: Attempt) -> None:
         """Use a connection until it ends."""
-        unwanted = attempt.over or not self.active
-        if unwanted or self._core.fatal is not None:
+        if attempt.over or not self.active:
             await socket.close()
             return
         link = self.exchange.opened(now(), time.time())

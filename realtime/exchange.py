@@ -62,11 +62,7 @@ class Exchange:
 
     def opened(self, now: float, wall: float) -> Link:
         """The WebSocket handshake is done; ``wall`` is unix time in s."""
-        sessions = self._sessions
-        stale = self._in_force.is_stale(sessions.attempt)
-        link = sessions.opened(now, wall, not (stale or sessions.over))
-        if stale and sessions.active is None:
-            sessions.plan(now)
+        link = self._sessions.opened(now, wall)
         self.settle(now)
         return link
 
@@ -74,10 +70,7 @@ class Exchange:
         """No connection came about."""
         attempt = self._sessions.not_opened()
         self._in_force.heed(attempt, fault, now)
-        if not self._in_force.is_stale(attempt):
-            self._lost(attempt, fault, now)
-        elif self._sessions.active is None:
-            self._sessions.plan(now)
+        self._lost(attempt, fault, now)
         self.settle(now)
 
     def closed(

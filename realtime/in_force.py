@@ -50,8 +50,9 @@ class SettingsInForce:
         by_session: bool = False,
     ) -> None:
         """Put others in force; a `SettingsChanged` follows."""
-        if self._sessions.over:
-            fault = self._sessions.fatal or CALL_OVER
+        sessions = self._sessions
+        if sessions.over:
+            fault = sessions.fatal or CALL_OVER
             self._queue.tell(SettingsChanged(fault))
             return
         index = self._in_use.same_place(endpoints)
@@ -59,17 +60,19 @@ class SettingsInForce:
         if endpoint.is_like(used) and not by_session:
             self._in_use.renew(endpoints, index)
             # Nobody would know it when it takes over.
-            self._sessions.drop_standby_but(self._in_use.is_wanted)
+            dropped = sessions.drop_next(self.is_stale)
+            if dropped and sessions.active is None:
+                sessions.plan(now)
             self._queue.tell(SettingsChanged(None, "at once"))
             return
-        active = self._sessions.active
+        active = sessions.active
         by_session = (
             by_session
             or endpoint.address != used.address
             or active is None
             or needs_new_session(active.session.settings, endpoint.settings)
             # A server that confirms nothing would not answer an update.
-            or self._sessions.habits.consents
+            or sessions.habits.consents
         )
         self._change = Change(
             endpoints,
@@ -80,7 +83,8 @@ class SettingsInForce:
             now + within_s,
         )
         if by_session:
-            self._sessions.plan(now, asked=True)
+            sessions.drop_next(lambda a: a.address != endpoint.address)
+            sessions.plan(now, asked=True)
 
     def hurry(self, now: float) -> None:
         """A change under way waits for no pause any more."""
@@ -98,10 +102,8 @@ class SettingsInForce:
             change.to(ChangeState.STARTED)
         return Attempt(change.endpoint, now, change)
 
-    def is_stale(self, attempt: Attempt | None) -> bool:
+    def is_stale(self, attempt: Attempt) -> bool:
         """Was it made for settings that are not, or no more, wanted?"""
-        if attempt is None:
-            return False
         if attempt.change is not None:
             return attempt.change is not self._change
         return not self._in_use.is_wanted(attempt.endpoint)
@@ -196,8 +198,8 @@ class SettingsInForce:
         if sessions.active is None:
             sessions.plan_unless_due(now)
             return
-        # One that waits for a pause is no use any more.
-        sessions.drop_standby()
+        # One that is on its way, or waits for a pause, is no use any more.
+        sessions.drop_next(lambda a: True)
         sessions.plan(now, asked=True)
 
     def _look_for_answer(self, session: Session, now: float) -> None:
@@ -237,8 +239,7 @@ class SettingsInForce:
         self._in_use.adopt(change.endpoints, change.index)
         self._configure()
         self._sessions.allow_next()
-        # One that was opened for the old settings.
-        self._sessions.drop_standby_but(self._in_use.is_wanted)
+        self._sessions.drop_next(self.is_stale)
         self._queue.tell(SettingsChanged(None, applies))
 
     def refuse(self, fault: Fault, now: float) -> None:
@@ -249,9 +250,8 @@ class SettingsInForce:
         change.to(ChangeState.REFUSED)
         self._queue.tell(SettingsChanged(fault))
         sessions = self._sessions
-        standby, active = sessions.standby, sessions.active
-        if standby is not None and standby.attempt.change is change:
-            sessions.drop_standby()
+        sessions.drop_next(self.is_stale)
+        active = sessions.active
         if active is None:
             sessions.plan_unless_due(now)
         elif active.session.state is SessionState.UPDATING:

@@ -13,7 +13,7 @@ from enum import Enum
 
 from .backoff import Retries
 from .change import Attempt
-from .endpoints import Endpoint, EndpointsInUse
+from .endpoints import EndpointsInUse
 from .faults import Fault
 from .habits import ServerHabits
 from .limits import Limits
@@ -138,9 +138,8 @@ class Sessions:
         self._next.to(NextState.DIALING)
         self.attempt = attempt
 
-    def opened(self, now: float, wall: float, wanted: bool) -> Link:
-        """It came about; ``wall`` is unix time in s.  ``wanted``: its session
-        is to be the next one."""
+    def opened(self, now: float, wall: float) -> Link:
+        """It came about; ``wall`` is unix time in s."""
         attempt = self.attempt
         assert attempt is not None, "no connection was asked for"
         session = Session(
@@ -152,13 +151,8 @@ class Sessions:
             self._in_use.known(attempt.endpoint).habits,
         )
         link = Link(session, attempt, self._limits, now)
-        self.attempt = None
-        if wanted:
-            self._next.to(NextState.OPENING)
-            self.standby = link
-        else:
-            self._next.to(NextState.NONE)
-            link.close()
+        self.attempt, self.standby = None, link
+        self._next.to(NextState.OPENING)
         return link
 
     def not_opened(self) -> Attempt:
@@ -199,11 +193,17 @@ class Sessions:
             self._next.to(NextState.NONE)
             link.close()
 
-    def drop_standby_but(self, wanted: Callable[[Endpoint], bool]) -> None:
-        """The same, but for one with such an endpoint."""
+    def drop_next(self, useless: Callable[[Attempt], bool]) -> bool:
+        """The same, also while the client opens it, if it is ``useless``;
+        True if it was."""
         link = self.standby
-        if link is not None and not wanted(link.attempt.endpoint):
-            self.drop_standby()
+        attempt = self.attempt if link is None else link.attempt
+        if attempt is None or not useless(attempt):
+            return False
+        self.drop_standby()
+        if self.attempt is not None:
+            self.not_opened().over = True
+        return True
 
     def drop_active(self, now: float, delay: float = 0.0) -> None:
         """Leave the active session on purpose; another one is fed again."""
@@ -230,10 +230,7 @@ class Sessions:
     def remove_all(self) -> None:
         """All connections are broken off, also those on their way."""
         self._leave()
-        self.drop_standby()
-        attempt, self.attempt = self.attempt, None
-        if attempt is not None:
-            attempt.over = True
+        self.drop_next(lambda a: True)
         self._next = Machine(NextState.NONE, NEXT_MOVES)
 
     def lost(
@@ -278,8 +275,8 @@ class Sessions:
         return _problem(fault, text)
 
     def _end_next(self) -> None:
-        """Nothing further is planned."""
-        self.drop_standby()
+        """No session comes next."""
+        self.drop_next(lambda a: True)
         if self.next_state is NextState.DUE:
             self._next.to(NextState.NONE)
 
@@ -291,8 +288,7 @@ class Sessions:
         for link in self.links:
             # What it may yet say about audio given up comes too late.
             link.session.end()
-        if self.next_state is NextState.DUE:
-            self._next.to(NextState.NONE)
+        self._end_next()
 
 
 def _problem(fault: Fault, text: str) -> ServerProblem:

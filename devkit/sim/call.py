@@ -523,8 +523,9 @@ class Call(CallState):
         return self.refusals.pop(0) if self.refusals else None
 
     def _connect(self, attempt: Attempt) -> None:
-        if self.stopped or self.core.fatal is not None:
+        if attempt.over:
             return  # the client closes such a socket
+        assert not self.core._in_force.is_stale(attempt), "it is of no use"
         place, fault = _place(attempt), self._refusal(attempt)
         if fault is not None:
             if fault.fatal:
@@ -545,7 +546,6 @@ class Call(CallState):
         core = self.core
         wanted = attempt.change is None
         wanted &= not attempt.endpoint.is_like(core.in_use.returning)
-        wanted &= not core._in_force.is_stale(attempt)
         if wanted and core.active is not None:
             self.watch.refused_spare(core.active)
 

@@ -420,6 +420,23 @@ def test_a_change_finds_a_session_that_is_to_take_over(address):
     assert core.dial() == "new"
 
 
+def test_a_connection_to_a_first_one_that_was_replaced_is_broken_off():
+    core = Call()
+    core.refuse(KEY)
+    core.session()
+    core.wait(61)
+    assert core.dial() == "primary"
+    primary, others = several()
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    core.core.change(
+        primary.settings, core.now, address="new", fallbacks=others
+    )
+    core.look()
+    assert core.of(SettingsChanged) == [SettingsChanged(None, "at once")]
+    assert core.attempt.over
+    assert core.dial() == "fallbacks[0]"
+
+
 def test_a_change_may_lead_to_the_one_that_is_to_take_over():
     """It has no fallbacks any more, and takes a session of its own."""
     core = Call()

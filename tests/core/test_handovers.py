@@ -292,12 +292,11 @@ def test_a_new_key_is_tried_at_once_in_an_outage_as_well():
     assert core.core.exchange.next_attempt(core.now)
 
 
-def test_a_new_key_waits_for_no_wish_of_an_attempt_under_way():
+def test_a_new_key_waits_for_no_attempt_under_way():
     core = before_rollover()
-    assert core.core.exchange.next_attempt(core.now)
+    old = core.core.exchange.next_attempt(core.now)
     core.core.change(core.core.settings, core.now, address="another key")
-    fault = Fault("retry", "429", "busy", 30.0)
-    core.core.exchange.failed(fault, core.now)
+    assert old.over
     attempt = core.core.exchange.next_attempt(core.now)
     assert attempt is not None
     assert attempt.address == "another key"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
@@ -119,6 +120,25 @@ def test_another_server_takes_over_without_losing_a_word(server):
         assert call.texts == text_of(*TURNS)
         assert len(server.sessions) == 1
         assert other.sessions[0].items
+
+
+def test_a_call_is_moved_off_a_server_that_hangs(server):
+    """The attempt there would go on for longer than an answer may take."""
+    audio, _ = spoken(TURNS)
+
+    async def script(call: Call) -> None:
+        await call.send(audio)
+        assert await update(call, url=server.url) == (0, "applied")
+        await call.until_finalized("end")
+
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        url = f"ws://127.0.0.1:{deaf.getsockname()[1]}/v1"
+        node = properties(
+            url, connect_timeout_ms=60000, finalize_timeout_ms=30000
+        )
+        call = run_call(node, script)
+    assert call.texts == text_of(*TURNS)
+    assert call.errors == []
 
 
 @pytest.mark.parametrize(
