@@ -172,13 +172,19 @@ class Call:
         if not self.running:
             return
         try:
-            self._intake.finalize()
             if self.config.turn_owner != "none":
                 # Whoever is to end the turns when it is sent.
-                self._client.end_turn()
+                self.end_turn()
+            else:
+                self._intake.finalize()
         except Exception as error:
             # A timer of the loop has nobody who would be told.
             self._client.tell(error)
+
+    def end_turn(self) -> None:
+        """End the turn that is open with what was received so far."""
+        self._intake.finalize()
+        self._intake.then(self._client.end_turn)
 
     def take_lost_bytes(self) -> tuple[int, int]:
         """As `FrameConverter.take_lost_bytes` counts them."""

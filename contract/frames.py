@@ -136,7 +136,8 @@ class IncomingFrames:
                 " nor 2 (planar); such frames are taken for interleaved"
             )
         start_ms = call.received_ms
-        self._owners.frame(self._slot.audio.position_ms(start_ms))
+        if self._owners.frame(self._slot.audio.position_ms(start_ms)):
+            call.end_turn()
         try:
             added_ms = call.push(data, *_form(frame), layout != _PLANAR)
         except ValueError as error:

@@ -11,6 +11,9 @@ from ten_ai_base.asr import AsyncASRBaseExtension
 
 #: Of no more calls a result may yet come.
 _MOST = 1000
+#: What is shorter, in ms, ends no turn: two callers at once are none after the
+#: other, and the service takes no commit of less.
+_LEAST_MS = 100
 
 
 class _Past(NamedTuple):
@@ -30,15 +33,21 @@ class AudioOwners:
         self._past: deque[_Past] = deque(maxlen=_MOST)
         self._session_id: str | None = None
         self._metadata: dict[str, Any] | None = None
+        self._begin_ms = 0
 
-    def frame(self, start_ms: int) -> None:
-        """A frame is heard, whose metadata the base has."""
-        base = self._base
-        if base.session_id != self._session_id:
+    def frame(self, start_ms: int) -> bool:
+        """A frame is heard, whose metadata the base has; True where that
+        shows another caller, and the turn of the last one is over."""
+        base, last = self._base, self._session_id
+        follows = base.session_id != last
+        if follows:
             if start_ms > 0:
                 self._past.append(_Past(start_ms, self._metadata or {}))
             self._session_id = base.session_id
+            follows = start_ms - self._begin_ms >= _LEAST_MS
+            self._begin_ms = start_ms
         self._metadata = base.metadata
+        return follows and last is not None
 
     @contextlib.contextmanager
     def of(self, position_ms: int) -> Iterator[None]:

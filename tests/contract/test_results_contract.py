@@ -16,6 +16,11 @@ from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )
 
+from devkit.matrix.known_speech import (
+    KnownSpeechEngine,
+    call_audio,
+    sentence_words,
+)
 from devkit.server import Faults, ServerThread
 
 LOGPROBS = [
@@ -241,6 +246,63 @@ def test_what_one_caller_said_is_not_the_next_ones(early):
     told = [*call.finals, *call.of("asr_finalize_end")]
     ids = [message["metadata"]["session_id"] for message in told]
     assert ids == ["7", "8"] * 2
+
+
+@pytest.mark.parametrize("kind", ["server_vad", "none"])
+def test_the_next_caller_begins_a_turn(server, kind):
+    """Also where the last one broke off in the middle of a sentence."""
+    audio, [(start, end)] = spoken([[1, 2, 3, 4]])
+    half = (start + end) // 2 * 16
+
+    async def script(call: Call) -> None:
+        await call.send(audio[:half])
+        call.session_id = "8"
+        await call.send(audio[half:])
+        await call.until_finalized("end")
+
+    config = properties(server.url, turn_detection={"type": kind})
+    call = run_call(config, script)
+    assert call.texts == text_of([1, 2], [3, 4])
+    assert [f["metadata"]["session_id"] for f in call.finals] == ["7", "8"]
+
+
+@pytest.mark.parametrize("silence", ["send", "skip"])
+def test_the_next_caller_begins_a_turn_of_the_local_detector(silence):
+    sound = call_audio(16000)
+    # In the middle of the first sentence.
+    cut_ms = 1300
+
+    async def script(call: Call) -> None:
+        await call.send(sound[: cut_ms * 16])
+        call.session_id = "8"
+        await call.send(sound[cut_ms * 16 :])
+        await call.until_finalized("end")
+
+    detection = {"type": "local", "silence": silence}
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+        config = properties(server.url, turn_detection=detection)
+        call = run_call(config, script)
+    first, *others = call.finals
+    assert first["metadata"]["session_id"] == "7"
+    assert first["start_ms"] + first["duration_ms"] <= cut_ms
+    for final in others:
+        assert final["metadata"]["session_id"] == "8"
+        assert final["start_ms"] >= cut_ms
+    assert sentence_words("two") == call.texts[-1].split()
+
+
+def test_callers_at_once_end_no_turns(server):
+    """Frames of two by turns are none of one after the other."""
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        for start in range(0, len(audio), 320):
+            call.session_id = str(start % 640)
+            await call.send(audio[start : start + 320])
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url), script)
+    assert call.texts == text_of([1, 2])
 
 
 def test_metadata_of_frames_is_passed_on_and_follows_changes(server):
