@@ -71,6 +71,8 @@ LOCAL_FIELDS = frozenset(
 )
 #: Beyond the silence that ends a turn.
 _GAP_MS = 1000
+#: No turn is cut before, however little is kept.
+LEAST_TURN_MS = 2_000
 DUMP_FILE_NAME = "openai_asr_in.pcm"
 #: Where `session` has a server's turn detection, in either dialect.
 DETECTOR_PLACES = ("audio.input.turn_detection", "turn_detection")
@@ -317,7 +319,7 @@ class OpenAIASRConfig(_Section):
     fallback_after_ms: Whole = _ms(4_000, 500, 120_000)
     fallback_retry_ms: Whole = _ms(60_000, 1_000, 3_600_000)
     max_buffer_ms: Whole = _ms(120_000, 1_000, 3_600_000)
-    max_turn_ms: Whole = _ms(30_000, 2_000, 600_000)
+    max_turn_ms: Whole = _ms(30_000, LEAST_TURN_MS, 600_000)
     input_audio_format: Annotated[WireFormat, _also(_FORMATS)] = "pcm16"
     input_audio_transcription: TranscriptionConfig = TranscriptionConfig()
     turn_detection: TurnDetectionConfig = TurnDetectionConfig()
@@ -467,7 +469,8 @@ class OpenAIASRConfig(_Section):
         """The core's bounds."""
         peer_ms = self.peer_timeout_ms
         ping_ms = min(peer_ms // 3, Limits.ping_ms)
-        max_turn_ms = min(self.max_turn_ms, self.max_buffer_ms // 2)
+        most_ms = max(self.max_buffer_ms // 2, LEAST_TURN_MS)
+        max_turn_ms = min(self.max_turn_ms, most_ms)
         return Limits(
             ping_ms=ping_ms,
             pong_timeout_ms=peer_ms - ping_ms,

@@ -281,7 +281,7 @@ def advice(config: OpenAIASRConfig) -> _Told:
         yield f"turn_detection.{name}", unused
     most = config.limits.max_turn_ms
     if config.max_turn_ms > most and "max_turn_ms" in config.model_fields_set:
-        yield "max_turn_ms", f"{most} is used, half of max_buffer_ms"
+        yield "max_turn_ms", f"{most} is used, by max_buffer_ms"
     yield from _advice_on_transport(config)
     if decide(owner, profile, config.dialect) == "doubtful":
         yield (

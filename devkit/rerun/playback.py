@@ -7,7 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from ten_packages.extension.openai_asr_python.config import ConfigError
+from ten_packages.extension.openai_asr_python.config import (
+    LEAST_TURN_MS,
+    ConfigError,
+)
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )
@@ -78,7 +81,7 @@ def node_property(
     turn_ms = params.get("max_turn_ms", 30_000)
     if isinstance(buffer_ms, int) and isinstance(turn_ms, int):
         # The bound that it had.
-        params["max_turn_ms"] = min(turn_ms, buffer_ms // 2)
+        params["max_turn_ms"] = min(turn_ms, max(buffer_ms // 2, LEAST_TURN_MS))
     change(params, wishes.changes)
     params |= {
         "api_key": key,

@@ -91,6 +91,59 @@ def test_an_update_before_the_connection_leaves_no_deaf_call(
         assert prompt["prompt"] == f"call {times - 1}"
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"max_buffer_ms": 3_600_000, "max_turn_ms": 600_000},
+        {"max_turn_ms": 2000},
+        {"turn_detection": {"prefix_padding_ms": 0}},
+        {"turn_detection": {"prefix_padding_ms": 10_000}},
+        {"turn_detection": {"silence_duration_ms": 20}},
+        {"turn_detection": {"silence_duration_ms": 10_000}},
+        {"turn_detection": {"threshold": 0.0, "silence": "skip"}},
+        {"turn_detection": {"prefix_padding_ms": 0, "silence": "skip"}},
+    ],
+)
+def test_a_number_at_its_end_makes_a_call_that_works(more):
+    """By the local detector, which counts in them."""
+
+    async def script(call: Call) -> None:
+        await call.send(call_audio(16000))
+        await call.until_finalized("end")
+
+    detection = {"type": "local", **more.get("turn_detection", {})}
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+        config = properties(server.url, **{**more, "turn_detection": detection})
+        call = run_call(config, script)
+    assert " ".join(call.texts).split() == call_words()
+    assert call.errors == []
+
+
+def test_the_least_buffer_makes_a_call_that_works():
+    """Its turns are longer; what was sent of them is kept no more."""
+    sound = call_audio(16000)
+
+    async def script(call: Call) -> None:
+        for start in range(0, len(sound), 8000):
+            await call.send(sound[start : start + 8000])
+            sent_ms = start // 16
+            await asyncio.to_thread(
+                server.wait_for,
+                lambda ms=sent_ms: (
+                    server.sessions and server.sessions[-1].audio_ms >= ms
+                ),
+            )
+        await call.until_finalized("end")
+
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+        config = properties(
+            server.url, turn_detection={"type": "local"}, max_buffer_ms=1000
+        )
+        call = run_call(config, script)
+    assert " ".join(call.texts).split() == call_words()
+    assert call.errors == []
+
+
 # -- B2: who hears speech ----------------------------------------------------
 
 
