@@ -47,6 +47,8 @@ class IncomingFrames:
     _complaints: int = 0
     _layout_told: bool = False
     _known_metadata: str = ""
+    #: Bytes of a second, by the frame that came last.
+    _second: int = 0
 
     # -- as they come ------------------------------------------------------
 
@@ -75,6 +77,7 @@ class IncomingFrames:
             if self._push(call, frame, data):
                 self._note_first()
             return True
+        self._second = self._second_of(frame) or self._second
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
             self._lose(frame)
@@ -180,9 +183,7 @@ class IncomingFrames:
         config, base = self._slot.config, self._base
         if config is None or self._slot.state is SlotState.OVER:
             return
-        # As 16-bit frames of the configured format have it, in bytes.
-        samples = config.max_buffer_ms * config.sample_rate // 1000
-        most = samples * 2 * config.channels
+        most = config.max_buffer_ms * self._second // 1000
         while (
             base.buffered_frames_size > most
             and not base.buffered_frames.empty()
@@ -236,14 +237,18 @@ class IncomingFrames:
 
     def _lose(self, frame: AudioFrame) -> None:
         """No call gets it; where its fields are odd it has no length."""
+        if second := self._second_of(frame):
+            ms = Fraction(len(frame.get_buf()) * 1000, second)
+            self._slot.audio.lose(ms)
+
+    def _second_of(self, frame: AudioFrame) -> int:
+        """Bytes of a second in such frames, 0 where their fields are odd."""
         rate, channels, width = _form(frame)
         rate = rate or self._base.input_audio_sample_rate()
         channels = channels or self._base.input_audio_channels()
         width = width or 2
-        if min(rate, channels, width) > 0:
-            size = len(frame.get_buf())
-            ms = Fraction(size * 1000, rate * channels * width)
-            self._slot.audio.lose(ms)
+        odd = min(rate, channels, width) < 0
+        return 0 if odd else rate * channels * width
 
 
 def _form(frame: AudioFrame) -> tuple[int, int, int]:

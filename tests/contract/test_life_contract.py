@@ -6,6 +6,7 @@ import asyncio
 import json
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from hypothesis import given, settings
@@ -80,6 +81,32 @@ def test_without_auto_connect_the_first_finalize_connects(server):
     call = run_call(config, script)
     assert call.texts == text_of([1, 2])
     assert call.errors == []
+
+
+def test_what_waits_for_the_trigger_is_bounded_by_its_time(server):
+    """Whatever the format that the frames say, beside that configured."""
+    audio, _ = spoken([[1, 2], [3, 4]], rate=48000)
+    stereo = np.repeat(audio, 2)
+
+    async def script(call: Call) -> None:
+        await call.send(stereo, rate=48000, channels=2)
+        await call.until_finalized("end")
+
+    length_ms = len(audio) // 48
+    for buffer_ms in (length_ms + 1000, length_ms - 1000):
+        config = properties(
+            server.url,
+            max_buffer_ms=buffer_ms,
+            turn_detection={"type": "none"},
+            top={"auto_connect": False},
+        )
+        call = run_call(config, script)
+        if buffer_ms > length_ms:
+            assert " ".join(call.texts) == text_of([1, 2, 3, 4])[0]
+            assert call.errors == []
+        else:
+            [report] = call.errors
+            assert "1000 ms from 0 ms on" in report["message"]
 
 
 async def test_messages_after_the_stop_are_harmless():
