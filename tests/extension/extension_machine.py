@@ -3,7 +3,8 @@ outcome.
 
 A seed makes a *schedule*: words, pauses, finalizes, changes of settings,
 broken connections, refusals, a wrong key and its revival, and the stop; one in
-five goes over HTTP and WebSockets by turns.  The driver plays it over the host,
+five goes over HTTP and WebSockets by turns, and in one in three callers follow
+one another.  The driver plays it over the host,
 two local servers listen (engine ``script``, so every word is exact), and the
 model tells what must come of each word, each finalize and each command.
 
@@ -273,7 +274,18 @@ def generate(seed: int) -> Schedule:
             steps.append(["sleep", rng.choice([1, 5, 20, 100, 300])])
         else:
             steps.append([name])
-    return Schedule(start, steps, settle=rng.random() < 0.8)
+    settle = rng.random() < 0.8
+    if rng.random() < 0.3:
+        steps = [
+            part
+            for step in steps
+            for part in (
+                [["caller"], step]
+                if step[0] == "say" and rng.random() < 0.5
+                else [step]
+            )
+        ]
+    return Schedule(start, steps, settle)
 
 
 # --- the model ---------------------------------------------------------------
@@ -293,6 +305,7 @@ class Word:
     #: Said while the call was dead, or about to be.
     dead: bool
     at: float
+    caller: str
 
 
 @dataclass
@@ -332,6 +345,8 @@ class Mark:
     dead: bool
     free: bool
     at: float
+    #: Whose frames came last; None: there were none.
+    caller: str | None
 
 
 Settings = dict[str, Any]
@@ -408,6 +423,9 @@ class Machine:
         #: change took back what was bad.
         self.untrue: list[Change] = []
         self.received_ms = 0.0
+        #: The session_id of the frames.
+        self.caller = 1
+        self.latest_caller: str | None = None
         #: Settings of the turn that is open now, None between turns.
         self.turn_version: int | None = None
         self.refused: set[str] = set()
@@ -603,6 +621,7 @@ class Driver(AsyncExtensionTester):
                     free,
                     m.dead,
                     time.monotonic(),
+                    str(m.caller),
                 )
             )
         if pause >= 900 and m.now["turns"] == "server_vad":
@@ -619,8 +638,18 @@ class Driver(AsyncExtensionTester):
         for start in range(0, len(data), size):
             piece = data[start : start + size]
             self.m.received_ms += len(piece) * 1000 / (2 * RATE)
-            await self.env.send_audio_frame(pcm_frame(piece, RATE))
+            self.m.latest_caller = str(self.m.caller)
+            frame = pcm_frame(piece, RATE)
+            frame.set_property_from_json(
+                "metadata", json.dumps({"session_id": str(self.m.caller)})
+            )
+            await self.env.send_audio_frame(frame)
             await asyncio.sleep(0)
+
+    async def do_caller(self) -> None:
+        """The next one; what is open of the last one ends."""
+        self.m.caller += 1
+        self.m.turn_version = None
 
     async def do_finalize(self) -> Mark:
         m = self.m
@@ -631,6 +660,7 @@ class Driver(AsyncExtensionTester):
             m.dead,
             free,
             time.monotonic(),
+            m.latest_caller,
         )
         m.marks.append(mark)
         m.connected = m.connected or (bool(m.words) and not m.invalid)
@@ -916,6 +946,7 @@ class Driver(AsyncExtensionTester):
 def account(m: Machine) -> None:
     """Every word, time, finalize and setting of a run that is over."""
     check_words(m)
+    check_callers(m)
     check_times(m)
     check_marks(m)
     check_settings(m)
@@ -951,6 +982,17 @@ def check_words(m: Machine) -> None:
                 if not m.over():
                     continue
             m.fault(kind, f"{word}; reports {m.reports()}")
+
+
+def check_callers(m: Machine) -> None:
+    for final in m.finals:
+        said_by = {
+            m.words[i - 1].caller
+            for i in word_ids(final["text"])
+            if i is not None and i <= len(m.words)
+        }
+        if said_by and said_by != {final["metadata"].get("session_id")}:
+            m.fault("caller", f"{final}, said by {said_by}")
 
 
 def check_times(m: Machine) -> None:
@@ -989,6 +1031,9 @@ def check_marks(m: Machine) -> None:
             continue
         ended[content["finalize_id"]] += 1
         mark = next(x for x in m.marks if x.id == content["finalize_id"])
+        asked = content["metadata"].get("session_id")
+        if mark.caller is not None and asked != mark.caller:
+            m.fault("finalize of another", f"{content}, asked {mark}")
         bound = m.schedule.start.get("finalize_timeout_ms", 3000) / 1000
         if at - mark.at > bound + SLACK_S:
             m.fault("finalize late", f"{mark.id} after {at - mark.at:.1f} s")
