@@ -231,7 +231,10 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     @override
     async def stop_connection(self) -> None:
         """Deliver what was said, within a bound, and close."""
-        await self._lifecycle.stop()
+        try:
+            await self._lifecycle.stop()
+        finally:
+            await self._handlers.end_late_finalizes()
         await self._handlers.sum_up()
         await call_newer_base(self, "on_disconnected", message="stopped")
 
@@ -290,6 +293,10 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
     async def _ask_to_finalize(self, token: str | None) -> bool:
         """False: there is no call that will answer."""
         self._dump.note("finalize", {"finalize_id": token})
+        if self._slot.state is SlotState.OVER and self._slot.running:
+            # The last words are under way.
+            self._handlers.end_finalize_late(token)
+            return True
         if self._slot.state in (SlotState.INERT, SlotState.OVER):
             return False
         await self._frames.drain()

@@ -72,6 +72,8 @@ class AsrHandlers(AsrListener):
     _outage_reports: int = 0
     _ready_at: float | None = None
     _finalizes_open: int = 0
+    #: Those that came as the call was being stopped.
+    _late_finalizes: list[str | None] = field(default_factory=list)
     #: The language of the interims of a turn that has no final yet.
     _shown_language: str = ""
     #: Each interim has all the text of its turn so far; what is left out is
@@ -273,6 +275,16 @@ class AsrHandlers(AsrListener):
         self._base.finalize_id = token
         await self._base.send_asr_finalize_end()
         self._dump.note("finalize_end", {"finalize_id": token})
+
+    def end_finalize_late(self, token: str | None) -> None:
+        """Answer a finalize when the call has delivered its last words."""
+        self._late_finalizes.append(token)
+
+    async def end_late_finalizes(self) -> None:
+        """It has."""
+        tokens, self._late_finalizes = self._late_finalizes, []
+        for token in tokens:
+            await self.end_finalize(token)
 
     async def sum_up(self) -> None:
         """Tell at the end of a call what is not told yet."""

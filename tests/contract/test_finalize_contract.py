@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
+from ten_ai_base.struct import ASRResult
+from ten_packages.extension.openai_asr_python.extension import (
+    OpenAIASRExtension,
+)
 
 from devkit.bootstrap import ensure_ten
 from devkit.server import Faults, ServerThread
@@ -242,3 +247,45 @@ def test_fifty_at_once_are_all_answered_in_order(server):
     assert order(call) == [*text_of(TURNS[0]), *ids]
     commits = server.sessions[0].client_types()
     assert commits.count("input_audio_buffer.commit") == 1
+
+
+def test_one_that_comes_while_the_call_is_stopped_waits_for_its_text(
+    monkeypatch,
+):
+    """An agent may ask in its own `on_stop` for what is missing yet."""
+    audio, _ = spoken([[1, 2]])
+    told: list[str | None] = []
+    stop = OpenAIASRExtension.stop_connection
+
+    async def tell_text(
+        extension: OpenAIASRExtension, result: ASRResult
+    ) -> None:
+        if result.final:
+            told.append(result.text)
+
+    async def tell_end(extension: OpenAIASRExtension) -> None:
+        told.append(extension.finalize_id)
+
+    async def stop_connection(extension: OpenAIASRExtension) -> None:
+        extension.finalize_id = "late"
+        late = asyncio.ensure_future(extension.finalize(None))
+        await stop(extension)
+        await late
+
+    # Who tests is gone by then.
+    for name, method in (
+        ("stop_connection", stop_connection),
+        ("send_asr_result", tell_text),
+        ("send_asr_finalize_end", tell_end),
+    ):
+        monkeypatch.setattr(OpenAIASRExtension, name, method)
+    faults = Faults(slow_completed="always", slow_completed_ms=300)
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        await call.send(audio)
+
+    with ServerThread(engine="script", faults=faults) as server:
+        config = properties(server.url, turn_detection={"type": "none"})
+        run_call(config, script)
+    assert told == [*text_of([1, 2]), "late"]
