@@ -27,6 +27,7 @@ One session:
 ``turn``           one turn of speech
 ``turn_list``      the turns in spoken order, and our open commits
 ``chain``          was the notice of an item lost?
+``refused_commits`` what of a commit becomes that the server refused
 ``item_events``    what events mean for the turns
 ``error_events``   those that are no answer to anything
 ``session``        all of these together

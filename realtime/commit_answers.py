@@ -29,10 +29,24 @@ class CommitAnswers:
     @property
     def are_awaited(self) -> bool:
         """Is it in doubt whose answer was whose, or does a commit wait?"""
-        session = self._session
-        asked = session.turns.by_client and bool(session.turns.commits)
+        session, turns = self._session, self._session.turns
+        asked = turns.by_client and bool(turns.commits)
         doubt = session.items.chain.in_doubt or self.wanted
-        return session.ready and asked and doubt
+        refused = session.items.refused.first is not None
+        return session.ready and (refused or (asked and doubt))
+
+    def bounds(self) -> list[float]:
+        """Until when the server should have said the last word, in seconds,
+        of the first commit, and of the first turn that is to have one."""
+        turns, timeout = self._session.turns, self._session.answer_s
+        times = [commit.sent_at + timeout for commit in turns.commits]
+        closed = next((turn for turn in turns if turn.closed), None)
+        if closed is not None:
+            times.append(closed.waiting_since + timeout)
+        opened = turns.open_turn()
+        if opened is not None and opened.unended_since:
+            times.append(opened.unended_since + timeout)
+        return times
 
     def times(self) -> list[float]:
         """When the last must be there, in seconds; [] where that is not known,
@@ -40,10 +54,17 @@ class CommitAnswers:
         second time, up to the bound of a turn's answer."""
         turns, items = self._session.turns, self._session.items
         habits = items.habits
-        unread = self._read < turns.commits_sent
-        if unread or habits.misses or not self.are_awaited:
+        unread, refused = self._read < turns.commits_sent, items.refused.first
+        if unread or not self.are_awaited:
             return []
-        slowest = turns.commits[-1].sent_at + 2 * habits.commit_in_s
-        # Late answers may come one after the other.
-        since = max(self._read_at, items.chain.doubted_at)
-        return [max(since + self._settle, slowest)]
+        if refused is None:
+            if habits.misses:
+                return []
+            # Late answers may come one after the other.
+            sent_at, since = turns.commits[-1].sent_at, items.chain.doubted_at
+        elif habits.answers_refused:
+            return []
+        else:
+            sent_at, since = refused.ended_at, refused.waiting_since
+        slowest = sent_at + 2 * habits.commit_in_s
+        return [max(max(self._read_at, since) + self._settle, slowest)]

@@ -118,8 +118,8 @@ class Failover:
             return
         self._look_at_finals()
         self._failures += 1
-        times = link.session.turns.answer_times(link.session.answer_s)
-        if self._failures >= _MOST_FAILURES or min(times, default=now) <= now:
+        first = min(link.answers.bounds(), default=now)
+        if self._failures >= _MOST_FAILURES or first <= now:
             text = "the server sent no result for a turn"
             self._hop(Fault("retry", "no_result", text), now)
 

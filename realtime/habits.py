@@ -25,6 +25,7 @@ class ServerHabits:
     ``one_by_one``: its items name none before them, or a commit was not
     answered: so each commit waits for the answer to the one before.
     ``misses``: one was found to wait in vain, and none was answered since.
+    ``answers_refused``: it refused one, and then made an item of it.
 
     ``unknown_events``: how many of its events were of no known kind or named
     no known item.
@@ -41,5 +42,6 @@ class ServerHabits:
     commit_in_s: float = 0.0
     one_by_one: bool = False
     misses: bool = False
+    answers_refused: bool = False
     told_unconfirmed: bool = False
     unknown_events: int = 0

@@ -10,6 +10,7 @@ from .chain import ItemChain
 from .errors import ErrorInfo, error_of
 from .events import ServerEvent, clean_id
 from .habits import ServerHabits
+from .refused_commits import RefusedCommits
 from .sent_audio import SentAudio
 from .turn import Turn, TurnState
 from .turn_list import TurnList
@@ -24,12 +25,14 @@ _TRANSCRIPTION = "conversation.item.input_audio_transcription."
 
 
 class ItemEvents:
-    """Reads events into a `TurnList`; ``chain`` tells whether one was lost."""
+    """Reads events into a `TurnList`; ``chain`` tells whether one was lost,
+    ``refused`` has the commits that were refused."""
 
     def __init__(
         self, turns: TurnList, audio: SentAudio, habits: ServerHabits
     ) -> None:
         self.chain = ItemChain(habits)
+        self.refused = RefusedCommits(turns)
         self._turns = turns
         self._audio = audio
         self.habits = habits
@@ -51,24 +54,11 @@ class ItemEvents:
         return None
 
     def on_nothing_to_commit(self, error: ErrorInfo, now: float) -> None:
-        """A detector of its own ended the turn first; or it lost the audio:
-        what no turn of its own has of that has failed."""
-        turns = self._turns
-        commit = turns.drop_commit(error.event_id)
+        """A commit of ours was refused."""
+        commit = self._turns.drop_commit(error.event_id)
         self._settle()
-        if commit is None or not turns.by_client or self.chain.broken:
-            return
-        own, begin = turns.open_turn(), max(commit.begin, turns.ended)
-        goes_on = own is not None and own.from_server and own.begin < commit.end
-        if goes_on or begin >= commit.end:
-            return
-        turn = commit.turn
-        if turn is None or turn.from_server:
-            turn = turns.turn(commit.event_id)
-        if turn is not None and not turn.committed:
-            turn.begin, turn.end = begin, commit.end
-            turn.commit(now)
-            turn.fail(error, now)
+        if commit is not None and not self.chain.broken:
+            self.refused.add(commit, error, now)
 
     # -- the server's detector ----------------------------------------------
 
@@ -141,6 +131,11 @@ class ItemEvents:
     def _commit(self, item_id: str, now: float) -> Turn | None:
         """The item exists; None where that is no news."""
         turns = self._turns
+        if (turn := self.refused.item_of(item_id)) is not None:
+            self.habits.answers_refused = True
+            if turns.commits:
+                self.chain.doubt_count(now)
+            return turn
         turn = turns.turn(item_id)
         if turn is None or turn.committed:
             return None

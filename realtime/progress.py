@@ -11,7 +11,6 @@ import json
 from .audio_buffer import AudioBuffer
 from .caution import Caution
 from .early_finals import EarlyFinals
-from .errors import NOTHING_TO_COMMIT
 from .faults import Fault, fault_of_turn
 from .finalizes import Covered, FinalizeQueue
 from .handshake import NOT_CONFIRMED
@@ -113,6 +112,9 @@ class Progress:
             if session.items.chain.in_doubt:
                 break
             self._early.look_at(link, now)
+            if turn is not None and self._is_silence(turn):
+                self._pass(session, turn, now)
+                continue
             if turn is None or not turn.decided:
                 self._queue.interim(session)
                 break
@@ -127,8 +129,6 @@ class Progress:
                 self._pass(session, turn, now)
                 # Before the text of what was said after it.
                 self.answer_finalizes(now)
-            elif self._is_silence(turn):
-                self._pass(session, turn, now)
             elif self._replay.turn_failed(turn, now):
                 break
             else:
@@ -140,10 +140,9 @@ class Progress:
 
     def _is_silence(self, turn: Turn) -> bool:
         """Had the server nothing to commit, and rightly so?"""
-        buffer, failure, end = self._buffer, turn.failure, turn.end
+        buffer, end = self._buffer, turn.end
         return (
-            failure is not None
-            and failure.code == NOTHING_TO_COMMIT
+            turn.refused is not None
             and end is not None
             and turn.begin >= buffer.start
             and not (turn.text or buffer.has_speech(turn.begin, end))
@@ -185,19 +184,20 @@ class Progress:
     def times_of(self, link: Link) -> list[float]:
         """When something becomes due that the active session owes."""
         return [
-            *self._answer_times(link.session),
+            *self._answer_times(link),
             *self._early.times(link),
             *self._quiet.times(link),
             *self._replay.times(link),
         ]
 
-    def _answer_times(self, session: Session) -> list[float]:
+    def _answer_times(self, link: Link) -> list[float]:
         """Until when the server should have answered, in seconds."""
+        session = link.session
         if self._replay.waits:
             return []
         if session.handshake.on_trial:
             return [session.handshake.trial_since + session.answer_s]
-        return session.turns.answer_times(session.answer_s)
+        return link.answers.bounds()
 
     def check_answers(self, link: Link, now: float) -> Fault | None:
         """What no answer comes to: a turn is sent again once, then reported; a
@@ -205,7 +205,7 @@ class Progress:
         session = link.session
         if self._replay.check_commits(link, now):
             return None
-        if now < min(self._answer_times(session), default=now + 1):
+        if now < min(self._answer_times(link), default=now + 1):
             return None
         if session.handshake.on_trial:
             return self._check_trial(session, now)

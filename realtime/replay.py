@@ -232,6 +232,10 @@ class Replay:
         delivered is sent again."""
         if now < min(link.answers.times(), default=now + 1):
             return False
+        refused = link.session.items.refused
+        if refused.first is not None:
+            refused.fail(now)
+            return True
         habits = self._sessions.habits
         habits.misses = habits.one_by_one = True
         text = "the server did not answer a commit; it is sent again"

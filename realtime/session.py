@@ -126,7 +126,8 @@ class Session:
         known whose it is?"""
         items, turns = self.items, self.turns
         answer = items.habits.one_by_one and bool(turns.commits)
-        return turns.by_client and (answer or items.chain.is_counting)
+        doubt = items.chain.is_counting or items.refused.first is not None
+        return turns.by_client and (answer or doubt)
 
     def end(self) -> None:
         """Nothing that it says counts any more."""

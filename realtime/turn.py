@@ -54,6 +54,8 @@ class Turn:
     ours ended it.  ``clipped``: the session had no audio before it, so there
     may be less padding.  ``start``: where its speech begins, once that was
     reported.  ``settings``: those in force when its audio began.
+    ``refused``: why the server made no item at our commit, if it did not;
+    ``unended_since``: when it made none of a turn that is open, in seconds.
     ``ended_at``: when its audio was complete, ``text_since``: when there was
     text of it first, in seconds; 0 until then, and where that may be
     another's.  ``said``: its final, where that came before the server's last
@@ -69,6 +71,8 @@ class Turn:
     has_silence: bool = False
     by_commit: bool = False
     clipped: bool = False
+    refused: ErrorInfo | None = None
+    unended_since: float = 0.0
     waiting_since: float = 0.0
     ended_at: float = 0.0
     text: str = ""

@@ -104,14 +104,6 @@ class TurnList:
         """The first undelivered turn."""
         return next(iter(self), None)
 
-    def answer_times(self, timeout: float) -> list[float]:
-        """Until when the server should have answered, in seconds."""
-        times = [commit.sent_at + timeout for commit in self.commits]
-        closed = next((turn for turn in self if turn.closed), None)
-        if closed is not None:
-            times.append(closed.waiting_since + timeout)
-        return times
-
     def commit_of(self, turn: Turn) -> Commit | None:
         """Our commit that ends a turn which is open, if that is sure.
 
@@ -214,6 +206,11 @@ class TurnList:
             self._unannounced = None
             self._turns.pop(item_id, None)
             self._finished[item_id] = self._finished.get(said.item_id)
+
+    def rename(self, turn: Turn, item_id: str) -> None:
+        """The item of ``turn`` has another id."""
+        turns, turn.item_id = list(self), item_id
+        self._turns = {other.item_id: other for other in turns}
 
     def turn(self, item_id: str) -> Turn | None:
         """The turn of an item; a new one where the id is plausible."""

@@ -15,8 +15,9 @@ ALL = frozenset(KINDS)
 OLD = frozenset({"old"})
 #: Alone in so many of the calls; else with others.
 _ALONE = 0.4
-#: A call has several endpoints and no other kind of fault; or these as well.
-_ENDPOINTS = 0.08
+#: A call has one of these and no other kind of fault; or these as well.
+_MORE = 0.08
+_ON_TOP = {"endpoints": "places", "uncommitted": "refusals"}
 #: How long an endpoint fails, in s.
 _OUTAGES_S = (0.5, 3, 8, 20, 60, 150)
 
@@ -35,13 +36,15 @@ def kinds_of(seed: int, allowed: Collection[str]) -> frozenset[str]:
     """Which of the allowed kinds the call of this seed has."""
     if len(allowed) == 1:
         return frozenset(allowed)
-    if "endpoints" in allowed:
+    for kind, what in _ON_TOP.items():
+        if kind not in allowed:
+            continue
         # On top, so that the other kinds of a call stay what they were.
-        dice, others = _dice(seed, "places"), set(allowed) - {"endpoints"}
-        if dice.random() < _ENDPOINTS:
-            return frozenset({"endpoints"})
+        dice, others = _dice(seed, what), set(allowed) - {kind}
+        if dice.random() < _MORE:
+            return frozenset({kind})
         kinds = kinds_of(seed, others)
-        return kinds | {"endpoints"} if dice.random() < _ENDPOINTS else kinds
+        return kinds | {kind} if dice.random() < _MORE else kinds
     dice = _dice(seed, "choice")
     names = sorted(allowed)
     if dice.random() < _ALONE:
@@ -77,6 +80,8 @@ def troubles_of(seed: int, kinds: Collection[str]) -> Troubles:
         troubles.lost = dice.choice((0.1, 0.3))
     if "swallowed" in kinds:
         troubles.swallows = dice.choice((0.1, 0.3))
+    if "uncommitted" in kinds:
+        troubles.refuses = dice.choice((0.1, 0.3, 1.0))
     if "own_detector" in kinds:
         troubles.own_lag_s = dice.choice((0.0, 0.2, 0.5))
     return troubles

@@ -236,10 +236,23 @@ class SimConnection:
                     "input_audio_buffer_commit_empty",
                     event_id=event.get("event_id"),
                 )
-            else:
+            elif self._detector or not self._refuses(event, now):
                 self._commit(self._heard, now)
         else:
             raise AssertionError(f"unknown client event {kind}")
+
+    def _refuses(self, commit: dict[str, Any], now: float) -> bool:
+        """An error for a commit; True if no item follows it."""
+        troubles = self.server.troubles
+        if not troubles.strikes("uncommitted", troubles.refuses):
+            return False
+        named = commit["event_id"] if troubles.rng.random() < 0.5 else None
+        self._error(now, "input_audio_buffer_commit_empty", event_id=named)
+        lost = troubles.refuses < 1 and troubles.rng.random() < 0.2
+        if lost:
+            self._buffer.clear()
+            self._buffer_start = self._heard
+        return lost
 
     def _configure(
         self, session: dict[str, Any], event_id: str, now: float

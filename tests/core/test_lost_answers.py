@@ -6,11 +6,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from scripted_core import COMMIT, SERVER, ScriptedCore
+from scripted_core import COMMIT, SERVER, SETTINGS, ScriptedCore
 from sim import SILENCE, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Final,
+    ServerProblem,
     SessionReady,
+    TurnFailed,
 )
 
 TURN = word_audio(1) + SILENCE * ms(970)
@@ -268,3 +270,75 @@ def test_what_that_detector_lost_is_no_silence():
     core.transcribed("completed", "b", transcript="w1")
     assert core.finals == []
     assert core.core.watermark == 0
+
+
+def test_an_item_may_follow_what_was_no_commit_it_is_said():
+    """As behind a gateway whose own notice comes behind the error."""
+    core = ScriptedCore()
+    core.session()
+    before = None
+    for number, item in enumerate("abc"):
+        core.hear(TURN, commit=True)
+        core.say(EMPTY)
+        # By now it is known that it does so, and may take its time.
+        core.wait(2.0 * number)
+        answer(core, item, before, f"w{number}")
+        before = item
+    core.wait(1)
+    assert core.finals == ["w0", "w1", "w2"]
+    assert starts(core) == [0, 1000, 2000]
+    assert core.types.count(COMMIT) == 3
+    assert core.of(ServerProblem) == []
+
+
+def test_no_commit_goes_out_while_one_may_yet_be_an_item():
+    core = ScriptedCore()
+    core.answers_pings = False
+    core.session()
+    core.hear(TURN, commit=True)
+    core.say(EMPTY)
+    core.hear(TURN, commit=True)
+    assert core.types.count(COMMIT) == 1
+    answer(core, "a", None, "w0")
+    core.wait(0.1)
+    assert core.types.count(COMMIT) == 2
+    core.say(EMPTY)
+    answer(core, "b", "a", "w1")
+    assert core.finals == ["w0", "w1"]
+    assert starts(core) == [0, 1000]
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, SERVER])
+@pytest.mark.parametrize("kind", ["speech", "text"])
+def test_a_turn_without_an_end_that_no_commit_ends_is_not_waited_for(
+    settings, kind
+):
+    """There is nothing to commit, the server says each time."""
+    core = ScriptedCore(settings)
+
+    def connect() -> None:
+        core.session()
+        if kind == "speech":
+            core.started("v", 0)
+        else:
+            core.transcribed("delta", "v", delta="w")
+
+    connect()
+    core.live(TURN)
+    core.core.finalize(object(), core.now)
+    core.look()
+    denied = 0
+    for _ in range(600):
+        core.wait(0.1)
+        if core.of(TurnFailed):
+            break
+        due = core.core.sessions.due_at()
+        if due is not None and due <= core.now:
+            denied = 0
+            connect()
+        commits = core.types.count(COMMIT)
+        core.say(*[EMPTY] * (commits - denied))
+        denied = commits
+    [failed] = core.of(TurnFailed)
+    assert failed.fault.code in ("no_result", "input_audio_buffer_commit_empty")
+    assert core.core.watermark >= ms(700)

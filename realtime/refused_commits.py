@@ -1,0 +1,72 @@
+"""Commits of ours of which the server says that there is nothing to commit."""
+
+from __future__ import annotations
+
+from .errors import ErrorInfo
+from .turn import Turn
+from .turn_list import Commit, TurnList
+
+#: Of a turn that goes on the server may have too little for a commit, in ms:
+#: 100, and what its times are uncertain by.
+_LEAST_MS = 500
+
+
+class RefusedCommits:
+    """A detector of the server's own ended the turn first; or the server lost
+    the audio; or it makes an item of it all the same: its notice may come
+    behind the error.  So what no turn of its own has of that audio waits.
+    """
+
+    def __init__(self, turns: TurnList) -> None:
+        self._turns = turns
+        self._least = turns.settings.rate * _LEAST_MS // 1000
+
+    @property
+    def first(self) -> Turn | None:
+        """The oldest turn that waits."""
+        waits = (
+            turn
+            for turn in self._turns
+            if turn.refused is not None and not turn.decided
+        )
+        return next(waits, None)
+
+    def add(self, commit: Commit, error: ErrorInfo, now: float) -> None:
+        """One more was refused."""
+        turns = self._turns
+        own, begin = turns.open_turn(), max(commit.begin, turns.ended)
+        goes_on = own is not None and own.from_server and own.begin < commit.end
+        if own is not None and (goes_on or not turns.by_client):
+            if own.begin + self._least < commit.end:
+                # That was to be its end.
+                own.unended_since = own.unended_since or now
+            return
+        if begin >= commit.end or not turns.by_client:
+            return
+        turn = commit.turn
+        if turn is None or turn.from_server:
+            turn = turns.turn(commit.event_id)
+        if turn is not None and not turn.committed:
+            turn.begin, turn.end = begin, commit.end
+            turn.ended_at = commit.sent_at
+            turn.commit(now)
+            turn.refused = error
+
+    def item_of(self, item_id: str) -> Turn | None:
+        """The notice of an item came; the turn that waited for it, if one
+        did."""
+        turns, turn = self._turns, self.first
+        named = turns.by_id.get(item_id)
+        if turn is None or item_id in turns.finished:
+            return None
+        if named not in (None, turn):
+            return None
+        turns.rename(turn, item_id)
+        turn.refused = None
+        return turn
+
+    def fail(self, now: float) -> None:
+        """None of them gets an item any more."""
+        while (turn := self.first) is not None:
+            assert turn.refused is not None
+            turn.fail(turn.refused, now)
