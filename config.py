@@ -71,6 +71,7 @@ LOCAL_FIELDS = frozenset(
 )
 #: Beyond the silence that ends a turn.
 _GAP_MS = 1000
+_LEAST_GAP_MS = 100
 #: No turn is cut before, however little is kept.
 LEAST_TURN_MS = 2_000
 DUMP_FILE_NAME = "openai_asr_in.pcm"
@@ -386,7 +387,8 @@ class OpenAIASRConfig(_Section):
         chosen = self.gap_timeout_ms
         if chosen is None:
             chosen = self.turn_detection.silence_duration_ms + _GAP_MS
-        return chosen / 1000
+        # Less lies between any two frames.
+        return max(chosen, _LEAST_GAP_MS) / 1000 if chosen else 0.0
 
     @property
     def skip_before_ms(self) -> int | None:
@@ -598,7 +600,7 @@ class OpenAIASRConfig(_Section):
     def dump_file(self) -> Path:
         """Where received audio is written: ``dump_path``, or a file in it."""
         path = Path(self.dump_path)
-        return path if path.suffix == ".pcm" else path / DUMP_FILE_NAME
+        return path if path.suffix.lower() == ".pcm" else path / DUMP_FILE_NAME
 
     def shown(self) -> dict[str, Any]:
         """The configuration for a log, as JSON has it, secret fields masked;

@@ -32,7 +32,7 @@ KINDS = {
     "death_by_word": "a session dies of the sound of a word",
     "chainless": "items that name none before them, and lost notices",
     "swallowed": "a commit without an answer, and perhaps its audio is gone",
-    "uncommitted": "nothing to commit, it says; its item follows, or it is lost",
+    "uncommitted": "nothing to commit, it says; an item follows, or nothing",
     "own_detector": "a server that ends the client's turns, late, and fails",
     "silent_start": "a call begins with long silence",
     "steady_sound": "music and steady noise, which are no speech",

@@ -51,3 +51,10 @@ def test_a_tilde_is_no_home(dump):
     _, warnings = load_config({"params": {**params, "dump": dump}})
     told = [w for w in warnings if w.startswith("params.dump_path: ~ is a")]
     assert len(told) == dump
+
+
+@pytest.mark.parametrize("name", ["x.pcm", "x.PCM", "x/openai_asr_in.pcm"])
+def test_a_dump_path_is_a_file_or_a_directory(name):
+    given = "x" if name.startswith("x/") else name
+    config, _ = load_config({"api_key": "k", "dump_path": given})
+    assert config.dump_file().as_posix() == name

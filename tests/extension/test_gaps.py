@@ -88,6 +88,8 @@ def test_by_default_it_is_a_second_after_the_pause_that_ends_a_turn():
     assert gap_s() == 1.5
     assert gap_s(turn_detection={"silence_duration_ms": 800}) == 1.8
     assert gap_s(gap_timeout_ms=250) == 0.25
+    # Less lies between any two frames.
+    assert gap_s(gap_timeout_ms=1) == 0.1
     assert gap_s(gap_timeout_ms=0) == 0
 
 
