@@ -89,6 +89,8 @@ def test_a_call_that_begins_in_it_goes_on_behind_it(
 
     async def script(call: Call) -> None:
         await call.send(spoken([[1, 2]])[0])
+        # TEN itself opens files as it starts.
+        await call.command("are_you_there")
         with no_file_left():
             await call.send_data("trigger_connect")
             await call.finalize("end")
