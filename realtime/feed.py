@@ -116,7 +116,15 @@ class Feed:
         if self.skip.waits(link.session) or self._is_barred(link):
             return False
         waiting = self._sendable(link) - link.session.sent
-        return not self._is_little(link, waiting) and link.hold is None
+        return not (self._is_little(link, waiting) or self._is_held(link))
+
+    def _is_held(self, link: Link) -> bool:
+        """Does sending wait at a mark?  What was delivered meanwhile, or gave
+        way, may have had that."""
+        hold = link.hold
+        if hold is None:
+            return False
+        return hold.mark == self._buffer.next_mark(link.marked_to)
 
     def next_message(self, link: Link, now: float) -> bytes | None:
         """The next message with audio or a commit, or None for now."""

@@ -179,6 +179,7 @@ class Link:
         """It is fed from ``position`` on; marks before are dealt with."""
         self.session.begin_at(position)
         self.marked_to = position
+        self.hold = None
 
     def rewind(self, position: int) -> None:
         """It is fed again from ``position`` on; what was heard so far proves

@@ -5,11 +5,12 @@ Every session is alive here: it answers each PING at once.
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from scripted_core import COMMIT, SERVER, ScriptedCore
+from scripted_core import COMMIT, SERVER, TRANSCRIPTION, ScriptedCore
 from sim import ms, word_audio
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.speech import sound_finder
@@ -421,3 +422,24 @@ def test_sound_behind_a_turn_without_text_makes_no_storm():
     assert core.troubles.count("no_result") >= 2
     assert core.troubles.count("no_turn") <= 2
     assert core.core.watermark >= ms(1800)
+
+
+def test_a_mark_that_is_delivered_holds_up_nothing():
+    """While the server was asked what it has to say of it, a turn ended."""
+    core = ScriptedCore(SERVER)
+    core.session()
+    second = word_audio(1) * (ms(1000) // len(word_audio(1)))
+    core.answers_pings = False
+    core.hear(second)
+    core.core.finalize("f", core.now)
+    core.look()
+    hold = core.link.hold
+    assert hold is not None
+    # Both in one piece of what the socket gave.
+    for event in (
+        {"type": "input_audio_buffer.committed", "item_id": "a"},
+        {"type": TRANSCRIPTION + "completed", "item_id": "a"},
+    ):
+        core.core.exchange.receive(core.link, json.dumps(event), core.now)
+    assert core.core.watermark >= hold.mark
+    assert core.core.audio(second)
