@@ -231,20 +231,6 @@ def test_without_auto_connect_audio_is_kept_until_the_trigger(server):
         assert metric["metadata"]["session_id"] == "7"
 
 
-def test_without_auto_connect_a_finalize_connects(server):
-    audio, _ = spoken(TURNS)
-
-    async def script(call: Call) -> None:
-        await call.until_finalized("nothing to do")
-        assert server.sessions == []
-        await call.send(audio)
-        await call.until_finalized("end")
-
-    config = properties(server.url, top={"auto_connect": False})
-    call = run_call(config, script)
-    assert call.texts == text_of(*TURNS)
-
-
 def test_an_unknown_property_of_the_node_is_in_the_way_of_no_update(
     server,
 ):
