@@ -53,6 +53,7 @@ class _RootIsNoPackage:
 _FIRST = (
     "pages/test_captions_page.py",
     "core/test_random_calls.py",
+    "extension/test_http_faults.py",
     "extension/test_seams.py",
     "soak/test_memory_bounds.py",
     "core/test_sim_calls.py",
@@ -63,6 +64,9 @@ _FIRST = (
     "load/test_load_guard.py",
     "extension/test_next_session.py",
     "demo/test_demo_run.py",
+    "soak/test_hostile_wire.py",
+    "soak/test_client_stop.py",
+    "extension/test_http_ways.py",
     "extension/test_fallbacks.py",
     "core/test_states.py",
     "audio/test_turn_score.py",
