@@ -106,6 +106,9 @@ class ItemEvents:
         item_id = event.identity("item_id")
         if not item_id:
             item_id = clean_id(event.object("item").get("id"))
+        if not item_id:
+            self.habits.unknown_events += 1
+            return None
         self.habits.announces = True
         previous = event.identity("previous_item_id")
         self.chain.check(item_id, previous, self._turns)

@@ -342,3 +342,18 @@ def test_a_turn_without_an_end_that_no_commit_ends_is_not_waited_for(
     [failed] = core.of(TurnFailed)
     assert failed.fault.code in ("no_result", "input_audio_buffer_commit_empty")
     assert core.core.watermark >= ms(700)
+
+
+@pytest.mark.parametrize("item", [None, "x", {"a": 1}, {"id": "\n"}])
+def test_a_notice_of_no_item_is_none(item):
+    core = ScriptedCore()
+    core.session()
+    before = None
+    for number, item_id in enumerate("abc"):
+        core.hear(TURN, commit=True)
+        kind = "conversation.item.added"
+        core.say({"type": kind, "item": item, "previous_item_id": None})
+        answer(core, item_id, before, f"w{number}")
+        before = item_id
+    assert core.finals == ["w0", "w1", "w2"]
+    assert not core.link.must_close
