@@ -143,13 +143,14 @@ def test_the_named_time_is_waited_for_each_time():
     assert FATAL not in call.codes
 
 
-def test_a_long_time_is_waited_for_by_all_turns():
+@pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
+def test_a_long_time_is_waited_for_by_all_turns(status):
     """They are kept; nothing is sent or asked before it is over."""
     times = []
 
     async def note(asked, writer):
         times.append(asyncio.get_running_loop().time())
-        writer.write(answer(status="503 Busy", retry_after="11"))
+        writer.write(answer(status=status, retry_after="11"))
 
     async def script(call: Call) -> None:
         for word in (1, 2, 3):
