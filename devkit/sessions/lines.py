@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -32,8 +33,9 @@ class Line:
     where: str
     fields: dict[str, Any]
 
-    @property
+    @cached_property
     def kind(self) -> str:
+        # Each part of a report asks for that of each line.
         return self.text("kind")
 
     @property
