@@ -74,8 +74,10 @@ class AsrHandlers(AsrListener):
     _finalizes_open: int = 0
     #: Those that came as the call was being stopped.
     _late_finalizes: list[str | None] = field(default_factory=list)
-    #: The language of the interims of a turn that has no final yet.
+    #: The language of the interims of a turn that has no final yet, and up to
+    #: where the last of them was, in ms.
     _shown_language: str = ""
+    _shown_to_ms: int = 0
     #: Each interim has all the text of its turn so far; what is left out is
     #: in the next one, or in the final.
     _interims: TextAllowance = field(default_factory=TextAllowance)
@@ -109,6 +111,7 @@ class AsrHandlers(AsrListener):
         if not self._interims.takes(written_size(turn.text), now()):
             return
         self._shown_language = self._language(turn)
+        self._shown_to_ms = turn.start_ms + turn.duration_ms
         await self._send_result(turn, final=False)
 
     @override
@@ -213,7 +216,10 @@ class AsrHandlers(AsrListener):
             case InternalFault(fault=fault):
                 # It is in the log already.
                 await self._errors.send(self._errors.paced(fault))
-            case AudioDropped():
+            case AudioDropped(start_ms=start, duration_ms=length):
+                if start < self._shown_to_ms <= start + length:
+                    # What follows is another turn.
+                    self._end_without_text()
                 await self._errors.drops.add(
                     self._slot.audio.position_ms(problem.start_ms),
                     problem.duration_ms,

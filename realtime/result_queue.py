@@ -187,7 +187,7 @@ class ResultQueue:
         text = turn.text.strip()
         if not text or self._shown == (turn.item_id, text):
             return
-        end = session.sent if turn.end is None else turn.end
+        end = _end_so_far(turn, session)
         if self._is_noise_tail(turn) or self._is_early_guess(turn, end):
             return
         self._shown = (turn.item_id, text)
@@ -291,6 +291,15 @@ class ResultQueue:
             return end if sound is not None and sound.last > spoken else spoken
         span = self._buffer.span(turn.begin, end)
         return end if span is None else span[1]
+
+
+def _end_so_far(turn: Turn, session: Session) -> int:
+    """Up to where its text may be, also before its end is known: what was sent
+    behind a commit of ours is of a later turn."""
+    if turn.end is not None:
+        return turn.end
+    ends = (commit.end for commit in session.turns.commits)
+    return next((end for end in ends if end > turn.begin), session.sent)
 
 
 def _changed_words(first: Sequence[str], second: Sequence[str]) -> int:

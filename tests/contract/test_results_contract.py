@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 
+import numpy as np
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
 from scripted import answered
@@ -246,6 +247,36 @@ def test_what_one_caller_said_is_not_the_next_ones(early):
     told = [*call.finals, *call.of("asr_finalize_end")]
     ids = [message["metadata"]["session_id"] for message in told]
     assert ids == ["7", "8"] * 2
+
+
+def test_what_was_shown_and_gave_way_leaves_no_id_behind(server):
+    """A display would put the next turn's text in its place."""
+    audio, [(_, end_ms), _] = spoken([[1, 2], [3]])
+    half = end_ms * 16
+
+    async def script(call: Call) -> None:
+        await call.send(audio[:half])
+        await call.until(lambda: call.results)
+        await asyncio.to_thread(server.refuse)
+        await asyncio.to_thread(server.drop_connections)
+        await call.until(lambda: call.errors)
+        call.session_id = "8"
+        await call.send(np.zeros(16 * 4000, np.int16))
+        await call.send(audio[half:])
+        await asyncio.to_thread(server.refuse, False)
+        await call.until_finalized("end")
+
+    config = properties(
+        server.url,
+        input_audio_transcription={"model": "gpt-live-transcribe"},
+        turn_detection={"type": "none"},
+        max_buffer_ms=3000,
+    )
+    call = run_call(config, script)
+    assert call.texts == text_of([3])
+    first, *others = (result["id"] for result in call.results)
+    assert others
+    assert first not in others
 
 
 @pytest.mark.parametrize("kind", ["server_vad", "none"])

@@ -635,6 +635,17 @@ def test_interims_of_the_next_turn_follow_an_early_final():
     assert texts == [(Interim, "one"), (Final, "one"), (Interim, "two")]
 
 
+def test_an_interim_ends_with_the_commit_that_ends_its_turn():
+    """What was sent since may be the next caller's, in a replay above all."""
+    core = begun(LIVE)
+    core.hear(WORDS, commit=True)
+    core.hear(SILENCE * ms(400) + WORDS * 3)
+    core.transcribed("delta", "a", delta="one")
+    [interim] = core.of(Interim)
+    end_ms = interim.turn.start_ms + interim.turn.duration_ms
+    assert end_ms * 8 == len(WORDS)
+
+
 def test_a_turn_that_is_given_up_ends_with_the_text_there_is():
     """Without a finalize: two sessions never said the last word."""
     core = begun()

@@ -985,14 +985,14 @@ def check_words(m: Machine) -> None:
 
 
 def check_callers(m: Machine) -> None:
-    for final in m.finals:
+    for result in m.of("asr_result"):
         said_by = {
             m.words[i - 1].caller
-            for i in word_ids(final["text"])
+            for i in word_ids(result["text"])
             if i is not None and i <= len(m.words)
         }
-        if said_by and said_by != {final["metadata"].get("session_id")}:
-            m.fault("caller", f"{final}, said by {said_by}")
+        if said_by and said_by != {result["metadata"].get("session_id")}:
+            m.fault("caller", f"{result}, said by {said_by}")
 
 
 def check_times(m: Machine) -> None:
