@@ -63,6 +63,7 @@ class WebSocket(ClientConnection):
     have us answer one PING after the other, or look at frames with nothing
     in them.  ``attempt``: how it came about."""
 
+    lives = True
     _answered = 0
     _broken = False
     _idle = 0

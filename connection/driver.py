@@ -144,7 +144,7 @@ class Driver:
                 "reason": socket.close_reason or reason,
             }
             self.trace.note("closed", how)
-        self.exchange.closed(link, code, reason, now())
+        self.exchange.closed(link, code, reason, now(), socket.lives)
         self.obey()
 
     # -- what the core asks for -------------------------------------------

@@ -98,17 +98,18 @@ async def open_connection(
     an answer: then it is asked first, so that an outage costs no audio.
     Raises `DialFailed`.
     """
+    lives = False
     try:
         if outage.lasts:
             limit_s = settings.connect_timeout_ms / 1000
             await asyncio.wait_for(_ask(client, attempt), limit_s)
-            outage.lasts = False
+            outage.lasts, lives = False, True
     except BaseException as error:
         await client.close()
         if isinstance(error, Exception):
             raise DialFailed(attempt, error) from error
         raise
-    return HttpConnection(client, request, settings, attempt, outage)
+    return HttpConnection(client, request, settings, attempt, outage, lives)
 
 
 async def _ask(client: Client, attempt: Attempt) -> None:
@@ -145,8 +146,10 @@ class HttpConnection:
         settings: ClientSettings,
         attempt: Attempt,
         outage: Outage,
+        lives: bool,
     ) -> None:
         self.attempt = attempt
+        self.lives = lives
         self.close_code: int | None = None
         self.close_reason: str | None = None
         self._client = client
@@ -218,6 +221,7 @@ class HttpConnection:
     async def _transcribe(self, upload: Upload) -> None:
         file = upload.take_file()
         async with self._client.send(upload.fields, file) as (kind, body):
+            self.lives = True
             answer = FileAnswer(kind, upload.begin_ms, upload.length_ms)
             async for data in body:
                 self._session.answer(upload, answer.feed(data))

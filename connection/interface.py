@@ -65,13 +65,15 @@ class Abortable(Protocol):
 
 class Connection(Protocol):
     """What `driver` uses of an open connection: a WebSocket, or what stands
-    for one.  ``close_code`` is None while it is open.
+    for one.  ``close_code`` is None while it is open.  ``lives``: did the
+    service say a word on it, or just before?
 
     Where it is over, the methods that wait raise ``ConnectionClosed`` of
     `websockets`.
     """
 
     attempt: Attempt
+    lives: bool
 
     @property
     def transport(self) -> Abortable:

@@ -74,17 +74,23 @@ class Exchange:
         self.settle(now)
 
     def closed(
-        self, link: Link, close_code: int, reason: str, now: float
+        self,
+        link: Link,
+        close_code: int,
+        reason: str,
+        now: float,
+        lived: bool = True,
     ) -> None:
         """The connection of ``link`` is over.
 
         ``close_code`` 1006 stands for an end without a CLOSE frame;
-        ``reason`` then says what happened.
+        ``reason`` then says what happened.  ``lived``: did the service say a
+        word?  Else no audio is to blame.
         """
         behind = link.session.errors.behind(close_code, now)
         fault = fault_of_close(close_code, reason, behind)
-        by_line = close_code in CLOSED_BY_LINE
-        self._broke(link, fault, now, by_audio=_BY_LINE if by_line else 1.0)
+        by_audio = _BY_LINE if close_code in CLOSED_BY_LINE else 1.0
+        self._broke(link, fault, now, by_audio=by_audio if lived else 0.0)
         self.settle(now)
 
     def _broke(

@@ -182,6 +182,16 @@ def test_an_end_of_the_line_counts_half(end):
     ]
 
 
+def test_where_the_service_said_nothing_no_turn_is_to_blame():
+    """Over HTTP a session is there before anybody is asked."""
+    core = dying(1)
+    for _ in range(20):
+        core.core.exchange.closed(core.link, 1006, "", core.now, lived=False)
+        core.wait(12)
+        core.session()
+    assert core.of(TurnFailed) == []
+
+
 def test_a_turn_of_the_servers_is_waited_for_as_well():
     core = ScriptedCore(SERVER)
     core.session()

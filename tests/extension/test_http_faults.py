@@ -20,6 +20,7 @@ from asr_call import Call, run_call, spoken
 from http_service import answer, error, over_http, serving, text, words_in
 from proxy_servers import identity, listening
 from ten_packages.extension.openai_asr_python.connection import http_connection
+from ten_packages.extension.openai_asr_python.realtime import caution
 
 FATAL, PASSING = -1000, 1000
 KEY = "sk-test-0123456789"
@@ -101,6 +102,28 @@ def test_what_lasts_is_one_fatal_error(reply, code, told):
     assert told in problem["message"]
     assert len(service.files) == 1
     assert KEY not in json.dumps(call.messages)
+
+
+def test_no_turn_is_to_blame_where_no_endpoint_is_reached(monkeypatch):
+    """However many there are: the first that each gets is the turn."""
+    # Three do for seven then.
+    monkeypatch.setattr(caution, "MOST_DEATHS", 0.5)
+    with serving() as service:
+        port = service.port
+    urls = [f"http://127.0.0.1:{port}/v{n}" for n in range(1, 4)]
+
+    async def script(call: Call) -> None:
+        await say(call)
+        await call.finalize("end")
+        await call.until(lambda: "all were tried" in json.dumps(call.errors))
+        with serving(SOON, port=port):
+            await call.until(lambda: call.texts)
+
+    fallbacks = [{"base_url": url} for url in urls[1:]]
+    config = over_http(urls[0], fallbacks=fallbacks, fallback_after_ms=500)
+    call = run_call(config, script)
+    assert call.texts == ["one two"]
+    assert "given up" not in json.dumps(call.errors)
 
 
 def test_no_redirect_is_followed():
