@@ -63,8 +63,9 @@ class AudioDumper:
         *,
         texts_kept: bool = True,
     ) -> None:
-        #: Where audio goes, but for a number where that name is taken.
-        self.path = path
+        #: Where audio goes, but for a number where that name is taken; and
+        #: with it.
+        self.path = self._used = path
         self._on_error = on_error
         self._reported = False
         self._allowance = _Allowance()
@@ -90,8 +91,9 @@ class AudioDumper:
 
         def begin() -> None:
             self._files.open()
-            self._tell(lambda: on_open(self._files.path))
-            self._log.header(started, self._files.path.name, config)
+            self._used = used = self._files.path
+            self._tell(lambda: on_open(used))
+            self._log.header(started, used.name, config)
 
         # A thread of the loop's pool would be waited for at the end of the
         # process, for ever if the disk hangs.
@@ -190,7 +192,7 @@ class AudioDumper:
     def _report(self, reason: str) -> None:
         if not self._reported:
             self._reported = True
-            text = f"cannot write the audio dump {self.path}: {reason}"
+            text = f"cannot write the audio dump {self._used}: {reason}"
             self._on_error(harmless(text))
 
     def _tell(self, call: Callable[[], None]) -> None:
@@ -232,7 +234,7 @@ class AudioDumper:
         try:
             yield
         except Exception as error:
-            self._fail(_reason(error, self.path))
+            self._fail(_reason(error, self._used))
 
     def _write_frame(
         self,

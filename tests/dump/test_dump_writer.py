@@ -9,7 +9,13 @@ import threading
 from pathlib import Path
 
 import pytest
-from dumped_call import SlowDisk, lines_of, logged_bytes, of_kind
+from dumped_call import (
+    SlowDisk,
+    fill_the_disk,
+    lines_of,
+    logged_bytes,
+    of_kind,
+)
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
 from ten_packages.extension.openai_asr_python.recording import dump_files
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
@@ -139,6 +145,17 @@ async def test_a_hanging_disk_is_given_up_at_a_bound(tmp_path, monkeypatch):
     dump.thread.join(30)
     assert not dump.thread.is_alive()
     assert len(dump.errors) == 1
+
+
+async def test_the_error_names_the_file_with_its_number(tmp_path, monkeypatch):
+    path = tmp_path / "x.pcm"
+    path.with_suffix(".jsonl").write_text("of somebody else")
+    fill_the_disk(monkeypatch)
+    dump = Dump(path)
+    dump.writer.frame(b"abcd", 16000, 1, 2)
+    await dump.writer.stop()
+    [error] = dump.errors
+    assert error.startswith(f"cannot write the audio dump {path.parent}/x-2.")
 
 
 async def test_stop_waits_for_a_hanging_disk_only_a_moment(
