@@ -159,13 +159,16 @@ class Dialer:
         #: Of services that are sent files, by their URL.
         self._outages: defaultdict[str, Outage] = defaultdict(Outage)
 
-    async def open(self, settings: ClientSettings) -> Connection:
+    async def open(
+        self, settings: ClientSettings, *, asks: bool = False
+    ) -> Connection:
         """Connect within ``connect_timeout_ms``.
 
-        Raises what `faults` explains.
+        ``asks``: a service that is sent files says a word first, as any other
+        does by itself.  Raises what `faults` explains.
         """
         if settings.files is not None:
-            return await self._open_for_files(settings, settings.files)
+            return await self._open_for_files(settings, settings.files, asks)
         attempt, target, tls, proxy_tls = await self._begin(settings)
 
         async def connected() -> WebSocket:
@@ -225,7 +228,7 @@ class Dialer:
         return Wire(sock)
 
     async def _open_for_files(
-        self, settings: ClientSettings, request: FileRequest
+        self, settings: ClientSettings, request: FileRequest, asks: bool
     ) -> Connection:
         # Whoever has a WebSocket need not pay for it.
         from .http_connection import open_connection
@@ -234,7 +237,7 @@ class Dialer:
         outage = self._outages[settings.url]
         try:
             connection = await open_connection(
-                settings, request, attempt, client, outage
+                settings, request, attempt, client, outage, asks
             )
         except DialFailed:
             self.avoid(attempt)

@@ -98,7 +98,8 @@ class Driver:
         settings = attempt.address
         assert isinstance(settings, ClientSettings)
         try:
-            socket = await self.dialer.open(settings)
+            asks = attempt.change is not None
+            socket = await self.dialer.open(settings, asks=asks)
         except Exception as error:
             if attempt.over:
                 return

@@ -44,6 +44,8 @@ _AT_ONCE = 4
 _REST_S, _MOST_REST = 0.25, 16_384
 #: The core waits a little longer for a turn.
 _PATIENCE = 0.9
+#: Whatever is in a request, these answer who sends it, and where to.
+_UNKNOWN = 401, 403, 404
 _MISSING = (
     'transport "http" needs the package "openai", version 3.57 or newer: pip'
     ' install "openai>=3.57,<4"'
@@ -91,19 +93,21 @@ async def open_connection(
     attempt: Attempt,
     client: Client,
     outage: Outage,
+    asks: bool,
 ) -> HttpConnection:
     """Get ready to send files, within ``connect_timeout_ms``.
 
     Nothing is sent before there is audio, unless the service was last without
     an answer: then it is asked first, so that an outage costs no audio.
+    ``asks``: so it is in any case, and may refuse whom it does not know.
     Raises `DialFailed`.
     """
-    lives = False
+    lives = asks or outage.lasts
     try:
-        if outage.lasts:
+        if lives:
             limit_s = settings.connect_timeout_ms / 1000
-            await asyncio.wait_for(_ask(client, attempt), limit_s)
-            outage.lasts, lives = False, True
+            await asyncio.wait_for(_ask(client, attempt, asks), limit_s)
+            outage.lasts = False
     except BaseException as error:
         await client.close()
         if isinstance(error, Exception):
@@ -112,11 +116,12 @@ async def open_connection(
     return HttpConnection(client, request, settings, attempt, outage, lives)
 
 
-async def _ask(client: Client, attempt: Attempt) -> None:
+async def _ask(client: Client, attempt: Attempt, heeds: bool) -> None:
     """Is there a service by now, whatever it says?
 
     A file is not sent, but asked for in the same way: what is between us and
     the service may lead only that to it, and answer all else by itself.
+    ``heeds``: a refusal of the key or the address counts.
     """
     try:
         status, body, retry_after = await client.ask("POST")
@@ -124,6 +129,8 @@ async def _ask(client: Client, attempt: Attempt) -> None:
         raise _known(error, attempt) from error
     rule = rule_for_number("file", status)
     fault = fault_of_http(status, body, retry_after, time.time())
+    if heeds and status in _UNKNOWN:
+        raise FaultKnown(fault)
     if fault.verdict == "retry" and (
         fault.retry_after or (rule is not None and rule.verdict == "retry")
     ):

@@ -126,6 +126,41 @@ def test_no_turn_is_to_blame_where_no_endpoint_is_reached(monkeypatch):
     assert "given up" not in json.dumps(call.errors)
 
 
+@pytest.mark.parametrize(
+    ("asks", "told"),
+    [
+        (None, "the connection was refused"),
+        (answer(status="401 No"), "HTTP 401"),
+        (answer(status="404 No"), "HTTP 404"),
+        (answer(status="503 No"), "HTTP 503"),
+        (answer(status="422 No"), "applied"),
+    ],
+)
+def test_what_a_change_leads_to_is_asked_first(asks, told):
+    """A turn would be too late: the update is answered by then."""
+    replies = [] if asks is None else [asks] * 20
+
+    async def script(call: Call) -> None:
+        await say_and_wait(call)
+        update = json.dumps({"params": {"base_url": other.url}})
+        result, _ = await call.command("update_configs", update)
+        message, _ = result.get_property_string("message")
+        assert told in message
+        assert result.get_property_int("code")[0] == (told != "applied") * -1
+        await say(call)
+        await call.finalize("more")
+        await call.until(lambda: len(call.texts) == 2)
+
+    with serving(SOON, SOON) as service:
+        with serving(SOON, asks=tuple(replies)) as other:
+            if asks is not None:
+                call = run_call(over_http(service.url), script)
+        if asks is None:
+            call = run_call(over_http(service.url), script)
+    assert call.texts == ["one two", "one two"]
+    assert len(other.files) == (told == "applied")
+
+
 def test_no_redirect_is_followed():
     elsewhere: list[bytes] = []
 

@@ -279,11 +279,11 @@ def test_names_that_hang_hold_up_no_address(monkeypatch):
     """All that looks names up shares the threads of the loop's pool."""
     ended, real = threading.Event(), Dialer.open
 
-    async def dial(self: Dialer, settings: Any) -> Any:
+    async def dial(self: Dialer, settings: Any, **options: Any) -> Any:
         pool = ThreadPoolExecutor(1)
         pool.submit(ended.wait)
         asyncio.get_running_loop().set_default_executor(pool)
-        return await real(self, settings)
+        return await real(self, settings, **options)
 
     async def script(call: Call) -> None:
         try:
