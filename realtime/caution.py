@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from enum import Enum
 
 from .audio_buffer import AudioBuffer
+from .endpoints import Endpoint
 from .first_turn import FirstTurn
 from .limits import Limits
 from .link import Link
@@ -34,6 +36,7 @@ _SPEED = {_C.SLOWER: 3.0, _C.SLOWEST: 1.25}
 _LARGE_PACKET_MS = 1000
 #: Sessions that end on the same turn alone, until it is passed over.
 MOST_DEATHS = 3
+_MOST_KEPT = 256
 
 
 class Caution:
@@ -52,7 +55,8 @@ class Caution:
         self._not_before = 0.0
         self._stops: list[tuple[int, float]] = []
         self._machine = Machine(CautionState.NONE, CAUTION_MOVES)
-        self._deaths = 0.0
+        #: Which sessions ended on the first undelivered turn alone.
+        self._deaths: deque[tuple[Endpoint, float]] = deque(maxlen=_MOST_KEPT)
 
     @property
     def state(self) -> CautionState:
@@ -123,26 +127,28 @@ class Caution:
 
     def replay_ended(self) -> None:
         """What was sent at once ended without a final."""
-        self._deaths = 0.0
+        self._deaths.clear()
         self._machine.to(CautionState.TURNS)
 
     def delivered(self) -> None:
         """A final came: whatever ended sessions, the next turn begins anew."""
-        self._deaths = 0.0
+        self._deaths.clear()
         if self.careful:
             self._machine.to(CautionState.TURNS)
 
-    def turn_ended(self, weight: float) -> bool:
+    def turn_ended(self, weight: float, endpoint: Endpoint) -> bool:
         """A session ended that had been sent only the first turn that is
         undelivered; True: that is to be passed over.
 
         ``weight``: 1, or less where the end may be no matter of the turn.
+        Each endpoint's count: what ends those of several is the line.
         """
-        self._deaths += weight
-        if self._deaths < MOST_DEATHS:
+        self._deaths.append((endpoint, weight))
+        here = (each for at, each in self._deaths if at.is_at(endpoint))
+        if sum(here) < MOST_DEATHS:
             self._machine.to(_NEXT[self.state])
             return False
-        self._deaths = 0.0
+        self._deaths.clear()
         self._machine.to(CautionState.TURNS)
         return True
 

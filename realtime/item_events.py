@@ -53,8 +53,8 @@ class ItemEvents:
         self.habits.unknown_events += 1
         return None
 
-    def on_nothing_to_commit(self, error: ErrorInfo, now: float) -> None:
-        """A commit of ours was refused."""
+    def on_commit_refused(self, error: ErrorInfo, now: float) -> None:
+        """The one that the error names, or the oldest where it names none."""
         commit = self._turns.drop_commit(error.event_id)
         self._settle()
         if commit is not None and not self.chain.broken:
@@ -118,7 +118,6 @@ class ItemEvents:
                 self.habits.one_by_one = True
             self.break_off()
             return None
-        self._turns.announced(item_id, previous)
         if not self._turns.by_client:
             self._drop_unannounced(item_id)
         return self._commit(item_id, now)
@@ -235,10 +234,7 @@ class ItemEvents:
         guess = self.chain.broken and not turn.committed
         if turn.decided or self.chain.in_doubt or guess:
             return None
-        if turn.closed:
-            return turn.ended_at
-        commit = self._turns.commit_of(turn)
-        return None if commit is None else commit.sent_at
+        return turn.ended_at if turn.closed and turn.refused is None else None
 
     def _is_proof(self, item_id: str, part: str) -> bool:
         """Is this the last word about an item whose notice was lost?  So it is

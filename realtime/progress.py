@@ -133,6 +133,8 @@ class Progress:
                 break
             else:
                 self._fail(session, turn, fault_of_turn(turn.failure), now)
+                if turn.refused is not None:  # The next item may have it.
+                    self._sessions.drop_active(now)
         if link is not None and link.session.items.chain.broken:
             self._replay.chain_broke(link.session, now)
         for end in self._finalizes.answers(self.covers, now):

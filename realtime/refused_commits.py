@@ -31,6 +31,14 @@ class RefusedCommits:
         )
         return next(waits, None)
 
+    @property
+    def unsure(self) -> bool:
+        """May the item of a live model that was refused go on with whatever
+        else is sent?"""
+        return self._turns.settings.live and any(
+            turn.refused is not None for turn in self._turns
+        )
+
     def add(self, commit: Commit, error: ErrorInfo, now: float) -> None:
         """One more was refused."""
         turns = self._turns
@@ -43,8 +51,9 @@ class RefusedCommits:
             return
         if begin >= commit.end or not turns.by_client:
             return
-        turn = commit.turn
-        if turn is None or turn.from_server:
+        turn = own
+        if turn is None or turn.from_server or turn.begin >= commit.end:
+            # Else a live model has said a word of it.
             turn = turns.turn(commit.event_id)
         if turn is not None and not turn.committed:
             turn.begin, turn.end = begin, commit.end
@@ -59,8 +68,12 @@ class RefusedCommits:
         named = turns.by_id.get(item_id)
         if turn is None or item_id in turns.finished:
             return None
-        if named not in (None, turn):
-            return None
+        if named is not None and named is not turn:
+            if named.closed or named.from_server:
+                return None
+            # A live model has said words of it, under its name.
+            turns.drop(named)
+            turn.text = turn.text or named.text
         turns.rename(turn, item_id)
         turn.refused = None
         return turn

@@ -216,11 +216,11 @@ class Replay:
 
     def _is_pause(self, session: Session) -> bool:
         """Is nothing on its way that could be taken for what comes next?"""
-        turns = session.turns
-        unsure = session.stuck or session.items.chain.in_doubt or turns.commits
-        if unsure or not all(turn.decided for turn in turns):
+        turns, items = session.turns, session.items
+        unsure = session.stuck or items.chain.in_doubt or items.refused.unsure
+        if unsure or turns.commits or not all(turn.decided for turn in turns):
             return False
-        says = session.settings.live or session.items.habits.detects
+        says = session.settings.live or items.habits.detects
         if turns.by_client and not says:
             # What is not committed is cleared, and nobody says a word of it.
             return True
@@ -268,7 +268,7 @@ class Replay:
             self._ended_at = 0
         elif self._buffer.has_speech(begin, sent):
             self._ended_at = max(self._ended_at, sent)
-            if self._caution.turn_ended(weight):
+            if self._caution.turn_ended(weight, link.attempt.endpoint):
                 self._pass_over(link.session, self._ended_at)
                 self._ended_at = 0
 

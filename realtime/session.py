@@ -234,7 +234,7 @@ class Session:
 
     def _on_error(self, info: ErrorInfo, now: float) -> None:
         if info.code == NOTHING_TO_COMMIT:
-            self.items.on_nothing_to_commit(info, now)
+            self.items.on_commit_refused(info, now)
         elif self._updating and info.event_id == _CHANGE_ID:
             self._refuse(info)
         elif self.handshake.on_error(info, now):
@@ -243,6 +243,8 @@ class Session:
             if self._updating and not info.event_id:
                 self._perhaps = self._perhaps or info
             self.errors.add(info, now)
+            if info.event_id:
+                self.items.on_commit_refused(info, now)
 
     @property
     def _updating(self) -> bool:

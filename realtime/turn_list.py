@@ -22,17 +22,12 @@ _REMEMBERED_ITEMS = 512
 
 @dataclass(frozen=True, eq=False)
 class Commit:
-    """A commit of ours, of what began at ``begin``, without an answer yet.
-
-    ``turn``: the one that was open, and that it ends; None where no word of it
-    had come.
-    """
+    """A commit of ours, of what began at ``begin``, without an answer yet."""
 
     begin: int
     end: int
     event_id: str
     sent_at: float
-    turn: Turn | None = None
 
 
 class TurnList:
@@ -56,8 +51,6 @@ class TurnList:
         self._audio = audio
         self._turns: dict[str, Turn] = {}
         self._finished: dict[str, Turn | None] = {}
-        #: One of them that ended early, and whose notice is awaited.
-        self._unannounced: Turn | None = None
 
     def __iter__(self) -> Iterator[Turn]:
         return iter(self._turns.values())
@@ -104,19 +97,6 @@ class TurnList:
         """The first undelivered turn."""
         return next(iter(self), None)
 
-    def commit_of(self, turn: Turn) -> Commit | None:
-        """Our commit that ends a turn which is open, if that is sure.
-
-        What came before it went out is about the audio before it; but without
-        a notice only a live model has anything to say about that.  What comes
-        while such a notice is awaited may be its.
-        """
-        guess = not turn.settings.live or self._unannounced is not None
-        if guess and not turn.from_server:
-            return None
-        first = next(iter(self.commits), None)
-        return first if first is not None and first.turn is turn else None
-
     # -- from us ----------------------------------------------------------
 
     def take_settings(self, settings: SessionSettings) -> None:
@@ -142,8 +122,7 @@ class TurnList:
         """A commit of what was sent so far goes out."""
         end = self._audio.end
         self.commits_sent += 1
-        commit = Commit(self.boundary, end, event_id, now, self.open_turn())
-        self.commits.append(commit)
+        self.commits.append(Commit(self.boundary, end, event_id, now))
         if self.by_client:
             self.boundary = end
 
@@ -170,10 +149,6 @@ class TurnList:
     def end_early(self, turn: Turn, now: float) -> None:
         """The text so far of ``turn`` is its final."""
         if not turn.committed:
-            if turn.end is None:
-                self.end_by_commit(turn)
-            if not turn.from_server:
-                self._unannounced = turn
             turn.commit(now)
         turn.end_early()
 
@@ -188,24 +163,6 @@ class TurnList:
             del self._finished[next(iter(self._finished))]
 
     # -- from the server --------------------------------------------------
-
-    def announced(self, item_id: str, previous: str) -> None:
-        """The notice of an item came, which names the one before.
-
-        Text of a live model may come under another name than its item's.  So
-        where it was said before the notice, the next item that is announced is
-        its item, unless that follows one of its name.
-        """
-        said, turn = self._unannounced, self._turns.get(item_id)
-        known = turn is not None and (turn.from_server or turn.committed)
-        if said is None or known:
-            return
-        if said.item_id in (item_id, previous):
-            self._unannounced = None
-        elif item_id not in self._finished:
-            self._unannounced = None
-            self._turns.pop(item_id, None)
-            self._finished[item_id] = self._finished.get(said.item_id)
 
     def rename(self, turn: Turn, item_id: str) -> None:
         """The item of ``turn`` has another id."""

@@ -82,6 +82,7 @@ def troubles_of(seed: int, kinds: Collection[str]) -> Troubles:
         troubles.swallows = dice.choice((0.1, 0.3))
     if "uncommitted" in kinds:
         troubles.refuses = dice.choice((0.1, 0.3, 1.0))
+        troubles.keeps_refused = troubles.refuses < 1 and dice.random() < 0.5
     if "own_detector" in kinds:
         troubles.own_lag_s = dice.choice((0.0, 0.2, 0.5))
     return troubles

@@ -100,8 +100,7 @@ def make_call(
         delay_s=rng.choice((0.1, 2.0, 6.0)),
     )
     life = rng.choice((None, None, 20.0, 60.0))
-    # Words of a commit that is swallowed are those of no turn.
-    chosen = kinds_of(seed, set(kinds) - {"swallowed"} if live else kinds)
+    chosen = kinds_of(seed, kinds)
     tells_expiry = rng.random() < 0.7
     if "old" not in chosen:
         faults, life = Faults(delay_s=faults.delay_s), None

@@ -247,7 +247,12 @@ class SimConnection:
         if not troubles.strikes("uncommitted", troubles.refuses):
             return False
         named = commit["event_id"] if troubles.rng.random() < 0.5 else None
-        self._error(now, "input_audio_buffer_commit_empty", event_id=named)
+        code = "input_audio_buffer_commit_empty"
+        if named and troubles.rng.random() < 0.5:
+            code = "server_error"
+        self._error(now, code, event_id=named)
+        if troubles.keeps_refused:
+            return True
         lost = troubles.refuses < 1 and troubles.rng.random() < 0.2
         if lost:
             self._buffer.clear()

@@ -32,7 +32,7 @@ KINDS = {
     "death_by_word": "a session dies of the sound of a word",
     "chainless": "items that name none before them, and lost notices",
     "swallowed": "a commit without an answer, and perhaps its audio is gone",
-    "uncommitted": "nothing to commit, it says; an item follows, or nothing",
+    "uncommitted": "an error for a commit; an item follows, or nothing",
     "own_detector": "a server that ends the client's turns, late, and fails",
     "silent_start": "a call begins with long silence",
     "steady_sound": "music and steady noise, which are no speech",
@@ -189,7 +189,8 @@ class Troubles:
     takes in a second; ``poison``: the words
     that kill.  ``root``: what each item names as the one before it; "true" is
     what it should.  ``lost``: the chance of a notice to be lost, ``swallows``
-    that of a commit of the client's, ``refuses`` that of an error for one.
+    that of a commit of the client's, ``refuses`` that of an error for one;
+    ``keeps_refused``: then no item follows, and the audio stays.
     ``own_lag_s``: how late the events of a
     detector come that nobody asked for; None: there is none.
     ``came`` counts what happened, by kind; ``silent_about``: for
@@ -206,6 +207,7 @@ class Troubles:
     lost: float = 0.0
     swallows: float = 0.0
     refuses: float = 0.0
+    keeps_refused: bool = False
     own_lag_s: float | None = None
     came: Counter[str] = field(default_factory=Counter)
     deaths: deque[Death] = field(default_factory=lambda: deque(maxlen=64))

@@ -115,6 +115,26 @@ class Call(ScriptedCore):
         ]
 
 
+def test_what_ends_the_sessions_of_all_is_not_the_turn():
+    """One endpoint's ends count for that one only."""
+    core = Call(3)
+    core.session()
+    core.hear(TURN, commit=True)
+    places = []
+    for _ in range(8):
+        core.core.exchange.closed(core.link, 1006, "", core.now)
+        while (due := core.core.sessions.due_at() or math.inf) > core.now:
+            core.wait(min(due - core.now, 0.1))
+        core.session()
+        places.append(core.used)
+    assert len(set(places)) == 3
+    assert core.of(TurnFailed) == []
+    core.wait(3)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    assert core.finals == ["one"]
+
+
 def say(core: Call, item: str, text: str) -> None:
     core.hear(TURN, commit=True)
     core.committed(item, None)

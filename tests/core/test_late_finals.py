@@ -483,73 +483,11 @@ def test_at_the_stop_itself_nothing_is_ended_early():
 # -- before the notice of the item ------------------------------------------
 
 
-def live() -> ScriptedCore:
-    """Text of a live model comes while somebody speaks."""
-    core = begun(LIVE)
-    core.hear(WORDS, commit=True)
-    core.committed("a", None)
-    core.transcribed("completed", "a", transcript="zero")
-    core.hear(WORDS)
-    core.transcribed("delta", "b", delta="one")
-    core.core.finalize("f", core.now)
-    core.look()
-    assert core.types.count(COMMIT) == 2
-    core.wait(BOUND)
-    assert told(core) == ["zero", "one+", "f"]
-    assert core.core.watermark == ms(600)
-    return core
-
-
-@pytest.mark.parametrize("item", ["b", "other"])
-def test_the_notice_comes_later_and_under_another_name_perhaps(item):
-    core = live()
-    core.hear(WORDS, commit=True)
-    core.committed(item, "a")
-    core.committed("c", item)
-    core.transcribed("completed", item, transcript="one two")
-    core.transcribed("completed", "c", transcript="three")
-    assert told(core) == ["zero", "one+", "f", "three"]
-    assert late_finals(core) == (1, 1)
-    assert core.core.watermark == ms(900)
-    assert not core.link.must_close
-
-
-def test_a_notice_that_is_lost_takes_nobody_elses():
-    core = live()
-    core.hear(WORDS, commit=True)
-    core.committed("c", "b")
-    core.transcribed("completed", "c", transcript="three")
-    assert told(core) == ["zero", "one+", "f", "three"]
-    assert core.core.watermark == ms(900)
-
-
-@pytest.mark.parametrize("item", ["b", "other"])
-def test_text_that_may_be_that_turns_once_more_is_no_final(item):
-    core = live()
-    core.hear(WORDS)
-    core.transcribed("delta", "other", delta="one")
-    core.core.finalize("g", core.now)
-    core.look()
-    core.hear(WORDS, commit=True)
-    assert core.types.count(COMMIT) == 4
-    core.wait(BOUND)
-    assert told(core)[3:] == ["g?"]
-    core.committed(item, "a")
-    core.committed("c", item)
-    core.committed("d", "c")
-    core.transcribed("completed", item, transcript="one two")
-    core.transcribed("completed", "c", transcript="three")
-    core.transcribed("completed", "d", transcript="four")
-    assert told(core)[3:] == ["g?", "three", "four"]
-    assert late_finals(core) == (1, 1)
-    assert core.core.watermark == ms(1200)
-
-
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
 @pytest.mark.parametrize("before", [True, False])
-def test_text_without_a_notice_is_only_a_live_models_before_its_commit(
-    settings, before
-):
+def test_text_without_a_notice_is_no_final(settings, before):
+    """A commit that was swallowed ends no item: what is said after it would
+    be in that text."""
     core = begun(settings)
     core.hear(WORDS)
     if before:
@@ -558,8 +496,40 @@ def test_text_without_a_notice_is_only_a_live_models_before_its_commit(
     core.look()
     core.transcribed("delta", "a", delta=" two")
     core.wait(BOUND)
-    early = before and settings is LIVE
-    assert told(core) == (["one two+", "f"] if early else ["f?"])
+    assert told(core) == ["f?"]
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one two")
+    assert told(core) == ["f?", "one two"]
+
+
+@pytest.mark.parametrize("told_by", ["a name", "no name", "nothing"])
+def test_what_goes_on_behind_a_commit_is_said_once(told_by):
+    """The service refuses it, or loses it, and keeps the audio."""
+    core = begun(LIVE)
+    core.hear(WORDS)
+    core.transcribed("delta", "a", delta="one")
+    core.core.finalize("f", core.now)
+    core.look()
+    if told_by != "nothing":
+        error = {"type": "server_error", "message": "sorry"}
+        if told_by == "a name":
+            error["event_id"] = core.sent[-1]["event_id"]
+        core.say({"type": "error", "error": error})
+    core.hear(PAUSE + WORDS)
+    core.transcribed("delta", "a", delta=" two")
+    core.wait(BOUND + 1)
+    assert told(core) == ["f?"]
+    core.wait(15)
+    core.session()
+    core.hear(PAUSE, commit=True)
+    first, second = core.audio[: len(WORDS)], core.audio[len(WORDS) :]
+    assert first == WORDS
+    assert second.strip(SILENCE[:1]) == WORDS.strip(SILENCE[:1])
+    core.committed("b", None)
+    core.committed("c", "b")
+    core.transcribed("completed", "b", transcript="one")
+    core.transcribed("completed", "c", transcript="two")
+    assert told(core) == ["f?", "one", "two"]
 
 
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
@@ -603,7 +573,9 @@ def test_text_before_the_notice_outlives_silence_that_is_discarded():
     assert CLEAR in core.types
     core.transcribed("delta", "a", delta=" two")
     core.wait(BOUND)
-    assert told(core) == ["one two+", "f"]
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one two")
+    assert told(core) == ["f?", "one two"]
 
 
 def test_a_turn_that_failed_is_not_ended_but_sent_again():
