@@ -204,6 +204,8 @@ class ItemEvents:
         if part not in ("completed", "failed"):
             return None
         self._commit(item_id, now)
+        # It may be that of a commit that was refused.
+        turn = self._turns.by_id.get(item_id, turn)
         if part == "failed":
             turn.fail(error_of(event.fields), now)
         else:

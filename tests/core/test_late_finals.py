@@ -532,6 +532,23 @@ def test_what_goes_on_behind_a_commit_is_said_once(told_by):
     assert told(core) == ["f?", "one", "two"]
 
 
+def test_the_text_of_a_commit_that_was_refused_may_come_without_a_notice():
+    """Which of the two it answers nothing tells: they are sent again."""
+    core = begun(LIVE)
+    core.answers_pings = False
+    core.hear(WORDS, commit=True)
+    core.hear(WORDS, commit=True)
+    first, _ = (e["event_id"] for e in core.sent if e["type"] == COMMIT)
+    error = {"type": "server_error", "event_id": first}
+    core.say({"type": "error", "error": error})
+    core.transcribed("delta", "a", delta="one")
+    core.transcribed("completed", "a", transcript="one")
+    core.transcribed("completed", "b", transcript="two")
+    assert told(core) == []
+    core.session()
+    assert core.audio == WORDS * 2
+
+
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
 def test_text_of_another_name_is_no_final(settings):
     core = begun(settings)
