@@ -22,6 +22,7 @@ from .settings import SessionSettings
 from .spans import Span
 from .timed_text import within
 from .turn import Turn
+from .turn_list import Commit
 
 #: How much of the last turn's speech is kept to compare with, in ms.
 _VOICE_SAMPLE_MS = 300
@@ -187,7 +188,12 @@ class ResultQueue:
         text = turn.text.strip()
         if not text or self._shown == (turn.item_id, text):
             return
-        end = _end_so_far(turn, session)
+        commit = _commit_of(turn, session)
+        if commit and not turn.from_server and turn.text_since > commit.sent_at:
+            # It may be that of what was said since.
+            return
+        end = session.sent if commit is None else commit.end
+        end = end if turn.end is None else turn.end
         if self._is_noise_tail(turn) or self._is_early_guess(turn, end):
             return
         self._shown = (turn.item_id, text)
@@ -293,13 +299,11 @@ class ResultQueue:
         return end if span is None else span[1]
 
 
-def _end_so_far(turn: Turn, session: Session) -> int:
-    """Up to where its text may be, also before its end is known: what was sent
-    behind a commit of ours is of a later turn."""
-    if turn.end is not None:
-        return turn.end
-    ends = (commit.end for commit in session.turns.commits)
-    return next((end for end in ends if end > turn.begin), session.sent)
+def _commit_of(turn: Turn, session: Session) -> Commit | None:
+    """The commit of ours that ends a turn, where no notice told its end: what
+    was sent behind it is of a later one."""
+    commits = session.turns.commits if turn.end is None else ()
+    return next((c for c in commits if c.end > turn.begin), None)
 
 
 def _changed_words(first: Sequence[str], second: Sequence[str]) -> int:

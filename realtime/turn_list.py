@@ -227,14 +227,16 @@ class TurnList:
         """Text of a live model may come before the notice of its item.
 
         Under the same id it is already there; under another one for audio
-        before this commit it is this turn's; the rest is a later turn's.
+        before this commit it is this turn's; the rest is a later turn's, as may
+        be what came first when the commit was sent.
         """
         assert turn.end is not None
         for other in list(self):
             if other.committed or other.from_server:
                 continue
             self.drop(other)
-            if other.begin >= turn.end:
+            if other.begin >= turn.end or other.text_since > turn.ended_at:
+                other.begin = max(other.begin, turn.end)
                 self._turns[other.item_id] = other
             else:
                 turn.text = turn.text or other.text

@@ -532,6 +532,26 @@ def test_what_goes_on_behind_a_commit_is_said_once(told_by):
     assert told(core) == ["f?", "one", "two"]
 
 
+def test_text_behind_a_commit_may_be_that_of_the_next_turn():
+    """Where the notice of the first is late."""
+    core = begun(LIVE, final_timeout_ms=2000)
+    core.hear(WORDS, commit=True)
+    core.wait(0.1)
+    core.hear(WORDS)
+    core.transcribed("delta", "b", delta="two")
+    assert core.of(Interim) == []
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="")
+    core.transcribed("delta", "b", delta=" three")
+    core.core.commit()
+    core.look()
+    core.committed("b", "a")
+    core.wait(3)
+    assert told(core) == ["", "two three+"]
+    interims = [(r.turn.text, r.turn.start_ms) for r in core.of(Interim)]
+    assert interims == [("two", 300), ("two three", 300)]
+
+
 def test_the_text_of_a_commit_that_was_refused_may_come_without_a_notice():
     """Which of the two it answers nothing tells: they are sent again."""
     core = begun(LIVE)
