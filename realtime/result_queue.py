@@ -22,7 +22,6 @@ from .settings import SessionSettings
 from .spans import Span
 from .timed_text import within
 from .turn import Turn
-from .turn_list import Commit
 
 #: How much of the last turn's speech is kept to compare with, in ms.
 _VOICE_SAMPLE_MS = 300
@@ -188,13 +187,10 @@ class ResultQueue:
         text = turn.text.strip()
         if not text or self._shown == (turn.item_id, text):
             return
-        commit = _commit_of(turn, session)
-        if commit and not turn.from_server and turn.text_since > commit.sent_at:
-            # It may be that of what was said since.
+        end = _end_so_far(turn, session)
+        if end is None or self._is_early_guess(turn, end):
             return
-        end = session.sent if commit is None else commit.end
-        end = end if turn.end is None else turn.end
-        if self._is_noise_tail(turn) or self._is_early_guess(turn, end):
+        if self._is_noise_tail(turn):
             return
         self._shown = (turn.item_id, text)
         result = self._result(turn, text, end)
@@ -299,11 +295,18 @@ class ResultQueue:
         return end if span is None else span[1]
 
 
-def _commit_of(turn: Turn, session: Session) -> Commit | None:
-    """The commit of ours that ends a turn, where no notice told its end: what
-    was sent behind it is of a later one."""
-    commits = session.turns.commits if turn.end is None else ()
-    return next((c for c in commits if c.end > turn.begin), None)
+def _end_so_far(turn: Turn, session: Session) -> int | None:
+    """Up to where its text may be, where no notice told its end: what was sent
+    behind a commit of ours is of a later turn.  None: so may be all its text, of
+    a live model."""
+    if turn.end is not None:
+        return turn.end
+    ends = (c for c in session.turns.commits if c.end > turn.begin)
+    if (commit := next(ends, None)) is None:
+        return session.sent
+    guess = turn.settings.live and not turn.from_server
+    late = turn.text_since > commit.sent_at
+    return None if guess and late else commit.end
 
 
 def _changed_words(first: Sequence[str], second: Sequence[str]) -> int:

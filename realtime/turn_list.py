@@ -235,7 +235,8 @@ class TurnList:
             if other.committed or other.from_server:
                 continue
             self.drop(other)
-            if other.begin >= turn.end or other.text_since > turn.ended_at:
+            late = other.settings.live and other.text_since > turn.ended_at
+            if late or other.begin >= turn.end:
                 other.begin = max(other.begin, turn.end)
                 self._turns[other.item_id] = other
             else:
