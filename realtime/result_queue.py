@@ -297,8 +297,8 @@ class ResultQueue:
 
 def _end_so_far(turn: Turn, session: Session) -> int | None:
     """Up to where its text may be, where no notice told its end: what was sent
-    behind a commit of ours is of a later turn.  None: so may be all its text, of
-    a live model."""
+    behind a commit of ours is of a later turn.  None: so may be all its text,
+    of a live model."""
     if turn.end is not None:
         return turn.end
     ends = (c for c in session.turns.commits if c.end > turn.begin)
