@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 import tempfile
+import time
 from io import FileIO
 from pathlib import Path
 
@@ -19,6 +20,8 @@ _DIRECTORY_MODE = 0o700
 #: Nothing is followed, waited for, or made a terminal of this process.
 _FLAGS = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _READ_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+#: A file in use is waited for so long, in seconds, and looked at so often.
+_LEASE_S, _LOOK_EVERY_S = 5.0, 0.05
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFDIR: "a directory",
@@ -138,7 +141,7 @@ def read_whole(path: Path, most: int) -> bytes:
     are read, whatever its size is said to be.  Raises ``OSError``, that of
     EFBIG where there are more."""
     require_file(path)
-    with open(os.open(path, _READ_FLAGS), "rb") as file:
+    with open(_opened_to_read(path), "rb") as file:
         # What was looked at may have been replaced.
         status = os.fstat(file.fileno())
         require_file(path, status)
@@ -151,6 +154,18 @@ def read_whole(path: Path, most: int) -> bytes:
         text = f"is larger than {most >> 20} MB"
         raise OSError(errno.EFBIG, text, str(path))
     return data
+
+
+def _opened_to_read(path: Path) -> int:
+    """Another process may have a lease on it, which it gives up when asked."""
+    until = time.monotonic() + _LEASE_S
+    while True:
+        try:
+            return os.open(path, _READ_FLAGS)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(_LOOK_EVERY_S)
 
 
 def _require_ours(path: Path, status: os.stat_result) -> None:

@@ -19,6 +19,7 @@ from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
 from ten_packages.extension.openai_asr_python.recording import dump_files
 from ten_packages.extension.openai_asr_python.safety.private_files import (
     make_directory,
+    read_whole,
 )
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 
@@ -232,6 +233,24 @@ async def test_a_file_with_a_lease_on_it_is_left_alone(tmp_path, suffix):
     finally:
         signal.signal(signal.SIGIO, before)
     assert (used, errors) == (tmp_path / "x-2.pcm", [])
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETLEASE"), reason="no leases here")
+def test_to_read_a_file_the_end_of_a_lease_is_waited_for(tmp_path):
+    """As a file server has one, and gives it up when asked."""
+    path = tmp_path / "ca.pem"
+    path.write_bytes(b"certificates")
+    with path.open("r+b") as leased:
+
+        def give_up(number: int, frame: object) -> None:
+            fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+        before = signal.signal(signal.SIGIO, give_up)
+        try:
+            fcntl.fcntl(leased, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            assert read_whole(path, 100) == b"certificates"
+        finally:
+            signal.signal(signal.SIGIO, before)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
