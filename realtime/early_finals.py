@@ -61,9 +61,10 @@ class EarlyFinals:
         due = self._due(link.session)
         if due == math.inf:
             return []
-        if not link.pings.were_asked(due - self._alive):
-            return [due - self._alive]
-        return [due] if link.pings.prove(due - self._alive) else []
+        since = due - self._alive
+        if not (self._is_deaf(link) or link.pings.were_asked(since)):
+            return [since]
+        return [due] if self._lives(link, since) else []
 
     def look_at(self, link: Link, now: float) -> None:
         """End the first turn where its time is up."""
@@ -71,8 +72,19 @@ class EarlyFinals:
         since = due - self._alive
         if now >= since and not link.pings.were_asked(since):
             link.ask_ping(now)
-        if now >= due and link.pings.prove(since):
+        if now >= due and self._lives(link, since):
             self.end(link.session, now)
+
+    def _is_deaf(self, link: Link) -> bool:
+        """Is there nobody whom a PING would reach?"""
+        return link.session.settings.as_files
+
+    def _lives(self, link: Link, since: float) -> bool:
+        """Has the peer shown since then that it lives?"""
+        head = link.session.turns.head()
+        if head is not None and self._is_deaf(link):
+            return head.heard_at >= since
+        return link.pings.prove(since)
 
     def end(self, session: Session, now: float) -> bool:
         """End the first turn, if there is text that is surely its own."""

@@ -58,9 +58,9 @@ class Turn:
     ``unended_since``: when it made none of a turn that is open, in seconds.
     ``ended_at``: when its audio was complete, ``text_since``: when there was
     text of it first, in seconds; 0 until then, and where that may be
-    another's.  ``said``: its final, where that came before the server's last
-    word.  ``words``, ``speakers``: what was said when, and by whom, if the
-    server told it.
+    another's; ``heard_at``: when there was more of it last.  ``said``: its
+    final, where that came before the server's last word.  ``words``,
+    ``speakers``: what was said when, and by whom, if the server told it.
     """
 
     item_id: str
@@ -77,6 +77,7 @@ class Turn:
     ended_at: float = 0.0
     text: str = ""
     text_since: float = 0.0
+    heard_at: float = 0.0
     transcript: str = ""
     failure: ErrorInfo | None = None
     failed_at: float = 0.0
@@ -142,6 +143,7 @@ class Turn:
         """A ``delta``."""
         blank = not self.text.strip()
         self.text = (self.text + event.text("delta"))[:MAX_TEXT]
+        self.heard_at = now
         if blank and self.text.strip():
             self.text_since = now
         if self.state is not TurnState.EARLY:

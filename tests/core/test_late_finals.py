@@ -483,6 +483,22 @@ def test_at_the_stop_itself_nothing_is_ended_early():
 # -- before the notice of the item ------------------------------------------
 
 
+@pytest.mark.parametrize("heard_s", [1.5, 4.5])
+def test_over_http_only_text_shows_that_the_service_lives(heard_s):
+    """PINGs are answered by ourselves there."""
+    core = begun(replace(SETTINGS, as_files=True))
+    core.hear(WORDS)
+    core.core.finalize("f", core.now)
+    core.look()
+    core.committed("a", None)
+    core.wait(heard_s)
+    core.transcribed("delta", "a", delta="one")
+    core.wait(BOUND)
+    core.transcribed("completed", "a", transcript="one two")
+    lived = heard_s > BOUND - 1
+    assert told(core) == (["one+", "f"] if lived else ["f?", "one two"])
+
+
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
 @pytest.mark.parametrize("before", [True, False])
 def test_text_without_a_notice_is_no_final(settings, before):
