@@ -72,6 +72,9 @@ class ItemEvents:
         if start is not None:
             turn.begin = self._audio.position_of_ms(start)
             turn.clipped = start == 0
+            if not (turn.clipped or self._turns.is_edge(turn.begin)):
+                padding = turn.settings.prefix_padding_ms
+                turn.onset = self._audio.position_of_ms(start + padding)
         self._close_before(turn, now)
         turn.begin = max(turn.begin, self._turns.ended)
         return turn

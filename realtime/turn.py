@@ -47,7 +47,8 @@ OPEN_STATES = (_S.GUESSED, _S.SPEAKING)
 class Turn:
     """One item: a stretch of audio and its text.  Positions in samples.
 
-    ``begin``: where the turn's audio starts, padding included.  ``end``: the
+    ``begin``: where the turn's audio starts, padding included; ``onset``: where
+    the server's detector heard it begin.  ``end``: the
     boundary after its audio, None while it is open.  ``from_server``: the
     server's detector found it.  ``has_silence``: it found its end as well, so
     the silence that ended it is a part of the turn.  ``by_commit``: a commit of
@@ -71,6 +72,7 @@ class Turn:
     has_silence: bool = False
     by_commit: bool = False
     clipped: bool = False
+    onset: int = 0
     refused: ErrorInfo | None = None
     unended_since: float = 0.0
     waiting_since: float = 0.0

@@ -126,6 +126,13 @@ class TurnList:
         if self.by_client:
             self.boundary = end
 
+    def is_edge(self, position: int) -> bool:
+        """May what lies before belong to another turn, so that one that begins
+        there has less padding than it should?"""
+        rounding = self.settings.rate // 1000
+        edges = (abs(c.end - position) <= rounding for c in self.commits)
+        return position <= self.ended + rounding or any(edges)
+
     def drop_commit(self, event_id: str) -> Commit | None:
         """The server found nothing to commit; ``event_id`` may be ""."""
         for commit in self.commits:
@@ -206,14 +213,15 @@ class TurnList:
         rounding = self.settings.rate // 1000
         limit = _end_of_open(turn, self, self._audio.end)
         if turn.from_server:
-            # Whatever answers to earlier commits there were are lost.
-            begin = turn.begin + rounding
+            # Whatever answers to earlier commits there were are lost, or late.
+            begin = max(turn.begin, turn.onset) + rounding
             while self.commits and self.commits[0].end <= begin:
                 self.commits.popleft()
         if self.commits and self.commits[0].end <= limit + rounding:
             commit = self.commits.popleft()
             turn.end, turn.by_commit = commit.end, True
             turn.ended_at = commit.sent_at
+            self._put_before(turn, commit.end - rounding)
             if self.by_client and not turn.from_server:
                 # The boundary moved on when the commit was sent.
                 begin = min(turn.begin, commit.begin)
@@ -222,6 +230,16 @@ class TurnList:
             turn.end = limit
         self.ended = max(self.ended, turn.end)
         self.boundary = max(self.boundary, turn.end)
+
+    def _put_before(self, turn: Turn, end: int) -> None:
+        """The notice of what a commit ended came when the next turn had begun
+        by the word of the server's detector."""
+        later = self.open_turn()
+        if later is turn or later is None or turn.from_server:
+            return
+        if later.from_server and end <= max(later.begin, later.onset):
+            later.begin = max(later.begin, end)
+            self._turns[later.item_id] = self._turns.pop(later.item_id)
 
     def sort_out_early_text(self, turn: Turn) -> None:
         """Text of a live model may come before the notice of its item.

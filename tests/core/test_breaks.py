@@ -646,3 +646,32 @@ def test_one_of_two_sessions_that_dies_is_replaced_by_the_other():
     assert core.core.fatal is None
     assert core.of(SessionReady)[-1].recovered
     assert appended(core) == ms(300)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_the_notice_of_a_pause_may_come_when_the_next_turn_has_begun(late):
+    """Its commit lies before the onset, if not before the padding."""
+    core, speech = ScriptedCore(SERVER), word_audio(1) * 10
+    core.session()
+    core.hear(speech)
+    core.started("a", 0)
+    for pause_ms in (200, 300):
+        core.core.finalize(pause_ms, core.now)
+        core.look()
+        core.hear(SILENCE * ms(pause_ms))
+    assert core.types.count(COMMIT) == 2
+    second_ms = core.core.active.session.turns.commits[-1].end // 8
+    core.hear(speech)
+    core.committed("a", None)
+    core.started("b", second_ms - 50)
+    core.transcribed("completed", "a", transcript="one")
+    if not late:
+        core.committed("pause", "a")
+        core.transcribed("completed", "pause", transcript="")
+    core.core.finalize("c", core.now)
+    core.look()
+    core.committed("b", "pause")
+    core.transcribed("completed", "b", transcript="two")
+    last = core.of(Final)[-1].turn
+    assert (last.text, last.duration_ms > 100) == ("two", True)
+    assert core.core.watermark // 8 >= last.start_ms + last.duration_ms
