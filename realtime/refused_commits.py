@@ -68,6 +68,9 @@ class RefusedCommits:
         named = turns.by_id.get(item_id)
         if turn is None or item_id in turns.finished:
             return None
+        if any(commit.end <= turn.begin for commit in turns.commits):
+            # The error came before the notices of those.
+            return None
         if named is not None and named is not turn:
             if named.closed or named.from_server:
                 return None

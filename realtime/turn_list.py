@@ -232,14 +232,14 @@ class TurnList:
         self.boundary = max(self.boundary, turn.end)
 
     def _put_before(self, turn: Turn, end: int) -> None:
-        """The notice of what a commit ended came when the next turn had begun
-        by the word of the server's detector."""
-        later = self.open_turn()
-        if later is turn or later is None or turn.from_server:
-            return
-        if later.from_server and end <= max(later.begin, later.onset):
-            later.begin = max(later.begin, end)
-            self._turns[later.item_id] = self._turns.pop(later.item_id)
+        """The notice of what a commit ended may come when the next turn began
+        by the word of the server's detector, or its commit was refused."""
+        for later in list(self):
+            ahead = end <= max(later.begin, later.onset)
+            known = later.from_server or later.refused is not None
+            if ahead and known and not turn.from_server:
+                later.begin = max(later.begin, end)
+                self._turns[later.item_id] = self._turns.pop(later.item_id)
 
     def sort_out_early_text(self, turn: Turn) -> None:
         """Text of a live model may come before the notice of its item.

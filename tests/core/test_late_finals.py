@@ -568,6 +568,24 @@ def test_text_behind_a_commit_may_be_that_of_the_next_turn():
     assert interims == [("two", 300), ("two three", 300)]
 
 
+@pytest.mark.parametrize("settings", [SETTINGS, LIVE])
+def test_an_error_for_a_commit_may_overtake_the_notices_of_others(settings):
+    core = begun(settings)
+    core.answers_pings = False
+    for _ in range(3):
+        core.hear(WORDS, commit=True)
+    *_, last = (e["event_id"] for e in core.sent if e["type"] == COMMIT)
+    error = {"type": "server_error", "event_id": last}
+    core.say({"type": "error", "error": error})
+    for item, previous in (("a", None), ("b", "a"), ("c", "b")):
+        core.committed(item, previous)
+    for item in "cba":
+        core.transcribed("completed", item, transcript=item)
+    assert told(core) == ["a", "b", "c"]
+    starts = [final.turn.start_ms for final in core.of(Final)]
+    assert starts == [0, 300, 600]
+
+
 def test_the_text_of_a_commit_that_was_refused_may_come_without_a_notice():
     """Which of the two it answers nothing tells: they are sent again."""
     core = begun(LIVE)
