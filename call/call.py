@@ -22,7 +22,7 @@ from ..config import (
     ConfigError,
     OpenAIASRConfig,
 )
-from ..connection.cas import BadCaFile, Cas
+from ..connection.cas import BadCaFile, Cas, SlowCaFile
 from ..connection.driver import now
 from ..connection.interface import AsrListener, ClientSettings, WireTrace
 from ..openai_asr_client import OpenAIASRClient
@@ -91,7 +91,7 @@ class Call:
             trace=trace,
             find_sound=sound_finder(session.wire_format, session.rate),
         )
-        await _read_ca_files(client.cas, config)
+        await _read_ca_files(client.cas, config, begins=True)
         return cls(config, client, await make_detector(config), on_speech)
 
     # -- state ------------------------------------------------------------
@@ -218,7 +218,7 @@ class Call:
         self.check(config)
         begun, self._hurried = now(), hurried
         old = self.config
-        await _read_ca_files(self._client.cas, config)
+        await _read_ca_files(self._client.cas, config, begins=False)
         listens_anew = config.turn_detection_changed(old)
         detector = await make_detector(config) if listens_anew else None
         # What was said before is heard by what held then.
@@ -288,16 +288,21 @@ class Call:
         )
 
 
-async def _read_ca_files(cas: Cas, config: OpenAIASRConfig) -> None:
+async def _read_ca_files(
+    cas: Cas, config: OpenAIASRConfig, *, begins: bool
+) -> None:
     for place, other in enumerate(config.endpoint_configs(), -1):
         if other.ca_file and (place < 0 or other.ca_file != config.ca_file):
             try:
                 await cas.read(other.ca_file)
             except BadCaFile as error:
+                if begins and isinstance(error, SlowCaFile):
+                    # That may pass; who connects tries again.
+                    continue
                 at = f"{FALLBACK.format(place)}." if place >= 0 else ""
                 raise BadCaFile(f"{at}{error}") from None
             except (OSError, RuntimeError):
-                # No file or thread is to be had now: who connects tries again.
+                # No file or thread is to be had now.
                 continue
 
 

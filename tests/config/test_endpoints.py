@@ -612,8 +612,9 @@ async def test_a_ca_file_need_not_be_there_when_it_is_needed(
     assert listener.ready, listener.fault
 
 
-async def test_the_system_s_cas_that_come_late_are_waited_for_again(
-    authority, monkeypatch
+@pytest.mark.parametrize("ca_file", ["", "/far/away.pem"])
+async def test_cas_that_come_late_are_waited_for_again(
+    authority, monkeypatch, ca_file
 ):
     read, reads = cas._tls_context, threading.Semaphore(0)
     goes_on = threading.Event()
@@ -621,11 +622,13 @@ async def test_the_system_s_cas_that_come_late_are_waited_for_again(
     def slow(ca_file: str) -> ssl.SSLContext:
         reads.release()
         goes_on.wait(20)
-        return read(ca_file)
+        return read("")
 
     monkeypatch.setattr(cas, "_tls_context", slow)
     monkeypatch.setattr(cas, "_READ_S", 0.01)
-    listener = await try_to_connect(base_url="wss://127.0.0.1:9/v1")
+    listener = await try_to_connect(
+        base_url="wss://127.0.0.1:9/v1", ca_file=ca_file
+    )
     goes_on.set()
     assert reads.acquire(timeout=20)
     for thread in threading.enumerate():
