@@ -245,9 +245,10 @@ class AsrHandlers(AsrListener):
         if self._ready_at is not None and now() - self._ready_at >= _STEADY_S:
             self._outage_reports = 0
         self._ready_at = None
-        if not fault.fatal:
+        if not fault.fatal and self._slot.running:
             # Newer bases report "connecting" whenever this is entered; the
-            # client is at it already.
+            # client is at it already.  One that is being stopped would wait
+            # for an update, which waits for it.
             await self._base.start_connection()
         self._outage_reports += 1
         if fault.code == INTERNAL:

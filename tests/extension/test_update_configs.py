@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import socket
 
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
+from ten_packages.extension.openai_asr_python.extension import (
+    OpenAIASRExtension,
+)
+from ten_packages.extension.openai_asr_python.realtime.faults import Fault
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    SessionLost,
+)
 
 from devkit.server import ServerThread
 
@@ -254,3 +262,15 @@ def test_an_unknown_property_of_the_node_is_in_the_way_of_no_update(
     run_call(properties(server.url, top=top), script)
     request = server.sessions[0].config["audio"]["input"]["transcription"]
     assert request["prompt"] == "other"
+
+
+async def test_a_session_lost_at_the_stop_waits_for_no_update():
+    """Which waits for the stop, as the stop does for what is told by then."""
+    extension = OpenAIASRExtension("asr")
+    extension.stopped = True
+    lost = SessionLost(Fault("retry", "503", "no"), 0, 1, False)
+    async with extension._lifecycle.deciding:
+        telling = extension._handlers.on_asr_client_error(lost)
+        with contextlib.suppress(AttributeError):
+            # There is no runtime that it could be sent to.
+            await asyncio.wait_for(telling, 30)
