@@ -56,8 +56,10 @@ class ItemEvents:
     def on_commit_refused(self, error: ErrorInfo, now: float) -> None:
         """The one that the error names, or the oldest where it names none."""
         commit = self._turns.drop_commit(error.event_id)
+        if commit is None:
+            return
         self._settle()
-        if commit is not None and not self.chain.broken:
+        if not self.chain.broken:
             self.refused.add(commit, error, now)
 
     # -- the server's detector ----------------------------------------------

@@ -48,8 +48,8 @@ class Turn:
     """One item: a stretch of audio and its text.  Positions in samples.
 
     ``begin``: where the turn's audio starts, padding included; ``onset``: where
-    the server's detector heard it begin.  ``end``: the
-    boundary after its audio, None while it is open.  ``from_server``: the
+    the server's detector heard it begin, 0 where that is not sure.  ``end``:
+    the boundary after its audio, None while it is open.  ``from_server``: the
     server's detector found it.  ``has_silence``: it found its end as well, so
     the silence that ended it is a part of the turn.  ``by_commit``: a commit of
     ours ended it.  ``clipped``: the session had no audio before it, so there

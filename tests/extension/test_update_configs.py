@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 
@@ -270,7 +269,10 @@ async def test_a_session_lost_at_the_stop_waits_for_no_update():
     extension.stopped = True
     lost = SessionLost(Fault("retry", "503", "no"), 0, 1, False)
     async with extension._lifecycle.deciding:
-        telling = extension._handlers.on_asr_client_error(lost)
-        with contextlib.suppress(AttributeError):
-            # There is no runtime that it could be sent to.
-            await asyncio.wait_for(telling, 30)
+        telling = asyncio.ensure_future(
+            extension._handlers.on_asr_client_error(lost)
+        )
+        done, _ = await asyncio.wait({telling}, timeout=30)
+    assert done == {telling}
+    # There is no runtime that it could be sent to.
+    assert isinstance(telling.exception(), (AttributeError, type(None)))
