@@ -58,6 +58,11 @@ class NodeAudio:
         """Where a position of the present call lies."""
         return self._begin_ms + in_call_ms
 
+    def end_ms(self, call: Call | None) -> int:
+        """Where all that came by now ends; ``call`` is the present one."""
+        received_ms = 0 if call is None else call.received_ms
+        return self._begin_ms + received_ms + int(self._lost_ms)
+
     def lose(self, ms: Fraction) -> None:
         """So much came that no call gets; it stays a part of the time."""
         self._lost_ms += ms

@@ -80,7 +80,7 @@ class IncomingFrames:
         self._second = self._second_of(frame) or self._second
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
-            self._lose(frame)
+            self._miss(frame)
         return False
 
     def _look_at_metadata(self, frame: AudioFrame) -> None:
@@ -119,7 +119,7 @@ class IncomingFrames:
         """Give the call a frame that the base had; False where it cannot use
         it."""
         if self._slot.refused:
-            self._lose(frame)
+            self._miss(frame)
         call = self._slot.call
         if call is None or not call.running:
             return False
@@ -234,6 +234,12 @@ class IncomingFrames:
             except Exception as error:
                 await self._errors.internal("on_audio_frame", error)
             self.evict()
+
+    def _miss(self, frame: AudioFrame) -> None:
+        """There is no call for it; the base has its metadata: a finalize that
+        waits for the next call is answered with these."""
+        self._owners.frame(self._slot.audio.end_ms(self._slot.call))
+        self._lose(frame)
 
     def _lose(self, frame: AudioFrame) -> None:
         """No call gets it; where its fields are odd it has no length."""

@@ -267,9 +267,8 @@ class AsrHandlers(AsrListener):
 
     def asked(self, finalize_id: str | None) -> AskedFinalize:
         """What a finalize that comes now is to be known by."""
-        call, audio = self._slot.call, self._slot.audio
-        received_ms = 0 if call is None else call.received_ms
-        return AskedFinalize(finalize_id, audio.position_ms(received_ms))
+        end_ms = self._slot.audio.end_ms(self._slot.call)
+        return AskedFinalize(finalize_id, end_ms)
 
     def expect_finalized(self) -> None:
         """The client was asked; `on_asr_finalized` will follow."""

@@ -210,6 +210,35 @@ def test_a_better_configuration_revives_an_inert_extension(server):
     assert call.texts == text_of([1, 2])
 
 
+@pytest.mark.parametrize(
+    "wrong", [{"sample_rate": "fast"}, {"api_key": "sk-wrong-0123456789"}]
+)
+def test_a_finalize_is_its_callers_also_where_no_call_got_what_he_said(
+    server, wrong
+):
+    """The next caller's frames come before the answer to it."""
+    audio, _ = spoken([[1, 2]])
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+        call.session_id = "first"
+        await call.send(audio)
+        better = {"sample_rate": 16000, "api_key": "sk-good-0123456789"}
+        assert (await update(call, params=better))[0] == 0
+        await call.finalize("asked")
+        call.session_id = "second"
+        await call.send(audio)
+        await call.until(lambda: "asked" in call.ends)
+        await call.until_finalized("end")
+
+    call = run_call(properties(server.url, **wrong), script)
+    ends = {
+        end["finalize_id"]: end["metadata"].get("session_id")
+        for end in call.of("asr_finalize_end")
+    }
+    assert ends == {"asked": "first", "end": "second"}
+
+
 def test_other_commands_are_acknowledged(server):
     async def script(call: Call) -> None:
         result, error = await call.command("flush")
