@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 from .habits import ServerHabits
+from .turn import Turn
 from .turn_list import TurnList
 
 #: How many ids of items that nobody announced are remembered.
@@ -60,6 +61,14 @@ class ItemChain:
             self.broken = True
         else:
             self._doubted = previous
+
+    def is_stray(self, turn: Turn, turns: TurnList) -> bool:
+        """Did nobody ask for this item?  It has the audio of another one, or
+        of a turn that the server ended by itself: who believes it takes the
+        next words for said."""
+        asked = turns.commits or turn.from_server or not turns.commits_sent
+        own = self._habits.detects or not self._habits.chains
+        return turns.by_client and not (asked or own)
 
     @property
     def in_doubt(self) -> bool:

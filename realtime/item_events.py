@@ -59,8 +59,10 @@ class ItemEvents:
         if commit is None:
             return
         self._settle()
-        if not self.chain.broken:
-            self.refused.add(commit, error, now)
+        if not self.chain.broken and not self.refused.add(commit, error, now):
+            # Its item may come behind those of others: one after the other.
+            self.habits.one_by_one = True
+            self.break_off()
 
     # -- the server's detector ----------------------------------------------
 
@@ -140,11 +142,13 @@ class ItemEvents:
         turns = self._turns
         if (turn := self.refused.item_of(item_id)) is not None:
             self.habits.answers_refused = True
-            if turns.commits:
-                self.chain.doubt_count(now)
             return turn
         turn = turns.turn(item_id)
         if turn is None or turn.committed:
+            return None
+        if self.chain.is_stray(turn, turns):
+            turns.drop(turn)
+            self.break_off()
             return None
         turn.commit(now)
         if turn.end is None:

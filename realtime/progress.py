@@ -75,10 +75,10 @@ class Progress:
         if sessions.over or self._buffer.watermark >= position:
             return "yes"
         link = sessions.active
-        if link is None or link.session.sent < position:
+        if link is None or link.session.items.chain.broken:
             return "no"
-        mark = self._buffer.next_mark(link.marked_to)
-        if mark is not None and mark <= position:
+        mark = self._buffer.next_mark(link.marked_to) or position + 1
+        if link.session.sent < position or mark <= position:
             return "no"
         turns = link.session.turns
         begun = (*turns.commits, *turns)

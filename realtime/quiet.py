@@ -72,7 +72,8 @@ class Quiet:
         buffer, turns = self._buffer, link.session.turns
         heard = [(commit.begin, commit.end) for commit in turns.commits]
         live = link.session.settings.live
-        if turns.said and live and not heard:
+        unsure = heard or link.session.items.refused.unsure
+        if turns.said and live and not unsure:
             # Else its words may be of a turn that one of those ends; other
             # models say nothing before an end, but under a wrong name.
             heard.append((turns.boundary, link.session.sent))

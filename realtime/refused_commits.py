@@ -33,14 +33,12 @@ class RefusedCommits:
 
     @property
     def unsure(self) -> bool:
-        """May the item of a live model that was refused go on with whatever
-        else is sent?"""
-        return self._turns.settings.live and any(
-            turn.refused is not None for turn in self._turns
-        )
+        """May an item yet come for one that was refused, and be taken for the
+        next commit's; or that of a live model go on with whatever is sent?"""
+        return any(turn.refused is not None for turn in self._turns)
 
-    def add(self, commit: Commit, error: ErrorInfo, now: float) -> None:
-        """One more was refused."""
+    def add(self, commit: Commit, error: ErrorInfo, now: float) -> bool:
+        """One was refused; False: others wait, whose items may be its own."""
         turns = self._turns
         own, begin = turns.open_turn(), max(commit.begin, turns.ended)
         goes_on = own is not None and own.from_server and own.begin < commit.end
@@ -48,9 +46,13 @@ class RefusedCommits:
             if own.begin + self._least < commit.end:
                 # That was to be its end.
                 own.unended_since = own.unended_since or now
-            return
+            return True
         if begin >= commit.end or not turns.by_client:
-            return
+            return True
+        others = turns.commits or self.first is not None
+        if others and begin == commit.begin:
+            # No turn of the server's has taken any of it.
+            return False
         turn = own
         if turn is None or turn.from_server or turn.begin >= commit.end:
             # Else a live model has said a word of it.
@@ -60,6 +62,7 @@ class RefusedCommits:
             turn.ended_at = commit.sent_at
             turn.commit(now)
             turn.refused = error
+        return True
 
     def item_of(self, item_id: str) -> Turn | None:
         """The notice of an item came; the turn that waited for it, if one

@@ -187,7 +187,7 @@ class Replay:
             resend.sent()
             self.replayed += self._feed.sent_to - self._buffer.watermark
             self._begin_again(link, now)
-        elif resend.hurries(now):
+        elif resend.hurries(now) or link.session.items.refused.unsure:
             resend.sent()
             self.again(now)
 

@@ -534,8 +534,9 @@ def test_what_goes_on_behind_a_commit_is_said_once(told_by):
     core.hear(PAUSE + WORDS)
     core.transcribed("delta", "a", delta=" two")
     core.wait(BOUND + 1)
-    assert told(core) == ["f?"]
+    # Where another session is asked for it waits no longer.
     core.wait(15)
+    assert told(core) == ["f?"]
     core.session()
     core.hear(PAUSE, commit=True)
     first, second = core.audio[: len(WORDS)], core.audio[len(WORDS) :]
@@ -568,22 +569,82 @@ def test_text_behind_a_commit_may_be_that_of_the_next_turn():
     assert interims == [("two", 300), ("two three", 300)]
 
 
+@pytest.mark.parametrize("refused", [0, 1, 2])
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
-def test_an_error_for_a_commit_may_overtake_the_notices_of_others(settings):
+def test_a_commit_that_is_refused_beside_others_is_sent_again(
+    settings, refused
+):
+    """Its item may come before theirs or behind them: nothing tells."""
     core = begun(settings)
-    core.answers_pings = False
     for _ in range(3):
         core.hear(WORDS, commit=True)
-    *_, last = (e["event_id"] for e in core.sent if e["type"] == COMMIT)
-    error = {"type": "server_error", "event_id": last}
+    commits = [e["event_id"] for e in core.sent if e["type"] == COMMIT]
+    error = {"type": "server_error", "event_id": commits[refused]}
     core.say({"type": "error", "error": error})
-    for item, previous in (("a", None), ("b", "a"), ("c", "b")):
+    items = [*"abc"]
+    items.append(items.pop(refused))
+    for item, previous in zip(items, [None, *items], strict=False):
         core.committed(item, previous)
-    for item in "cba":
         core.transcribed("completed", item, transcript=item)
-    assert told(core) == ["a", "b", "c"]
+    assert told(core) == []
+    core.session()
+    for item, previous in zip("def", [None, *"de"], strict=True):
+        # One after the other.
+        commits = [e for e in core.sent if e["type"] == COMMIT]
+        assert len(commits) == "def".index(item) + 1
+        core.committed(item, previous)
+        core.transcribed("completed", item, transcript=item)
+    assert core.audio == WORDS * 3
+    assert told(core) == ["d", "e", "f"]
     starts = [final.turn.start_ms for final in core.of(Final)]
     assert starts == [0, 300, 600]
+
+
+@pytest.mark.parametrize("settings", [SETTINGS, LIVE])
+def test_the_item_of_a_commit_that_was_refused_may_come_too_late(settings):
+    """By then the audio was sent again, and another turn is under way."""
+    core = begun(settings)
+    core.hear(WORDS, commit=True)
+    commit = core.sent[-1]["event_id"]
+    error = {"type": "server_error", "event_id": commit}
+    core.say({"type": "error", "error": error})
+    core.wait(2)
+    refused, core.link = core.link, None
+    core.session()
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.hear(WORDS, commit=True)
+    core.link, now = refused, core.link
+    core.committed("z", None)
+    core.transcribed("completed", "z", transcript="one")
+    core.link = now
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="two")
+    assert told(core) == ["one", "two"]
+
+
+@pytest.mark.parametrize("text_first", [True, False])
+@pytest.mark.parametrize("settings", [SETTINGS, LIVE])
+def test_an_item_that_nobody_asked_for_is_not_believed(settings, text_first):
+    """A gateway tries again, so a commit has two: the words behind it have
+    no text yet."""
+    core = begun(settings)
+    core.hear(WORDS, commit=True)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.hear(WORDS)
+    if text_first:
+        core.transcribed("delta", "z", delta="one")
+    core.committed("z", "a")
+    core.transcribed("completed", "z", transcript="one")
+    core.core.finalize("f", core.now)
+    core.look()
+    assert told(core) == ["one"]
+    core.session()
+    assert core.audio == WORDS
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="two")
+    assert told(core) == ["one", "two", "f"]
 
 
 def test_the_text_of_a_commit_that_was_refused_may_come_without_a_notice():
