@@ -126,16 +126,8 @@ class ItemEvents:
             self.break_off()
             return None
         if not self._turns.by_client:
-            self._drop_unannounced(item_id)
+            self._turns.drop_unannounced(item_id)
         return self._commit(item_id, now)
-
-    def _drop_unannounced(self, item_id: str) -> None:
-        """Who announces items has none but those; text for another id was a
-        mistake and must not hold up the turns."""
-        for turn in list(self._turns):
-            known = turn.from_server or turn.closed
-            if turn.item_id != item_id and not known:
-                self._turns.drop(turn)
 
     def _commit(self, item_id: str, now: float) -> Turn | None:
         """The item exists; None where that is no news."""

@@ -195,6 +195,14 @@ class TurnList:
         """It was none, or another item has its audio."""
         del self._turns[turn.item_id]
 
+    def drop_unannounced(self, item_id: str) -> None:
+        """This item is announced.  Who announces items has none but those;
+        text for another id was a mistake and must not hold up the turns."""
+        for turn in list(self):
+            known = turn.from_server or turn.closed
+            if turn.item_id != item_id and not known:
+                self.drop(turn)
+
     def drop_all(self) -> None:
         """None of them can be trusted."""
         self._turns.clear()
