@@ -96,7 +96,7 @@ class ItemEvents:
 
     def _on_speech_stopped(self, event: ServerEvent, now: float) -> Turn | None:
         turn = self._turns.turn(event.identity("item_id"))
-        if turn is None or turn.closed:
+        if turn is None or (turn.closed and not turn.end_is_guess):
             return None
         stop = event.position_ms("audio_end_ms")
         end = 0 if stop is None else self._audio.position_of_ms(stop)

@@ -109,6 +109,12 @@ class Turn:
         return self.decided or self.state is TurnState.COMMITTED
 
     @property
+    def end_is_guess(self) -> bool:
+        """Was the notice of its item ahead of the end of its speech?"""
+        told = self.has_silence or self.by_commit
+        return self.from_server and self.committed and not told
+
+    @property
     def decided(self) -> bool:
         """What is said of this turn is decided, by the server's last word or
         by its text so far."""
@@ -121,10 +127,11 @@ class Turn:
         self.from_server = True
 
     def speech_stopped(self, end: int, now: float) -> None:
-        self._machine.to(TurnState.STOPPED)
-        self.from_server = self.has_silence = True
         self.end = max(end, self.begin)
-        self.waiting_since = self.ended_at = now
+        if not self.end_is_guess:
+            self._machine.to(TurnState.STOPPED)
+            self.waiting_since = self.ended_at = now
+        self.from_server = self.has_silence = True
 
     def commit(self, now: float) -> None:
         """Its item exists, or must exist."""

@@ -209,7 +209,11 @@ class TurnList:
 
     def stop(self, turn: Turn, end: int, now: float) -> None:
         """The server's detector heard the end of ``turn``."""
+        guess = turn.end
         turn.speech_stopped(end, now)
+        if guess not in (None, self.ended):
+            # There is another one behind it.
+            return
         self.ended = max(end, turn.begin)
         # Where the client ends the turns it may have moved on.
         self.boundary = max(self.ended, self.boundary if self.by_client else 0)

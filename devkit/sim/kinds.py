@@ -17,7 +17,11 @@ OLD = frozenset({"old"})
 _ALONE = 0.4
 #: A call has one of these and no other kind of fault; or these as well.
 _MORE = 0.08
-_ON_TOP = {"endpoints": "places", "uncommitted": "refusals"}
+_ON_TOP = {
+    "endpoints": "places",
+    "uncommitted": "refusals",
+    "late_notices": "lateness",
+}
 #: How long an endpoint fails, in s.
 _OUTAGES_S = (0.5, 3, 8, 20, 60, 150)
 
@@ -83,6 +87,11 @@ def troubles_of(seed: int, kinds: Collection[str]) -> Troubles:
     if "uncommitted" in kinds:
         troubles.refuses = dice.choice((0.1, 0.3, 1.0))
         troubles.keeps_refused = troubles.refuses < 1 and dice.random() < 0.5
+        troubles.refused_s = dice.choice((0.0, 0.3, 1.5, 5.0))
+    if "late_notices" in kinds:
+        troubles.late = dice.choice((0.1, 0.3, 1.0))
+        troubles.late_s = dice.choice((0.5, 2.0, 6.0))
+        troubles.late_in_order = dice.random() < 0.5
     if "own_detector" in kinds:
         troubles.own_lag_s = dice.choice((0.0, 0.2, 0.5))
     return troubles

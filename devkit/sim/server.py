@@ -130,6 +130,8 @@ class SimConnection:
         self._speaking = ""
         self._early = _Early(self)
         self._quiet_from = 0
+        #: When the last notice comes.
+        self._notice_at = 0.0
         self._previous: str | None = None
         self._detector = ""
         self._silence = self._end_after = ms(500)
@@ -236,28 +238,31 @@ class SimConnection:
                     "input_audio_buffer_commit_empty",
                     event_id=event.get("event_id"),
                 )
-            elif self._detector or not self._refuses(event, now):
+            elif self._detector:
                 self._commit(self._heard, now)
+            elif (late_s := self._refuses(event, now)) is not None:
+                self._commit(self._heard, now, late_s)
         else:
             raise AssertionError(f"unknown client event {kind}")
 
-    def _refuses(self, commit: dict[str, Any], now: float) -> bool:
-        """An error for a commit; True if no item follows it."""
+    def _refuses(self, commit: dict[str, Any], now: float) -> float | None:
+        """An error for a commit; how long after it an item follows, None where
+        none does.  Without an error it follows at once."""
         troubles = self.server.troubles
         if not troubles.strikes("uncommitted", troubles.refuses):
-            return False
+            return 0.0
         named = commit["event_id"] if troubles.rng.random() < 0.5 else None
         code = "input_audio_buffer_commit_empty"
         if named and troubles.rng.random() < 0.5:
             code = "server_error"
         self._error(now, code, event_id=named)
         if troubles.keeps_refused:
-            return True
-        lost = troubles.refuses < 1 and troubles.rng.random() < 0.2
-        if lost:
+            return None
+        if troubles.refuses < 1 and troubles.rng.random() < 0.2:
             self._buffer.clear()
             self._buffer_start = self._heard
-        return lost
+            return None
+        return troubles.rng.uniform(0, troubles.refused_s)
 
     def _configure(
         self, session: dict[str, Any], event_id: str, now: float
@@ -384,7 +389,33 @@ class SimConnection:
             # cut the same audio elsewhere.
             self._end_after = ms(self.server.rng.uniform(200, 900))
 
-    def _commit(self, end: int, now: float) -> None:
+    def _announce(
+        self, item_id: str, previous: str | None, now: float, late_s: float
+    ) -> None:
+        """The notices of an item, on their way or late."""
+        troubles = self.server.troubles
+        if troubles.strikes("late_notices", troubles.late):
+            late_s += troubles.rng.uniform(0, troubles.late_s)
+        late_at = max(self.last_at, self.busy_until, now) + late_s
+        if troubles.late_in_order:
+            late_at = self._notice_at = max(late_at, self._notice_at)
+        for kind in (
+            "input_audio_buffer.committed",
+            "conversation.item.added",
+            "conversation.item.done",
+        ):
+            notice: dict[str, Any] = {
+                "type": kind,
+                "item_id": item_id,
+                "item": {"id": item_id},
+                "previous_item_id": previous,
+            }
+            if late_at <= max(self.last_at, self.busy_until, now):
+                self._say(now, **notice)
+            elif self.ears.numb_at is None:
+                self.push(late_at, json.dumps(notice))
+
+    def _commit(self, end: int, now: float, late_s: float = 0.0) -> None:
         size = end - self._buffer_start
         audio = bytes(self._buffer[:size])
         del self._buffer[:size]
@@ -404,23 +435,12 @@ class SimConnection:
         if lost:
             self.server.happened.add("no_committed")
         if not (lost or self.server.struck_by("no_committed")):
-            for kind in (
-                "input_audio_buffer.committed",
-                "conversation.item.added",
-                "conversation.item.done",
-            ):
-                self._say(
-                    now,
-                    type=kind,
-                    item_id=item_id,
-                    item={"id": item_id},
-                    previous_item_id=previous,
-                )
+            self._announce(item_id, previous, now, late_s)
         if self.server.struck_by("error_event"):
             self._error(now, "unknown_thing", message="something else")
         self._numb("frozen_after_commit", now)
         if self.ears.numb_at is None:
-            self._transcribe(item_id, audio, prompt, now, early)
+            self._transcribe(item_id, audio, prompt, now, early, late_s)
 
     def _transcribe(
         self,
@@ -429,6 +449,7 @@ class SimConnection:
         prompt: str | None,
         now: float,
         early: _Early,
+        late_s: float,
     ) -> None:
         server = self.server
         rng, faults = server.rng, server.faults
@@ -438,7 +459,7 @@ class SimConnection:
             words = [INVENTED]
         # No text of audio that it has not looked at yet.
         at = max(self.last_at, self.busy_until) + rng.uniform(0, faults.delay_s)
-        at = max(at, early.told_at)
+        at = max(at + late_s, early.told_at)
         name = item_id
         if not early.item_id and server.struck_by("wrong_id"):
             name = server.new_id()

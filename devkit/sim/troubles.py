@@ -33,6 +33,7 @@ KINDS = {
     "chainless": "items that name none before them, and lost notices",
     "swallowed": "a commit without an answer, and perhaps its audio is gone",
     "uncommitted": "an error for a commit; an item follows, or nothing",
+    "late_notices": "notices of items come late, behind texts and others",
     "own_detector": "a server that ends the client's turns, late, and fails",
     "silent_start": "a call begins with long silence",
     "steady_sound": "music and steady noise, which are no speech",
@@ -190,7 +191,10 @@ class Troubles:
     that kill.  ``root``: what each item names as the one before it; "true" is
     what it should.  ``lost``: the chance of a notice to be lost, ``swallows``
     that of a commit of the client's, ``refuses`` that of an error for one;
-    ``keeps_refused``: then no item follows, and the audio stays.
+    ``keeps_refused``: then no item follows, and the audio stays;
+    ``refused_s``: an item that does may be so late.  ``late``: the chance of a
+    late notice, ``late_s``: how late at most, ``late_in_order``: none overtakes
+    another one.
     ``own_lag_s``: how late the events of a
     detector come that nobody asked for; None: there is none.
     ``came`` counts what happened, by kind; ``silent_about``: for
@@ -208,6 +212,10 @@ class Troubles:
     swallows: float = 0.0
     refuses: float = 0.0
     keeps_refused: bool = False
+    refused_s: float = 0.0
+    late: float = 0.0
+    late_s: float = 0.0
+    late_in_order: bool = True
     own_lag_s: float | None = None
     came: Counter[str] = field(default_factory=Counter)
     deaths: deque[Death] = field(default_factory=lambda: deque(maxlen=64))
@@ -229,7 +237,7 @@ class Troubles:
         """All is well, but for what a service always does."""
         self.freezes.clear()
         self.failing.stop()
-        self.lost = self.swallows = self.refuses = 0.0
+        self.lost = self.swallows = self.refuses = self.late = 0.0
 
 
 class Doom:

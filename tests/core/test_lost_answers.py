@@ -357,3 +357,19 @@ def test_a_notice_of_no_item_is_none(item):
         before = item_id
     assert core.finals == ["w0", "w1", "w2"]
     assert not core.link.must_close
+
+
+def test_the_notice_of_an_item_may_be_ahead_of_the_end_of_its_speech():
+    core = ScriptedCore(SERVER)
+    core.session()
+    core.hear(TURN + TURN)
+    core.started("a", 0)
+    core.committed("a", None)
+    core.stopped("a", 700)
+    core.transcribed("completed", "a", transcript="w0")
+    assert core.core.watermark == ms(700)
+    core.turn("b", 700, 1700, "a")
+    core.transcribed("completed", "b", transcript="w1")
+    assert core.finals == ["w0", "w1"]
+    assert starts(core) == [0, 1000]
+    assert core.troubles == []
