@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from ..realtime.shown import harmless
 from ..safety.private_files import read_whole, require_file
+from .late_import import SHORTAGES
 from .threads import in_thread
 
 #: Files of CAs are read within this, in seconds; so many may hang for ever.
@@ -34,8 +35,6 @@ _SYSTEM_CAS = "what SSL_CERT_FILE or SSL_CERT_DIR names, or the system's CAs,"
 #: stands for a curve of its own.  RFC 5480 forbids those, and to read one holds
 #: all threads of Python.
 _OWN_CURVE = bytes.fromhex("2a8648ce3d01")
-#: Of the process or the machine, and soon over: no word about the files.
-SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 #: What OpenSSL looks at in a directory of CAs: by the hash of their names.
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 

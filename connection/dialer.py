@@ -219,12 +219,14 @@ class Dialer:
         proxy = attempt.proxy
         if proxy is not None:
             attempt.step = Step.PROXY
-            return await by_proxy(proxy, target, context, _USER_AGENT)
+            return await by_proxy(
+                proxy, target, context, _USER_AGENT, self._avoided
+            )
         attempt.step = Step.LOOK_UP
         here = is_loopback_host(target.host)
         found = await addresses_of(target.host, target.port, here)
         attempt.step = Step.TCP
-        sock, attempt.address = await first_socket(self._avoided.last(found))
+        sock, attempt.address = await first_socket(found, self._avoided)
         return Wire(sock)
 
     async def _open_for_files(
@@ -260,7 +262,7 @@ class Dialer:
             proxy = attempt.proxy
             if proxy is not None and proxy.asks_itself(target.secure):
                 attempt.step = Step.PROXY
-                return await to_proxy(proxy, proxy_tls)
+                return await to_proxy(proxy, proxy_tls, self._avoided)
             return await self._wire(attempt, target, proxy_tls)
 
         making = one_by_one(

@@ -24,7 +24,7 @@ _MOST_AT_ONCE = 8
 _MOST_LOOKED_AT = 64
 
 #: A resolver may name others each time.
-_MOST_AVOIDED = 32
+_MOST_AVOIDED = 2 * _MOST_LOOKED_AT
 
 #: As `socket.getaddrinfo` tells it: family, kind, protocol, name, address.
 Address = tuple[int, int, int, str, tuple[Any, ...]]
@@ -35,7 +35,8 @@ class NotThisMachine(ValueError):
 
 
 class Avoided:
-    """Addresses of which no session came after TCP, where RFC 8305 ends."""
+    """Addresses of which no session came after TCP, where RFC 8305 ends, and
+    those of an attempt for which the time ran out before another was tried."""
 
     def __init__(self) -> None:
         #: The one that failed last at the end.
@@ -87,17 +88,20 @@ async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
 
 
 async def first_socket(
-    found: Sequence[Address],
+    found: Sequence[Address], avoided: Avoided
 ) -> tuple[socket.socket, Address]:
     """A socket that is connected to one of these addresses, and that one.
 
-    They are tried in their order; the next one as soon as one fails, or says
-    nothing for a while; where many say nothing, the first of them is given up.
+    They are tried in their order, but for what is ``avoided``; the next one as
+    soon as one fails, or says nothing for a while; where many say nothing, the
+    first of them is given up.  Where the time is up or none is left, the next
+    attempt begins with those that were not tried.
     Raises what the first of them failed with.  (`loop.create_connection` does
     this as well, but not in every event loop that hosts use.)
     """
     assert found
-    waiting = list(found)
+    waiting = avoided.last(found)
+    tried = []
     running: list[asyncio.Task[tuple[socket.socket, Address]]] = []
     problem: BaseException | None = None
     try:
@@ -106,6 +110,7 @@ async def first_socket(
                 if len(running) == _MOST_AT_ONCE:
                     _give_up(running.pop(0))
                 address = waiting.pop(0)
+                tried.append(address)
                 running.append(asyncio.ensure_future(_connected(address)))
             done, _ = await asyncio.wait(
                 running,
@@ -120,6 +125,10 @@ async def first_socket(
                 problem = problem or task.exception()
         assert problem is not None
         raise problem
+    except BaseException:
+        for address in tried:
+            avoided.failed(address)
+        raise
     finally:
         for task in running:
             _give_up(task)

@@ -149,8 +149,9 @@ def fault_by_proxy(proxy: Proxy, error: Exception) -> Fault:
         # Raised by python-socks, which has no code for a wrong password.
         cause = cause_of(error)
         problem = f"gave no connection: {cause}"
-        code = getattr(cause, "error_code", None)
-        if code in _LASTING_CODES or "authentication" in str(cause).lower():
+        code, words = getattr(cause, "error_code", None), str(cause).lower()
+        refused = "authentication" in words and "invalid" not in words
+        if code in _LASTING_CODES or refused:
             verdict = "fatal"
     elif isinstance(error, asyncio.TimeoutError):
         problem = "gave no connection within the time limit"

@@ -19,7 +19,7 @@ from typing import Any
 
 import httpcore2
 import httpx2
-import openai
+from openai import AsyncOpenAI
 from websockets.datastructures import Headers
 from websockets.exceptions import InvalidProxyStatus
 from websockets.headers import build_authorization_basic
@@ -128,10 +128,10 @@ def _sdk(
     base_url: str,
     http: httpx2.AsyncClient,
     timeout: httpx2.Timeout | None = None,
-) -> openai.AsyncOpenAI:
+) -> AsyncOpenAI:
     """The package's client, with nothing of the environment; what the
     configuration has is put in by the transport."""
-    client = openai.AsyncOpenAI(
+    client = AsyncOpenAI(
         api_key="none",
         admin_api_key="",
         organization="",

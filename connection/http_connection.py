@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
@@ -27,13 +26,15 @@ from ..realtime.faults import (
 )
 from ..service.files import FileRequest
 from .attempt import Attempt, DialFailed, FaultKnown, Outage, Step
-from .cas import SHORTAGES
 from .file_answers import FileAnswer
 from .file_session import FileSession, Upload
 from .interface import ClientSettings
+from .late_import import imported, whole_packages
+from .tunnel import load_socks
 
 if TYPE_CHECKING:
     from .http_client import Client
+    from .http_streams import Backend
     from .tunnel import Wire
 
 #: Requests at a time.
@@ -63,20 +64,25 @@ def make_client(
     ``connect``: leads to the service, or to a proxy that asks it.  Raises
     `FaultKnown`.
     """
+    with whole_packages():
+        return _make_client(settings, attempt, tls, connect)
+
+
+def _make_client(
+    settings: ClientSettings,
+    attempt: Attempt,
+    tls: ssl.SSLContext | None,
+    connect: Callable[[], Awaitable[Wire]],
+) -> Client:
     try:
-        from .http_client import Client
-        from .http_streams import Backend
-    except ImportError as error:
-        for shortage in SHORTAGES:
-            if os.strerror(shortage) in str(error):
-                # So says whoever loads what is not Python.
-                raise OSError(shortage, str(error)) from error
+        client, backend = imported(_load)
+    except ImportError:
         raise FaultKnown(Fault("fatal", "openai", _MISSING)) from None
     proxy = attempt.proxy
     if proxy is not None and proxy.has_socks:
         try:
             # It is needed with the first turn.
-            import python_socks.async_.asyncio  # noqa: F401
+            load_socks()
         except ImportError as error:
             raise _known(error, attempt) from error
 
@@ -84,7 +90,14 @@ def make_client(
         if proxy is None or step is Step.HTTP:
             attempt.step = step
 
-    return Client(settings, proxy, tls, Backend(connect, on_step))
+    return client(settings, proxy, tls, backend(connect, on_step))
+
+
+def _load() -> tuple[type[Client], type[Backend]]:
+    from .http_client import Client
+    from .http_streams import Backend
+
+    return Client, Backend
 
 
 async def open_connection(

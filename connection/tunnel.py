@@ -7,15 +7,20 @@ import functools
 import io
 import socket
 import ssl
+from collections.abc import Callable
 from typing import Any, cast
 
-from websockets.asyncio.client import HTTPProxyConnection, connect_socks_proxy
+from websockets.asyncio.client import HTTPProxyConnection
+from websockets.exceptions import ProxyError
+from websockets.proxy import Proxy as KnownProxy
 from websockets.proxy import parse_proxy
 from websockets.uri import WebSocketURI
 
 from .cas import Trust
-from .eyeballs import addresses_of, first_socket
+from .eyeballs import Avoided, addresses_of, first_socket
+from .late_import import imported, whole_packages
 from .proxies import Proxy
+from .threads import in_thread
 from .tls import PIECE, TlsSession
 
 
@@ -49,6 +54,7 @@ async def by_proxy(
     target: WebSocketURI,
     context: ssl.SSLContext | None,
     user_agent: str,
+    avoided: Avoided,
 ) -> Wire:
     """Ask a proxy for the way; ``context``: where it speaks TLS itself.
 
@@ -56,8 +62,8 @@ async def by_proxy(
     """
     known = parse_proxy(proxy.url)
     if proxy.has_socks:
-        return Wire(await connect_socks_proxy(known, target))
-    wire = await to_proxy(proxy, context)
+        return Wire(await _by_socks(known, target))
+    wire = await to_proxy(proxy, context, avoided)
     try:
         await _ask(wire, HTTPProxyConnection(target, known, user_agent))
     except BaseException:
@@ -66,11 +72,48 @@ async def by_proxy(
     return wire
 
 
-async def to_proxy(proxy: Proxy, context: ssl.SSLContext | None) -> Wire:
+async def _by_socks(proxy: KnownProxy, target: WebSocketURI) -> socket.socket:
+    """As `websockets` does it, which looks for the package but once."""
+    loading = in_thread("openai_asr SOCKS", load_socks)
+    make = await asyncio.wrap_future(loading)
+    try:
+        sock = await make(proxy).connect(target.host, target.port)
+    except OSError:
+        raise
+    except Exception as error:
+        raise ProxyError("failed to connect to SOCKS proxy") from error
+    return cast(socket.socket, sock)
+
+
+def load_socks() -> Callable[[KnownProxy], Any]:
+    """Makes what connects by such a proxy.  In a thread."""
+
+    def load() -> tuple[Any, Any]:
+        from python_socks import ProxyType
+        from python_socks.async_.asyncio import Proxy as SocksProxy
+
+        return ProxyType, SocksProxy
+
+    with whole_packages("python_socks"):
+        types, make = imported(load)
+
+    def made(proxy: KnownProxy) -> Any:
+        # Where the name ends so, the proxy looks up the host.
+        there = proxy.scheme in ("socks5h", "socks4a")
+        kind = types.SOCKS5 if proxy.scheme[5] == "5" else types.SOCKS4
+        user = proxy.username, proxy.password
+        return make(kind, proxy.host, proxy.port, *user, there)
+
+    return made
+
+
+async def to_proxy(
+    proxy: Proxy, context: ssl.SSLContext | None, avoided: Avoided
+) -> Wire:
     """What leads to one that speaks HTTP; raises the same."""
     known = parse_proxy(proxy.url)
     found = await addresses_of(known.host, known.port, here=False)
-    sock, _ = await first_socket(found)
+    sock, _ = await first_socket(found, avoided)
     try:
         wire = Wire(sock)
         if context is not None:

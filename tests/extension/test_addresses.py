@@ -67,7 +67,7 @@ def closed_port() -> tuple[str, int]:
 
 
 async def peer_of(addresses) -> tuple[str, int]:
-    work = first_socket([(*TCP, where) for where in addresses])
+    work = first_socket([(*TCP, where) for where in addresses], Avoided())
     # What waits for the swallower waits for minutes.
     sock, address = await asyncio.wait_for(work, 30)
     with sock:
@@ -125,7 +125,9 @@ def open_files() -> int:
 
 async def test_an_attempt_that_is_cancelled_leaves_no_socket():
     with swallower() as silent:
-        work = asyncio.ensure_future(first_socket([(*TCP, silent)] * 3))
+        work = asyncio.ensure_future(
+            first_socket([(*TCP, silent)] * 3, Avoided())
+        )
         while len(asyncio.all_tasks()) < 4:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         work.cancel()
@@ -133,6 +135,19 @@ async def test_an_attempt_that_is_cancelled_leaves_no_socket():
             await work
         while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def test_an_attempt_goes_on_where_the_one_before_ran_out_of_time():
+    with swallower() as silent, swallower() as other, listener() as open_one:
+        found = [(*TCP, where) for where in (silent, other, open_one)]
+        avoided = Avoided()
+        for _ in range(2):
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(first_socket(found, avoided), 0.1)
+        sock, address = await first_socket(found, avoided)
+        sock.close()
+        assert address == found[2]
+        assert avoided.last(found) == [found[2], *found[:2]]
 
 
 def test_an_address_that_failed_comes_last_until_it_works():
@@ -155,7 +170,7 @@ def test_an_address_that_failed_comes_last_until_it_works():
 
 def test_what_failed_is_not_remembered_without_end():
     """A resolver may name other addresses each time."""
-    found = [(*TCP, (f"192.0.2.{n}", 443)) for n in range(200)]
+    found = [(*TCP, (f"192.0.2.{n}", 443)) for n in range(255)]
     avoided = Avoided()
     for address in reversed(found):
         avoided.failed(address)
