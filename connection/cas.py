@@ -20,6 +20,8 @@ from ..safety.private_files import read_whole, require_file
 from .late_import import SHORTAGES
 from .threads import in_thread
 
+#: No word about a file, either: a file system may be back soon.
+_PASSING = (*SHORTAGES, errno.ESTALE, errno.EIO)
 #: Files of CAs are read within this, in seconds; so many may hang for ever.
 _READ_S = 5.0
 #: More than a configuration names.
@@ -261,7 +263,7 @@ def _load_system(context: ssl.SSLContext) -> None:
 
 def _unless_short(error: Exception) -> None:
     """Raise one that is of no file's making."""
-    if isinstance(error, OSError) and error.errno in SHORTAGES:
+    if isinstance(error, OSError) and error.errno in _PASSING:
         raise error
 
 

@@ -184,7 +184,6 @@ class AsrHandlers(AsrListener):
     ) -> None:
         match problem:
             case TurnFailed(fault=fault):
-                self._end_without_text()
                 self._note_place("failed", problem)
                 start_ms = self._slot.audio.position_ms(problem.start_ms)
                 told: Fault | None = Fault(
@@ -195,6 +194,8 @@ class AsrHandlers(AsrListener):
                 )
                 with self._owners.of(start_ms + problem.duration_ms // 2):
                     await self._errors.send(told)
+                # So the error has the id of its interims.
+                self._end_without_text()
                 return
             case ServerProblem(fault=fault):
                 # Each change of the endpoint is told.
@@ -217,14 +218,14 @@ class AsrHandlers(AsrListener):
                 # It is in the log already.
                 await self._errors.send(self._errors.paced(fault))
             case AudioDropped(start_ms=start, duration_ms=length):
-                if start < self._shown_to_ms <= start + length:
-                    # What follows is another turn.
-                    self._end_without_text()
                 await self._errors.drops.add(
                     self._slot.audio.position_ms(problem.start_ms),
                     problem.duration_ms,
                     problem.cause,
                 )
+                if start < self._shown_to_ms <= start + length:
+                    # What follows is another turn.
+                    self._end_without_text()
             case _:
                 assert_never(problem)
 

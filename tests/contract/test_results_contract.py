@@ -277,6 +277,34 @@ def test_what_was_shown_and_gave_way_leaves_no_id_behind(server):
     first, *others = (result["id"] for result in call.results)
     assert others
     assert first not in others
+    [dropped] = [e for e in call.errors if "dropped" in e["message"]]
+    assert dropped["id"] == first
+
+
+def test_the_error_of_a_turn_that_failed_has_the_id_of_its_interims():
+    audio, [(_, end_ms), _] = spoken([[1, 2], [3]])
+    half = end_ms * 16
+
+    async def script(call: Call) -> None:
+        await call.send(audio[:half])
+        await call.until(lambda: call.results)
+        await call.until_finalized("failed")
+        await call.send(audio[half:])
+        await call.until_finalized("end")
+
+    faults = Faults(failed_text="w000001", failed_code="invalid_request_error")
+    with ServerThread(engine="script", faults=faults) as server:
+        config = properties(
+            server.url,
+            input_audio_transcription={"model": "gpt-live-transcribe"},
+            turn_detection={"type": "none"},
+        )
+        call = run_call(config, script)
+    assert call.texts == text_of([3])
+    [error] = [e for e in call.errors if "given up" in e["message"]]
+    first = call.results[0]
+    assert not first["final"]
+    assert error["id"] == first["id"] != call.finals[0]["id"]
 
 
 @pytest.mark.parametrize("kind", ["server_vad", "none"])

@@ -21,6 +21,7 @@ import trustme
 from asr_call import Call, Script, properties, run_call, spoken
 from http_service import over_http, serving, text
 from proxy_servers import forward, identity, listening, port_of
+from ten_packages.extension.openai_asr_python.connection import cas
 from ten_packages.extension.openai_asr_python.connection.cas import (
     BadCaFile,
     tls_context,
@@ -70,6 +71,21 @@ def test_it_says_nothing_of_the_cas(pem, place, monkeypatch):
         assert len((await tls_context(named)).get_ca_certs()) == 1
 
     asyncio.run(short())
+
+
+@pytest.mark.parametrize("number", [errno.ESTALE, errno.EIO])
+def test_a_file_system_that_is_not_there_for_a_moment(pem, number, monkeypatch):
+    def stale(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    async def read_twice() -> None:
+        with monkeypatch.context() as moment:
+            moment.setattr(cas, "read_whole", stale)
+            with pytest.raises(OSError, match=os.strerror(number)):
+                await tls_context(str(pem[1]))
+        assert len((await tls_context(str(pem[1]))).get_ca_certs()) == 1
+
+    asyncio.run(read_twice())
 
 
 def test_what_cannot_be_read_at_all_is_still_told(tmp_path):
