@@ -53,10 +53,10 @@ class RefusedCommits:
         if others and begin == commit.begin:
             # No turn of the server's has taken any of it.
             return False
-        turn = own
-        if turn is None or turn.from_server or turn.begin >= commit.end:
-            # Else a live model has said a word of it.
-            turn = turns.turn(commit.event_id)
+        # A live model may have said words of it, and of what comes behind it.
+        heard = (t for t in turns if not (t.closed or t.from_server))
+        turn = next((t for t in heard if t.begin < commit.end), None)
+        turn = turn or turns.turn(commit.event_id)
         if turn is not None and not turn.committed:
             turn.begin, turn.end = begin, commit.end
             turn.ended_at = commit.sent_at

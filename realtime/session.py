@@ -126,7 +126,7 @@ class Session:
         known whose it is?"""
         items, turns = self.items, self.turns
         answer = items.habits.one_by_one and bool(turns.commits)
-        doubt = items.chain.is_counting or items.refused.first is not None
+        doubt = items.chain.is_counting or items.refused.unsure
         return turns.by_client and (answer or doubt)
 
     def end(self) -> None:

@@ -600,6 +600,26 @@ def test_a_commit_that_is_refused_beside_others_is_sent_again(
     assert starts == [0, 300, 600]
 
 
+def test_what_a_live_model_says_behind_a_commit_is_not_what_was_refused():
+    core = begun(LIVE)
+    core.hear(WORDS)
+    core.transcribed("delta", "a", delta="one")
+    core.hear(b"", commit=True)
+    commit = core.sent[-1]["event_id"]
+    core.hear(WORDS)
+    core.transcribed("delta", "b", delta="two")
+    error = {"type": "server_error", "event_id": commit}
+    core.say({"type": "error", "error": error})
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.hear(b"", commit=True)
+    core.committed("b", "a")
+    core.transcribed("completed", "b", transcript="two")
+    assert told(core) == ["one", "two"]
+    starts = [final.turn.start_ms for final in core.of(Final)]
+    assert starts == [0, 300]
+
+
 @pytest.mark.parametrize("settings", [SETTINGS, LIVE])
 def test_the_item_of_a_commit_that_was_refused_may_come_too_late(settings):
     """By then the audio was sent again, and another turn is under way."""
