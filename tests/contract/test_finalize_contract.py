@@ -284,6 +284,8 @@ def test_one_that_comes_while_the_call_is_stopped_waits_for_its_text(
     async def script(call: Call) -> None:
         await call.until(lambda: call.metric("connect_delay"))
         await call.send(audio)
+        # By then the frames are there.
+        await call.command("are_you_there")
 
     with ServerThread(engine="script", faults=faults) as server:
         config = properties(server.url, turn_detection={"type": "none"})
