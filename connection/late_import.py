@@ -49,14 +49,14 @@ def whole_packages(*known: str) -> Iterator[None]:
     """Forget what was imported in here and is hollow, if something fails, and
     raise OSError: it may be whole the next time.  So it is with those that are
     ``known`` to be needed, whoever imported them."""
-    before = {name for name in sys.modules if name not in known}
+    before = {n for n in sys.modules if n.partition(".")[0] not in known}
     try:
         yield
     except Exception as error:
         if hollow := _drop_hollow(before):
             names = ", ".join(sorted(hollow))
             text = f"__init__.py cannot be found: {names}"
-            raise OSError(errno.ENOENT, text) from error
+            raise OSError(text) from error
         raise
 
 

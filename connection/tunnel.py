@@ -74,8 +74,12 @@ async def by_proxy(
 
 async def _by_socks(proxy: KnownProxy, target: WebSocketURI) -> socket.socket:
     """As `websockets` does it, which looks for the package but once."""
-    loading = in_thread("openai_asr SOCKS", load_socks)
-    make = await asyncio.wrap_future(loading)
+    try:
+        make = _socks()
+    except ImportError:
+        make = await asyncio.wrap_future(
+            in_thread("openai_asr SOCKS", load_socks)
+        )
     try:
         sock = await make(proxy).connect(target.host, target.port)
     except OSError:
@@ -87,22 +91,20 @@ async def _by_socks(proxy: KnownProxy, target: WebSocketURI) -> socket.socket:
 
 def load_socks() -> Callable[[KnownProxy], Any]:
     """Makes what connects by such a proxy.  In a thread."""
-
-    def load() -> tuple[Any, Any]:
-        from python_socks import ProxyType
-        from python_socks.async_.asyncio import Proxy as SocksProxy
-
-        return ProxyType, SocksProxy
-
     with whole_packages("python_socks"):
-        types, make = imported(load)
+        return imported(_socks)
+
+
+def _socks() -> Callable[[KnownProxy], Any]:
+    from python_socks import ProxyType
+    from python_socks.async_.asyncio import Proxy as SocksProxy
 
     def made(proxy: KnownProxy) -> Any:
         # Where the name ends so, the proxy looks up the host.
         there = proxy.scheme in ("socks5h", "socks4a")
-        kind = types.SOCKS5 if proxy.scheme[5] == "5" else types.SOCKS4
+        kind = ProxyType.SOCKS5 if "5" in proxy.scheme else ProxyType.SOCKS4
         user = proxy.username, proxy.password
-        return make(kind, proxy.host, proxy.port, *user, there)
+        return SocksProxy(kind, proxy.host, proxy.port, *user, there)
 
     return made
 
