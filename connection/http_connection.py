@@ -53,6 +53,7 @@ _MISSING = (
 )
 
 
+@whole_packages()
 def make_client(
     settings: ClientSettings,
     attempt: Attempt,
@@ -64,16 +65,6 @@ def make_client(
     ``connect``: leads to the service, or to a proxy that asks it.  Raises
     `FaultKnown`.
     """
-    with whole_packages():
-        return _make_client(settings, attempt, tls, connect)
-
-
-def _make_client(
-    settings: ClientSettings,
-    attempt: Attempt,
-    tls: ssl.SSLContext | None,
-    connect: Callable[[], Awaitable[Wire]],
-) -> Client:
     try:
         client, backend = imported(_load)
     except ImportError:
