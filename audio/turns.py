@@ -324,7 +324,8 @@ class TurnDetector:
         """Look at what arrived: is the model to be asked?"""
         while self._arrived:
             window = self._arrived[0]
-            if self._asked and not window.stands_out:
+            sure = window.stands_out or self._is_in_turn(window)
+            if self._asked and not sure:
                 # Only where somebody speaks, which those will tell.
                 return
             self._quiet.append(self._arrived.popleft())
@@ -334,6 +335,13 @@ class TurnDetector:
             elif len(self._quiet) > _PRE_ROLL:
                 self._missed = True
                 self._past.append(self._quiet.popleft())
+
+    def _is_in_turn(self, window: Window) -> bool:
+        """Is a turn open as it begins, whatever the scores before it?"""
+        before = window.end - self._size
+        may_be_cut = self._max_turn > 0 and self._late(window) >= self._size
+        may_be_over = before - self._last_speech >= self._silence
+        return self.turn_open and not (may_be_cut or may_be_over)
 
     def _ask(self, last: Window) -> None:
         """Have all scored that was quiet, up to this window."""

@@ -70,6 +70,7 @@ class Hearing:
         self._asked: deque[tuple[Window, float]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._looks = 0
+        self._hurries = False
         #: When the last look was due that counts; was there one that did not?
         self._look_at = 0.0
         self._excused = False
@@ -85,7 +86,8 @@ class Hearing:
         return self.detector.waits
 
     def hurry(self) -> None:
-        """Somebody waits for them."""
+        """Somebody waits for all of them."""
+        self._hurries = True
         self._stream.hurry(0.0)
 
     def close(self) -> None:
@@ -108,7 +110,10 @@ class Hearing:
                 self._stream.ask([windows[-1]])
             for window in windows:
                 self._take(float(window.stands_out))
-        if self._asked and self.detector.undecided is not None:
+        self._hurries &= self.waits
+        if self._hurries:
+            self._stream.hurry(0.0)
+        elif self._asked and self.detector.undecided is not None:
             self._stream.hurry()
 
     def _take(self, score: float) -> None:

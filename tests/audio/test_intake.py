@@ -432,3 +432,48 @@ async def test_the_end_waits_for_scores_and_then_for_nothing():
     line.hear(CALL)
     assert bytes(line.client.audio) == CALL * 3
     assert line.client.errors == []
+
+
+class InHurry(Held):
+    """Answers at once, what must not wait for others; nothing else."""
+
+    due = 0
+
+    def hurry(self, within_s):
+        if not within_s:
+            self.due = len(self.asked)
+
+    def answer_due(self):
+        while self.due:
+            self.due -= 1
+            self.answer()
+
+
+async def test_who_waits_for_scores_waits_for_no_gathering():
+    """Also where each of them tells whether the next one is needed, because
+    the turn may be cut."""
+    line = Line(InHurry())
+    line.intake.listen(
+        TurnDetector(RATE, silence_duration_ms=10_000, max_turn_ms=2500)
+    )
+    line.hear(speech(2))
+    line.scoring.answer_all()
+    for _ in range(100):
+        line.hear(bytes(FRAME))
+    line.scoring.answer_due()
+    assert line.intake.speaking
+    line.do("finalize", 1)
+    line.scoring.answer_due()
+    assert not line.scoring.asked
+    assert line.client.told[-1][1:] == ("finalize", 1)
+
+
+async def test_what_is_quiet_in_a_turn_is_asked_about_as_it_comes():
+    line = Line()
+    line.intake.listen(TurnDetector(RATE, silence_duration_ms=10_000))
+    line.hear(speech(2))
+    line.scoring.answer_all()
+    for _ in range(400):
+        line.hear(bytes(FRAME))
+    # Of 32 ms each; the last is not whole yet.
+    assert len(line.scoring.asked) >= 4000 // 32 - 1
