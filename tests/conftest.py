@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -97,6 +98,13 @@ def server() -> Iterator[ServerThread]:
 
 def pytest_report_header() -> str:
     return f"ten runtime: {RUNTIME}"
+
+
+def pytest_collection_finish() -> None:
+    """Each worker has thousands of tests; the collector of garbage need not
+    look through them again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
