@@ -533,10 +533,11 @@ def test_what_goes_on_behind_a_commit_is_said_once(told_by):
         core.say({"type": "error", "error": error})
     core.hear(PAUSE + WORDS)
     core.transcribed("delta", "a", delta=" two")
-    core.wait(BOUND + 1)
-    # Where another session is asked for it waits no longer.
-    core.wait(15)
+    core.wait(BOUND)
+    # Where another session is asked for, it looks no further than that.
+    core.wait(1)
     assert told(core) == ["f?"]
+    core.wait(15)
     core.session()
     core.hear(PAUSE, commit=True)
     first, second = core.audio[: len(WORDS)], core.audio[len(WORDS) :]

@@ -498,11 +498,11 @@ _HOLLOW = """module_from_spec(
     ("found", "code", "told"),
     [
         ("None", FATAL, "needs the package"),
-        # As Python keeps it, whose file system had a bad moment.
+        # As Python keeps what a file system shows in a bad moment.
         (_HOLLOW, PASSING, "__init__.py cannot be found: python_socks"),
     ],
 )
-def test_socks_without_its_package_ends_the_call(found, code, told):
+def test_socks_needs_its_package(found, code, told):
     program = f"""if True:
         import json, sys
         from importlib.machinery import ModuleSpec
