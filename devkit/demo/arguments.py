@@ -31,7 +31,9 @@ SUFFIXES = (".srt", ".vtt", ".json")
 _KINDS = {
     ".srt": re.compile(rb"\d+\r?\n\d\d:\d\d:\d\d,"),
     ".vtt": re.compile(rb"WEBVTT"),
-    ".json": re.compile(rb'\{\s*"text": "(?:[^"\\]+|\\.)*",\s*"results": \['),
+    ".json": re.compile(
+        rb'\{\s*"text": "[^"\\]*(?:\\.[^"\\]*)*",\s*"results": \['
+    ),
     ".html": BEGIN,
 }
 _LOOK_AT = 1 << 24

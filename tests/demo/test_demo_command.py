@@ -204,7 +204,10 @@ def test_nobody_else_s_file_is_written_over(
 ) -> None:
     path = tmp_path / name
     call = ("--audio", audio, f"--{option}", str(path))
-    for other in ('{"key": 1}', '{"text": "by another", "segments": []}'):
+    # The last one has a text that is long enough to be costly where its form
+    # is looked for in more than one way.
+    others = '{"key": 1}', f'{{"text": "{"by another " * 9}", "segments": []}}'
+    for other in others:
         path.write_text(other, encoding="utf-8")
         expect_refusal(*call, parts=(name, "not written over"))
     path.unlink()

@@ -150,11 +150,14 @@ def test_no_log_decides_where_the_key_goes_and_how(name, wrapped):
             continue
 
 
-def test_a_log_cannot_ask_for_what_is_in_the_environment(server, log, capsys):
+@pytest.mark.parametrize(
+    "text", ["${env:SOME_OTHER_KEY}", "${\\env:SOME_OTHER_KEY}", "${x}"]
+)
+def test_a_log_cannot_ask_for_what_is_in_the_environment(
+    server, log, capsys, text
+):
     header, *lines = log.read_text().splitlines()
-    config = json.loads(header) | {
-        "config": {"session": {"a": [{"b": "${env:SOME_OTHER_KEY}"}]}}
-    }
+    config = json.loads(header) | {"config": {"session": {"a": [{"b": text}]}}}
     log.write_text("\n".join((json.dumps(config), *lines)) + "\n")
     assert main([str(log), "--server", server.url]) == 2
     assert f"{log}:1: config: found a placeholder" in capsys.readouterr().err

@@ -27,7 +27,7 @@ _TIME = re.compile(r"(?<=\d):(?=\d\d?[.,]\d)")
 _KINDS = {
     ".srt": rb"\d+\r?\n\d\d:\d\d:\d\d,",
     ".vtt": rb"WEBVTT",
-    ".json": rb'\{\s*"text": "(?:[^"\\]+|\\.)*",\s*"results": \[',
+    ".json": rb'\{\s*"text": "[^"\\]*(?:\\.[^"\\]*)*",\s*"results": \[',
 }
 _REPORT = rb'\{\s*"ending": '
 _LOOK_AT = 1 << 24
