@@ -34,6 +34,8 @@ from .show import show
 if TYPE_CHECKING:
     from .playback import Outcome
 _fail = functools.partial(fail, "devkit.rerun")
+#: Levels of a configuration; the extension takes 20 in `session`.
+_DEEPEST = 64
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check_target(Path(options.page), options.force)
         key = key_for(options.server)
         recording = read_recording(Path(options.log))
-        _check_placeholders(recording, options.log)
+        _check_config(recording, options.log)
         audio = recording.audio()
         _describe(recording)
         with contextlib.ExitStack() as stack:
@@ -101,21 +103,29 @@ def _write_page(
     print(f"page    {one_line(options.page)}")
 
 
-def _check_placeholders(recording: Recording, log: str) -> None:
-    """No call ran with one.  TEN would fill it in, and what is in the
+def _check_config(recording: Recording, log: str) -> None:
+    """No call ran with a placeholder.  TEN would fill it in, and what is in the
     environment would be sent.  It takes backslashes out before it looks for the
     scope, so whatever has the form of one is refused."""
-    if _has_placeholder(recording.config):
-        raise RecordingError(f"{log}:1: config: found a placeholder ${{…}}")
-
-
-def _has_placeholder(tree: object) -> bool:
-    if isinstance(tree, dict):
-        return any(map(_has_placeholder, tree.values()))
-    if isinstance(tree, list):
-        return any(map(_has_placeholder, tree))
-    text = tree if isinstance(tree, str) else ""
-    return "${env:" in text or (text[:2] == "${" and text[-1:] == "}")
+    where = f"{log}:1: config"
+    # No recursion: how deep a log is nested is up to who wrote it.
+    left: list[tuple[object, int]] = [(recording.config, 0)]
+    while left:
+        item, level = left.pop()
+        inner: list[object] = []
+        if isinstance(item, dict):
+            inner = [*item, *item.values()]
+        elif isinstance(item, list):
+            inner = item
+        elif isinstance(item, str):
+            whole = item.startswith("${") and item.endswith("}")
+            if whole or "${env:" in item:
+                raise RecordingError(f"{where}: found a placeholder ${{…}}")
+        if inner and level == _DEEPEST:
+            raise RecordingError(
+                f"{where}: found more than {_DEEPEST} levels of nesting"
+            )
+        left += [(other, level + 1) for other in inner]
 
 
 def _describe(recording: Recording) -> None:

@@ -157,10 +157,21 @@ def test_a_log_cannot_ask_for_what_is_in_the_environment(
     server, log, capsys, text
 ):
     header, *lines = log.read_text().splitlines()
-    config = json.loads(header) | {"config": {"session": {"a": [{"b": text}]}}}
-    log.write_text("\n".join((json.dumps(config), *lines)) + "\n")
+    for held in ({"a": [{"b": text}]}, {"a": {text: "b"}}):
+        config = json.loads(header) | {"config": {"session": held}}
+        log.write_text("\n".join((json.dumps(config), *lines)) + "\n")
+        assert main([str(log), "--server", server.url]) == 2
+        found = f"{log}:1: config: found a placeholder"
+        assert found in capsys.readouterr().err
+
+
+def test_a_log_that_is_nested_deeply_is_refused(server, log, capsys):
+    header, *lines = log.read_text().splitlines()
+    config = json.loads(header) | {"config": {"session": {"a": "deep"}}}
+    deep = json.dumps(config).replace('"deep"', "[" * 900 + "]" * 900)
+    log.write_text("\n".join((deep, *lines)) + "\n")
     assert main([str(log), "--server", server.url]) == 2
-    assert f"{log}:1: config: found a placeholder" in capsys.readouterr().err
+    assert f"{log}:1: config: found more than 64" in capsys.readouterr().err
 
 
 def test_a_server_that_refuses_is_a_failure(server, log, capsys):
