@@ -10,7 +10,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -150,16 +152,36 @@ def telephone_graph(stt: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def run_app(app: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """``python -m devkit.host``, with a key in the environment."""
-    return subprocess.run(
-        [sys.executable, "-m", "devkit.host", str(app), *options],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": KEY},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+def run_app(
+    app: Path,
+    *options: str,
+    on_line: Callable[[str], None] = lambda line: None,
+) -> subprocess.CompletedProcess[str]:
+    """``python -m devkit.host``, with a key in the environment.  ``on_line``
+    is given each line of its output as it is there."""
+    call = [sys.executable, "-m", "devkit.host", str(app), *options]
+    lines = []
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            call,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_API_KEY": KEY},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        ) as process,
+    ):
+        watchdog = threading.Timer(120, process.kill)
+        watchdog.start()
+        assert process.stdout is not None
+        for line in process.stdout:
+            lines.append(line)
+            on_line(line)
+        status = process.wait()
+        watchdog.cancel()
+        errors.seek(0)
+        told = errors.read()
+    return subprocess.CompletedProcess(call, status, "".join(lines), told)
 
 
 def _line(name: str, way: str, extension: str) -> dict[str, Any]:

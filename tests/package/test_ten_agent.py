@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from ten_packages.extension.openai_asr_python.properties.loading import (
 
 from devkit.matrix.known_speech import (
     KnownSpeechEngine,
+    KnownSpeechStream,
     call_audio,
     call_words,
     timed_words_in,
@@ -210,9 +213,31 @@ def test_the_service_hears_the_very_samples_of_the_line():
     assert np.array_equal(np.concatenate(ear.heard), line)
 
 
+class PatientEngine(KnownSpeechEngine):
+    """Ends no turn before `heard` is set: what it said until then came to
+    somebody."""
+
+    def __init__(self) -> None:
+        self.heard = threading.Event()
+
+    def stream(self, rate):
+        return PatientStream(rate, self.heard)
+
+
+class PatientStream(KnownSpeechStream):
+    def __init__(self, rate, heard):
+        super().__init__(rate)
+        self._heard = heard
+
+    async def finish(self):
+        await asyncio.to_thread(self._heard.wait, 60)
+        return await super().finish()
+
+
 @pytest.mark.standin("runs devkit.host, the stand-in's own")
 def test_the_telephone_node_in_its_graph(tmp_path: Path):
-    with ServerThread(KnownSpeechEngine()) as server:
+    engine = PatientEngine()
+    with ServerThread(engine) as server:
         stt = {
             **TELEPHONE,
             "property": directed_to(server.url, TELEPHONE["property"]),
@@ -221,7 +246,7 @@ def test_the_telephone_node_in_its_graph(tmp_path: Path):
         app = write_app(tmp_path, graphs, DEPENDENCY)
         line = over_the_line(call_audio(RATE))
         (app / "call.pcm").write_bytes(line.tobytes())
-        done = run_app(app)
+        done = run_app(app, on_line=lambda line: engine.heard.set())
     assert done.returncode == 0, done.stderr
     said = [json.loads(row) for row in done.stdout.splitlines()]
     assert {name for name, _ in said} == {"asr_result"}
@@ -231,7 +256,7 @@ def test_the_telephone_node_in_its_graph(tmp_path: Path):
     texts = " ".join(final["text"] for final in finals)
     assert texts.split() == call_words()
     check_times(finals)
-    # It says something while the caller still speaks.
+    # It says something before a turn is over.
     assert not results[0]["final"]
     interims = [result for result in results if not result["final"]]
     said_at_last = {final["id"]: final["text"] for final in finals}
