@@ -40,7 +40,9 @@ class CommitAnswers:
         of the first commit, and of the first turn that is to have one."""
         turns, timeout = self._session.turns, self._session.answer_s
         times = [commit.sent_at + timeout for commit in turns.commits]
-        closed = next((turn for turn in turns if turn.closed), None)
+        # What has its last word may yet wait to be delivered.
+        waits = (turn for turn in turns if turn.closed and not turn.decided)
+        closed = next(waits, None)
         if closed is not None:
             times.append(closed.waiting_since + timeout)
         opened = turns.open_turn()

@@ -66,7 +66,9 @@ class EndpointsInUse:
         self.index = 0
         self.returning: Endpoint | None = None
         self._rng = rng
-        self._known: dict[str, Known] = {}
+        #: Also of places that are not in use any more: a time that one named
+        #: holds when a user comes back to it.
+        self._known: list[tuple[Endpoint, Known]] = []
 
     @property
     def endpoint(self) -> Endpoint:
@@ -75,11 +77,6 @@ class EndpointsInUse:
 
     def adopt(self, endpoints: tuple[Endpoint, ...], index: int) -> None:
         """From now on this one of these is used."""
-        places = {e.name: e.address for e in self.endpoints}
-        for endpoint in endpoints[1:]:
-            if places.get(endpoint.name) != endpoint.address:
-                # Of another service that stood there.
-                self._known.pop(endpoint.name, None)
         self.endpoints, self.index = endpoints, index
         self.returning = None
 
@@ -125,12 +122,28 @@ class EndpointsInUse:
 
     def known(self, endpoint: Endpoint | None = None) -> Known:
         """Of an endpoint; None: of the one in use."""
-        name = (endpoint or self.endpoint).name
-        if name not in self._known:
-            self._known[name] = Known(ServerHabits(), Retries(self._rng))
-        return self._known[name]
+        endpoint = endpoint or self.endpoint
+        for place, known in reversed(self._known):
+            if place.is_at(endpoint):
+                return known
+        known = Known(self._habits_of(endpoint), Retries(self._rng))
+        self._known.append((endpoint, known))
+        return known
+
+    def _habits_of(self, endpoint: Endpoint) -> ServerHabits:
+        """Those of the server at that address; behind another address of the
+        first endpoint the same server may be, with another key.  A time that
+        it named is a matter of its address, though."""
+        first = self.endpoints[0]
+        for place, known in reversed(self._known):
+            if place.address == endpoint.address:
+                return known.habits.handed_on()
+        for place, known in reversed(self._known):
+            if place.is_at(first) and endpoint.name == first.name:
+                return known.habits.handed_on()
+        return ServerHabits()
 
     @property
     def unknown_events(self) -> int:
         """How many events meant nothing here."""
-        return sum(k.habits.unknown_events for k in self._known.values())
+        return sum(k.habits.unknown_events for _, k in self._known)

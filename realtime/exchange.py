@@ -69,7 +69,6 @@ class Exchange:
     def failed(self, fault: Fault, now: float) -> None:
         """No connection came about."""
         attempt = self._sessions.not_opened()
-        self._in_force.heed(attempt, fault, now)
         self._lost(attempt, fault, now)
         self.settle(now)
 
@@ -101,7 +100,6 @@ class Exchange:
         if by_audio and link is self._sessions.active:
             self._replay.session_ended(link, by_audio)
         if self._sessions.remove(link):
-            self._in_force.heed(link.attempt, fault, now)
             self._lost(link.attempt, fault, now)
 
     def recover(self, fault: Fault, now: float) -> None:
@@ -118,11 +116,14 @@ class Exchange:
     def _lost(self, attempt: Attempt | None, fault: Fault, now: float) -> None:
         """A session that counted, or an attempt at one, ended: tell it, and
         plan what follows."""
+        # A time to wait holds for that address only.
+        self._sessions.retries(attempt).heed(fault.retry_after, now)
         if self._in_force.attempt_failed(attempt, fault, now):
             return
+        fault = self._in_force.soften(fault)
         if self._failover.lost(attempt, fault, now):
             return
-        if (told := self._sessions.lost(fault, now)) is not None:
+        if told := self._sessions.lost(attempt, fault, now):
             self._queue.tell(told)
         if isinstance(told, SessionLost) and told.fault.fatal:
             self._progress.give_up("given_up")

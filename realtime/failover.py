@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from .audio_buffer import AudioBuffer
 from .change import Attempt
-from .endpoints import EndpointsInUse
+from .endpoints import Endpoint, EndpointsInUse
 from .errors import NO_ANSWER, ErrorInfo
-from .faults import Fault, fault_of_turn, passes
+from .faults import Fault, fault_of_turn, passes, refuses_all
 from .in_force import SettingsInForce
 from .limits import Limits
 from .link import Link
@@ -78,12 +78,10 @@ class Failover:
         self._failures += 1
         fault, lasting = fault_of_turn(error), not passes(error)
         # Who is to be asked later gives no service until then, either.
-        late = (
-            error.code == NO_ANSWER
-            or fault.retry_after > self._patience.after_s
-        )
+        later = fault.retry_after > self._patience.after_s
+        late = later or error.code == NO_ANSWER
         if lasting or late or self._failures >= _MOST_FAILURES:
-            if lasting:
+            if refuses_all(error):
                 self._refused[self._in_use.endpoint.name] = now
             if self._hop(fault, now):
                 self._back_at = max(self._back_at, now + fault.retry_after)
@@ -98,6 +96,10 @@ class Failover:
             return True
         if sessions.active is not None or sessions.ready is not None:
             return False
+        if self._in_use.returning is not None:
+            # Whoever served until now may do so sooner.
+            sessions.drop_next(self._is_back)
+            self._return_to(None, now)
         if fault.fatal:
             self._refused[self._in_use.endpoint.name] = now
             self._not_tried()
@@ -209,15 +211,14 @@ class Failover:
         returning = self._in_use.returning
         return attempt.change is None and attempt.endpoint.is_like(returning)
 
-    def _go_back(self, now: float) -> None:
+    def _return_to(self, endpoint: Endpoint | None, now: float) -> None:
+        """None: not now."""
+        self._in_use.returning = endpoint
         self._back_at = now + self._retry
-        self._in_use.returning = self._in_use.endpoints[0]
-        self._sessions.plan(now, asked=True)
 
     def _not_back(self, fault: Fault, now: float) -> None:
         """The first one does not serve yet."""
-        self._in_use.returning = None
-        self._back_at = now + self._retry
+        self._return_to(None, now)
         if fault.fatal:
             self._refused[self._in_use.endpoints[0].name] = now
         if self._sessions.active is None:
@@ -237,12 +238,12 @@ class Failover:
         gone = self._sessions.next_state is NextState.NONE
         if self._in_use.returning is not None and gone:
             # Other settings made its session useless.
-            self._in_use.returning = None
-            self._back_at = now + self._retry
+            self._return_to(None, now)
         if self._sessions.active is None:
             self._look_for_session(now)
         elif self._may_go_back and now >= self._go_back_at:
-            self._go_back(now)
+            self._return_to(self._in_use.endpoints[0], now)
+            self._sessions.plan(now, asked=True)
 
     def _look_at_endpoints(self, now: float) -> None:
         """Others may have been put in force."""

@@ -210,6 +210,12 @@ def passes(info: ErrorInfo) -> bool:
     return rule is None or rule.verdict != "fatal"
 
 
+def refuses_all(info: ErrorInfo) -> bool:
+    """Will all that is sent there fail like this, whatever it is?"""
+    rule = rule_for_error(info)
+    return rule is not None and rule.verdict == "fatal"
+
+
 def fault_of_error(info: ErrorInfo) -> Fault:
     """The meaning of an ``error`` event on a connection that stays open."""
     rule = rule_for_error(info)

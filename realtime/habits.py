@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass
@@ -45,3 +45,10 @@ class ServerHabits:
     answers_refused: bool = False
     told_unconfirmed: bool = False
     unknown_events: int = 0
+
+    def handed_on(self) -> ServerHabits:
+        """For what may be the same server, in another place.  That it confirms
+        is seen there at once."""
+        return replace(
+            self, roots=set(self.roots), confirms=False, unknown_events=0
+        )

@@ -16,6 +16,8 @@ The rules, in the order in which they apply:
   confirm: a slow one may answer it before the settings.)
 - A confirmation that comes during a trial means that the audio so far was
   heard under the defaults: the attempt is over, and the next one waits longer.
+- A server that is known to confirm nothing is used at once; with settings that
+  it was never told before, only if no refusal came for ``close_grace_ms``.
 """
 
 from __future__ import annotations
@@ -73,7 +75,8 @@ class Handshake:
 
     ``outbox``: where its messages go.  ``dialect`` is a guess until the
     server spoke.  ``failure``: why the attempt is over, once it is.
-    ``trial_since``: when the trial began, or was extended.
+    ``trial_since``: when the trial began, or was extended.  ``unproven``:
+    are these settings told for the first time?
     """
 
     def __init__(
@@ -84,11 +87,13 @@ class Handshake:
         habits: ServerHabits,
         outbox: deque[bytes],
         now: float,
+        unproven: bool = False,
     ) -> None:
         self._settings = settings
         self._limits = limits
         self._habits = habits
         self._outbox = outbox
+        self._unproven = unproven
         self._may_be_beta = protocol == "auto"
         self.dialect: Dialect = "beta" if protocol == "beta" else "ga"
         self._machine = Machine(HandshakeState.WAITING, HANDSHAKE_MOVES)
@@ -125,7 +130,7 @@ class Handshake:
         )
         self._since = now
         self._machine.to(HandshakeState.ASKING)
-        if self._habits.consents:
+        if self._habits.consents and not self._unproven:
             self._begin_trial(now)
 
     def _begin_trial(self, now: float) -> None:
@@ -218,9 +223,11 @@ class Handshake:
         """When `tick` has something to do; only while it is not `ready`."""
         limits, since = self._limits, self._since
         if self._problem is not None:
-            return self._problem[0] + limits.close_grace_ms / 1000
+            return self._problem[0] + limits.close_grace_s
         if self.state is HandshakeState.WAITING:
             return since + limits.speak_first_ms / 1000
+        if self._habits.consents:
+            return since + limits.close_grace_s
         if not self._habits.told_unconfirmed:
             return since + limits.unconfirmed_ms / 1000
         known = min(_PATIENCE * self._habits.answers_in_s, _MAX_PATIENCE_S)
@@ -233,6 +240,8 @@ class Handshake:
                 self.failure = fault_of_start(self._problem[1])
             elif self.state is HandshakeState.WAITING:
                 self._ask(now)
+            elif self._habits.consents:
+                self._begin_trial(now)
             elif not self._habits.told_unconfirmed:
                 self._tell(now)
             elif self._habits.confirms:

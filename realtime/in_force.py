@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .change import ANSWER_S, PATIENCE_S, Attempt, Change, ChangeState
 from .endpoints import Endpoint, EndpointsInUse
@@ -73,6 +73,7 @@ class SettingsInForce:
             or needs_new_session(active.session.settings, endpoint.settings)
             # A server that confirms nothing would not answer an update.
             or sessions.habits.consents
+            or active.session.handshake.on_trial
         )
         self._change = Change(
             endpoints,
@@ -108,13 +109,12 @@ class SettingsInForce:
             return attempt.change is not self._change
         return not self._in_use.is_wanted(attempt.endpoint)
 
-    def heed(self, attempt: Attempt, fault: Fault, now: float) -> None:
-        """An attempt, or the session it led to, ended: perhaps with a time to
-        wait, which holds for this address only."""
-        in_use, endpoint = self._in_use, attempt.endpoint
-        here = any(endpoint.is_at(other) for other in in_use.endpoints)
-        if here or self._sessions.active is None:
-            in_use.known(endpoint).retries.heed(fault.retry_after, now)
+    def soften(self, fault: Fault) -> Fault:
+        """What ends the call, but not while others are to be tried."""
+        change = self._change
+        if fault.fatal and change is not None and change.by_session:
+            return replace(fault, verdict="retry")
+        return fault
 
     def attempt_failed(
         self, attempt: Attempt | None, fault: Fault, now: float
@@ -252,8 +252,11 @@ class SettingsInForce:
         sessions = self._sessions
         sessions.drop_next(self.is_stale)
         active = sessions.active
-        if active is None:
+        if active is None and change.endpoint.is_at(self._in_use.endpoint):
             sessions.plan_unless_due(now)
+        elif active is None:
+            # What is due may be so because of what the other one said.
+            sessions.plan(now)
         elif active.session.state is SessionState.UPDATING:
             # By which settings it works is not known, and no audio goes out
             # before it says so.

@@ -159,7 +159,7 @@ class Progress:
             head.wait_from(now)
         if turn.end is not None:
             self._buffer.advance(turn.end)
-            self._sessions.retries.progressed(
+            self._sessions.retries().progressed(
                 self._buffer.watermark, session.settings.rate
             )
             session.audio.forget_before(self._buffer.watermark)

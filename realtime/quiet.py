@@ -113,7 +113,7 @@ class Quiet:
     def _let_go(self, session: Session, quiet: int) -> None:
         session.turns.begin_at(max(session.turns.boundary, quiet))
         self._buffer.advance(quiet)
-        self._sessions.retries.progressed(
+        self._sessions.retries().progressed(
             self._buffer.watermark, session.settings.rate
         )
 

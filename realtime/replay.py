@@ -108,7 +108,7 @@ class Replay:
 
     def again(self, now: float) -> None:
         """Leave the active session; another one is fed."""
-        self._sessions.drop_active(now, self._sessions.retries.after_loss(now))
+        self._sessions.drop_active(now, lost=True)
 
     def turn_is_over(self) -> None:
         """The first undelivered turn got its final, or is given up."""

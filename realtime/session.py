@@ -73,6 +73,7 @@ class Session:
         now: float,
         wall: float,
         habits: ServerHabits,
+        unproven: bool = False,
     ) -> None:
         self.answer_s = limits.answer_s(settings.as_files)
         self.opened_at = now
@@ -88,7 +89,7 @@ class Session:
         #: The first since the update that says not what it answers.
         self._perhaps: ErrorInfo | None = None
         self.handshake = Handshake(
-            settings, protocol, limits, habits, self.outbox, now
+            settings, protocol, limits, habits, self.outbox, now, unproven
         )
         self._machine = Machine(SessionState.OPENING, SESSION_MOVES)
         self._wall_offset = wall - now

@@ -74,10 +74,10 @@ class Sessions:
         """What the service in use is known to do."""
         return self._in_use.known().habits
 
-    @property
-    def retries(self) -> Retries:
-        """When it may be dialed again."""
-        return self._in_use.known().retries
+    def retries(self, tried: Attempt | None = None) -> Retries:
+        """When the service that was tried, or the one in use, may be dialed
+        again."""
+        return self._in_use.known(tried.endpoint if tried else None).retries
 
     @property
     def next_state(self) -> NextState:
@@ -126,7 +126,7 @@ class Sessions:
         planned = self.next_state in (NextState.NONE, NextState.DUE)
         if planned and not self.over:
             self._next.to(NextState.DUE)
-            self._due_at = at if asked else max(at, self.retries.not_before)
+            self._due_at = at if asked else max(at, self.retries().not_before)
 
     def plan_unless_due(self, at: float) -> None:
         """The same, but the back-off that there is stays as it is."""
@@ -149,6 +149,7 @@ class Sessions:
             now,
             wall,
             self._in_use.known(attempt.endpoint).habits,
+            unproven=attempt.change is not None,
         )
         link = Link(session, attempt, self._limits, now)
         self.attempt, self.standby = None, link
@@ -177,7 +178,7 @@ class Sessions:
         recovered, self._had_one = self._had_one, True
         self.reconnects += recovered
         self.allow_next()
-        self.retries.taken_over()
+        self.retries().taken_over()
         return recovered
 
     def allow_next(self) -> None:
@@ -205,9 +206,11 @@ class Sessions:
             self.not_opened().over = True
         return True
 
-    def drop_active(self, now: float, delay: float = 0.0) -> None:
-        """Leave the active session on purpose; another one is fed again."""
+    def drop_active(self, now: float, *, lost: bool = False) -> None:
+        """Leave the active session on purpose; another one is fed again, where
+        this one is as good as ``lost`` after the back-off."""
         self._leave()
+        delay = self.retries().after_loss(now) if lost else 0.0
         if self.ready is None:
             self.plan(now + delay)
 
@@ -234,15 +237,15 @@ class Sessions:
         self._next = Machine(NextState.NONE, NEXT_MOVES)
 
     def lost(
-        self, fault: Fault, now: float
+        self, attempt: Attempt | None, fault: Fault, now: float
     ) -> SessionLost | ServerProblem | None:
-        """A session ended, or did not come about.  Plans what follows, and
+        """A session or an ``attempt`` at one ended.  Plans what follows, and
         returns what to tell of it."""
         if self.over:
             return None
         if self.active is not None:
             return self._next_lost(self.active.session.expires_at, fault, now)
-        delay = 0.0
+        retries, delay = self.retries(attempt), 0.0
         replaced = self.ready is not None
         if replaced:
             # Whatever ended this one.
@@ -251,11 +254,12 @@ class Sessions:
             self._end_next()
             self.fatal = fault
         else:
-            due_at = now + self.retries.after_loss(now)
+            due_at = now + retries.after_loss(now)
             # Where the next one was refused before, that time stays.
-            self.plan(self.due_at() or due_at)
-            delay = max((self.due_at() or due_at) - now, 0.0)
-        tries, retry_ms = self.retries.attempt, round(delay * 1000)
+            due_at = max(self.due_at() or due_at, retries.not_before)
+            self.plan(due_at, asked=True)
+            delay = max(due_at - now, 0.0)
+        tries, retry_ms = retries.attempt, round(delay * 1000)
         return SessionLost(fault, retry_ms, tries, self._had_one, replaced)
 
     def _next_lost(
@@ -267,8 +271,8 @@ class Sessions:
             self._next_refused = True
             self._end_next()
             return _problem(fault, "the next session is refused")
-        self.plan(now + self.retries.beside())
-        if end is None or not self.retries.is_late(self._due_at, end, now):
+        self.plan(now + self.retries().beside())
+        if end is None or not self.retries().is_late(self._due_at, end, now):
             return None
         left, wait = round(end - now), round(self._due_at - now)
         text = f"this session ends in {left} s, the next is tried in {wait} s"

@@ -8,7 +8,16 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from scripted_core import COMMIT, RETRY, SERVER, SETTINGS, ScriptedCore
+from scripted_core import (
+    COMMIT,
+    CREATED,
+    RETRY,
+    SERVER,
+    SETTINGS,
+    UPDATED,
+    WALL,
+    ScriptedCore,
+)
 from sim import SILENCE, find_speech, ms, word_audio
 from ten_packages.extension.openai_asr_python.realtime.endpoints import (
     Endpoint,
@@ -827,3 +836,49 @@ def test_what_another_endpoint_delivered_is_no_progress_of_this_one():
     assert core.finals == ["one", "two"]
     core.core.exchange.closed(core.link, 1006, "reset", core.now)
     assert retries.attempt > tried
+
+
+def test_a_turn_that_is_refused_is_no_refusal_of_its_endpoint():
+    core = Call()
+    core.session()
+    say(core, "z", "zero")
+    core.hear(TURN, commit=True)
+    core.committed("a", "z")
+    error = {"type": "invalid_request_error", "code": "audio_unintelligible"}
+    core.transcribed("failed", "a", error=error)
+    core.session()
+    core.committed("b", None)
+    core.transcribed("completed", "b", transcript="one")
+    assert core.used == "fallbacks[0]"
+    core.wait(5)
+    core.core.exchange.closed(
+        core.link, 3000, "invalid_request_error.invalid_api_key", core.now
+    )
+    assert core.core.fatal is None
+    assert core.dial() == "primary"
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_who_served_is_dialed_though_the_first_one_hangs(ours):
+    core = Call()
+    core.refuse(KEY)
+    core.session()
+    say(core, "z", "zero")
+    while core.core.sessions.due_at() is None:
+        core.wait(1)
+    assert core.dial() == "primary"
+    first = core.attempt
+    core.wait(1)
+    if ours:
+        core.core.exchange.recover(RETRY, core.now)
+    else:
+        core.core.exchange.closed(core.link, 1006, "reset", core.now)
+    core.look()
+    assert first.over
+    assert core.dial() == "fallbacks[0]"
+    core.link = core.core.exchange.opened(core.now, WALL)
+    core.say(CREATED, UPDATED)
+    # The first one has its turn later.
+    while core.core.sessions.due_at() is None:
+        core.wait(1)
+    assert core.dial() == "primary"

@@ -811,3 +811,29 @@ def test_nothing_is_sent_any_more_after_the_stop():
     core.look()
     assert core.core.watermark == core.core.received
     assert core.sent[sent:] == []
+
+
+def test_a_final_that_waits_to_be_delivered_is_no_missing_answer():
+    """More text than anybody says goes out over time."""
+    core = ScriptedCore(max_turn_ms=60_000)
+    core.session()
+    long = word_audio(1) * 1900 + SILENCE * ms(700)
+    text = "\U0001f600" * 50_000
+    words = [
+        {"text": "\U0001f600" * 29, "start_ms": at, "end_ms": at + 5}
+        for at in range(0, 17_000, 10)
+    ]
+    for item, previous in ("a", None), ("b", "a"):
+        core.hear(long, commit=True)
+        core.committed(item, previous)
+    for item in "ab":
+        core.transcribed(
+            "completed", item, transcript=text, words=words, speakers=words
+        )
+    assert core.finals == [text]
+    # The second is held for longer than an answer is waited for.
+    core.wait(16)
+    assert core.finals == [text]
+    core.wait(10)
+    assert core.finals == [text, text]
+    assert core.troubles == []

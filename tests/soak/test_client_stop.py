@@ -240,7 +240,7 @@ async def test_during_back_off(server):
     await call.connected()
     server.stop_listening()
     server.drop_connections()
-    await call.until(lambda: call.client.core.sessions.retries.attempt >= 2)
+    await call.until(lambda: call.client.core.sessions.retries().attempt >= 2)
     call.say(2)
     call.finalize("f")
     await call.stop()
