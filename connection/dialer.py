@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import os
 import re
+import socket
 import ssl
 from collections import defaultdict
 from collections.abc import Mapping
@@ -173,13 +175,9 @@ class Dialer:
 
         async def connected() -> WebSocket:
             found = await self._wire(attempt, target, proxy_tls)
-            try:
-                return await _websocket(
-                    found, attempt, target, tls, settings.headers
-                )
-            except BaseException:
-                found.sock.close()
-                raise
+            return await _websocket(
+                found, attempt, target, tls, settings.headers
+            )
 
         limit_s = settings.connect_timeout_ms / 1000
         try:
@@ -299,7 +297,11 @@ async def _websocket(
     if context is not None:
         if attempt.proxy is None:
             attempt.step = Step.TLS
-        session = await wire.secure(context, target.host)
+        try:
+            session = await wire.secure(context, target.host)
+        except BaseException:
+            wire.sock.close()
+            raise
     protocol = ClientProtocol(
         target, max_size=_MAX_MESSAGE, logger=_WEBSOCKETS_LOGGER
     )
@@ -308,12 +310,22 @@ async def _websocket(
     connection = WebSocket(
         attempt, protocol, ping_interval=None, close_timeout=CLOSE_S
     )
-    await asyncio.get_running_loop().create_connection(
-        lambda: connection,
-        sock=wire.sock,
-        ssl=Shaken(session) if session else None,
-        server_hostname=target.host if session else None,
+    beginning = asyncio.ensure_future(
+        asyncio.get_running_loop().create_connection(
+            lambda: connection,
+            sock=wire.sock,
+            ssl=Shaken(session) if session else None,
+            server_hostname=target.host if session else None,
+        )
     )
+    try:
+        # A step or two of the loop, that must be done: cut off in between, TLS
+        # would be ended in good order, and take half a minute to.
+        await asyncio.shield(beginning)
+    except BaseException:
+        drop = functools.partial(_drop, connection, wire.sock)
+        beginning.add_done_callback(drop)
+        raise
     try:
         await connection.handshake(headers, _USER_AGENT)
     except BaseException:
@@ -321,6 +333,17 @@ async def _websocket(
         raise
     connection.start_keepalive()
     return connection
+
+
+def _drop(
+    connection: WebSocket, sock: socket.socket, begun: asyncio.Future[Any]
+) -> None:
+    """Nobody waits for it any more, or it failed.  What is closed beneath its
+    transport would be watched on, with whatever gets its number next."""
+    if begun.cancelled() or begun.exception() is not None:
+        sock.close()
+    else:
+        connection.transport.abort()
 
 
 def _place(host: str, port: int | None) -> str:

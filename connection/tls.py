@@ -98,6 +98,11 @@ class TlsSession:
         """Nothing more will come."""
         self._incoming.write_eof()
 
+    @property
+    def pending(self) -> int:
+        """How many bytes there are of what came, read by TLS or not."""
+        return self.tls.pending() + self._incoming.pending
+
     def text(self) -> bytes:
         """What came inside of it until now."""
         found = []
@@ -179,6 +184,11 @@ class _Pumped:
         written = self._tls.write(data)
         self._hand_out()
         return written
+
+    def pending(self) -> int:
+        """More than that of ``ssl.SSLObject``, which knows nothing of what
+        waits in the session: whoever asks reads on while there is some."""
+        return self._session.pending
 
     def unwrap(self) -> None:
         self._with_input(self._tls.unwrap)
