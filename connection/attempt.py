@@ -24,7 +24,7 @@ class Step(Enum):
 @dataclass(eq=False)
 class Attempt:
     """One attempt at ``target`` (host:port): its ``step``, and the
-    ``address`` that TCP led to."""
+    ``address`` that TCP led to, the proxy's where there is one."""
 
     proxy: Proxy | None
     target: str
@@ -39,8 +39,10 @@ class Attempt:
         """Where and when, for a person: "TLS, 192.0.2.7, after 1.5 s", or
         where TCP led nowhere "TCP, host.example:443, after 1.5 s"."""
         after = f"after {time.monotonic() - self._since:.1f} s"
-        led_to = str(self.address[4][0]) if self.address else self.target
-        # A proxy is named elsewhere.
+        led_to = self.target
+        # A proxy is named elsewhere, and its address is not the service's.
+        if self.address is not None and self.proxy is None:
+            led_to = str(self.address[4][0])
         where = [] if self.step is Step.PROXY else [led_to]
         return ", ".join([self.step.value, *where, after])
 

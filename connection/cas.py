@@ -228,7 +228,7 @@ def _load_system(context: ssl.SSLContext) -> None:
     places = ssl.get_default_verify_paths()
     variable = places.openssl_cafile_env
     file = os.environ.get(variable, places.openssl_cafile)
-    if variable in os.environ and file and Path(file).exists():
+    if variable in os.environ and file and os.path.exists(file):
         try:
             require_file(Path(file))
         except OSError as error:

@@ -218,7 +218,7 @@ class Dialer:
         if proxy is not None:
             attempt.step = Step.PROXY
             return await by_proxy(
-                proxy, target, context, _USER_AGENT, self._avoided
+                attempt, proxy, target, context, _USER_AGENT, self._avoided
             )
         attempt.step = Step.LOOK_UP
         here = is_loopback_host(target.host)
@@ -237,7 +237,13 @@ class Dialer:
         outage = self._outages[settings.url]
         try:
             connection = await open_connection(
-                settings, request, attempt, client, outage, asks
+                settings,
+                request,
+                attempt,
+                client,
+                outage,
+                asks,
+                lambda: self.avoid(attempt),
             )
         except DialFailed:
             self.avoid(attempt)
@@ -253,23 +259,26 @@ class Dialer:
         from .http_connection import make_client
 
         attempt, target, tls, proxy_tls = await self._begin(settings)
-        if is_loopback_host(target.host):
-            await addresses_of(target.host, target.port, True)
 
         async def connect() -> Wire:
             proxy = attempt.proxy
             if proxy is not None and proxy.asks_itself(target.secure):
                 attempt.step = Step.PROXY
-                return await to_proxy(proxy, proxy_tls, self._avoided)
+                return await to_proxy(attempt, proxy, proxy_tls, self._avoided)
             return await self._wire(attempt, target, proxy_tls)
 
-        making = one_by_one(
-            "openai_asr HTTP",
-            lambda: make_client(settings, attempt, tls, connect),
-        )
+        async def made_client() -> Client:
+            if is_loopback_host(target.host):
+                await addresses_of(target.host, target.port, True)
+            making = one_by_one(
+                "openai_asr HTTP",
+                lambda: make_client(settings, attempt, tls, connect),
+            )
+            return await asyncio.wrap_future(making)
+
         limit_s = settings.connect_timeout_ms / 1000
         try:
-            made = await asyncio.wait_for(asyncio.wrap_future(making), limit_s)
+            made = await asyncio.wait_for(made_client(), limit_s)
         except Exception as error:
             raise DialFailed(attempt, error) from error
         return attempt, made

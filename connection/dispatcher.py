@@ -147,7 +147,9 @@ class Dispatcher:
                 result = results.popleft()
                 try:
                     await self._deliver(result)
-                except Exception as error:
+                except (Exception, asyncio.CancelledError) as error:
+                    if _is_cancelled(error):
+                        raise
                     fault = self.fault_of(error, "listener failed")
                     if not isinstance(result, InternalFault):
                         results.append(InternalFault(fault))
@@ -179,6 +181,15 @@ class Dispatcher:
                 await listener.on_asr_client_error(result)
             case _:
                 assert_never(result)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """Is our task to end?  Else it was something that the listener waited for,
+    and is its own fault.  (Python 3.10 cannot tell.)"""
+    if not isinstance(error, asyncio.CancelledError):
+        return False
+    cancelling = getattr(asyncio.current_task(), "cancelling", lambda: 1)
+    return bool(cancelling())
 
 
 class _Begun:

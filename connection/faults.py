@@ -9,6 +9,7 @@ import socket
 import ssl
 import time
 import traceback
+from collections.abc import Iterable
 from dataclasses import replace
 
 from websockets.exceptions import (
@@ -46,12 +47,11 @@ def fault_of_exception(error: Exception) -> Fault:
         return Fault("fatal", "proxy", clean_message(str(error)))
     if isinstance(error, InvalidStatus):
         response, wall = error.response, time.time()
-        # A proxy in between may have added one of its own.
         wishes = response.headers.get_all("Retry-After")
         return fault_of_http(
             response.status_code,
             bytes(response.body or b""),
-            max(wishes, key=lambda w: retry_after_s(w, wall), default=""),
+            longest_wait(wishes, wall),
             wall,
         )
     if isinstance(error, asyncio.TimeoutError):
@@ -99,6 +99,12 @@ def _fault_of_attempt(failed: DialFailed) -> Fault:
     if fault.fatal or isinstance(problem, InvalidStatus):
         return fault
     return replace(fault, message=f"{fault.message} (at: {failed.place})")
+
+
+def longest_wait(wishes: Iterable[str], wall: float) -> str:
+    """Of several ``Retry-After``: a proxy in between may have added one of its
+    own."""
+    return max(wishes, key=lambda w: retry_after_s(w, wall), default="")
 
 
 def cause_of(error: BaseException) -> BaseException | None:

@@ -19,6 +19,8 @@ from ..realtime.timed_text import MAX_TIMED
 MAX_BODY = 1024 * 1024
 #: No event has less, in bytes, and to find that it is none costs as much.
 _LEAST_EVENT = 16
+#: Some write it before a text (WHATWG, "server-sent events", 9.2.5).
+_MARK = b"\xef\xbb\xbf"
 #: Larger numbers are no times.
 _MOST = 1e9
 #: Longer words for a language are its name (``english``), and no code.
@@ -86,7 +88,8 @@ class FileAnswer:
             return []
         if not self._streams:
             self.over = True
-            return [self._whole(_object(bytes(self._buffer)))]
+            body = bytes(self._buffer).removeprefix(_MARK)
+            return [self._whole(_object(body))]
         events = self.feed(b"\n\n")
         if not self.over:
             self.over = True
@@ -100,10 +103,11 @@ class FileAnswer:
         *lines, rest = bytes(self._buffer).split(b"\n")
         self._buffer = bytearray(rest)
         for line in lines:
-            name, _, value = line.rstrip(b"\r").partition(b":")
+            line = line.rstrip(b"\r").removeprefix(_MARK)
+            name, _, value = line.partition(b":")
             if name == b"data":
                 self._data.append(value.removeprefix(b" "))
-            elif not name and not value and self._data:
+            elif not line and self._data:
                 data, self._data = b"\n".join(self._data), []
                 event = None
                 if len(data) >= _LEAST_EVENT:

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -27,6 +28,7 @@ from websockets.http11 import Response
 
 from ..service.endpoint import FILES
 from ..service.files import OF_FILES
+from .faults import longest_wait
 from .http_streams import Backend, Stream
 from .interface import ClientSettings
 from .proxies import Proxy
@@ -115,7 +117,8 @@ class Client:
         async with self._http.stream(method, self._url) as response:
             refused = response.status_code != 200
             body = await response.aread() if refused else b""
-            wait = response.headers.get("retry-after", "")
+            waits = response.headers.get_list("retry-after")
+            wait = longest_wait(waits, time.time())
             return response.status_code, body, wait
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 from websockets.frames import Close
 
-from ..realtime.errors import ErrorInfo
+from ..realtime.errors import NO_ANSWER, ErrorInfo
 from ..realtime.faults import (
     BAD_GATEWAY,
     TRY_LATER,
@@ -85,6 +85,8 @@ def make_client(
 
 
 def _load() -> tuple[type[Client], type[Backend]]:
+    # What tells a failure, too: then there may be no file left to read it from.
+    from . import http_faults  # noqa: F401
     from .http_client import Client
     from .http_streams import Backend
 
@@ -98,12 +100,14 @@ async def open_connection(
     client: Client,
     outage: Outage,
     asks: bool,
+    avoid: Callable[[], None],
 ) -> HttpConnection:
     """Get ready to send files, within ``connect_timeout_ms``.
 
     Nothing is sent before there is audio, unless the service was last without
     an answer: then it is asked first, so that an outage costs no audio.
     ``asks``: so it is in any case, and may refuse whom it does not know.
+    ``avoid`` is called where no answer came from the address that is used.
     Raises `DialFailed`.
     """
     lives = asks or outage.lasts
@@ -117,7 +121,9 @@ async def open_connection(
         if isinstance(error, Exception):
             raise DialFailed(attempt, error) from error
         raise
-    return HttpConnection(client, request, settings, attempt, outage, lives)
+    return HttpConnection(
+        client, request, settings, attempt, outage, lives, avoid
+    )
 
 
 async def _ask(client: Client, attempt: Attempt, heeds: bool) -> None:
@@ -158,6 +164,7 @@ class HttpConnection:
         attempt: Attempt,
         outage: Outage,
         lives: bool,
+        avoid: Callable[[], None],
     ) -> None:
         self.attempt = attempt
         self.lives = lives
@@ -166,6 +173,7 @@ class HttpConnection:
         self._client = client
         self._session = FileSession(request)
         self._outage = outage
+        self._avoid = avoid
         self._limit_s = settings.limits.answer_s(True) * _PATIENCE
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -248,6 +256,8 @@ class HttpConnection:
         from .http_faults import fault_of_network, refusal_of
 
         refusal = refusal_of(error)
+        if refusal is None or refusal.error.code == NO_ANSWER:
+            self._avoid()
         if refusal is None:
             fault = fault_of_network(error, self.attempt.proxy)
             self._outage.lasts = True

@@ -20,7 +20,12 @@ from ..realtime.errors import NO_ANSWER, ErrorInfo, clean_message
 from ..realtime.faults import Fault
 from ..realtime.file_refusals import FileRefusal, refusal_of_file
 from .eyeballs import NotThisMachine
-from .faults import cause_of, fault_by_proxy, fault_of_exception
+from .faults import (
+    cause_of,
+    fault_by_proxy,
+    fault_of_exception,
+    longest_wait,
+)
 from .http_client import Encoded, Tiny, Unasked
 from .http_streams import Padded
 from .proxies import Proxy
@@ -28,6 +33,8 @@ from .proxies import Proxy
 _BROKEN = httpcore2.NetworkError, httpcore2.ProtocolError
 #: What `tunnel` raises, and nobody else.
 _BY_PROXY = InvalidProxyMessage, InvalidProxyStatus, ProxyError, ImportError
+#: There was none.
+_UNCONNECTED = httpcore2.ConnectTimeout, httpcore2.ConnectError
 #: There was a connection.
 _IN_BETWEEN = httpcore2.ReadError, httpcore2.WriteError
 _BAD_ANSWER = "invalid_answer"
@@ -43,23 +50,31 @@ def refusal_of(error: BaseException) -> FileRefusal | None:
     """What the service says that refused a file; None: it did not answer, or
     the network failed."""
     if isinstance(error, openai.APIStatusError):
-        response = error.response
+        response, wall = error.response, time.time()
         return refusal_of_file(
             response.status_code,
             response.content,
-            response.headers.get("retry-after", ""),
-            time.time(),
+            longest_wait(response.headers.get_list("retry-after"), wall),
+            wall,
         )
     for cause in _chain(error):
-        if isinstance(cause, httpcore2.ConnectTimeout):
+        if isinstance(cause, _UNCONNECTED):
             return None
-        if isinstance(
-            cause, (asyncio.TimeoutError, httpcore2.TimeoutException)
-        ):
+        if _ran_out(cause):
             return _failure(NO_ANSWER, "no answer within the time limit")
     if text := _BAD_ANSWERS.get(type(error)):
         return _failure(_BAD_ANSWER, text)
     return None
+
+
+def _ran_out(error: BaseException) -> bool:
+    """Was it a time limit of ours?  (That of the system, ETIMEDOUT, is of the
+    same class from Python 3.11 on.)"""
+    own = isinstance(error, asyncio.TimeoutError)
+    by_system = getattr(error, "errno", None) is not None
+    return isinstance(error, httpcore2.TimeoutException) or (
+        own and not by_system
+    )
 
 
 def _failure(code: str, text: str) -> FileRefusal:

@@ -13,7 +13,7 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 _T = TypeVar("_T")
@@ -45,29 +45,47 @@ def imported(load: Callable[[], _T]) -> _T:
 
 
 @contextlib.contextmanager
-def whole_packages(*known: str) -> Iterator[None]:
-    """Forget what was imported in here and is hollow, if something fails, and
-    raise OSError: it may be whole the next time.  So it is with those that are
-    ``known`` to be needed, whoever imported them."""
-    before = {n for n in sys.modules if n.partition(".")[0] not in known}
+def whole_packages() -> Iterator[None]:
+    """Forget what is hollow and made something fail in here, and raise OSError:
+    it may be whole the next time.  Namespace packages of others stay."""
     try:
         yield
     except Exception as error:
-        if hollow := _drop_hollow(before):
+        if hollow := _drop_hollow(error):
             names = ", ".join(sorted(hollow))
             text = f"__init__.py cannot be found: {names}"
             raise OSError(text) from error
         raise
 
 
-def _drop_hollow(before: Collection[str]) -> list[str]:
+def _drop_hollow(error: BaseException) -> list[str]:
+    blamed = _blamed(error)
     hollow = []
     for name, module in list(sys.modules.items()):
-        is_package = hasattr(module, "__path__")
-        if name in before or not is_package or module.__spec__ is None:
+        spec = getattr(module, "__spec__", None)
+        if spec is None or spec.has_location:
             continue
-        if not module.__spec__.has_location:
-            del sys.modules[name]
+        places = [str(place) for place in getattr(module, "__path__", ())]
+        by_now = (os.path.exists(f"{place}/__init__.py") for place in places)
+        if places and (name in blamed or any(by_now)):
+            sys.modules.pop(name, None)
             hollow.append(name)
     importlib.invalidate_caches()
     return hollow
+
+
+def _blamed(error: BaseException) -> set[str]:
+    """The packages and modules that a failure names, and those they are in."""
+    blamed: set[str] = set()
+    cause: BaseException | None = error
+    seen: set[int] = set()
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        name = getattr(cause, "name", None)
+        if isinstance(cause, AttributeError):
+            name = getattr(cause.obj, "__name__", None)
+        if isinstance(name, str):
+            parts = name.split(".")
+            blamed |= {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+        cause = cause.__cause__ or cause.__context__
+    return blamed

@@ -37,7 +37,7 @@ def one_by_one(name: str, work: Callable[[], _T]) -> Future[_T]:
         if not begun:
             try:
                 _start(name, lambda: _work_off(name))
-            except RuntimeError:
+            except BaseException:
                 del _waiting[name]
                 raise
     return result

@@ -16,6 +16,7 @@ from websockets.proxy import Proxy as KnownProxy
 from websockets.proxy import parse_proxy
 from websockets.uri import WebSocketURI
 
+from .attempt import Attempt
 from .cas import Trust
 from .eyeballs import Avoided, addresses_of, first_socket
 from .late_import import imported, whole_packages
@@ -50,6 +51,7 @@ class Wire:
 
 
 async def by_proxy(
+    attempt: Attempt,
     proxy: Proxy,
     target: WebSocketURI,
     context: ssl.SSLContext | None,
@@ -62,8 +64,8 @@ async def by_proxy(
     """
     known = parse_proxy(proxy.url)
     if proxy.has_socks:
-        return Wire(await _by_socks(known, target))
-    wire = await to_proxy(proxy, context, avoided)
+        return Wire(await _by_socks(attempt, known, target, avoided))
+    wire = await to_proxy(attempt, proxy, context, avoided)
     try:
         await _ask(wire, HTTPProxyConnection(target, known, user_agent))
     except BaseException:
@@ -72,8 +74,11 @@ async def by_proxy(
     return wire
 
 
-async def _by_socks(proxy: KnownProxy, target: WebSocketURI) -> socket.socket:
-    """As `websockets` does it, which looks for the package but once."""
+async def _by_socks(
+    attempt: Attempt, proxy: KnownProxy, target: WebSocketURI, avoided: Avoided
+) -> socket.socket:
+    """As `websockets` does it, which looks for the package but once, and knows
+    of one address."""
     try:
         make = _socks()
     except ImportError:
@@ -81,7 +86,8 @@ async def _by_socks(proxy: KnownProxy, target: WebSocketURI) -> socket.socket:
             in_thread("openai_asr SOCKS", load_socks)
         )
     try:
-        sock = await make(proxy).connect(target.host, target.port)
+        by = make(proxy, _First(attempt, proxy, avoided))
+        sock = await by.connect(target.host, target.port)
     except OSError:
         raise
     except Exception as error:
@@ -89,33 +95,61 @@ async def _by_socks(proxy: KnownProxy, target: WebSocketURI) -> socket.socket:
     return cast(socket.socket, sock)
 
 
-def load_socks() -> Callable[[KnownProxy], Any]:
+class _First:
+    """What `python_socks` takes for a proxy in front of this one: whatever
+    leads to it."""
+
+    def __init__(
+        self, attempt: Attempt, proxy: KnownProxy, avoided: Avoided
+    ) -> None:
+        self._attempt = attempt
+        self._proxy = proxy
+        self._avoided = avoided
+
+    async def connect(self, **_: Any) -> socket.socket:
+        return await _connected(self._attempt, self._proxy, self._avoided)
+
+
+def load_socks() -> Callable[[KnownProxy, _First], Any]:
     """Makes what connects by such a proxy.  In a thread."""
-    with whole_packages("python_socks"):
+    with whole_packages():
         return imported(_socks)
 
 
-def _socks() -> Callable[[KnownProxy], Any]:
+def _socks() -> Callable[[KnownProxy, _First], Any]:
     from python_socks import ProxyType
     from python_socks.async_.asyncio import Proxy as SocksProxy
 
-    def made(proxy: KnownProxy) -> Any:
+    def made(proxy: KnownProxy, first: _First) -> Any:
         # Where the name ends so, the proxy looks up the host.
         there = proxy.scheme in ("socks5h", "socks4a")
         kind = ProxyType.SOCKS5 if "5" in proxy.scheme else ProxyType.SOCKS4
         user = proxy.username, proxy.password
-        return SocksProxy(kind, proxy.host, proxy.port, *user, there)
+        return SocksProxy(
+            kind, proxy.host, proxy.port, *user, there, cast(Any, first)
+        )
 
     return made
 
 
+async def _connected(
+    attempt: Attempt, proxy: KnownProxy, avoided: Avoided
+) -> socket.socket:
+    """A socket that leads to the proxy."""
+    found = await addresses_of(proxy.host, proxy.port, here=False)
+    sock, attempt.address = await first_socket(found, avoided)
+    return sock
+
+
 async def to_proxy(
-    proxy: Proxy, context: ssl.SSLContext | None, avoided: Avoided
+    attempt: Attempt,
+    proxy: Proxy,
+    context: ssl.SSLContext | None,
+    avoided: Avoided,
 ) -> Wire:
     """What leads to one that speaks HTTP; raises the same."""
     known = parse_proxy(proxy.url)
-    found = await addresses_of(known.host, known.port, here=False)
-    sock, _ = await first_socket(found, avoided)
+    sock = await _connected(attempt, known, avoided)
     try:
         wire = Wire(sock)
         if context is not None:
