@@ -258,6 +258,9 @@ class HttpConnection:
         refusal = refusal_of(error)
         if refusal is None or refusal.error.code == NO_ANSWER:
             self._avoid()
+            if self.attempt.step is not Step.HTTP:
+                # The time ran out before anything was sent.
+                refusal = None
         if refusal is None:
             fault = fault_of_network(error, self.attempt.proxy)
             self._outage.lasts = True

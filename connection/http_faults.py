@@ -98,7 +98,7 @@ def fault_of_network(error: BaseException, proxy: Proxy | None) -> Fault:
                 fault = replace(fault, message=text)
             return replace(fault, message=fault.message + by)
     for cause in reversed(chain):
-        if isinstance(cause, httpcore2.TimeoutException):
+        if _ran_out(cause):
             text = "no connection within the time limit"
             return Fault("retry", "timeout", text + by)
         if isinstance(cause, _BROKEN):

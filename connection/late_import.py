@@ -62,12 +62,13 @@ def _drop_hollow(error: BaseException) -> list[str]:
     blamed = _blamed(error)
     hollow = []
     for name, module in list(sys.modules.items()):
+        # Whatever others have put there.
         spec = getattr(module, "__spec__", None)
-        if spec is None or spec.has_location:
+        places = getattr(module, "__path__", None)
+        if spec is None or spec.has_location or places is None:
             continue
-        places = [str(place) for place in getattr(module, "__path__", ())]
         by_now = (os.path.exists(f"{place}/__init__.py") for place in places)
-        if places and (name in blamed or any(by_now)):
+        if name in blamed or any(by_now):
             sys.modules.pop(name, None)
             hollow.append(name)
     importlib.invalidate_caches()

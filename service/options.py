@@ -216,7 +216,7 @@ def _cut(text: str) -> str:
 
 
 #: TEN's hotwords may carry a weight, as in ``Agora|10``.
-_WEIGHT = re.compile(r"\|\s*[-+]?[\d.]*\s*$")
+_WEIGHT = re.compile(r"[-+]?[\d.]*")
 
 
 def clean_keywords(words: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
@@ -225,7 +225,9 @@ def clean_keywords(words: Iterable[str]) -> tuple[tuple[str, ...], list[str]]:
     kept: dict[str, None] = {}
     warnings = []
     for given in words:
-        word = _printable(_WEIGHT.sub("", given))
+        name, bar, weight = given.rpartition("|")
+        weighed = bar and _WEIGHT.fullmatch(weight.strip())
+        word = _printable(name if weighed else given)
         word = " ".join(re.sub("[<>]", " ", word).split())
         if len(word) > MAX_KEYWORD:
             warnings.append(

@@ -28,6 +28,7 @@ from ten_packages.extension.openai_asr_python.service.models import (
 from ten_packages.extension.openai_asr_python.service.options import (
     MAX_KEYWORD,
     OPTIONS,
+    clean_keywords,
     decide,
 )
 
@@ -610,3 +611,10 @@ def test_a_key_beside_another_credential_is_told(url, headers, told):
     found = [text for text in warnings if text.startswith("params.api_key")]
     assert bool(found) is told
     assert "sk-test" not in str(warnings)
+
+
+def test_a_keyword_with_many_blanks_costs_no_time():
+    """Half a million characters may come by `update_configs`."""
+    blanks = " " * 500_000
+    words, _ = clean_keywords([f"Agora|{blanks}x", f"TEN|{blanks}10{blanks}"])
+    assert words == ("Agora| x", "TEN")

@@ -569,3 +569,23 @@ def test_base64_is_that_of_the_event():
         "message": "so",
         "param": "p",
     }
+
+
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("mark", [b"", MARK])
+@pytest.mark.parametrize("comment", [b"", b":\n", b": still at it\n"])
+def test_what_a_stream_has_beside_its_events_is_passed_over(mark, comment):
+    answer = FileAnswer(STREAM, 0, 1000)
+    done = b'data: {"type": "transcript.text.done",\n'
+    rest = b'data: "text": "one"}\n\n'
+    [event] = answer.feed(mark + comment + done + comment + rest)
+    assert event["transcript"] == "one"
+
+
+def test_a_mark_before_an_answer_is_no_part_of_it():
+    answer = FileAnswer("application/json", 0, 1000)
+    assert answer.feed(MARK + b'{"text": "one"}') == []
+    [event] = answer.end()
+    assert event["transcript"] == "one"

@@ -18,12 +18,16 @@ from http_service import over_http, serving, text
 from proxy_servers import (
     OK,
     ConnectProxy,
+    SocksProxy,
     forward,
     identity,
     listening,
     port_of,
 )
 from raw_service import Manners, RawService
+from ten_packages.extension.openai_asr_python.connection import (
+    http_connection,
+)
 from ten_packages.extension.openai_asr_python.connection.eyeballs import (
     Avoided,
     addresses_of,
@@ -195,15 +199,17 @@ def leads(monkeypatch: pytest.MonkeyPatch, plain_loop: None) -> Leads:
     return set_addresses
 
 
-def call_of_two_words(scheme: str = "ws", **params: Any) -> Call:
-    """A call to service.test, which is heard in the end."""
+def call_of_two_words(
+    scheme: str = "ws", host: str = "service.test", **params: Any
+) -> Call:
+    """A call that is heard in the end."""
     audio, _ = spoken([[1, 2]])
 
     async def script(call: Call) -> None:
         await call.send(audio)
         await call.until_finalized("end")
 
-    url = f"{scheme}://service.test/v1"
+    url = f"{scheme}://{host}/v1"
     params = {"allow_insecure": True, "finalize_timeout_ms": 60_000, **params}
     call = run_call(properties(url, **params), script)
     assert call.texts == text_of([1, 2])
@@ -315,7 +321,61 @@ def test_over_http_as_well(leads, tmp_path: Path):
         )
         call = run_call(config, script)
     assert call.texts == ["one two"]
-    assert mute.count == 2
+    # It is not asked again there.
+    assert mute.count == 1
+
+
+def test_over_http_a_turn_without_an_answer_is_sent_to_another(
+    leads, monkeypatch
+):
+    # A request has a third of a second.
+    monkeypatch.setattr(http_connection, "_PATIENCE", 0.01)
+    mute = Peer()
+
+    async def script(call: Call) -> None:
+        await call.send(spoken([[1, 2]])[0])
+        await call.finalize("end")
+        await call.until(lambda: call.texts)
+
+    with (
+        serving(text("one two")) as service,
+        listening(mute, host="127.0.0.2") as port,
+    ):
+        leads(("127.0.0.2", port), ("127.0.0.1", service.port))
+        config = over_http("http://service.test/v1", allow_insecure=True)
+        call = run_call(config, script)
+    assert call.texts == ["one two"]
+    assert mute.count == 1
+    assert len(service.files) == 1
+
+
+PROXIES = {"http": ConnectProxy, "socks5h": SocksProxy}
+
+
+@pytest.mark.parametrize("scheme", PROXIES)
+def test_of_a_proxy_as_well(server, leads, monkeypatch, scheme):
+    mute = Peer()
+    proxy = PROXIES[scheme](port_of(server))
+    with (
+        listening(mute, host="127.0.0.2") as port,
+        listening(proxy) as by,
+    ):
+        leads(("127.0.0.2", port), ("127.0.0.1", by))
+        monkeypatch.setenv("all_proxy", f"{scheme}://service.test:9")
+        call = call_of_two_words(host="asr.test", connect_timeout_ms=1000)
+    assert mute.count == 1
+    assert place_in(call) == "proxy"
+
+
+@pytest.mark.parametrize("scheme", PROXIES)
+def test_of_a_proxy_one_that_refuses_costs_no_attempt(
+    server, leads, monkeypatch, scheme
+):
+    with listening(PROXIES[scheme](port_of(server))) as by:
+        leads(closed_port(), ("127.0.0.1", by))
+        monkeypatch.setenv("all_proxy", f"{scheme}://service.test:9")
+        call = call_of_two_words(host="asr.test")
+    assert call.errors == []
 
 
 def test_after_one_that_opens_no_session_another_address_is_tried(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import gc
 import gzip
 import itertools
@@ -199,6 +200,42 @@ def test_the_named_time_is_waited_for_each_time():
     assert len(service.files) == 3
     assert all(b - a >= 1 for a, b in itertools.pairwise(times))
     assert FATAL not in call.codes
+
+
+def test_of_several_times_the_longest_is_waited_for():
+    """A proxy in between may have added one."""
+    times = []
+
+    async def refuse(asked, writer):
+        times.append(asyncio.get_running_loop().time())
+        busy = answer(status="503 Busy", retry_after="1")
+        writer.write(busy.replace(b"\r\n", b"\r\nretry-after: 0.1\r\n", 1))
+
+    async def heard(asked, writer):
+        times.append(asyncio.get_running_loop().time())
+        writer.write(SOON)
+
+    call, _ = run(refuse, heard, asks=[SOON])
+    assert call.texts == ["one two"]
+    assert times[1] - times[0] >= 1
+
+
+def test_a_time_limit_of_the_system_is_an_outage(monkeypatch):
+    """From Python 3.11 on it has the class of ours."""
+    connect, failed = asyncio.SelectorEventLoop.sock_connect, []
+
+    async def sock_connect(loop, sock, where):
+        if not failed:
+            failed.append(where)
+            raise OSError(errno.ETIMEDOUT, "Connection timed out")
+        await connect(loop, sock, where)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", sock_connect)
+    call, service = run(SOON)
+    assert call.texts == ["one two"]
+    # It is asked before audio goes out again.
+    assert len(service.asks) == len(service.files) == 1
+    assert call.errors[0]["vendor_info"]["code"] == "1006"
 
 
 @pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
@@ -675,3 +712,22 @@ def test_nothing_of_a_request_is_logged(caplog):
         assert secret not in caplog.text
     names = {record.name.partition(".")[0] for record in caplog.records}
     assert not names & {"openai", "httpx2", "httpcore2"}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_time_that_runs_out_before_there_is_a_connection_is_an_outage(
+    monkeypatch,
+):
+    connect, failed = asyncio.SelectorEventLoop.sock_connect, []
+
+    async def sock_connect(loop, sock, where):
+        if not failed:
+            failed.append(where)
+            await asyncio.Event().wait()
+        await connect(loop, sock, where)
+
+    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", sock_connect)
+    call, service = run(SOON)
+    assert call.texts == ["one two"]
+    assert len(service.asks) == len(service.files) == 1
+    assert call.errors[0]["vendor_info"]["code"] == "1006"

@@ -8,12 +8,15 @@ import errno
 import json
 import os
 import resource
+import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -26,8 +29,16 @@ from ten_packages.extension.openai_asr_python.connection.cas import (
     BadCaFile,
     tls_context,
 )
+from ten_packages.extension.openai_asr_python.connection.late_import import (
+    whole_packages,
+)
+from ten_packages.extension.openai_asr_python.connection.threads import (
+    one_by_one,
+)
 
 from devkit.server import ServerThread
+
+ROOT = Path(__file__).parents[2]
 
 
 @contextmanager
@@ -263,3 +274,62 @@ def test_a_package_that_cannot_be_loaded_now_is_not_a_missing_one(
     assert len(errors) == bool(told)
     assert all(told in error for error in errors)
     assert finder.asked == 2
+
+
+def test_what_others_import_meanwhile_stays(monkeypatch):
+    """A namespace package is hollow by right."""
+    theirs = ModuleType("theirs")
+    spec = ModuleSpec("theirs", None, is_package=True)
+    spec.submodule_search_locations = []
+    theirs.__spec__, theirs.__path__ = spec, []
+
+    def load() -> None:
+        monkeypatch.setitem(sys.modules, "theirs", theirs)
+        raise ModuleNotFoundError("No module named 'openai'", name="openai")
+
+    with pytest.raises(ImportError), whole_packages():
+        load()
+    assert sys.modules["theirs"] is theirs
+
+
+def test_a_package_that_is_whole_by_now_is_found_again(monkeypatch, tmp_path):
+    """Whoever imported it, and whatever failed for it."""
+    (tmp_path / "half_there").mkdir()
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert not hasattr(import_module("half_there"), "whole")
+    (tmp_path / "half_there" / "__init__.py").write_text("whole = True")
+    with pytest.raises(OSError, match="half_there"), whole_packages():
+        raise RuntimeError
+    assert import_module("half_there").whole
+    del sys.modules["half_there"]
+
+
+def test_a_file_whose_folder_says_nothing_is_passed_over(monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", "/" + "x" * 300)
+    asyncio.run(tls_context(""))
+
+
+def test_a_thread_that_cannot_begin_is_in_the_way_of_none(monkeypatch):
+    def no_room(*_: object) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_room)
+        with pytest.raises(MemoryError):
+            one_by_one("test", lambda: 1)
+    assert one_by_one("test", lambda: 2).result(10) == 2
+
+
+def test_what_tells_a_failure_is_there_before_one():
+    """Then there may be no file left to read it from."""
+    code = """
+from devkit.bootstrap import ensure_ten
+ensure_ten()
+import sys
+from ten_packages.extension.openai_asr_python.connection import http_connection
+http_connection._load()
+assert "ten_packages.extension.openai_asr_python.connection.http_faults" in (
+    sys.modules
+)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)

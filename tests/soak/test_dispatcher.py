@@ -4,6 +4,7 @@ waits for the listener."""
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections import deque
 from typing import Any
 
@@ -13,6 +14,7 @@ from ten_packages.extension.openai_asr_python.connection.dispatcher import (
 )
 from ten_packages.extension.openai_asr_python.realtime.results import (
     Interim,
+    InternalFault,
     Result,
     TurnResult,
 )
@@ -133,3 +135,27 @@ async def test_a_listener_that_hangs_is_cancelled_at_the_end(work):
     made.hand_over()
     await made.finish(0.01)
     assert listener.heard == ["cancelled"]
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="cannot tell which")
+@pytest.mark.parametrize("waits", [True, False])
+async def test_what_a_listener_waited_for_was_cancelled(waits):
+    """That ends the listener's call, and no more."""
+
+    class Cancelled(Listener):
+        async def on_asr_delta(self, turn: TurnResult) -> None:
+            if turn.text == "one":
+                if waits:
+                    await asyncio.sleep(0)
+                raise asyncio.CancelledError
+            await super().on_asr_delta(turn)
+
+        async def on_asr_client_error(self, problem: InternalFault) -> None:
+            self.heard.append(problem.fault.code)
+
+    results: deque[Result] = deque([interim("one"), interim("two")])
+    listener = Cancelled()
+    made = dispatcher(results, listener)
+    made.hand_over()
+    await made.finish(5)
+    assert listener.heard == ["two", "internal"]
