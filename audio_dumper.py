@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,12 @@ class AudioDumper:
     """Writes received audio to ``path`` as it came, and a log beside it.
 
     The log has the same name with the suffix ``.jsonl``.  When another call
-    is writing to ``path``, or what lies there is no dump of ours, a number is
-    added to both names; ``on_open`` is told the audio's.  Writing is the work
-    of a thread of its own: nothing here waits for the disk, but `stop` for a
-    moment.  The first failure is told to ``on_error``, as one line of text,
-    and ends the dump; nothing is ever raised.  Both are called in the loop.
+    is writing to ``path``, what lies there is no dump of ours, or it is
+    ``spared``, a number is added to both names; ``on_open`` is told the
+    audio's.  Writing is the work of a thread of its own: nothing here waits
+    for the disk, but `stop` for a moment.  The first failure is told to
+    ``on_error``, as one line of text, and ends the dump; nothing is ever
+    raised.  Both are called in the loop.
 
     The methods belong to the event loop in which the dumper was made.
     ``config`` goes into the log's header; what ``redactor`` knows, nowhere.
@@ -62,10 +63,10 @@ class AudioDumper:
         on_open: Callable[[Path], None],
         *,
         texts_kept: bool = True,
+        spared: Collection[Path] = (),
     ) -> None:
-        #: Where audio goes, but for a number where that name is taken; and
-        #: with it.
-        self.path = self._used = path
+        #: Where audio goes; a number is added where that name is taken.
+        self._used = path
         self._on_error = on_error
         self._reported = False
         self._allowance = _Allowance()
@@ -75,7 +76,7 @@ class AudioDumper:
         # Of the thread alone.
         self._audio_kept = texts_kept
         self._log = SessionLog(redactor, texts_kept)
-        self._files = DumpFiles(path)
+        self._files = DumpFiles(path, spared)
         self._form = (0, 0, 0)
         self._planes: Planes | None = None
         self._audio_bytes = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,23 +26,33 @@ class CallDump(WireTrace):
     _on_error: Callable[[str], None]
     _on_open: Callable[[Path], None]
     dumper: AudioDumper | None = None
+    #: What the present one is to hold, and where; None: there is none.
+    _wanted: tuple[Path, bool] | None = None
+    #: The audio of all that there were.
+    _written: set[Path] = field(default_factory=set)
 
     async def open(self, config: OpenAIASRConfig) -> None:
-        """Dump as ``config`` says; the same file is not begun anew."""
-        path = config.dump_file() if config.dump else None
-        if self.dumper is not None and self.dumper.path != path:
-            # Of a call that was given up.
-            await self.stop()
-            self.dumper = None
-        if path is not None and self.dumper is None:
+        """Dump as ``config`` says; one that is to be as it is goes on."""
+        texts_kept = config.session_log_text == "full"
+        wanted = (config.dump_file(), texts_kept) if config.dump else None
+        if wanted == self._wanted:
+            return
+        await self.stop()
+        self.dumper, self._wanted = None, wanted
+        if wanted is not None:
             self.dumper = AudioDumper(
-                path,
+                wanted[0],
                 config.shown(),
                 self._redactor,
                 self._on_error,
-                self._on_open,
-                texts_kept=config.session_log_text == "full",
+                self._note_path,
+                texts_kept=texts_kept,
+                spared=self._written.copy(),
             )
+
+    def _note_path(self, path: Path) -> None:
+        self._written.add(path)
+        self._on_open(path)
 
     @override
     def message(self, kind: str, connection: int, message: bytes | str) -> None:

@@ -7,6 +7,7 @@ import errno
 import fcntl
 import os
 import threading
+from collections.abc import Collection
 from io import FileIO
 from pathlib import Path
 
@@ -28,10 +29,12 @@ _END_LIMIT = 1024
 
 
 class DumpFiles:
-    """The two files of a dump; every method may raise ``OSError``."""
+    """The two files of a dump; every method may raise ``OSError``.  What is
+    ``spared`` is not overwritten, though it is ours."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, spared: Collection[Path] = ()) -> None:
         self.path = path
+        self._spared = spared
         #: The audio and the log.
         self._files: tuple[FileIO, FileIO] | None = None
         self._identity = (0, 0)
@@ -44,7 +47,7 @@ class DumpFiles:
             if number > 1:
                 self.path = wanted.with_stem(f"{wanted.stem}-{number}")
             with contextlib.suppress(NotOurs):
-                if self._open_pair():
+                if self.path not in self._spared and self._open_pair():
                     return
         raise OSError(errno.EBUSY, "no number is free for this path")
 

@@ -255,3 +255,38 @@ def test_a_log_tells_what_was_dropped(server, tmp_path):
         assert line["start_ms"] == position
         position += line["duration_ms"]
     assert position == 2 * len(audio) * 1000 // 16000
+
+
+@pytest.mark.parametrize("begins", ["connected", "anew"])
+def test_what_is_kept_changes_with_the_configuration(server, tmp_path, begins):
+    """Before the call is connected, or as one that was given up begins anew:
+    what was recorded before stays as it is."""
+    path = tmp_path / "call.pcm"
+    early, audio = spoken([[6]])[0], spoken(TURNS)[0]
+    given_up = begins == "anew"
+    key = "sk-wrong-0123456789" if given_up else "sk-good-0123456789"
+    changes = {"session_log_text": "none", "api_key": "sk-good-0123456789"}
+
+    async def script(call: Call) -> None:
+        if given_up:
+            await call.until(lambda: call.errors)
+        await call.send(early)
+        result, _ = await call.command(
+            "update_configs", json.dumps({"params": changes})
+        )
+        assert result.get_property_string("message")[0] == "applied"
+        await call.send_data("trigger_connect")
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    top = {"auto_connect": given_up}
+    config = dumping(server.url, path, api_key=key, top=top)
+    call = run_call(config, script)
+    assert call.texts[-2:] == text_of(*TURNS)
+    first, second = path, tmp_path / "call-2.pcm"
+    assert first.read_bytes() == early.tobytes()
+    assert second.read_bytes() == b""
+    assert [lines_of(p)[0]["text"] for p in (first, second)] == ["full", "none"]
+    logs = [p.with_suffix(".jsonl").read_text() for p in (first, second)]
+    for word in {word for text in call.texts for word in text.split()}:
+        assert all(word not in log for log in logs)
