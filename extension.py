@@ -69,7 +69,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
             self, slot, errors, redactor, log, dump, owners
         )
         self._lifecycle = CallLifecycle(
-            self, slot, self._frames, errors, self._make_call
+            self, slot, self._frames, errors, dump, self._make_call
         )
         self._updates = UpdateQueue(
             self._lifecycle.deciding,
@@ -104,7 +104,6 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
 
     async def _make_call(self, config: OpenAIASRConfig) -> Call:
         """A call by ``config``; raises `MissingDetector` or `BadCaFile`."""
-        await self._dump.open(config)
         return await Call.create(
             config,
             self._handlers,

@@ -26,29 +26,32 @@ class CallDump(WireTrace):
     _on_error: Callable[[str], None]
     _on_open: Callable[[Path], None]
     dumper: AudioDumper | None = None
-    #: What the present one is to hold, and where; None: there is none.
-    _wanted: tuple[Path, bool] | None = None
+    #: By which there is one, or none.
+    config: OpenAIASRConfig | None = None
     #: The audio of all that there were.
     _written: set[Path] = field(default_factory=set)
 
-    async def open(self, config: OpenAIASRConfig) -> None:
+    async def open(self, config: OpenAIASRConfig | None) -> None:
         """Dump as ``config`` says; one that is to be as it is goes on."""
-        texts_kept = config.session_log_text == "full"
-        wanted = (config.dump_file(), texts_kept) if config.dump else None
-        if wanted == self._wanted:
-            return
-        await self.stop()
-        self.dumper, self._wanted = None, wanted
-        if wanted is not None:
-            self.dumper = AudioDumper(
-                wanted[0],
-                config.shown(),
-                self._redactor,
-                self._on_error,
-                self._note_path,
-                texts_kept=texts_kept,
-                spared=self._written.copy(),
-            )
+        if _wanted(config) != _wanted(self.config):
+            await self.stop()
+            self.dumper = self._begun(config)
+        self.config = config
+
+    def _begun(self, config: OpenAIASRConfig | None) -> AudioDumper | None:
+        wanted = _wanted(config)
+        if config is None or wanted is None:
+            return None
+        path, texts_kept = wanted
+        return AudioDumper(
+            path,
+            config.shown(),
+            self._redactor,
+            self._on_error,
+            self._note_path,
+            texts_kept=texts_kept,
+            spared=self._written.copy(),
+        )
 
     def _note_path(self, path: Path) -> None:
         self._written.add(path)
@@ -70,3 +73,10 @@ class CallDump(WireTrace):
         """Write the rest, as far as the disk answers."""
         if self.dumper is not None:
             await self.dumper.stop()
+
+
+def _wanted(config: OpenAIASRConfig | None) -> tuple[Path, bool] | None:
+    """Where a dump is to be, and whether it holds texts; None: nowhere."""
+    if config is None or not config.dump:
+        return None
+    return config.dump_file(), config.session_log_text == "full"

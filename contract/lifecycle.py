@@ -19,6 +19,7 @@ from ..config import ConfigError, OpenAIASRConfig
 from ..connection.driver import now
 from ..realtime.results import DropCause
 from ..safety.redaction import Redactor, secrets_in
+from .dump import CallDump
 from .frames import IncomingFrames
 from .reports import ErrorMessages, ExtensionLog, is_told
 
@@ -72,13 +73,14 @@ def read_properties(
 
 @dataclass(eq=False, repr=False)
 class CallLifecycle:
-    """Puts calls into ``slot``, one decision after the other; ``make`` puts
-    one together, or raises."""
+    """Puts calls into ``slot``, one decision after the other, and has them
+    dumped; ``make`` puts one together, or raises."""
 
     _base: AsyncASRBaseExtension
     _slot: CallSlot
     _frames: IncomingFrames
     _errors: ErrorMessages
+    _dump: CallDump
     _make: Callable[[OpenAIASRConfig], Awaitable[Call]]
     #: Held while a call is chosen, or its settings are changed.
     deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -87,6 +89,7 @@ class CallLifecycle:
         """Make the first call."""
         async with self.deciding:
             self._slot.put(await self._make(config))
+            await self._dump.open(config)
 
     async def connect(self) -> bool:
         """Begin to connect, if need be; False: there is nothing to connect."""
@@ -126,12 +129,18 @@ class CallLifecycle:
         if self._slot.state is SlotState.OVER:
             raise Refused("the call is over")
         self._slot.put(made)
+        dumped_by = self._dump.config
+        await self._dump.open(config)
         if before is SlotState.IDLE:
             return "at once"
         await self._report_lost("given_up")
         if before is SlotState.INERT and not self._base.auto_connect:
             return "at once"
-        return await self._first_session(deadline)
+        try:
+            return await self._first_session(deadline)
+        except Refused:
+            await self._dump.open(dumped_by)
+            raise
 
     async def _first_session(self, deadline: float) -> str:
         """Connect a call that begins anew; raises `Refused` if it gives up."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import socket
@@ -124,6 +125,78 @@ def test_frames_after_a_fatal_error_are_dumped(server, tmp_path):
     assert call.codes == [-1000]
     assert path.read_bytes() == audio.tobytes()
     assert "sk-wrong-0123456789" not in path.with_suffix(".jsonl").read_text()
+
+
+async def change(call: Call, **params: object) -> bool:
+    """Is this ``update_configs`` applied?"""
+    result, _ = await call.command(
+        "update_configs", json.dumps({"params": params})
+    )
+    return result.get_property_string("message")[0] == "applied"
+
+
+@pytest.mark.parametrize("refused_by", ["us", "the service"])
+@pytest.mark.parametrize("dumps", [True, False])
+@pytest.mark.parametrize("wish", ["on", "off", "moved", "silent"])
+def test_a_change_that_is_refused_leaves_the_dump_as_it_is(
+    server, tmp_path, refused_by, dumps, wish
+):
+    path, other = tmp_path / "call.pcm", tmp_path / "other.pcm"
+    audio, _ = spoken(TURNS)
+    wishes = {
+        "on": {"dump": True},
+        "off": {"dump": False},
+        "moved": {"dump": True, "dump_path": str(other)},
+        "silent": {"dump": True, "session_log_text": "none"},
+    }
+    given_up = refused_by == "the service"
+    wrong = (
+        {"api_key": "sk-wrong-0000000000"}
+        if given_up
+        else {"ca_file": str(tmp_path / "missing.pem")}
+    )
+
+    async def script(call: Call) -> None:
+        if given_up:
+            await call.until(lambda: call.errors)
+        assert not await change(call, **wrong, **wishes[wish])
+        await call.send(audio)
+        assert await change(call, api_key="sk-good-0123456789")
+        await call.send_data("trigger_connect")
+        await call.until_finalized("end")
+
+    key = "sk-wrong-0123456789" if given_up else "sk-good-0123456789"
+    config = properties(
+        server.url,
+        api_key=key,
+        dump=dumps,
+        dump_path=str(path),
+        top={"auto_connect": given_up},
+    )
+    run_call(config, script)
+    files = sorted(tmp_path.glob("*.pcm"))
+    written = b"".join(file.read_bytes() for file in files)
+    assert written == (audio.tobytes() if dumps else b"")
+    if not given_up:
+        # Nothing was tried.
+        assert files == [path] * dumps
+
+
+def test_a_node_without_a_valid_configuration_dumps_nothing(tmp_path):
+    audio, _ = spoken(TURNS)
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.errors)
+        await call.send(audio)
+        await call.until_finalized("end")
+
+    missing = str(tmp_path / "missing.pem")
+    call = run_call(
+        dumping("wss://127.0.0.1:9", tmp_path / "call.pcm", ca_file=missing),
+        script,
+    )
+    assert "ca_file" in call.errors[0]["message"]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_without_dump_there_is_no_file_and_no_thread(server, tmp_path):
