@@ -68,7 +68,7 @@ class Call:
         #: Another detector that takes over in the next pause.
         self._next_detector: Callable[[], None] | None = None
         self._detector_changed = asyncio.Event()
-        self._gap = GapTimer(lambda: self.config.gap_s, self._on_gap)
+        self._gap = GapTimer(config.gap_s, self._on_gap)
         self._listen(detector, config)
 
     @classmethod
@@ -233,7 +233,7 @@ class Call:
         answer = await change
         if answer.refused is not None:
             raise Refused(answer.refused.message)
-        self.config = config
+        self._go_by(config)
         applies: str = answer.applies
         if not listens_anew:
             return applies
@@ -253,8 +253,12 @@ class Call:
 
     def adopt(self, config: OpenAIASRConfig) -> None:
         """Work by a configuration that the service need not know of."""
-        self.config = config
+        self._go_by(config)
         self._client.readdress(client_settings(config))
+
+    def _go_by(self, config: OpenAIASRConfig) -> None:
+        self.config = config
+        self._gap.change(config.gap_s)
 
     def hurry(self) -> None:
         """A change under way waits for no pause any more: another follows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 
 import pytest
@@ -104,8 +105,7 @@ async def test_each_gap_is_noticed_once_and_none_where_that_is_off():
         while timer._timer is not None:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 
-    gap_s = 0.01
-    timer = GapTimer(lambda: gap_s, on_gap)
+    timer = GapTimer(0.01, on_gap)
     for count in (1, 2):
         for _ in range(10):
             timer.frame()
@@ -114,15 +114,55 @@ async def test_each_gap_is_noticed_once_and_none_where_that_is_off():
         assert gaps == count
     timer.frame()
     timer.stop()
-    gap_s = 0.0
+    timer.change(0.0)
     timer.frame()
     assert timer._timer is None
     # It is turned off while a frame is waited for.
-    gap_s = 0.01
+    timer.change(0.01)
     timer.frame()
-    gap_s = 0.0
+    timer.change(0.0)
     await until_no_timer()
     assert gaps == 2
+
+
+@pytest.mark.parametrize("before", [0.0, 1000.0, 0.001])
+async def test_another_time_counts_for_the_gap_under_way(before):
+    gaps, over = 0, asyncio.Event()
+
+    def on_gap() -> None:
+        nonlocal gaps
+        gaps += 1
+        over.set()
+
+    timer = GapTimer(before, on_gap)
+    # Before the first frame there is no gap.
+    timer.change(1000.0)
+    timer.change(before)
+    assert timer._timer is None
+    timer.frame()
+    timer.change(500.0)
+    timer.change(0.02)
+    await asyncio.wait_for(over.wait(), 20)
+    # It was told.
+    timer.change(0.01)
+    assert timer._timer is None
+    assert gaps == 1
+
+
+@pytest.mark.parametrize("before", [0, 60_000])
+def test_an_update_counts_for_a_caller_who_has_stopped(server, before):
+    audio, _, _ = without_pause([[1, 2, 3]])
+
+    async def script(call: Call) -> None:
+        await call.send(audio)
+        result, _ = await call.command(
+            "update_configs", json.dumps({"gap_timeout_ms": 300})
+        )
+        assert result.get_property_string("applies")[0] == "at once"
+        await call.until_finals(1)
+
+    call = run_call(properties(server.url, gap_timeout_ms=before), script)
+    assert call.texts == text_of([1, 2, 3])
 
 
 async def test_frames_that_wait_while_the_loop_is_held_are_no_gap():
@@ -133,7 +173,7 @@ async def test_frames_that_wait_while_the_loop_is_held_are_no_gap():
         gaps.append(loop.time())
         over.set()
 
-    timer = GapTimer(lambda: 0.1, on_gap)
+    timer = GapTimer(0.1, on_gap)
 
     def came(rounds: int) -> None:
         if rounds:
