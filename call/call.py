@@ -30,6 +30,7 @@ from ..realtime.change import ANSWER_S, PATIENCE_S
 from ..realtime.faults import Fault
 from .gap import GapTimer
 from .intake import Intake, make_detector
+from .languages import ConfiguredLanguages
 
 
 class Refused(ValueError):
@@ -57,6 +58,8 @@ class Call:
             batch_ms=config.limits.packet_ms,
         )
         self.config = config
+        self.languages = ConfiguredLanguages()
+        self.languages.add(config)
         self._client = client
         self._intake = Intake(
             self._converter, wire, client, on_speech=on_speech
@@ -223,6 +226,8 @@ class Call:
         detector = await make_detector(config) if listens_anew else None
         # What was said before is heard by what held then.
         await self._intake.settled()
+        # The first text of another session may be there with its answer.
+        self.languages.add(config)
         change = asyncio.ensure_future(
             self._client.change(client_settings(config), within_s)
         )
@@ -232,6 +237,7 @@ class Call:
             self.hurry()
         answer = await change
         if answer.refused is not None:
+            self.languages.add(old)
             raise Refused(answer.refused.message)
         self._go_by(config)
         applies: str = answer.applies

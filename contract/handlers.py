@@ -13,6 +13,7 @@ from ten_ai_base.const import LOG_CATEGORY_KEY_POINT, LOG_CATEGORY_VENDOR
 from ten_ai_base.struct import ASRWord
 from typing_extensions import assert_never, override
 
+from ..call.languages import Expected
 from ..call.slot import CallSlot
 from ..connection.driver import now
 from ..connection.interface import AsrListener
@@ -371,17 +372,16 @@ class AsrHandlers(AsrListener):
         """All results of a turn have the language of its first one."""
         if self._shown_language:
             return self._shown_language
-        assert self._slot.config is not None
-        configured = self._slot.config.of_endpoint(turn.endpoint).languages
-        tag = result_tag(turn.languages, turn.hints, configured)
+        tag = result_tag(turn.languages, turn.hints, self._expected(turn).tags)
         return self._redactor.text(tag)
 
     def _language_is_open(self, turn: TurnResult) -> bool:
         """Will only the last word of the turn tell its language?"""
-        assert self._slot.config is not None
-        config = self._slot.config.of_endpoint(turn.endpoint)
-        reports = config.profile.reports_language
-        return reports and len(turn.hints) != 1
+        return self._expected(turn).reported and len(turn.hints) != 1
+
+    def _expected(self, turn: TurnResult) -> Expected:
+        assert self._slot.call is not None
+        return self._slot.call.languages.of(turn)
 
     def heard_speech(self, start_ms: int, end_ms: int) -> None:
         """What the local detector took for speech, in the present call."""

@@ -171,6 +171,52 @@ def test_the_language_of_results(model, interim, reported, configured, tag):
     assert [r["final"] for r in call.results] == [False] * shown + [True]
 
 
+@pytest.mark.parametrize(
+    ("model", "configured", "reported", "tag"),
+    [
+        ("gpt-4o-transcribe", "pt-BR", [], "pt-BR"),
+        ("gpt-transcribe", "pt-BR", ["pt"], "pt-BR"),
+        ("gpt-transcribe", "pt-BR, en-GB", ["en"], "en-GB"),
+        ("gpt-transcribe", "pt-BR, en-GB", [], "pt-BR"),
+    ],
+)
+@pytest.mark.parametrize("then", ["de", "de, fr-CA, pt-PT"])
+def test_a_text_has_the_language_of_when_it_was_said(
+    model, configured, reported, tag, then
+):
+    """It comes after an update has put another one there."""
+    audio, _ = spoken([[1, 2]])
+    codes = [{"code": code} for code in reported]
+
+    async def script(call: Call) -> None:
+        await call.send(audio)
+        await server.until(lambda: server.sessions and server.sessions[0].items)
+        # The second one keeps the first from waiting for a pause.
+        changes = ({"languages": then}, {"prompt": "TEN"})
+        answers = await asyncio.gather(
+            *(call.command("update_configs", json.dumps(c)) for c in changes)
+        )
+        for result, _ in answers:
+            assert result.get_property_string("message")[0] == "applied"
+        text = completed(languages=codes)
+        item = server.sessions[0].items[0].item_id
+        kind = f"conversation.item.input_audio_transcription.{text['type']}"
+        server.send({**text, "type": kind, "item_id": item})
+        await call.until_finals(1)
+
+    faults = Faults(never_completed=1)
+    with ServerThread(engine="script", faults=faults) as server:
+        params = {
+            "input_audio_transcription": {
+                "model": model,
+                "languages": configured,
+            },
+            "turn_detection": {"type": "server_vad"},
+        }
+        call = run_call(properties(server.url, **params), script)
+    assert [r["language"] for r in call.results] == [tag]
+
+
 @pytest.mark.parametrize("codes", [[{"code": 5}, "x", {}], "de", None, [None]])
 def test_an_odd_report_of_languages_is_none(codes):
     call = answered(completed(languages=codes), language="fr")
