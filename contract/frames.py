@@ -99,12 +99,13 @@ class IncomingFrames:
             known = json.dumps(base.metadata or {})
             frame.set_property_from_json("metadata", known)
             return
+        self._known_metadata = text
         if "asr_info" in metadata:
             del metadata["asr_info"]
             # It would replace the result's own, or make TEN refuse it.
             frame.set_property_from_json("metadata", json.dumps(metadata))
-        else:
-            self._known_metadata = text
+            # So in each frame.
+            self._known_metadata = ""
         # As the base does when it hands a frame over; before there is a
         # connection what is sent shall carry the session's id as well.
         if metadata or base.is_connected():

@@ -263,6 +263,29 @@ async def test_a_frame_brings_no_facts_of_a_result(info):
     assert json.loads(text) == {"note": "a"}
 
 
+CALLERS = st.tuples(
+    st.sampled_from("ABC"), st.sampled_from([{}, {"asr_info": {"x": 1}}])
+)
+
+
+@given(st.lists(CALLERS, min_size=2))
+def test_a_frame_is_its_callers_whoever_came_before(callers):
+    async def script() -> None:
+        extension = OpenAIASRExtension("asr")
+        for caller, more in callers:
+            frame = AudioFrame.create("pcm_frame")
+            frame.alloc_buf(320)
+            text = json.dumps({"session_id": caller, **more})
+            frame.set_property_from_json("metadata", text)
+            await extension.on_audio_frame(None, frame)
+            assert extension.metadata == {"session_id": caller}
+            assert extension.session_id == caller
+            text, _ = frame.get_property_to_json("metadata")
+            assert json.loads(text) == {"session_id": caller}
+
+    asyncio.run(script())
+
+
 DATA = [
     ("asr_finalize", "{}"),
     ("asr_finalize", '{"finalize_id": 7}'),
