@@ -299,7 +299,7 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
         if self._slot.state in (SlotState.INERT, SlotState.OVER):
             return False
         await self._frames.drain()
-        waits = not self.buffered_frames.empty() or not self.auto_connect
+        waits = self._frames.waiting or not self.auto_connect
         if waits and not self._slot.running:
             # A finalize may come before on_start, or with auto_connect off;
             # who finalizes wants the text.

@@ -109,12 +109,7 @@ class FrameConverter:
         new_format = (rate, channels, width, interleaved)
         changes = new_format != self._format
         if changes:
-            _check(rate, channels)
-            if width not in (1, 2):
-                raise ValueError(
-                    f"bytes_per_sample: {width} is neither 2 (PCM) nor 1"
-                    " (G.711)"
-                )
+            bytes_of_a_second(rate, channels, width)
         early = self._change(new_format) if changes else b""
         if self._planes is not None:
             data = self._planes.push(bytes(data))
@@ -195,6 +190,17 @@ class FrameConverter:
         if self._wire_law:
             return g711.encode(samples, self._wire_law).tobytes()
         return samples.astype("<i2", copy=False).tobytes()
+
+
+def bytes_of_a_second(rate: int, channels: int, width: int) -> int:
+    """In frames of this format: Hz, and bytes per sample.  Raises ValueError
+    that names the field where no converter takes such frames."""
+    _check(rate, channels)
+    if width not in (1, 2):
+        raise ValueError(
+            f"bytes_per_sample: {width} is neither 2 (PCM) nor 1 (G.711)"
+        )
+    return rate * channels * width
 
 
 def samples_of(data: bytes, wire: str) -> Int16Array:

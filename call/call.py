@@ -11,8 +11,9 @@ import contextlib
 import functools
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 
-from ..audio.converter import FrameConverter
+from ..audio.converter import FrameConverter, bytes_of_a_second
 from ..audio.speech import loud_span_finder, sound_finder
 from ..audio.turns import TurnDetector
 from ..config import (
@@ -169,6 +170,15 @@ class Call:
             if quiet_to is not None:
                 self._client.core.quiet_to(quiet_to)
         return self.received_ms - before
+
+    @staticmethod
+    def length_ms(size: int, rate: int, channels: int, width: int) -> Fraction:
+        """Of a frame of so many bytes; 0 where no call takes it."""
+        try:
+            second = bytes_of_a_second(rate, channels, width)
+        except ValueError:
+            return Fraction(0)
+        return Fraction(size * 1000, second)
 
     def _on_gap(self) -> None:
         """No frame comes any more: the turn that is open is over."""

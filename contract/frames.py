@@ -5,15 +5,17 @@ it to the call: a switch of tasks for each 10 ms of each call.  So while a call
 runs and nothing waits there, a frame goes to the call at once.  Those that come
 before wait in the queue, and where there is no connection yet in a buffer.  The
 base empties the queue whenever the loop gets round to it and the buffer with
-the next frame, and counts neither; all that is made good for here.
+the next frame, and counts neither; all that is made good for here, and what is
+in the buffer is taken out of it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from ten_ai_base.asr import AsyncASRBaseExtension
@@ -30,6 +32,8 @@ from .reports import ErrorMessages
 #: How often `IncomingFrames.drain` looks whether a base that it does not know
 #: has handed all over; each look lets every other task run once.
 _DRAIN_LOOKS = 1000
+#: What takes the place of a ms of sound, in bytes, where it is no sound.
+_REFUSED_A_MS = 32
 _LAYOUTS = tuple(AudioFrameDataFmt)
 #: The channels stand one after the other.
 _PLANAR = AudioFrameDataFmt.NON_INTERLEAVE
@@ -47,8 +51,9 @@ class IncomingFrames:
     _complaints: int = 0
     _layout_told: bool = False
     _known_metadata: str = ""
-    #: Bytes of a second, by the frame that came last.
-    _second: int = 0
+    #: Those that came before a connection, with the ms of each, and in all.
+    _early: deque[tuple[AudioFrame, Fraction]] = field(default_factory=deque)
+    _early_ms: Fraction = Fraction(0)
 
     # -- as they come ------------------------------------------------------
 
@@ -77,7 +82,6 @@ class IncomingFrames:
             if self._push(call, frame, data):
                 self._note_first()
             return True
-        self._second = self._second_of(frame) or self._second
         if self._slot.state is SlotState.INERT:
             # The base lets it go; an update may yet make a call of the rest.
             self._miss(frame)
@@ -176,27 +180,39 @@ class IncomingFrames:
     def _tell(self, text: str) -> None:
         self._errors.send_soon(Fault("report", "", text))
 
-    # -- frames that the base has yet -------------------------------------
+    # -- frames that came before there is a connection --------------------
+
+    @property
+    def waiting(self) -> bool:
+        """Are there any?"""
+        return bool(self._early) or not self._base.buffered_frames.empty()
 
     def evict(self) -> None:
-        """Let the oldest give way where more than `max_buffer_ms` came before
-        there is a connection; the times of the others stay true."""
-        config, base = self._slot.config, self._base
-        if config is None or self._slot.state is SlotState.OVER:
+        """Let the oldest give way where more than `max_buffer_ms` came; the
+        times of the others stay true."""
+        config = self._slot.config
+        if config is None or self._slot.state is not SlotState.IDLE:
             return
-        most = config.max_buffer_ms * self._second // 1000
-        while (
-            base.buffered_frames_size > most
-            and not base.buffered_frames.empty()
-        ):
-            frame = base.buffered_frames.get_nowait()
-            base.buffered_frames_size -= len(frame.get_buf())
-            self._lose(frame)
+        while not self._base.buffered_frames.empty():
+            frame = self._base.buffered_frames.get_nowait()
+            ms = self._length_ms(frame)
+            # What no call takes is told when there is one, and bounded as well.
+            ms = ms or Fraction(len(frame.get_buf()), _REFUSED_A_MS)
+            self._early.append((frame, ms))
+            self._early_ms += ms
+        self._base.buffered_frames_size = 0
+        while self._early and self._early_ms > config.max_buffer_ms:
+            self._lose(self._next_early())
+
+    def _next_early(self) -> AudioFrame:
+        frame, ms = self._early.popleft()
+        self._early_ms -= ms
+        return frame
 
     def hand_over(self) -> None:
         """Give the call what came before it ran: speech that ended by then
         must not wait for another frame."""
-        for frame in self._buffered():
+        for frame in self._all_early():
             # Later ones may have been another caller's.
             self._look_at_metadata(frame)
             if self.take(frame):
@@ -204,10 +220,12 @@ class IncomingFrames:
 
     def write_off(self) -> None:
         """Count what no call will take as lost."""
-        for frame in self._buffered():
+        for frame in self._all_early():
             self._lose(frame)
 
-    def _buffered(self) -> Iterator[AudioFrame]:
+    def _all_early(self) -> Iterator[AudioFrame]:
+        while self._early:
+            yield self._next_early()
         frames = self._base.buffered_frames
         while not frames.empty():
             yield frames.get_nowait()
@@ -243,19 +261,17 @@ class IncomingFrames:
         self._lose(frame)
 
     def _lose(self, frame: AudioFrame) -> None:
-        """No call gets it; where its fields are odd it has no length."""
-        if second := self._second_of(frame):
-            ms = Fraction(len(frame.get_buf()) * 1000, second)
-            self._slot.audio.lose(ms)
+        """No call gets it."""
+        self._slot.audio.lose(self._length_ms(frame))
 
-    def _second_of(self, frame: AudioFrame) -> int:
-        """Bytes of a second in such frames, 0 where their fields are odd."""
+    def _length_ms(self, frame: AudioFrame) -> Fraction:
         rate, channels, width = _form(frame)
-        rate = rate or self._base.input_audio_sample_rate()
-        channels = channels or self._base.input_audio_channels()
-        width = width or 2
-        odd = min(rate, channels, width) < 0
-        return 0 if odd else rate * channels * width
+        return Call.length_ms(
+            len(frame.get_buf()),
+            rate or self._base.input_audio_sample_rate(),
+            channels or self._base.input_audio_channels(),
+            width or 2,
+        )
 
 
 def _form(frame: AudioFrame) -> tuple[int, int, int]:

@@ -157,6 +157,36 @@ def test_times_stay_true_after_dropped_audio(connected_first):
     assert len(drop_reports(call)) <= 6
 
 
+@pytest.mark.parametrize(
+    "formats",
+    [
+        # Hz, channels and ms of one after the other.
+        [(48000, 2, 3000), (8000, 1, 900)],
+        [(8000, 1, 3900), (48000, 2, 300)],
+        [(8000, 1, 3900), (48000, 2, 300), (16000, 1, 100), (8000, 2, 5000)],
+        [(16000, 1, 10), (48000, 2, 10)] * 300,
+    ],
+)
+def test_early_audio_is_bounded_by_its_length_whatever_its_format(
+    server, formats
+):
+    bound_ms, frame_ms = 4000, 10
+    total_ms = sum(ms for _, _, ms in formats)
+
+    async def script(call: Call) -> None:
+        for rate, channels, ms in formats:
+            silence = bytes(2 * channels * rate * ms // 1000)
+            await call.send(silence, rate, channels, frame_ms)
+        await call.until_finalized("end")
+
+    top = {"auto_connect": False}
+    config = properties(server.url, max_buffer_ms=bound_ms, top=top)
+    call = run_call(config, script)
+    # What the core keeps of it has the same bound, but for a moment.
+    dropped = sum(drop_reports(call))
+    assert abs(dropped - max(total_ms - bound_ms, 0)) <= 12
+
+
 def gap_ends(call: Call) -> list[int]:
     """Where the audio goes on after what was dropped, in ms."""
     pattern = re.compile(r"dropped: (\d+) ms from (\d+) ms on")
