@@ -547,6 +547,17 @@ class OpenAIASRConfig(_Section):
         """This one, and the same for each of ``fallbacks``."""
         return [self, *map(self._for_fallback, self.fallbacks)]
 
+    @property
+    def ca_files(self) -> dict[str, str]:
+        """Each ``ca_file``, and what is before its name where it is one of
+        ``fallbacks``."""
+        found: dict[str, str] = {}
+        for number, other in enumerate(self.endpoint_configs(), -1):
+            if other.ca_file:
+                place = "" if number < 0 else f"{FALLBACK.format(number)}."
+                found.setdefault(other.ca_file, place)
+        return found
+
     def of_endpoint(self, name: str) -> OpenAIASRConfig:
         """That of the endpoint of this name."""
         for number in range(len(self.fallbacks)):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from typing import Any
 
 from ten_ai_base.asr import (
@@ -102,14 +103,17 @@ class OpenAIASRExtension(AsyncASRBaseExtension):
                 self._log.error(text, LOG_CATEGORY_KEY_POINT)
                 await self._errors.send(Fault("fatal", "", text))
 
-    async def _make_call(self, config: OpenAIASRConfig) -> Call:
-        """A call by ``config``; raises `MissingDetector` or `BadCaFile`."""
+    async def _make_call(
+        self, config: OpenAIASRConfig, may_be_slow: Collection[str] | None
+    ) -> Call:
+        """As `Call.create` makes it."""
         return await Call.create(
             config,
             self._handlers,
             self._log.error,
             self._dump,
             self._handlers.heard_speech,
+            may_be_slow,
         )
 
     def _on_dump_error(self, problem: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from fractions import Fraction
 
@@ -32,6 +32,10 @@ from ..realtime.faults import Fault
 from .gap import GapTimer
 from .intake import Intake, make_detector
 from .languages import ConfiguredLanguages
+
+#: The service has so long at least to answer a change, in seconds, whatever
+#: was waited for before.
+_LEAST_CHANGE_S = 0.5
 
 
 class Refused(ValueError):
@@ -83,9 +87,12 @@ class Call:
         log_error: Callable[[str], None],
         trace: WireTrace | None,
         on_speech: Callable[[int, int], None] = lambda start_ms, end_ms: None,
+        may_be_slow: Collection[str] | None = None,
     ) -> Call:
         """Put the parts together; raises `MissingDetector` or `BadCaFile`.
-        ``on_speech`` is told begin and end of what a local detector hears."""
+        ``on_speech`` is told begin and end of what a local detector hears.
+        ``may_be_slow``: such a ``ca_file`` is read when the call connects, if
+        it cannot be read now in time; None: all are."""
         session = config.session_settings()
         client = OpenAIASRClient(
             client_settings(config),
@@ -95,8 +102,11 @@ class Call:
             trace=trace,
             find_sound=sound_finder(session.wire_format, session.rate),
         )
-        await _read_ca_files(client.cas, config, begins=True)
-        return cls(config, client, await make_detector(config), on_speech)
+        _, detector = await asyncio.gather(
+            _read_ca_files(client.cas, config, may_be_slow),
+            make_detector(config),
+        )
+        return cls(config, client, detector, on_speech)
 
     # -- state ------------------------------------------------------------
 
@@ -231,15 +241,21 @@ class Call:
         self.check(config)
         begun, self._hurried = now(), hurried
         old = self.config
-        await _read_ca_files(self._client.cas, config, begins=False)
         listens_anew = config.turn_detection_changed(old)
-        detector = await make_detector(config) if listens_anew else None
+        # At once: either may take half of the time that there is.
+        _, detector = await asyncio.gather(
+            _read_ca_files(self._client.cas, config, old.ca_files),
+            make_detector(config) if listens_anew else _nothing(),
+        )
         # What was said before is heard by what held then.
         await self._intake.settled()
         # The first text of another session may be there with its answer.
         self.languages.add(config)
         change = asyncio.ensure_future(
-            self._client.change(client_settings(config), within_s)
+            self._client.change(
+                client_settings(config),
+                max(begun + within_s - now(), _LEAST_CHANGE_S),
+            )
         )
         if self._hurried:
             # From the beginning, or while the detector was loaded.
@@ -309,21 +325,29 @@ class Call:
 
 
 async def _read_ca_files(
-    cas: Cas, config: OpenAIASRConfig, *, begins: bool
+    cas: Cas, config: OpenAIASRConfig, may_be_slow: Collection[str] | None
 ) -> None:
-    for place, other in enumerate(config.endpoint_configs(), -1):
-        if other.ca_file and (place < 0 or other.ca_file != config.ca_file):
-            try:
-                await cas.read(other.ca_file)
-            except BadCaFile as error:
-                if begins and isinstance(error, SlowCaFile):
-                    # That may pass; who connects tries again.
-                    continue
-                at = f"{FALLBACK.format(place)}." if place >= 0 else ""
-                raise BadCaFile(f"{at}{error}") from None
-            except (OSError, RuntimeError):
-                # No file or thread is to be had now.
-                continue
+    """All at once, so within one bound."""
+    files = config.ca_files
+    outcomes = await asyncio.gather(
+        *map(cas.read, files), return_exceptions=True
+    )
+    for (file, place), outcome in zip(files.items(), outcomes, strict=True):
+        patient = may_be_slow is None or file in may_be_slow
+        if patient and isinstance(outcome, SlowCaFile):
+            # That may pass; who connects tries again.
+            continue
+        if isinstance(outcome, BadCaFile):
+            raise BadCaFile(f"{place}{outcome}") from None
+        if isinstance(outcome, (OSError, RuntimeError)):
+            # No file or thread is to be had now.
+            continue
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _nothing() -> None:
+    return None
 
 
 def client_settings(config: OpenAIASRConfig) -> ClientSettings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,21 +74,21 @@ def read_properties(
 @dataclass(eq=False, repr=False)
 class CallLifecycle:
     """Puts calls into ``slot``, one decision after the other, and has them
-    dumped; ``make`` puts one together, or raises."""
+    dumped; ``make`` puts one together, as `Call.create` does it, or raises."""
 
     _base: AsyncASRBaseExtension
     _slot: CallSlot
     _frames: IncomingFrames
     _errors: ErrorMessages
     _dump: CallDump
-    _make: Callable[[OpenAIASRConfig], Awaitable[Call]]
+    _make: Callable[[OpenAIASRConfig, Collection[str] | None], Awaitable[Call]]
     #: Held while a call is chosen, or its settings are changed.
     deciding: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def begin(self, config: OpenAIASRConfig) -> None:
         """Make the first call."""
         async with self.deciding:
-            self._slot.put(await self._make(config))
+            self._slot.put(await self._make(config, None))
             await self._dump.open(config)
 
     async def connect(self) -> bool:
@@ -122,7 +122,9 @@ class CallLifecycle:
         if call is not None and before is SlotState.GAVE_UP:
             # Its last results still have their own place in time.
             await call.stop()
-        made = await self._make(config)
+        in_force = self._slot.config
+        named = () if in_force is None else in_force.ca_files
+        made = await self._make(config, named)
         if before is SlotState.INERT:
             # What TEN's base has yet is counted as lost already.
             await self._frames.drain()

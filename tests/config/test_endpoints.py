@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import ssl
@@ -15,10 +16,12 @@ from urllib.parse import urlsplit
 
 import pytest
 import trustme
+from asr_call import Call as AsrCall
+from asr_call import properties, run_call
 from dear_certificates import dear_certificate, in_pem
 from hypothesis import example, given
 from hypothesis import strategies as st
-from live import KEY, port_of, tls_front, try_to_connect
+from live import KEY, Listener, port_of, tls_front, try_to_connect
 from ten_packages.extension.openai_asr_python.call.call import Call
 from ten_packages.extension.openai_asr_python.config import ConfigError
 from ten_packages.extension.openai_asr_python.connection import cas
@@ -26,9 +29,13 @@ from ten_packages.extension.openai_asr_python.connection.cas import (
     BadCaFile,
     tls_context,
 )
+from ten_packages.extension.openai_asr_python.contract.reports import (
+    ExtensionLog,
+)
 from ten_packages.extension.openai_asr_python.properties.loading import (
     load_config,
 )
+from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
 from ten_packages.extension.openai_asr_python.service.endpoint import (
     ascii_host,
     endpoint,
@@ -666,6 +673,67 @@ def hung_files(monkeypatch):
     monkeypatch.setattr(cas, "_READ_S", 0.05)
     yield
     goes_on.set()
+    for thread in threading.enumerate():
+        if thread.name == "openai_asr ca_file":
+            # Another test counts them.
+            thread.join(20)
+
+
+async def update(call: AsrCall, **change) -> str:
+    """What an ``update_configs`` is told."""
+    answer, _ = await call.command("update_configs", json.dumps(change))
+    return answer.get_property_string("message")[0]
+
+
+@pytest.mark.parametrize("begun_as", ["connected", "inert", "waiting"])
+def test_an_update_that_names_a_slow_ca_file_is_refused(
+    hung_files, server, begun_as
+):
+    async def script(call: AsrCall) -> None:
+        if begun_as == "inert":
+            await call.until(lambda: call.errors)
+        elif begun_as == "connected":
+            await call.until(lambda: call.metric("connect_delay"))
+        told = await update(call, sample_rate=16000, ca_file="/far/a.pem")
+        assert told.startswith('ca_file: "/far/a.pem" cannot be read within')
+        other = {"base_url": "wss://127.0.0.1:9", "ca_file": "/far/b.pem"}
+        told = await update(call, sample_rate=16000, fallbacks=[other])
+        assert told.startswith('fallbacks[0].ca_file: "/far/b.pem" cannot')
+        assert await update(call, sample_rate=16000, prompt="a") == "applied"
+
+    wrong = {"sample_rate": "fast"} if begun_as == "inert" else {}
+    top = {"auto_connect": begun_as == "connected"}
+    run_call(properties(server.url, **wrong, top=top), script)
+
+
+def test_an_update_of_something_else_waits_for_no_slow_ca_file(
+    hung_files, server
+):
+    """That was in the property, and is read when the call connects."""
+
+    async def script(call: AsrCall) -> None:
+        assert await update(call, prompt="a") == "applied"
+
+    top = {"auto_connect": False}
+    run_call(properties(server.url, ca_file="/far/a.pem", top=top), script)
+
+
+async def test_ca_files_are_read_at_once(monkeypatch):
+    """Each one waits until all are being read."""
+    read, all_of_them = cas._tls_context, threading.Barrier(4)
+
+    def waits(_: str) -> ssl.SSLContext:
+        all_of_them.wait(20)
+        return read("")
+
+    monkeypatch.setattr(cas, "_tls_context", waits)
+    others = [
+        {"base_url": "wss://127.0.0.1:9", "ca_file": f"/near/{n}.pem"}
+        for n in (1, 2, 3, 1)
+    ]
+    config, _ = loaded(ca_file="/near/0.pem", fallbacks=others)
+    log = ExtensionLog(Redactor()).error
+    await Call.create(config, Listener(), log, None, may_be_slow=())
 
 
 async def test_ca_files_that_never_end_take_a_bounded_number_of_threads(

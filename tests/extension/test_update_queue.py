@@ -285,3 +285,29 @@ async def test_who_comes_while_a_detector_is_loaded_hurries_the_change(
     call.hurry()
     loaded.set()
     assert await asyncio.wait_for(change, 20) == "next turn"
+
+
+@pytest.mark.parametrize("loads_s", [0.0, 4.0, 9.3, 30.0])
+async def test_the_service_has_what_is_left_of_the_time(monkeypatch, loads_s):
+    """Half a second at least, whatever else the change has to wait for."""
+    clock = 0.0
+
+    async def make_detector(_: OpenAIASRConfig) -> None:
+        nonlocal clock
+        clock += loads_s
+
+    asked: list[float] = []
+
+    class PromptClient(SlowClient):
+        async def change(self, *given: Any) -> SettingsChanged:
+            asked.append(given[1])
+            return SettingsChanged(None, "next turn")
+
+    monkeypatch.setattr(call_module, "make_detector", make_detector)
+    monkeypatch.setattr(call_module, "now", lambda: clock)
+    old = {**FIRST["params"], "turn_detection": {"type": "none"}}
+    new = {**old, "turn_detection": {"type": "local"}}
+    client: Any = PromptClient()
+    call = Call(Version.load({"params": old}).config, client, None)
+    await call.change(Version.load({"params": new}).config, 9.5)
+    assert asked == [max(9.5 - loads_s, 0.5)]
