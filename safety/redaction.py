@@ -38,8 +38,8 @@ _PART = 12
 _LONG = 512
 #: Parts of these are no secret, wherever they stand.
 _PUBLIC = "\n".join((*MODEL_NAMES, "transcription", "application/json"))
-#: Of the ephemeral secrets that a server sends one is learned from a message
-#: and so many in a call, the last ones are remembered, and longer ones (in
+#: Of the ephemeral secrets that a server sends so many are learned in a call,
+#: the last ones of a message and of all are remembered, and longer ones (in
 #: characters) are not looked at: a flood must not cost memory or time.
 _MOST_HEARD, _MOST_KEPT = 200, 8
 _LONGEST_HEARD, _LONGEST_MESSAGE = 256, 65_536
@@ -107,16 +107,16 @@ class Redactor:
         with contextlib.suppress(ValueError, AttributeError):
             event = read_json(message)
             session = event.get("session", event)
-            found += _texts(session.get("client_secret"))
+            found += _ephemeral(session.get("client_secret"))
         known = self._secrets | self._heard.keys()
         lengths = range(_SHORTEST, _LONGEST_HEARD + 1)
-        new = (s for s in found if len(s) in lengths and s not in known)
-        secret = next(new, None)
-        if secret is None:
+        new = {s: None for s in found if len(s) in lengths and s not in known}
+        if not new:
             return
-        self._heard[secret] = _pieces(secret)
-        self._heard_count += 1
-        if len(self._heard) > _MOST_KEPT:
+        for secret in list(new)[-_MOST_KEPT:]:
+            self._heard[secret] = _pieces(secret)
+            self._heard_count += 1
+        while len(self._heard) > _MOST_KEPT:
             del self._heard[next(iter(self._heard))]
         self._heard_pieces = {}
         _add(self._heard_pieces, self._heard.values())
@@ -263,6 +263,13 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _texts(inner)
+
+
+def _ephemeral(secret: Any) -> Iterator[str]:
+    """That of a server: the text, or the ``value`` beside when it ends."""
+    value = secret.get("value") if isinstance(secret, Mapping) else secret
+    if isinstance(value, str):
+        yield value
 
 
 def _credentials(text: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import random
 import string
 import tracemalloc
@@ -409,6 +410,48 @@ def test_the_latest_secret_of_a_server_is_hidden():
         redactor.overhear(event % f'{{"value": "of-the-server-{number}"}}')
     assert redactor.text("of-the-server-19") == "***"
     assert redactor.text("session.created") == "session.created"
+
+
+@given(
+    st.permutations(["value", "expires_at", "id", "object"]),
+    st.sampled_from(["object", "text"]),
+    st.booleans(),
+)
+def test_of_a_server_s_secret_all_that_is_secret_is_learned(order, form, inner):
+    """And nothing else, in whatever order it is written."""
+    redactor = Redactor()
+    secrets = [f"{number * 7919:08d}-of-theirs" for number in range(1, 9)]
+    for secret in secrets:
+        fields = {
+            "value": secret,
+            "expires_at": 1790000000,
+            "id": "an-id-of-theirs",
+            "object": "realtime.secret",
+        }
+        told = {name: fields[name] for name in order}
+        session = {"client_secret": told if form == "object" else secret}
+        for kind in ("session.created", "session.updated"):
+            event = {"session": session} if inner else session
+            redactor.overhear(json.dumps({"type": kind, **event}))
+    for secret in secrets:
+        assert redactor.text(f"<{secret}>") == "<***>"
+    shown = {"expires_at": 1790000000, "object": "realtime.secret"}
+    assert redactor.value(shown) == shown
+    assert redactor.text("an-id-of-theirs") == "an-id-of-theirs"
+
+
+def test_all_new_secrets_of_a_message_are_learned():
+    redactor = Redactor()
+    secrets = ["of-the-server-1", "ek_00001111", "ek_00002222"]
+    redactor.overhear(
+        json.dumps({"client_secret": {"value": secrets[0]}, "x": secrets[1:]})
+    )
+    # An ek_ would be hidden by its looks.
+    for secret in ("of-the-server-1", "00001111", "00002222"):
+        hidden = redactor.known(f"<ek_{secret}>")
+        assert secret not in hidden
+    redactor.overhear(json.dumps([f"ek_{n:020d}" for n in range(999)]))
+    assert len(redactor._heard) <= 8
 
 
 def test_what_was_shown_before_is_hidden_once_it_is_known():
