@@ -187,9 +187,10 @@ class OpenAIASRClient:
         """Report a fault of ours that cost nothing else."""
         self._dispatcher.tell(error)
 
-    def finalize(self, token: object) -> None:
-        """Deliver everything received so far; `on_asr_finalized` follows."""
-        self.core.finalize(token, now())
+    def finalize(self, token: object, asked_at: float | None = None) -> None:
+        """Deliver everything received so far; `on_asr_finalized` follows, in
+        the time that begins at ``asked_at`` (s of the loop's clock), or now."""
+        self.core.finalize(token, now(), asked_at)
         self._driver.obey()
 
     async def change(

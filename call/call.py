@@ -215,8 +215,10 @@ class Call:
 
     def finalize(self, token: object) -> None:
         """Deliver everything received so far, then answer with ``token``."""
+        # To wait for scores is a part of its time.
+        asked_at = now()
         self._intake.finalize()
-        self._intake.then(functools.partial(self._client.finalize, token))
+        self._intake.then(lambda: self._client.finalize(token, asked_at))
         self._change_detector()
 
     def check(self, config: OpenAIASRConfig) -> None:

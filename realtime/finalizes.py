@@ -71,10 +71,10 @@ class FinalizeQueue:
         self.timeout = timeout_ms / 1000
         self._waiting: deque[_Finalize] = deque()
 
-    def ask(self, token: object, position: int, now: float) -> None:
+    def ask(self, token: object, position: int, asked_at: float) -> None:
         """A finalize for the audio before ``position``."""
-        deadline = now + self.timeout
-        self._waiting.append(_Finalize(token, position, now, deadline))
+        deadline = asked_at + self.timeout
+        self._waiting.append(_Finalize(token, position, asked_at, deadline))
 
     def answers(self, covers: Covers, now: float) -> Iterator[FinalizeEnd]:
         """The end signals that are due; ``covers`` tells whether everything

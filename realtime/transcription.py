@@ -237,9 +237,13 @@ class Transcription:
         if self.settings.turn_owner == "client":
             self._quiet.on_local_quiet(position)
 
-    def finalize(self, token: object, now: float) -> None:
-        """Deliver everything received so far, then say so with `token`."""
-        self._finalizes.ask(token, self.received, now)
+    def finalize(
+        self, token: object, now: float, asked_at: float | None = None
+    ) -> None:
+        """Deliver everything received so far, then say so with `token`: in the
+        time that begins at ``asked_at``, where it could not be done at once."""
+        asked_at = now if asked_at is None else asked_at
+        self._finalizes.ask(token, self.received, asked_at)
         self.commit()
         self.exchange.settle(now)
 

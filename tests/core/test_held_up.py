@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import pytest
 from scripted_core import ScriptedCore
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    FinalizeEnd,
+)
 from test_failover import Call
 from test_late_finals import WORDS, begun, told
 
@@ -44,6 +47,24 @@ def test_a_last_word_that_came_before_its_time_was_over(limits):
     core.transcribed("completed", "a", transcript="one two three four")
     look_at_timer(core)
     assert told(core) == ["one two three four", "f"]
+
+
+@pytest.mark.parametrize("late", [0.0, 0.4, 1.0, 3.0])
+def test_the_time_of_a_finalize_begins_as_it_is_asked_for(late):
+    """It may have to wait before it can be carried out."""
+    core = begun(finalize_timeout_ms=1000)
+    core.hear(WORDS)
+    asked_at = core.now
+    core.wait(late)
+    core.core.finalize("f", core.now, asked_at)
+    core.look()
+    core.committed("a", None)
+    core.wait(5)
+    assert told(core) == ["f?"]
+    [end] = core.of(FinalizeEnd)
+    assert end.waited_ms == pytest.approx(max(late, 1.0) * 1000, abs=20)
+    core.transcribed("completed", "a", transcript="one two")
+    assert told(core) == ["f?", "one two"]
 
 
 def test_a_finalize_whose_answer_did_not_come_is_over():

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 from asr_call import Call, properties, run_call, spoken, text_of
@@ -192,3 +193,38 @@ def test_the_end_of_the_call_does_not_wait_for_a_model_that_hangs(
     # Nobody listens any more, but they are sent.
     lines = [line for line in host_log.lines if "send_asr_result" in line]
     assert sum(word not in str(lines) for word in call_words()) <= 1
+
+
+def test_the_time_of_a_finalize_begins_before_its_scores_are_there(scoring):
+    """Who asked for it has waited since then."""
+    released = threading.Event()
+
+    class Hangs:
+        def score(self, memories, windows):
+            released.wait(60)
+            return [0.0] * len(windows)
+
+    scoring(Hangs)
+    sound = call_audio(16000)[: 16000 * 2]
+
+    async def script(call: Call) -> None:
+        await call.until(lambda: call.metric("connect_delay"))
+        await call.send(sound)
+        asked_at = time.monotonic()
+        await call.finalize("end")
+        # The energy gate's word counts from then on.
+        await call.until(lambda: call.errors)
+        waited_ms.append((time.monotonic() - asked_at) * 1000)
+        await call.until(lambda: "end" in call.ends)
+        released.set()
+
+    waited_ms: list[float] = []
+    with ServerThread(engine=KnownSpeechEngine()) as server:
+        call = run_call(properties(server.url, **LOCAL), script)
+    [told] = [
+        metric["finalize_ms"]
+        for metric in call.metric("vendor_metrics")
+        if "finalize_ms" in metric
+    ]
+    # Some of the wait may have been over as it was asked for.
+    assert told + 5 > waited_ms[0] / 2
