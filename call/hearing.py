@@ -93,6 +93,7 @@ class Hearing:
     def close(self) -> None:
         """Nothing waits any more."""
         self._do_without(HearingState.OVER)
+        self._stream.close()
 
     def _ask(self) -> None:
         """Have scored what needs it.  Where that may end or begin a turn audio

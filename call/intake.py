@@ -119,6 +119,8 @@ class Intake:
         self.then(functools.partial(self._switch, detector, start))
 
     def _switch(self, detector: TurnDetector | None, start: int) -> None:
+        if self._hearing is not None:
+            self._hearing.close()
         self._hearing = None
         if detector is not None:
             self._hearing = Hearing(

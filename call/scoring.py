@@ -64,6 +64,12 @@ class ScoreStream:
         it heard."""
         self.memory = StreamMemory(self.memory.rate)
 
+    def close(self) -> None:
+        """Nobody asks any more.  A model that hangs keeps what was asked, which
+        must not keep all of a call."""
+        self.cancel()
+        self.on_answer = lambda answer: None
+
 
 @dataclass(eq=False, slots=True)
 class _Ask:

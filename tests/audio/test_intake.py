@@ -1,7 +1,9 @@
 """What the client is told, and when, whenever the scores come."""
 
 import asyncio
+import gc
 import time
+import weakref
 from types import SimpleNamespace
 
 import numpy as np
@@ -432,6 +434,30 @@ async def test_the_end_waits_for_scores_and_then_for_nothing():
     line.hear(CALL)
     assert bytes(line.client.audio) == CALL * 3
     assert line.client.errors == []
+
+
+@pytest.mark.parametrize("silent", [True, False])
+@pytest.mark.parametrize("switched", [True, False])
+async def test_a_call_that_is_over_is_not_kept_by_a_model_that_hangs(
+    impatient, silent, switched
+):
+    """Nor by what an earlier detector of it asked."""
+    scoring = Held()
+    line = Line(scoring)
+    line.hear(CALL)
+    if silent or switched:
+        await asyncio.wait_for(line.client.news.wait(), 20)
+    if switched:
+        line.listen()
+        line.hear(CALL)
+    line.intake.close()
+    gone = weakref.ref(line.client)
+    del line
+    # What a timer or a task holds goes with the next rounds of the loop.
+    await asyncio.sleep(0)
+    gc.collect()
+    assert scoring.asked
+    assert gone() is None
 
 
 class InHurry(Held):
