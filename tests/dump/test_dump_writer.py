@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import fcntl
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -19,6 +21,8 @@ from dumped_call import (
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
 from ten_packages.extension.openai_asr_python.recording import dump_files
 from ten_packages.extension.openai_asr_python.safety.redaction import Redactor
+
+ROOT = Path(__file__).parents[2]
 
 
 class Dump:
@@ -205,6 +209,43 @@ def test_a_loop_that_ends_without_stop_raises_nothing(
     dump.thread.join(30)
     assert not dump.thread.is_alive()
     assert "Traceback" not in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["make_directory", "_write"])
+def test_a_disk_that_never_answers_does_not_keep_the_process(tmp_path, place):
+    program = f"""if True:
+        import asyncio, importlib, threading
+        from pathlib import Path
+        from devkit.bootstrap import ensure_ten
+        ensure_ten()
+        audio_dumper, dump_files, redaction = map(
+            importlib.import_module,
+            [
+                "{AudioDumper.__module__}",
+                "{dump_files.__name__}",
+                "{Redactor.__module__}",
+            ],
+        )
+        audio_dumper._STOP_S = 0.1
+        dump_files.{place} = lambda *_: threading.Event().wait()
+
+        async def call():
+            path, redactor = Path("{tmp_path}/x.pcm"), redaction.Redactor()
+            dump = audio_dumper.AudioDumper(path, {{}}, redactor, print, str)
+            dump.frame(b"abcd", 16000, 1, 2)
+            await dump.stop()
+
+        asyncio.run(call())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    assert done.stdout.endswith("too slow; the end may be missing\n")
 
 
 # -- names ---------------------------------------------------------------
