@@ -86,7 +86,12 @@ def _blamed(error: BaseException) -> set[str]:
         if isinstance(cause, AttributeError):
             name = getattr(cause.obj, "__name__", None)
         if isinstance(name, str):
-            parts = name.split(".")
-            blamed |= {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
+            blamed |= _with_parents(name)
         cause = cause.__cause__ or cause.__context__
-    return blamed
+    # TEN's own are namespace packages by right.
+    return blamed - _with_parents(__name__)
+
+
+def _with_parents(name: str) -> set[str]:
+    parts = name.split(".")
+    return {".".join(parts[:n]) for n in range(1, len(parts) + 1)}
