@@ -17,7 +17,7 @@ from .connection.cas import Cas
 from .connection.dispatcher import Dispatcher
 from .connection.driver import Driver, now
 from .connection.interface import AsrListener, ClientSettings, WireTrace
-from .realtime.audio_buffer import FindSound, FindSpeech
+from .realtime.audio_buffer import FindPause, FindSound, FindSpeech
 from .realtime.change import ANSWER_S
 from .realtime.endpoints import Endpoint
 from .realtime.faults import Fault
@@ -71,6 +71,7 @@ class OpenAIASRClient:
         rng: random.Random | None = None,
         trace: WireTrace | None = None,
         find_sound: FindSound | None = None,
+        find_pause: FindPause | None = None,
     ) -> None:
         self.core = Transcription(
             settings.session,
@@ -78,6 +79,7 @@ class OpenAIASRClient:
             protocol=settings.protocol,
             find_speech=find_speech,
             find_sound=find_sound,
+            find_pause=find_pause,
             rng=rng or random.Random(),
             address=settings,
             fallbacks=_endpoints(settings.fallbacks),

@@ -2,10 +2,11 @@
 
 `loud_span_finder` tells a turn from the silence behind it and finds times that
 no detector reports; `sound_finder` finds what a detector must say something
-about. `EnergyGate` saves CPU: it tells when it is worth asking the speech
-model, and errs on the open side. Its floor is the quietest window of the last
-seconds (minimum statistics, after R. Martin 2001, without the smoothing):
-speech has gaps within that time, and steady noise has not.
+about, `pause_finder` where a voice pauses. `EnergyGate` saves CPU: it tells
+when it is worth asking the speech model, and errs on the open side. Its floor
+is the quietest window of the last seconds (minimum statistics, after R. Martin
+2001, without the smoothing): speech has gaps within that time, and steady noise
+has not.
 """
 
 from __future__ import annotations
@@ -26,6 +27,10 @@ _FLOOR = 32768 * 10 ** (-55 / 20)
 _BELOW_PEAK = 10 ** (-30 / 20)
 #: Sound stands out where it is so much above the quietest tenth of a stretch.
 _STANDS_OUT = 10 ** (10 / 20)  # 10 dB
+#: What stands out for less than this is no voice, in blocks.
+_LEAST_VOICE = 15
+#: The first of a voice tells how loud it is: so many times its pause.
+_VOICE_PAUSES = 4
 #: One sample in so many is enough to tell the level of 10 ms.
 _STRIDE = 4
 
@@ -81,6 +86,39 @@ def sound_finder(
         return first * block, last * block, len(loud) * block
 
     return sound
+
+
+def pause_finder(
+    wire_format: str, rate: int
+) -> Callable[[bytes, int], tuple[int, int] | None]:
+    """A function that finds the first pause of a voice.  It takes the same
+    audio, which begins with the voice, and how long a pause is at least, in
+    samples; it returns the samples (first, after the last) of the first one,
+    to 10 ms, or None.  A pause is silence, or what does not stand out from the
+    background, where the voice does."""
+    block = rate * _BLOCK_MS // 1000
+
+    def pause(data: bytes, least: int) -> tuple[int, int] | None:
+        signal = samples_of(data, wire_format)
+        levels = _block_levels(signal[::_STRIDE], block // _STRIDE)
+        count = max(-(-least // block), 1)
+        if len(levels) < count:
+            return None
+        voice = float(levels[: _VOICE_PAUSES * count].max())
+        quiet = max(_FLOOR, voice * _BELOW_PEAK)
+        above = max(float(np.quantile(levels, 0.1)) * _STANDS_OUT, quiet)
+        if np.count_nonzero(levels >= above) >= _LEAST_VOICE:
+            quiet = above
+        loud = np.flatnonzero(levels >= quiet)
+        edges = np.concatenate(([-1], loud, [len(levels)]))
+        pauses = np.flatnonzero(np.diff(edges) > count)
+        if len(pauses) == 0:
+            return None
+        before, after = (int(edges[pauses[0] + n]) for n in (0, 1))
+        end = len(signal) if after == len(levels) else after * block
+        return (before + 1) * block, end
+
+    return pause
 
 
 def _block_levels(signal: Int16Array, block: int) -> npt.NDArray[np.float32]:

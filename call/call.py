@@ -14,7 +14,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from ..audio.converter import FrameConverter, bytes_of_a_second
-from ..audio.speech import loud_span_finder, sound_finder
+from ..audio.speech import loud_span_finder, pause_finder, sound_finder
 from ..audio.turns import TurnDetector
 from ..config import (
     FALLBACK,
@@ -101,6 +101,7 @@ class Call:
             log_error,
             trace=trace,
             find_sound=sound_finder(session.wire_format, session.rate),
+            find_pause=pause_finder(session.wire_format, session.rate),
         )
         _, detector = await asyncio.gather(
             _read_ca_files(client.cas, config, may_be_slow),

@@ -30,6 +30,10 @@ FindSpeech = Callable[[bytes], "Span | None"]
 #: (first, after the last, how many in between) samples, relative to its start.
 FindSound = Callable[[bytes], "tuple[int, int, int] | None"]
 
+#: Finds the first pause of a voice in wire audio that begins with it, and is
+#: at least so many samples long: (first, after the last) sample.
+FindPause = Callable[[bytes, int], "Span | None"]
+
 
 class AudioBuffer:
     """A bounded, contiguous stretch of audio from the watermark on.
@@ -49,11 +53,13 @@ class AudioBuffer:
         limit_samples: int,
         find_speech: FindSpeech,
         find_sound: FindSound | None = None,
+        find_pause: FindPause | None = None,
     ) -> None:
         self._sample_bytes = sample_bytes
         self._limit = limit_samples
         self._find_speech = find_speech
         self._find_sound = find_sound or self._any_sound
+        self._find_pause = find_pause or self._any_pause
         self._data = bytearray()
         self.start = 0
         self.end = 0
@@ -206,6 +212,18 @@ class AudioBuffer:
         span = self._find_speech(data)
         return None if span is None else (*span, span[1] - span[0])
 
+    def _any_pause(self, data: bytes, least: int) -> Span | None:
+        size, first = self._sample_bytes, 0
+        stop = len(data) // size
+        while first + least <= stop:
+            part = data[first * size : (first + least) * size]
+            found = self._find_speech(part)
+            if found is None:
+                more = self._find_speech(data[first * size :])
+                return first, stop if more is None else first + more[0]
+            first += found[1]
+        return None
+
     def stands_out(self, voice: bytes, start: int, stop: int) -> bool:
         """Is a stretch loud when heard right after ``voice``?"""
         found = self._find_speech(voice + self.read(start, stop))
@@ -219,27 +237,12 @@ class AudioBuffer:
         sound = self.sound(position, self.end)
         return None if sound is None else sound.first
 
-    def first_pause(self, start: int, stop: int, length: int) -> int | None:
-        """Where the first pause of ``length`` samples begins in a stretch that
+    def first_pause(self, start: int, stop: int, least: int) -> Span | None:
+        """The first pause of ``least`` samples or more in a stretch that
         begins with a voice."""
-        voice = self.read(start, start + 4 * length)
-        known = len(voice) // self._sample_bytes
-        while start + length <= stop:
-            found = self._find_speech(voice + self.read(start, start + length))
-            if found is None or found[1] <= known:
-                return start
-            start += found[1] - known
-        return None
-
-    def pause_after(self, position: int, length: int) -> int:
-        """Where a pause of ``length`` samples begins that follows on what is
-        kept before ``position``; or the end."""
-        while position < self.end:
-            voice = self.read(self.watermark, position)
-            if not self.stands_out(voice, position, position + length):
-                break
-            position += length
-        return min(position, self.end)
+        start = max(start, self.start)
+        found = self._find_pause(self.read(start, stop), least)
+        return found and (start + found[0], start + found[1])
 
     def has_speech(self, start: int, stop: int) -> bool:
         """Does a stretch hold anything that is worth a turn?

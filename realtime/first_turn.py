@@ -13,7 +13,9 @@ from .session import MIN_COMMIT_MS, Session
 PAUSE_MS = 120
 #: Silence beyond what ends a turn, if there is so much: a detector works in
 #: steps, and does not judge loudness as we do.
-_MORE_MS, _STEP_MS = 300, 20
+_MORE_MS = 300
+#: So many times the pause tell how loud a voice is.
+_VOICE = 5
 #: How far ahead of what is sent it is looked for.
 _REACH_MS = 2000
 #: After it had the time to look at the end, a server has so long to say that
@@ -31,7 +33,6 @@ class FirstTurn:
     def __init__(self, buffer: AudioBuffer, rate: int) -> None:
         self._buffer = buffer
         self._more = rate * _MORE_MS // 1000
-        self._step = rate * _STEP_MS // 1000
         self._reach = rate * _REACH_MS // 1000
         self.anew()
 
@@ -73,22 +74,19 @@ class FirstTurn:
             self._first = buffer.first_sound(begin)
         if self._stop is None and self._first is not None:
             known = min(buffer.end, session.sent + pause + self._reach)
-            end = buffer.first_pause(self._first, known, pause)
-            if end is not None:
-                head = min(end, self._first + 4 * pause)
-                voice = buffer.read(self._first, head)
-                stop = self._silent_to(voice, end + pause)
+            found = buffer.first_pause(self._first, known, pause)
+            if found is None:
+                # What has none is not read again, but for a part that tells
+                # how loud the voice is.
+                self._first = max(self._first, known - _VOICE * pause)
+            else:
+                end, sound = found
+                most = end + pause + self._more
+                stop = most if sound >= known else min(sound, most)
                 self._stop = max(stop, session.sent)
         if self._stop is not None and session.sent >= self._stop:
             self._until = min(self._until, link.looked_at + _SAY_S)
         return self._stop
-
-    def _silent_to(self, voice: bytes, position: int) -> int:
-        """Up to where nothing follows ``voice`` after a pause, at most."""
-        for stop in range(position, position + self._more, self._step):
-            if self._buffer.stands_out(voice, stop, stop + self._step):
-                return stop
-        return position + self._more
 
 
 def end_of_first(buffer: AudioBuffer, session: Session, sent: int) -> int:
@@ -108,5 +106,8 @@ def end_of_first(buffer: AudioBuffer, session: Session, sent: int) -> int:
     if begin is not None and longest:
         pause = buffer.first_pause(begin, sent, longest)
         if pause is not None:
-            return pause
-    return buffer.pause_after(sent, PAUSE_MS * rate // 1000)
+            return pause[0]
+    # The rest of a word goes as well, if it is not longer than a pause.
+    rest = PAUSE_MS * rate // 1000
+    pause = buffer.first_pause(sent, sent + max(longest, rest) + rest, rest)
+    return sent if pause is None else pause[0]

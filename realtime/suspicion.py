@@ -231,7 +231,7 @@ class Suspicion:
         )
         due = math.inf
         if pause is not None:
-            due = max(link.looked_since(pause), link.heard_at) + SILENT_S
+            due = max(link.looked_since(pause[0]), link.heard_at) + SILENT_S
         if now < due:
             self._look_again_at = now + _LOOK_S
             return None

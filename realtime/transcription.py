@@ -21,7 +21,7 @@ import random
 from collections import deque
 from collections.abc import Sequence
 
-from .audio_buffer import AudioBuffer, FindSound, FindSpeech
+from .audio_buffer import AudioBuffer, FindPause, FindSound, FindSpeech
 from .caution import Caution
 from .change import ANSWER_S
 from .endpoints import Endpoint, EndpointsInUse
@@ -61,6 +61,7 @@ class Transcription:
         protocol: ProtocolChoice,
         find_speech: FindSpeech,
         find_sound: FindSound | None = None,
+        find_pause: FindPause | None = None,
         rng: random.Random,
         address: object = None,
         fallbacks: Sequence[Endpoint] = (),
@@ -69,7 +70,7 @@ class Transcription:
         first = Endpoint(settings, address, protocol)
         limit = limits.max_buffer_ms * settings.rate // 1000
         self._buffer = AudioBuffer(
-            settings.sample_bytes, limit, find_speech, find_sound
+            settings.sample_bytes, limit, find_speech, find_sound, find_pause
         )
         caution = Caution(self._buffer, limits, settings.rate)
         self.feed = Feed(self._buffer, settings, limits, caution)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
+    pause_finder,
     sound_finder,
 )
 from ten_packages.extension.openai_asr_python.config import FALLBACK, PRIMARY
@@ -300,6 +301,7 @@ def client_for(
         log_error,
         rng=random.Random(seed),
         find_sound=sound_finder("g711_ulaw", RATE),
+        find_pause=pause_finder("g711_ulaw", RATE),
     )
 
 

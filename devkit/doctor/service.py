@@ -12,6 +12,7 @@ from typing import Any
 
 from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
+    pause_finder,
     sound_finder,
 )
 from ten_packages.extension.openai_asr_python.call.call import client_settings
@@ -152,6 +153,7 @@ async def check_session(
         problems.append,
         trace=trace,
         find_sound=sound_finder(session.wire_format, session.rate),
+        find_pause=pause_finder(session.wire_format, session.rate),
     )
     began = time.monotonic()
     await client.start()

@@ -1,4 +1,5 @@
-"""What must be spoken of: sound that stands out from its background."""
+"""What must be spoken of: sound that stands out from its background; and what
+is a pause of a voice."""
 
 from __future__ import annotations
 
@@ -7,7 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
-from ten_packages.extension.openai_asr_python.audio.speech import sound_finder
+from ten_packages.extension.openai_asr_python.audio.speech import (
+    pause_finder,
+    sound_finder,
+)
 
 FORMATS = [("pcm16", 24000), ("g711_ulaw", 8000), ("g711_alaw", 8000)]
 
@@ -95,3 +99,68 @@ def test_what_it_finds_lies_in_what_it_was_given(
         first, last, length = found
         assert 0 <= first < last <= len(data) // size
         assert 0 < length <= last - first
+
+
+@pytest.mark.parametrize(("wire_format", "rate"), FORMATS)
+@given(
+    floor=st.floats(0, 800),
+    above_db=st.floats(20, 50),
+    before=st.floats(1, 3),
+    pause=st.floats(0.6, 3),
+    least=st.floats(0.2, 0.5),
+)
+def test_the_first_pause_of_a_voice_is_found_whatever_the_noise(
+    wire_format: str,
+    rate: int,
+    floor: float,
+    above_db: float,
+    before: float,
+    pause: float,
+    least: float,
+):
+    level = min(max(floor, 100) * 10 ** (above_db / 20), 12000)
+    parts = (
+        burst(before, rate, level) + noise(1, before, rate, floor),
+        noise(2, pause, rate, floor),
+        burst(1, rate, level) + noise(3, 1, rate, floor),
+        noise(4, 2, rate, floor),
+    )
+    find = pause_finder(wire_format, rate)
+    found = find(wire(np.concatenate(parts), wire_format), int(least * rate))
+    assert found is not None
+    begin, end = len(parts[0]), len(parts[0]) + len(parts[1])
+    # The last syllable fades.
+    assert begin - rate // 8 <= found[0] <= begin + rate // 50
+    assert end - rate // 50 <= found[1] <= end + rate // 8
+
+
+@pytest.mark.parametrize(("wire_format", "rate"), FORMATS)
+@given(
+    level=st.floats(300, 12000),
+    seconds=st.floats(0.1, 4),
+    least=st.integers(1, 40000),
+    seed=st.integers(0, 9),
+)
+def test_a_steady_sound_has_no_pause(
+    wire_format: str,
+    rate: int,
+    level: float,
+    seconds: float,
+    least: int,
+    seed: int,
+):
+    data = wire(noise(seed, seconds, rate, level), wire_format)
+    assert pause_finder(wire_format, rate)(data, least) is None
+
+
+@pytest.mark.parametrize(("wire_format", "rate"), FORMATS)
+@given(data=st.binary(max_size=4000), least=st.integers(1, 4000))
+def test_a_pause_lies_in_what_it_was_given(
+    wire_format: str, rate: int, data: bytes, least: int
+):
+    size = 2 if wire_format == "pcm16" else 1
+    data = data[: len(data) // size * size]
+    found = pause_finder(wire_format, rate)(data, least)
+    if found is not None:
+        assert 0 <= found[0] <= found[0] + least <= found[1]
+        assert found[1] <= len(data) // size

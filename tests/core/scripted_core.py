@@ -13,7 +13,9 @@ from typing import Any
 
 from sim import SILENCE, find_speech, ms
 from ten_packages.extension.openai_asr_python.realtime.audio_buffer import (
+    FindPause,
     FindSound,
+    FindSpeech,
 )
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.limits import Limits
@@ -62,6 +64,8 @@ class ScriptedCore:
         settings: SessionSettings = SETTINGS,
         protocol: Any = "auto",
         find_sound: FindSound | None = None,
+        find_speech: FindSpeech = find_speech,
+        find_pause: FindPause | None = None,
         **limits: int,
     ) -> None:
         self.core = Transcription(
@@ -70,6 +74,7 @@ class ScriptedCore:
             protocol=protocol,
             find_speech=find_speech,
             find_sound=find_sound,
+            find_pause=find_pause,
             rng=random.Random(1),
         )
         self.now = 100.0

@@ -1,0 +1,169 @@
+"""Pauses on a line with noise: by the extension's own level functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from scripted_core import CREATED, SERVER, UPDATED, ScriptedCore
+from ten_packages.extension.openai_asr_python.audio.g711 import encode
+from ten_packages.extension.openai_asr_python.audio.speech import (
+    loud_span_finder,
+    pause_finder,
+    sound_finder,
+)
+from ten_packages.extension.openai_asr_python.realtime.results import (
+    TurnFailed,
+)
+from ten_packages.extension.openai_asr_python.realtime.settings import (
+    SessionSettings,
+)
+
+RATE = 8000
+#: What a line may have, in dBFS; the voice is at -20.
+NOISES = [-90, -52, -45, -40]
+
+
+class NoisyCore(ScriptedCore):
+    """A call on a line with noise of so many dBFS.  ``looked_at``: how many
+    bytes its level functions were given."""
+
+    def __init__(
+        self, settings: SessionSettings = SERVER, noise_db: float = -90
+    ) -> None:
+        self.looked_at = 0
+        super().__init__(
+            settings,
+            find_sound=self._counted(sound_finder("g711_ulaw", RATE)),
+            find_speech=self._counted(loud_span_finder("g711_ulaw", RATE)),
+            find_pause=self._counted(pause_finder("g711_ulaw", RATE)),
+            max_buffer_ms=3_600_000,
+        )
+        self._dice = np.random.default_rng(1)
+        self._noise = 32768 * 10 ** (noise_db / 20)
+
+    def _counted(self, find: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(data: bytes, *args: int) -> Any:
+            self.looked_at += len(data)
+            return find(data, *args)
+
+        return counted
+
+    def line(self, seconds: float, voice: float = 0.0) -> bytes:
+        """So much of it, with a voice of syllables of a quarter of a second."""
+        count = int(RATE * seconds)
+        time = np.arange(count) / RATE
+        shape = voice * (0.55 + 0.45 * np.sin(8 * np.pi * time))
+        sound = self._dice.normal(0, 1, count) * shape
+        sound += self._dice.normal(0, self._noise, count)
+        samples = sound.clip(-32768, 32767).astype(np.int16)
+        return encode(samples, "ulaw").tobytes()
+
+    def voice(self, seconds: float) -> bytes:
+        return self.line(seconds, 3277)
+
+    def die(self) -> None:
+        """The session ends before it says a word."""
+        self.core.exchange.closed(self.link, 1011, "", self.now)
+        self.look()
+        self.wait(15)
+        self.connect()
+        self.say(CREATED, UPDATED)
+        self.wait(1)
+
+
+def frozen_in_turn(silence_ms: int, noise_db: float) -> NoisyCore:
+    """The detector hears a turn begin, and nothing more; somebody spoke for
+    3 s, and is silent by now."""
+    detector = {"type": "server_vad", "silence_duration_ms": silence_ms}
+    core = NoisyCore(replace(SERVER, turn_detection=detector), noise_db)
+    core.session()
+    core.live(core.line(1) + core.voice(0.5))
+    core.started("a", 700)
+    core.live(core.voice(2.5))
+    return core
+
+
+@pytest.mark.parametrize("noise_db", NOISES)
+@pytest.mark.parametrize("silence_ms", [500, 501, 333, 512])
+def test_a_detector_that_freezes_in_a_turn_is_noticed(
+    silence_ms: int, noise_db: float
+):
+    core = frozen_in_turn(silence_ms, noise_db)
+    core.live(core.line(10.5))
+    assert core.troubles == []
+    core.live(core.line(2))
+    assert core.troubles == ["no_turn_end"]
+
+
+@pytest.mark.parametrize("silence_ms", [500, 501, 333, 512])
+def test_a_turn_that_does_not_end_is_read_little(silence_ms: int):
+    core = frozen_in_turn(silence_ms, -90)
+    core.live(core.line(10))
+    core.looked_at = 0
+    # Once in a second, all of it.
+    core.live(core.line(1))
+    assert core.looked_at <= 3 * core.core.received
+
+
+@pytest.mark.parametrize("silence_ms", [500, 501, 333, 512])
+def test_careful_sending_reads_little_of_a_turn_that_does_not_end(
+    silence_ms: int,
+):
+    detector = {"type": "server_vad", "silence_duration_ms": silence_ms}
+    core = NoisyCore(replace(SERVER, turn_detection=detector))
+    core.session()
+    core.live(core.line(1) + core.voice(2))
+    core.die()
+    core.die()
+    core.started("a", 200)
+    core.live(core.voice(15))
+    core.looked_at = 0
+    core.live(core.voice(7))
+    # For each of 70 frames a few seconds, however long the turn is.
+    assert core.looked_at <= 70 * 15 * RATE
+
+
+def dying(noise_db: float, seconds: int) -> NoisyCore:
+    """A replay is barren, and what is held goes out carefully: turns of a
+    second with two seconds between them."""
+    core = NoisyCore(noise_db=noise_db)
+    core.session()
+    core.core.exchange.closed(core.link, 1011, "", core.now)
+    core.look()
+    core.hear(core.line(1))
+    for _ in range(seconds // 3):
+        core.hear(core.voice(1) + core.line(2))
+    core.wait(1)
+    core.connect()
+    core.say(CREATED, UPDATED)
+    core.die()
+    return core
+
+
+@pytest.mark.parametrize("noise_db", NOISES)
+def test_what_no_session_was_sent_is_not_passed_over(noise_db: float):
+    core = dying(noise_db, 15)
+    while not core.of(TurnFailed):
+        sent = core.link.session.sent
+        core.die()
+    (failed,) = core.of(TurnFailed)
+    end = failed.start_ms + failed.duration_ms
+    assert sent * 1000 // RATE <= end <= 2500
+
+
+def test_to_pass_over_a_turn_costs_no_more_than_what_is_held():
+    core = dying(-40, 300)
+    while not core.of(TurnFailed):
+        core.looked_at = 0
+        core.core.exchange.closed(core.link, 1011, "", core.now)
+        held = core.looked_at
+        core.look()
+        core.wait(15)
+        core.connect()
+        core.say(CREATED, UPDATED)
+        core.wait(1)
+    assert held <= 4 * core.core.received
