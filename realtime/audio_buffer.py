@@ -237,6 +237,12 @@ class AudioBuffer:
         sound = self.sound(position, self.end)
         return None if sound is None else sound.first
 
+    def may_be_speech(self, stop: int) -> bool:
+        """Is there any in what is undelivered before ``stop``?  Steady noise
+        is none, where no local detector tells."""
+        first = self.first_sound(self.watermark)
+        return first is not None and first < stop
+
     def first_pause(self, start: int, stop: int, least: int) -> Span | None:
         """The first pause of ``least`` samples or more in a stretch that
         begins with a voice."""

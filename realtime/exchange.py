@@ -255,8 +255,8 @@ class Exchange:
     def _take_over(self, now: float) -> None:
         """Make a ready session the active one when the moment is right.
 
-        While another session is alive that is a moment when nothing is
-        undelivered, or the last one before that session expires.
+        While another session is alive that is a moment when nobody speaks and
+        nothing is on its way, or the last one before that session expires.
         """
         sessions = self._sessions
         sessions.look_at_next()
@@ -266,7 +266,7 @@ class Exchange:
         if old is not None and not self._in_force.forces(link, now):
             switch_at = old.session.switch_at
             forced = switch_at is not None and now >= switch_at
-            busy = self._progress.undelivered or old.hold is not None
+            busy = not self._progress.pauses or old.hold is not None
             if busy and not forced:
                 return
             if busy:

@@ -108,8 +108,8 @@ class Failover:
                 self._switch(index, fault, now)
             return index is not None
         self._look_at_finals()
-        held = self._buffer.watermark, self._buffer.end
-        barren = self._barren >= _MOST_BARREN and self._buffer.has_speech(*held)
+        said = self._buffer.may_be_speech(self._buffer.end)
+        barren = self._barren >= _MOST_BARREN and said
         # What two sessions are silent about is let go: not two of one service.
         silent = fault.code in _SILENT
         return (barren or silent) and self._hop(fault, now)

@@ -209,7 +209,7 @@ class SettingsInForce:
             self._make("next turn")
 
     def _update(self, session: Session, change: Change, now: float) -> None:
-        pause = not self._progress.undelivered
+        pause = self._progress.pauses
         if now < change.force_at and not pause:
             return
         owners = session.settings.turn_owner, change.settings.turn_owner

@@ -13,7 +13,6 @@ from .caution import Caution
 from .early_finals import EarlyFinals
 from .faults import Fault, fault_of_turn
 from .finalizes import Covered, FinalizeQueue
-from .handshake import NOT_CONFIRMED
 from .limits import Limits
 from .link import Link
 from .quiet import Quiet
@@ -64,17 +63,25 @@ class Progress:
     @property
     def undelivered(self) -> bool:
         """Is there held audio that is not known to be silent?"""
-        buffer, link = self._buffer, self._sessions.active
-        if link is not None and link.session.turns.pending:
-            return True
-        return buffer.has_speech(buffer.watermark, buffer.end)
+        buffer = self._buffer
+        return self._pending or buffer.has_speech(buffer.watermark, buffer.end)
+
+    @property
+    def pauses(self) -> bool:
+        """Does nobody speak, as far as is known, and nothing is on its way?"""
+        buffer = self._buffer
+        return not (self._pending or buffer.may_be_speech(buffer.end))
+
+    @property
+    def _pending(self) -> bool:
+        link = self._sessions.active
+        return link is not None and link.session.turns.pending
 
     def covers(self, position: int, now: float) -> Covered:
         """Is everything said before ``position`` delivered, or given up?"""
-        sessions = self._sessions
-        if sessions.over or self._buffer.watermark >= position:
+        link = self._sessions.active
+        if self._sessions.over or self._buffer.watermark >= position:
             return "yes"
-        link = sessions.active
         if link is None or link.session.items.chain.broken:
             return "no"
         mark = self._buffer.next_mark(link.marked_to) or position + 1
@@ -170,7 +177,7 @@ class Progress:
         """Do what has waited for this moment."""
         self._pass_gap()
         self._replay.pursue(now)
-        if self._caution.careful and not self.undelivered:
+        if self._caution.careful and self.pauses:
             self._caution.over()
 
     def tick(self, now: float) -> None:
@@ -210,7 +217,7 @@ class Progress:
         if now < min(self._answer_times(link), default=now + 1):
             return None
         if session.handshake.on_trial:
-            return self._check_trial(session, now)
+            return self._quiet.check_trial(session, now)
         if self._replay.no_answer(now):
             return None
         if self._early.end(session, now):
@@ -229,14 +236,6 @@ class Progress:
             # for the next turn's; or it has nothing to say any more.
             self._sessions.drop_active(now)
         self.deliver(now)
-        return None
-
-    def _check_trial(self, session: Session, now: float) -> Fault | None:
-        """A server that confirmed nothing must say something about speech."""
-        if self._buffer.has_speech(self._buffer.watermark, session.sent):
-            text = "the server sent no session.updated, nor a word about audio"
-            return Fault("retry", NOT_CONFIRMED, text)
-        session.handshake.extend_trial(now)
         return None
 
     def _fail(

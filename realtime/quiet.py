@@ -6,6 +6,7 @@ from .audio_buffer import AudioBuffer
 from .faults import Fault
 from .feed import Feed
 from .finalizes import Covered
+from .handshake import NOT_CONFIRMED
 from .link import Link
 from .result_queue import ResultQueue
 from .session import Session
@@ -153,6 +154,14 @@ class Quiet:
             start = self._buffer.watermark
             self._queue.dropped_audio(start, suspicion.quiet_to, "unheard")
         self._let_go(session, suspicion.quiet_to)
+        return None
+
+    def check_trial(self, session: Session, now: float) -> Fault | None:
+        """A server that confirmed nothing must say something about speech."""
+        if self._buffer.may_be_speech(session.sent):
+            text = "the server sent no session.updated, nor a word about audio"
+            return Fault("retry", NOT_CONFIRMED, text)
+        session.handshake.extend_trial(now)
         return None
 
     # -- by the local detector ----------------------------------------------

@@ -260,13 +260,13 @@ class Replay:
     def session_ended(self, link: Link, weight: float) -> None:
         """The active one, not by our wish.  ``weight``: how likely what it
         was sent is to blame, 0 to 1."""
-        begin, sent = self._buffer.watermark, link.session.sent
+        sent = link.session.sent
         if not self._barren:
             return
         if not self._caution.careful:
             self._caution.replay_ended()
             self._ended_at = 0
-        elif self._buffer.has_speech(begin, sent):
+        elif self._buffer.may_be_speech(sent):
             self._ended_at = max(self._ended_at, sent)
             if self._caution.turn_ended(weight, link.attempt.endpoint):
                 self._pass_over(link.session, self._ended_at)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripted_core import CREATED, SERVER, UPDATED, ScriptedCore
+from scripted_core import APPEND, CREATED, SERVER, UPDATE, UPDATED, ScriptedCore
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
@@ -16,6 +16,7 @@ from ten_packages.extension.openai_asr_python.audio.speech import (
     sound_finder,
 )
 from ten_packages.extension.openai_asr_python.realtime.results import (
+    SessionLost,
     TurnFailed,
 )
 from ten_packages.extension.openai_asr_python.realtime.settings import (
@@ -166,4 +167,80 @@ def test_to_pass_over_a_turn_costs_no_more_than_what_is_held():
         core.connect()
         core.say(CREATED, UPDATED)
         core.wait(1)
-    assert held <= 4 * core.core.received
+    assert held <= 5 * core.core.received
+
+
+@pytest.mark.parametrize("noise_db", NOISES)
+def test_an_update_goes_out_where_nobody_speaks(noise_db: float):
+    core = NoisyCore(noise_db=noise_db)
+    core.session()
+    core.live(core.line(5))
+    core.core.change(replace(SERVER, prompt="x"), core.now)
+    core.look()
+    assert core.types[-1] == UPDATE
+
+
+@pytest.mark.parametrize(
+    ("noise_db", "voice"), [(-90, 90), (-90, 3277), (-52, 600), (-45, 1200)]
+)
+def test_an_update_waits_where_somebody_speaks(noise_db: float, voice: float):
+    """Also for speech of -55 dBFS, where it is silent else."""
+    core = NoisyCore(noise_db=noise_db)
+    core.session()
+    core.live(core.line(5) + core.line(0.5, voice))
+    core.core.change(replace(SERVER, prompt="x"), core.now)
+    core.look()
+    assert UPDATE not in core.types[2:]
+
+
+@pytest.mark.parametrize("noise_db", NOISES)
+def test_a_ready_session_takes_over_where_nobody_speaks(noise_db: float):
+    core = NoisyCore(noise_db=noise_db)
+    core.session()
+    core.live(core.line(5))
+    before = core.link
+    core.core.change(replace(SERVER, model="other"), core.now)
+    core.connect()
+    core.say(CREATED, UPDATED)
+    assert core.core.active is core.link is not before
+
+
+@pytest.mark.parametrize("noise_db", NOISES)
+def test_careful_sending_is_over_where_nobody_speaks(noise_db: float):
+    core = NoisyCore(noise_db=noise_db)
+    core.session()
+    core.live(core.line(2) + core.voice(1) + core.line(1))
+    core.die()
+    core.die()
+    core.turn("a", 0, 2500)
+    core.transcribed("completed", "a", transcript="one")
+    core.live(core.line(5))
+    assert core.finals == ["one"]
+    core.sent = []
+    core.live(core.line(5))
+    # Of a tenth of a second, and no more of a whole one.
+    assert core.types == [APPEND] * 50
+
+
+@pytest.mark.parametrize("noise_db", NOISES)
+def test_the_noise_of_a_line_is_no_turn_that_ends_sessions(noise_db: float):
+    core = NoisyCore(noise_db=noise_db)
+    core.session()
+    for _ in range(8):
+        core.live(core.line(10))
+        core.die()
+    core.live(core.line(10) + core.voice(0.5))
+    core.die()
+    assert core.of(TurnFailed) == []
+    assert core.core.watermark < core.core.received - RATE // 2
+
+
+@pytest.mark.parametrize("noise_db", NOISES)
+def test_of_noise_a_server_on_trial_need_say_nothing(noise_db: float):
+    core = NoisyCore(noise_db=noise_db)
+    core.connect()
+    core.say(CREATED)
+    core.live(core.line(40))
+    assert core.of(SessionLost) == []
+    core.live(core.voice(1) + core.line(12))
+    assert len(core.of(SessionLost)) == 1
