@@ -115,6 +115,8 @@ class TurnList:
     def begin_at(self, position: int) -> None:
         """No turn begins before ``position``, but what was committed."""
         self.boundary = position
+        # What is sent again is heard by the settings there are now.
+        self._settings_from = min(self._settings_from, position)
         if not (self.by_client and self.commits):
             self.ended = position
 
@@ -151,7 +153,7 @@ class TurnList:
         for turn in list(self):
             self.finish(turn)
         self.commits.clear()
-        self.boundary = self.ended = position
+        self.begin_at(position)
 
     def end_early(self, turn: Turn, now: float) -> None:
         """The text so far of ``turn`` is its final."""

@@ -229,6 +229,21 @@ def test_a_turn_tells_the_hints_that_it_was_heard_under():
         assert core.of(Final)[-1].turn.hints == hints
 
 
+def test_a_turn_that_is_sent_again_tells_the_hints_of_then():
+    core = finished_turn(replace(SETTINGS, languages=("de",)))
+    core.hear(TURN, commit=True)
+    core.committed("b", "a")
+    error = {"code": "rate_limit_exceeded", "message": "try again in 8s"}
+    core.transcribed("failed", "b", error=error)
+    change(core, languages=("en",))
+    core.wait(5.1)
+    core.say(UPDATED)
+    core.wait(5)
+    core.committed("c", "b")
+    core.transcribed("completed", "c", transcript="w1")
+    assert core.of(Final)[-1].turn.hints == ("en",)
+
+
 @pytest.mark.parametrize("field", ["languages", "delay", "include"])
 def test_what_cannot_be_cleared_is_gone_with_a_new_session(field):
     full = replace(
