@@ -17,9 +17,13 @@ class SentAudio:
         self.samples = 0
         self._rate = rate
         self._anchors: list[tuple[int, int]] = []
+        #: What was appended before was committed, or discarded.
+        self._fresh_from = 0
 
     def skip_to(self, position: int) -> None:
-        """The next audio is that from ``position`` on."""
+        """The next audio is that from ``position`` on, also once more."""
+        if position < self.end:
+            self._fresh_from = self.samples
         self.end = position
 
     def rewind(self, position: int) -> None:
@@ -57,12 +61,14 @@ class SentAudio:
         return self.position(sample)
 
     def sent_since(self, position: int) -> int:
-        """How many samples from a position of the call on were sent."""
+        """How many samples from a position of the call on were sent, and not
+        discarded."""
         if not self._anchors:
             return 0
+        fresh = self._fresh_from
         ends = [anchor for anchor, _ in self._anchors[1:]] + [self.samples]
         return sum(
-            max(min(end - begin, at + end - begin - position), 0)
+            max(min(end - max(begin, fresh), at + end - begin - position), 0)
             for (begin, at), end in zip(self._anchors, ends, strict=True)
         )
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted_core import (
     CLEAR,
+    COMMIT,
     CREATED,
     SETTINGS,
     UPDATED,
@@ -214,6 +215,19 @@ def test_a_turn_under_way_is_not_thrown_away():
     core.committed("b", "a")
     core.transcribed("completed", "b", transcript="w1 w1")
     assert core.of(Final)[-1].turn.text == "w1 w1"
+
+
+def test_what_an_update_discarded_does_not_make_a_commit_long_enough():
+    core = finished_turn()
+    core.hear(SILENCE * ms(60))
+    change(core, prompt="Other.")
+    core.say(UPDATED)
+    core.hear(word_audio(1)[: ms(10)])
+    core.core.finalize("f", core.now)
+    core.look()
+    assert COMMIT not in core.types
+    core.hear(TURN, commit=True)
+    assert COMMIT in core.types
 
 
 def test_a_turn_tells_the_hints_that_it_was_heard_under():

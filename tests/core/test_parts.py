@@ -159,6 +159,24 @@ _SENDING = st.lists(
 )
 
 
+@given(_SENDING, st.integers(0, 4000))
+def test_what_is_discarded_was_not_sent(steps, since):
+    """Going back, without what was delivered before: `clear`."""
+    clock = SentAudio(1000)
+    sent: list[int] = []
+    for step, size in steps:
+        if step == "append":
+            sent += range(clock.end, clock.end + size)
+            clock.append(size)
+        elif step == "skip":
+            clock.skip_to(clock.end + size)
+        else:
+            clock.skip_to(max(clock.end - size, 0))
+            sent = []
+    left = [position for position in sent if position >= since]
+    assert clock.sent_since(since) == len(left)
+
+
 @given(_SENDING, st.integers(1, 2000))
 def test_a_session_counts_on_where_its_audio_is_sent_again(steps, last):
     clock = SentAudio(8000)
