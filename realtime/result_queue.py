@@ -93,19 +93,14 @@ class ResultQueue:
 
     def final(self, turn: Turn) -> None:
         """Report the last word of a settled turn."""
-        self.finals += 1
-        self.billed += max((turn.end or turn.begin) - turn.begin, 0)
         if self._is_noise_tail(turn):
             # There is nothing that a later word could differ from.
             turn.said = None
         else:
             text = turn.transcript.strip()
-            result = self._result(turn, text, turn.end)
-            self.results.append(Final(result))
-            if turn.from_server and text:
-                stop = self._spoken_to
-                sample = self.samples(_VOICE_SAMPLE_MS)
-                self._voice = self._buffer.read(stop - sample, stop)
+            self.results.append(Final(self._result(turn, text, turn.end)))
+        self.finals += 1
+        self.billed += max((turn.end or turn.begin) - turn.begin, 0)
         self._next_turn(turn)
 
     def late(self, turn: Turn) -> None:
@@ -231,12 +226,10 @@ class ResultQueue:
         start = self._speech_start(turn, end)
         # A turn is reported with 1 ms at least.
         stop = max(self._speech_end(turn, end), start + self.samples(1))
-        if turn.decided:
-            self._spoken_to = stop
         start_ms = self.ms(start)
         stop_ms = max(self.ms(stop), start_ms + 1)
         settings = turn.settings
-        return TurnResult(
+        result = TurnResult(
             turn.item_id,
             text,
             start_ms,
@@ -251,6 +244,13 @@ class ResultQueue:
             within(turn.speakers, start_ms, stop_ms, self._rate),
             settings.endpoint,
         )
+        # Where there is no memory for any of this, nothing has changed.
+        if turn.decided and turn.from_server and text:
+            sample = self.samples(_VOICE_SAMPLE_MS)
+            self._voice = self._buffer.read(stop - sample, stop)
+        if turn.decided:
+            self._spoken_to = stop
+        return result
 
     def _speech_start(self, turn: Turn, end: int) -> int:
         """Where the speech of a turn begins; fixed by its first result."""

@@ -16,6 +16,9 @@ from scripted_core import (
     created,
 )
 from sim import SILENCE, ms, word_audio
+from ten_packages.extension.openai_asr_python.realtime.audio_buffer import (
+    AudioBuffer,
+)
 from ten_packages.extension.openai_asr_python.realtime.faults import Fault
 from ten_packages.extension.openai_asr_python.realtime.results import (
     AudioDropped,
@@ -506,3 +509,36 @@ def test_a_start_that_was_shown_holds_also_where_a_turn_before_it_fails():
     core.transcribed("delta", "d", delta="two")
     first, second = (shown.turn.start_ms for shown in core.of(Interim))
     assert first == second == 2300
+
+
+def test_a_final_for_which_there_was_no_memory_is_told_once(monkeypatch):
+    """Whichever of its looks at the audio had none."""
+    whole = AudioBuffer.read
+    for good in range(10):
+        core = ScriptedCore(SERVER)
+        core.session()
+        core.live(word_audio(1) * 40 + SILENCE * ms(800))
+        core.turn("a", 0, 1700)
+        left = [True] * good + [False]
+
+        def read(
+            held: AudioBuffer, start: int, stop: int, left: list[bool] = left
+        ) -> bytes:
+            if left and not left.pop(0):
+                raise MemoryError
+            return whole(held, start, stop)
+
+        monkeypatch.setattr(AudioBuffer, "read", read)
+        try:
+            core.transcribed("completed", "a", transcript="one")
+        except MemoryError:
+            stumble(core)
+            core.look()
+            core.wait(2)
+            core.session()
+            core.turn("a", 0, 1700)
+            core.transcribed("completed", "a", transcript="one")
+        monkeypatch.undo()
+        assert core.finals == ["one"], good
+    # The last time nothing failed.
+    assert False in left
