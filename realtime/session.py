@@ -94,6 +94,8 @@ class Session:
         self._machine = Machine(SessionState.OPENING, SESSION_MOVES)
         self._wall_offset = wall - now
         self._asked_for = settings
+        # A server that confirms nothing is waited for no more.
+        self.look_at_handshake(now)
 
     # -- state ------------------------------------------------------------
 

@@ -229,6 +229,24 @@ def test_the_missing_event_is_named_once():
     assert len(core.of(ServerProblem)) == 1
 
 
+@pytest.mark.parametrize("protocol", ["auto", "ga"])
+def test_of_the_next_connection_no_confirmation_is_waited_for(protocol: str):
+    core = ScriptedCore(protocol=protocol)
+    core.connect()
+    core.say(CREATED)
+    core.hear(SPEECH, commit=True)
+    core.wait(10.1)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="w1")
+    core.core.exchange.closed(core.link, 1006, "", core.now)
+    core.look()
+    core.connect()
+    if protocol == "auto":
+        core.say(CREATED)
+    core.hear(SPEECH)
+    assert APPEND in core.types
+
+
 def test_a_server_that_never_confirms_is_used_after_ten_seconds():
     core = unconfirmed()
     core.committed("a", None)
