@@ -166,6 +166,10 @@ class AudioBuffer:
     def span(self, start: int, stop: int) -> Span | None:
         """The part of a stretch with sound, as positions, or None."""
         found = self._speech(start, stop)
+        if found is not None and self.local.spans is None:
+            sound = self.sound(start, stop)
+            # On a line with noise all is loud, and some stands out.
+            return found if sound is None else overlap(found, *sound[:2])
         cut = [self.local.covers(position) for position in (start, stop)]
         if found is not None and not any(cut):
             return found

@@ -8,7 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scripted_core import APPEND, CREATED, SERVER, UPDATE, UPDATED, ScriptedCore
+from scripted_core import (
+    APPEND,
+    CREATED,
+    SERVER,
+    SETTINGS,
+    UPDATE,
+    UPDATED,
+    ScriptedCore,
+)
 from ten_packages.extension.openai_asr_python.audio.g711 import encode
 from ten_packages.extension.openai_asr_python.audio.speech import (
     loud_span_finder,
@@ -16,6 +24,7 @@ from ten_packages.extension.openai_asr_python.audio.speech import (
     sound_finder,
 )
 from ten_packages.extension.openai_asr_python.realtime.results import (
+    Final,
     SessionLost,
     TurnFailed,
 )
@@ -244,3 +253,19 @@ def test_of_noise_a_server_on_trial_need_say_nothing(noise_db: float):
     assert core.of(SessionLost) == []
     core.live(core.voice(1) + core.line(12))
     assert len(core.of(SessionLost)) == 1
+
+
+@pytest.mark.parametrize("noise_db", NOISES)
+def test_a_turn_that_a_commit_ends_has_the_times_of_its_voice(
+    noise_db: float,
+):
+    core = NoisyCore(SETTINGS, noise_db)
+    core.session()
+    core.live(core.line(5) + core.voice(1) + core.line(0.5))
+    core.hear(b"", commit=True)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    (final,) = core.of(Final)
+    # To 10 ms; what fades may be less.
+    assert final.turn.start_ms == pytest.approx(5000, abs=20)
+    assert final.turn.duration_ms == pytest.approx(1000, abs=20)
