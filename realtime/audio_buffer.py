@@ -13,6 +13,9 @@ from typing import NamedTuple
 from .local_speech import LocalSpeech
 from .spans import Span, joined, overlap
 
+#: So many samples have a background to judge by: seconds.
+_NEAR = 1 << 17
+
 
 class Sound(NamedTuple):
     """Sound that stands out from what is around it: its first sample, the one
@@ -238,7 +241,12 @@ class AudioBuffer:
         speech."""
         if self.local.spans is not None:
             return self.next_speech(position)
-        sound = self.sound(position, self.end)
+        # Mostly it is near, and there may be an hour.
+        stop = position + _NEAR
+        sound = self.sound(position, stop)
+        while sound is None and stop < self.end:
+            stop += 3 * (stop - position)
+            sound = self.sound(position, stop)
         return None if sound is None else sound.first
 
     def may_be_speech(self, stop: int) -> bool:

@@ -138,8 +138,8 @@ def test_careful_sending_reads_little_of_a_turn_that_does_not_end(
 
 
 def dying(noise_db: float, seconds: int) -> NoisyCore:
-    """A replay is barren, and what is held goes out carefully: turns of a
-    second with two seconds between them."""
+    """A session is sent all that was held: turns of a second with two seconds
+    between them.  The next replay is barren, and others are careful."""
     core = NoisyCore(noise_db=noise_db)
     core.session()
     core.core.exchange.closed(core.link, 1011, "", core.now)
@@ -177,6 +177,17 @@ def test_to_pass_over_a_turn_costs_no_more_than_what_is_held():
         core.say(CREATED, UPDATED)
         core.wait(1)
     assert held <= 5 * core.core.received
+
+
+def test_what_is_left_to_send_is_not_read_for_each_message():
+    spent = []
+    for seconds in (60, 600):
+        core = dying(-40, seconds)
+        core.die()
+        core.looked_at = 0
+        core.core.exchange.settle(core.now)
+        spent.append(core.looked_at)
+    assert 0 < spent[1] <= 2 * spent[0]
 
 
 @pytest.mark.parametrize("noise_db", NOISES)
