@@ -220,7 +220,7 @@ def test_of_several_times_the_longest_is_waited_for():
     assert times[1] - times[0] >= 1
 
 
-def test_a_time_limit_of_the_system_is_an_outage(monkeypatch):
+def test_a_time_limit_of_the_system_is_an_outage(monkeypatch, plain_loop):
     """From Python 3.11 on it has the class of ours."""
     connect, failed = asyncio.SelectorEventLoop.sock_connect, []
 
@@ -716,7 +716,7 @@ def test_nothing_of_a_request_is_logged(caplog):
 
 @pytest.mark.usefixtures("impatient")
 def test_time_that_runs_out_before_there_is_a_connection_is_an_outage(
-    monkeypatch,
+    monkeypatch, plain_loop
 ):
     connect, failed = asyncio.SelectorEventLoop.sock_connect, []
 
