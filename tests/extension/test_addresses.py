@@ -297,16 +297,17 @@ def test_after_one_without_tls_another_address_is_tried(
     assert place_in(call) == "TLS, 127.0.0.2"
 
 
+async def until_heard(call: Call) -> None:
+    await call.send(spoken([[1, 2]])[0])
+    await call.finalize("end")
+    await call.until(lambda: call.texts)
+
+
 def test_over_http_as_well(leads, tmp_path: Path):
     """There the service is asked after a request that failed."""
     authority, mute = trustme.CA(), Peer()
     authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     tls = identity(authority, "service.test")
-
-    async def script(call: Call) -> None:
-        await call.send(spoken([[1, 2]])[0])
-        await call.finalize("end")
-        await call.until(lambda: call.texts)
 
     with (
         serving(text("one two")) as service,
@@ -319,7 +320,7 @@ def test_over_http_as_well(leads, tmp_path: Path):
             connect_timeout_ms=1000,
             ca_file=str(tmp_path / "ca.pem"),
         )
-        call = run_call(config, script)
+        call = run_call(config, until_heard)
     assert call.texts == ["one two"]
     # It is not asked again there.
     assert mute.count == 1
@@ -332,18 +333,13 @@ def test_over_http_a_turn_without_an_answer_is_sent_to_another(
     monkeypatch.setattr(http_connection, "_PATIENCE", 0.01)
     mute = Peer()
 
-    async def script(call: Call) -> None:
-        await call.send(spoken([[1, 2]])[0])
-        await call.finalize("end")
-        await call.until(lambda: call.texts)
-
     with (
         serving(text("one two")) as service,
         listening(mute, host="127.0.0.2") as port,
     ):
         leads(("127.0.0.2", port), ("127.0.0.1", service.port))
         config = over_http("http://service.test/v1", allow_insecure=True)
-        call = run_call(config, script)
+        call = run_call(config, until_heard)
     assert call.texts == ["one two"]
     assert mute.count == 1
     assert len(service.files) == 1

@@ -220,22 +220,43 @@ def test_of_several_times_the_longest_is_waited_for():
     assert times[1] - times[0] >= 1
 
 
-def test_a_time_limit_of_the_system_is_an_outage(monkeypatch, plain_loop):
-    """From Python 3.11 on it has the class of ours."""
-    connect, failed = asyncio.SelectorEventLoop.sock_connect, []
+@pytest.fixture
+def first_connect(monkeypatch: pytest.MonkeyPatch, plain_loop: None):
+    """``first_connect(work)``: what the first one does instead."""
+    connect = asyncio.SelectorEventLoop.sock_connect
+    instead = []
 
     async def sock_connect(loop, sock, where):
-        if not failed:
-            failed.append(where)
-            raise OSError(errno.ETIMEDOUT, "Connection timed out")
-        await connect(loop, sock, where)
+        await (instead.pop()() if instead else connect(loop, sock, where))
 
     monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", sock_connect)
+    return instead.append
+
+
+def outage_before_a_connection() -> None:
     call, service = run(SOON)
     assert call.texts == ["one two"]
     # It is asked before audio goes out again.
     assert len(service.asks) == len(service.files) == 1
     assert call.errors[0]["vendor_info"]["code"] == "1006"
+
+
+def test_a_time_limit_of_the_system_is_an_outage(first_connect):
+    """From Python 3.11 on it has the class of ours."""
+
+    async def time_out():
+        raise OSError(errno.ETIMEDOUT, "Connection timed out")
+
+    first_connect(time_out)
+    outage_before_a_connection()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_time_that_runs_out_before_there_is_a_connection_is_an_outage(
+    first_connect,
+):
+    first_connect(lambda: asyncio.Event().wait())
+    outage_before_a_connection()
 
 
 @pytest.mark.parametrize("status", ["429 Slow", "503 Busy"])
@@ -712,22 +733,3 @@ def test_nothing_of_a_request_is_logged(caplog):
         assert secret not in caplog.text
     names = {record.name.partition(".")[0] for record in caplog.records}
     assert not names & {"openai", "httpx2", "httpcore2"}
-
-
-@pytest.mark.usefixtures("impatient")
-def test_time_that_runs_out_before_there_is_a_connection_is_an_outage(
-    monkeypatch, plain_loop
-):
-    connect, failed = asyncio.SelectorEventLoop.sock_connect, []
-
-    async def sock_connect(loop, sock, where):
-        if not failed:
-            failed.append(where)
-            await asyncio.Event().wait()
-        await connect(loop, sock, where)
-
-    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", sock_connect)
-    call, service = run(SOON)
-    assert call.texts == ["one two"]
-    assert len(service.asks) == len(service.files) == 1
-    assert call.errors[0]["vendor_info"]["code"] == "1006"
