@@ -264,10 +264,10 @@ def _hand_over(answered: list[_Ask]) -> None:
 
 
 def _score(model: SpeechModel, asks: list[_Ask]) -> None:
-    for ask in asks:
-        if ask.window.fresh:
-            ask.memory.forget()
     try:
+        for ask in asks:
+            if ask.window.fresh:
+                ask.memory.forget()
         scores = model.score(
             [ask.memory for ask in asks], [ask.window.samples for ask in asks]
         )
@@ -283,9 +283,16 @@ def _score(model: SpeechModel, asks: list[_Ask]) -> None:
 
 
 def _take_answers(asks: list[_Ask]) -> None:
-    for ask in asks:
-        if ask.wanted:
-            ask.stream.on_answer(ask.answer)
+    rest = deque(asks)
+    try:
+        while rest:
+            ask = rest.popleft()
+            if ask.wanted:
+                ask.stream.on_answer(ask.answer)
+    finally:
+        if rest:
+            # A fault in one call is none of the others'.
+            asyncio.get_running_loop().call_soon(_take_answers, list(rest))
 
 
 #: The one of this process.

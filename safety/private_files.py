@@ -122,9 +122,15 @@ def made_beside(path: Path) -> tuple[FileIO, Path]:
     of ``path``: whoever had opened that before it was ours alone would read
     on.  Raises ``OSError``."""
     number, name = tempfile.mkstemp(prefix=".dump-", dir=path.parent)
-    # The umask may take from the owner, too.
-    os.fchmod(number, _FILE_MODE)
-    return FileIO(number, "r+b"), Path(name)
+    file = FileIO(number, "r+b")
+    try:
+        # The umask may take from the owner, too.
+        os.fchmod(number, _FILE_MODE)
+    except BaseException:
+        file.close()
+        os.unlink(name)
+        raise
+    return file, Path(name)
 
 
 def require_file(path: Path, status: os.stat_result | None = None) -> None:

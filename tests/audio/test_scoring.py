@@ -232,6 +232,31 @@ async def test_who_is_at_fault_is_told_and_no_other(scored):
     assert await streams[2].until(2) == [6, 8]
 
 
+async def test_a_call_that_fails_at_its_answer_keeps_none_from_others(scored):
+    scoring, model = scored
+    problems = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(
+        lambda _, context: problems.append(context["exception"])
+    )
+    streams = [Stream(scoring) for _ in range(4)]
+    streams[0].ask([window(1)])
+    await asyncio.to_thread(model.begun.acquire)
+    bad = RuntimeError("a fault of one call")
+
+    def fail(answer):
+        raise bad
+
+    for stream in streams[1:3]:
+        stream.stream.on_answer = fail
+    for value, stream in zip((5, 6, 7, 8), streams, strict=True):
+        stream.ask([window(value)])
+    model.free.set()
+    assert await streams[3].until(1) == [8]
+    assert await streams[0].until(2) == [1, 5]
+    assert problems == [bad, bad]
+
+
 async def test_nothing_follows_to_what_was_cancelled(scored):
     scoring, model = scored
     one, other = Stream(scoring), Stream(scoring)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -18,6 +19,7 @@ from dumped_call import dumping, lines_of
 from ten_packages.extension.openai_asr_python.audio_dumper import AudioDumper
 from ten_packages.extension.openai_asr_python.recording import dump_files
 from ten_packages.extension.openai_asr_python.safety.private_files import (
+    made_beside,
     make_directory,
     read_whole,
 )
@@ -412,3 +414,15 @@ async def test_who_had_an_old_file_open_reads_nothing_new(tmp_path, before):
         assert path.read_bytes() == AUDIO
         assert audio.read() == b""
         assert lines.read() == before
+
+
+def test_a_file_that_cannot_be_made_ours_leaves_nothing(tmp_path, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "not here")
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(PermissionError):
+        made_beside(tmp_path / "dump.pcm")
+    assert list(tmp_path.iterdir()) == []
+    assert len(os.listdir("/proc/self/fd")) == before
