@@ -163,7 +163,8 @@ test-newer: $(DEV_READY)
 test-lowest: $(LOWEST_READY)
 	$(LOWEST)/bin/python -m pytest $(addprefix tests/,audio config dump \
 		demo/test_demo_command.py extension/test_dear_handshakes.py \
-		extension/test_http_faults.py extension/test_proxies.py \
+		extension/test_addresses.py extension/test_http_faults.py \
+		extension/test_proxies.py \
 		extension/test_transcription.py extension/test_update_configs.py \
 		soak/test_client_stop.py soak/test_hostile_wire.py)
 

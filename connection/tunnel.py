@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import inspect
 import io
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from websockets.asyncio.client import HTTPProxyConnection
@@ -80,56 +81,68 @@ async def _by_socks(
     """As `websockets` does it, which looks for the package but once, and knows
     of one address."""
     try:
-        make = _socks()
+        ask = _socks()
     except ImportError:
-        make = await asyncio.wrap_future(
+        ask = await asyncio.wrap_future(
             in_thread("openai_asr SOCKS", load_socks)
         )
     try:
-        by = make(proxy, _First(attempt, proxy, avoided))
-        sock = await by.connect(target.host, target.port)
+        sock = await _connected(attempt, proxy, avoided)
+        try:
+            await ask(proxy, target, sock)
+        except BaseException:
+            sock.close()
+            raise
     except OSError:
         raise
     except Exception as error:
         raise ProxyError("failed to connect to SOCKS proxy") from error
-    return cast(socket.socket, sock)
+    return sock
 
 
-class _First:
-    """What `python_socks` takes for a proxy in front of this one: whatever
+class _Given:
+    """What `python_socks` takes for a proxy in front of this one: a socket that
     leads to it."""
 
-    def __init__(
-        self, attempt: Attempt, proxy: KnownProxy, avoided: Avoided
-    ) -> None:
-        self._attempt = attempt
-        self._proxy = proxy
-        self._avoided = avoided
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
 
     async def connect(self, **_: Any) -> socket.socket:
-        return await _connected(self._attempt, self._proxy, self._avoided)
+        return self._sock
 
 
-def load_socks() -> Callable[[KnownProxy, _First], Any]:
-    """Makes what connects by such a proxy.  In a thread."""
+#: Asks a proxy, which a socket leads to, for the way to a host.
+_Ask = Callable[[KnownProxy, WebSocketURI, socket.socket], Awaitable[None]]
+
+
+def load_socks() -> _Ask:
+    """In a thread."""
     with whole_packages():
         return imported(_socks)
 
 
-def _socks() -> Callable[[KnownProxy, _First], Any]:
+def _socks() -> _Ask:
     from python_socks import ProxyType
     from python_socks.async_.asyncio import Proxy as SocksProxy
 
-    def made(proxy: KnownProxy, first: _First) -> Any:
+    async def ask(
+        proxy: KnownProxy, target: WebSocketURI, sock: socket.socket
+    ) -> None:
         # Where the name ends so, the proxy looks up the host.
         there = proxy.scheme in ("socks5h", "socks4a")
         kind = ProxyType.SOCKS5 if "5" in proxy.scheme else ProxyType.SOCKS4
         user = proxy.username, proxy.password
-        return SocksProxy(
-            kind, proxy.host, proxy.port, *user, there, cast(Any, first)
+        makes: Callable[..., Any] = functools.partial(
+            SocksProxy, kind, proxy.host, proxy.port, *user, there
         )
+        where = target.host, target.port
+        if "forward" in inspect.signature(SocksProxy).parameters:
+            await makes(forward=_Given(sock)).connect(*where)
+        else:
+            # Before version 3.
+            await makes().connect(*where, _socket=sock)
 
-    return made
+    return ask
 
 
 async def _connected(
