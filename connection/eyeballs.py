@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import socket
 from collections.abc import Sequence
 from itertools import chain, zip_longest
@@ -145,11 +147,30 @@ async def _connected(address: Address) -> tuple[socket.socket, Address]:
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)
-        await asyncio.get_running_loop().sock_connect(sock, where)
+        await connect(sock, where)
     except BaseException:
         sock.close()
         raise
     return sock, address
+
+
+async def connect(sock: socket.socket, where: tuple[Any, ...]) -> None:
+    """Connect a socket to an address; raises ``OSError``.
+
+    (That of uvloop, `sock_connect`, asks for the address of the address, in the
+    pool where look-ups may hang, and forgets the scope of an IPv6 address.)
+    """
+    loop, ready = asyncio.get_running_loop(), asyncio.Event()
+    number = sock.connect_ex(where)
+    if number in (errno.EINPROGRESS, errno.EINTR):
+        loop.add_writer(sock, ready.set)
+        try:
+            await ready.wait()
+        finally:
+            loop.remove_writer(sock)
+        number = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    if number:
+        raise OSError(number, os.strerror(number))
 
 
 def _give_up(task: asyncio.Task[tuple[socket.socket, Address]]) -> None:

@@ -90,6 +90,20 @@ async def test_one_that_refuses_is_left_at_once():
         assert await peer_of([closed_port(), open_one]) == open_one
 
 
+async def test_an_address_is_not_looked_up(monkeypatch):
+    """As uvloop does, in a pool where look-ups may hang."""
+
+    async def hang(*_: Any, **__: Any) -> None:
+        await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(loop, "getaddrinfo", hang)
+    monkeypatch.setattr(loop, "sock_connect", hang)
+    with listener() as open_one:
+        [found] = await addresses_of(*open_one, here=True)
+        assert await peer_of([found[4]]) == open_one
+
+
 async def test_where_none_answers_the_first_reason_is_told():
     with pytest.raises(ConnectionRefusedError):
         await peer_of([closed_port(), closed_port()])

@@ -20,7 +20,10 @@ import trustme
 from asr_call import Call, run_call, spoken
 from http_service import answer, error, over_http, serving, text, words_in
 from proxy_servers import identity, listening
-from ten_packages.extension.openai_asr_python.connection import http_connection
+from ten_packages.extension.openai_asr_python.connection import (
+    eyeballs,
+    http_connection,
+)
 from ten_packages.extension.openai_asr_python.realtime import caution
 
 FATAL, PASSING = -1000, 1000
@@ -221,15 +224,15 @@ def test_of_several_times_the_longest_is_waited_for():
 
 
 @pytest.fixture
-def first_connect(monkeypatch: pytest.MonkeyPatch, plain_loop: None):
+def first_connect(monkeypatch: pytest.MonkeyPatch):
     """``first_connect(work)``: what the first one does instead."""
-    connect = asyncio.SelectorEventLoop.sock_connect
+    real = eyeballs.connect
     instead = []
 
-    async def sock_connect(loop, sock, where):
-        await (instead.pop()() if instead else connect(loop, sock, where))
+    async def connect(sock, where):
+        await (instead.pop()() if instead else real(sock, where))
 
-    monkeypatch.setattr(asyncio.SelectorEventLoop, "sock_connect", sock_connect)
+    monkeypatch.setattr(eyeballs, "connect", connect)
     return instead.append
 
 
