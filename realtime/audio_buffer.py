@@ -13,8 +13,9 @@ from typing import NamedTuple
 from .local_speech import LocalSpeech
 from .spans import Span, joined, overlap
 
-#: So many samples have a background to judge by: seconds.
-_NEAR = 1 << 17
+#: So much audio has a background to judge a voice by, in seconds: there are
+#: gaps in speech, to 6 dB above noise.  Of half a second nothing stands out.
+_BACKGROUND_S = 4
 
 
 class Sound(NamedTuple):
@@ -57,7 +58,9 @@ class AudioBuffer:
         find_speech: FindSpeech,
         find_sound: FindSound | None = None,
         find_pause: FindPause | None = None,
+        rate: int = 8000,
     ) -> None:
+        self._background = _BACKGROUND_S * rate
         self._sample_bytes = sample_bytes
         self._limit = limit_samples
         self._find_speech = find_speech
@@ -170,7 +173,8 @@ class AudioBuffer:
         """The part of a stretch with sound, as positions, or None."""
         found = self._speech(start, stop)
         if found is not None and self.local.spans is None:
-            sound = self.sound(start, stop)
+            known = stop - start >= self._background
+            sound = self.sound(start, stop) if known else None
             # On a line with noise all is loud, and some stands out.
             return found if sound is None else overlap(found, *sound[:2])
         cut = [self.local.covers(position) for position in (start, stop)]
@@ -242,7 +246,7 @@ class AudioBuffer:
         if self.local.spans is not None:
             return self.next_speech(position)
         # Mostly it is near, and there may be an hour.
-        stop = position + _NEAR
+        stop = position + self._background
         sound = self.sound(position, stop)
         while sound is None and stop < self.end:
             stop += 3 * (stop - position)
@@ -250,8 +254,10 @@ class AudioBuffer:
         return None if sound is None else sound.first
 
     def may_be_speech(self, stop: int) -> bool:
-        """Is there any in what is undelivered before ``stop``?  Steady noise
-        is none, where no local detector tells."""
+        """Is any undelivered before ``stop``?  Noise that lasts is none."""
+        short = stop - self.watermark < self._background
+        if short and self.local.spans is None:
+            return self.has_speech(self.watermark, stop)
         first = self.first_sound(self.watermark)
         return first is not None and first < stop
 

@@ -69,8 +69,9 @@ class Transcription:
         self.limits = limits
         first = Endpoint(settings, address, protocol)
         limit = limits.max_buffer_ms * settings.rate // 1000
+        finders = find_speech, find_sound, find_pause
         self._buffer = AudioBuffer(
-            settings.sample_bytes, limit, find_speech, find_sound, find_pause
+            settings.sample_bytes, limit, *finders, settings.rate
         )
         caution = Caution(self._buffer, limits, settings.rate)
         self.feed = Feed(self._buffer, settings, limits, caution)
@@ -243,8 +244,7 @@ class Transcription:
     ) -> None:
         """Deliver everything received so far, then say so with `token`: in the
         time that begins at ``asked_at``, where it could not be done at once."""
-        asked_at = now if asked_at is None else asked_at
-        self._finalizes.ask(token, self.received, asked_at)
+        self._finalizes.ask(token, self.received, asked_at or now)
         self.commit()
         self.exchange.settle(now)
 

@@ -75,6 +75,11 @@ class NoisyCore(ScriptedCore):
     def voice(self, seconds: float) -> bytes:
         return self.line(seconds, 3277)
 
+    def vowel(self, seconds: float) -> bytes:
+        """A voice in which nothing stands out from the rest."""
+        samples = self._dice.normal(0, 3277, int(RATE * seconds))
+        return encode(samples.astype(np.int16), "ulaw").tobytes()
+
     def die(self) -> None:
         """The session ends before it says a word."""
         self.core.exchange.closed(self.link, 1011, "", self.now)
@@ -280,3 +285,49 @@ def test_a_turn_that_a_commit_ends_has_the_times_of_its_voice(
     # To 10 ms; what fades may be less.
     assert final.turn.start_ms == pytest.approx(5000, abs=20)
     assert final.turn.duration_ms == pytest.approx(1000, abs=20)
+
+
+SHORT = [0.3, 0.5, 1, 3.5]
+
+
+@pytest.mark.parametrize("seconds", SHORT)
+def test_who_speaks_on_after_a_finalize_is_no_noise(seconds: float):
+    """Nothing is held but a voice, which stands out from nothing."""
+    core = NoisyCore(SETTINGS)
+    core.session()
+    core.hear(core.vowel(1), commit=True)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    core.live(core.vowel(seconds))
+    core.core.change(replace(SETTINGS, prompt="x"), core.now)
+    core.look()
+    assert UPDATE not in core.types[1:]
+
+
+@pytest.mark.parametrize("seconds", SHORT)
+def test_a_turn_without_silence_around_it_may_be_what_ends_sessions(
+    seconds: float,
+):
+    """As with push to talk."""
+    core = NoisyCore(SETTINGS)
+    core.session()
+    core.hear(core.vowel(seconds), commit=True)
+    deaths = 0
+    while not core.of(TurnFailed) and deaths < 10:
+        core.die()
+        deaths += 1
+    (failed,) = core.of(TurnFailed)
+    assert failed.fault.code == "turn_ends_sessions"
+    assert failed.duration_ms == pytest.approx(seconds * 1000, abs=20)
+
+
+@pytest.mark.parametrize("seconds", SHORT)
+def test_a_turn_without_silence_around_it_has_all_its_time(seconds: float):
+    core = NoisyCore(SETTINGS)
+    core.session()
+    core.hear(core.voice(seconds), commit=True)
+    core.committed("a", None)
+    core.transcribed("completed", "a", transcript="one")
+    (final,) = core.of(Final)
+    assert final.turn.start_ms == 0
+    assert final.turn.duration_ms == pytest.approx(seconds * 1000, abs=20)
