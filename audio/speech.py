@@ -90,15 +90,18 @@ def sound_finder(
 
 def pause_finder(
     wire_format: str, rate: int
-) -> Callable[[bytes, int], tuple[int, int] | None]:
+) -> Callable[[bytes, int, bool], tuple[int, int] | None]:
     """A function that finds the first pause of a voice.  It takes the same
     audio, which begins with the voice, and how long a pause is at least, in
-    samples; it returns the samples (first, after the last) of the first one,
-    to 10 ms, or None.  A pause is silence, or what does not stand out from the
-    background, where the voice does."""
+    samples; it returns the samples (first, after the last) of the first one
+    behind a voice, to 10 ms, or None.  A pause is what is 30 dB below the
+    voice, or silence; and with ``in_noise`` what does not stand out from the
+    background, where the voice does: as soft words and music do not, either."""
     block = rate * _BLOCK_MS // 1000
 
-    def pause(data: bytes, least: int) -> tuple[int, int] | None:
+    def pause(
+        data: bytes, least: int, in_noise: bool
+    ) -> tuple[int, int] | None:
         signal = samples_of(data, wire_format)
         levels = _block_levels(signal[::_STRIDE], block // _STRIDE)
         count = max(-(-least // block), 1)
@@ -107,10 +110,10 @@ def pause_finder(
         voice = float(levels[: _VOICE_PAUSES * count].max())
         quiet = max(_FLOOR, voice * _BELOW_PEAK)
         above = max(float(np.quantile(levels, 0.1)) * _STANDS_OUT, quiet)
-        if np.count_nonzero(levels >= above) >= _LEAST_VOICE:
+        if in_noise and np.count_nonzero(levels >= above) >= _LEAST_VOICE:
             quiet = above
         loud = np.flatnonzero(levels >= quiet)
-        edges = np.concatenate(([-1], loud, [len(levels)]))
+        edges = np.concatenate((loud, [len(levels)]))
         pauses = np.flatnonzero(np.diff(edges) > count)
         if len(pauses) == 0:
             return None

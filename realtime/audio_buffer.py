@@ -34,9 +34,10 @@ FindSpeech = Callable[[bytes], "Span | None"]
 #: (first, after the last, how many in between) samples, relative to its start.
 FindSound = Callable[[bytes], "tuple[int, int, int] | None"]
 
-#: Finds the first pause of a voice in wire audio that begins with it, and is
-#: at least so many samples long: (first, after the last) sample.
-FindPause = Callable[[bytes, int], "Span | None"]
+#: Finds the first pause of a voice in wire audio that begins with it, which is
+#: at least so many samples long: (first, after the last) sample.  With True,
+#: noise from which the voice stands out is one as well.
+FindPause = Callable[[bytes, int, bool], "Span | None"]
 
 
 class AudioBuffer:
@@ -64,8 +65,8 @@ class AudioBuffer:
         self._sample_bytes = sample_bytes
         self._limit = limit_samples
         self._find_speech = find_speech
-        self._find_sound = find_sound or self._any_sound
-        self._find_pause = find_pause or self._any_pause
+        self._find_sound = find_sound or _any_sound(find_speech)
+        self._find_pause = find_pause or _any_pause(find_speech, sample_bytes)
         self._data = bytearray()
         self.start = 0
         self.end = 0
@@ -219,22 +220,6 @@ class AudioBuffer:
             return Sound(gone[0], start + last, self._limit)
         return Sound(start + first, start + last, length)
 
-    def _any_sound(self, data: bytes) -> tuple[int, int, int] | None:
-        span = self._find_speech(data)
-        return None if span is None else (*span, span[1] - span[0])
-
-    def _any_pause(self, data: bytes, least: int) -> Span | None:
-        size, first = self._sample_bytes, 0
-        stop = len(data) // size
-        while first + least <= stop:
-            part = data[first * size : (first + least) * size]
-            found = self._find_speech(part)
-            if found is None:
-                more = self._find_speech(data[first * size :])
-                return first, stop if more is None else first + more[0]
-            first += found[1]
-        return None
-
     def stands_out(self, voice: bytes, start: int, stop: int) -> bool:
         """Is a stretch loud when heard right after ``voice``?"""
         found = self._find_speech(voice + self.read(start, stop))
@@ -245,8 +230,11 @@ class AudioBuffer:
         speech."""
         if self.local.spans is not None:
             return self.next_speech(position)
-        # Mostly it is near, and there may be an hour.
         stop = position + self._background
+        if self.end < stop:
+            found = self._speech(position, self.end)
+            return found and found[0]
+        # Mostly it is near, and there may be an hour.
         sound = self.sound(position, stop)
         while sound is None and stop < self.end:
             stop += 3 * (stop - position)
@@ -261,11 +249,13 @@ class AudioBuffer:
         first = self.first_sound(self.watermark)
         return first is not None and first < stop
 
-    def first_pause(self, start: int, stop: int, least: int) -> Span | None:
+    def first_pause(
+        self, start: int, stop: int, least: int, in_noise: bool = True
+    ) -> Span | None:
         """The first pause of ``least`` samples or more in a stretch that
-        begins with a voice."""
+        begins with a voice; ``in_noise``: it need not be silence."""
         start = max(start, self.start)
-        found = self._find_pause(self.read(start, stop), least)
+        found = self._find_pause(self.read(start, stop), least, in_noise)
         return found and (start + found[0], start + found[1])
 
     def has_speech(self, start: int, stop: int) -> bool:
@@ -291,3 +281,25 @@ class AudioBuffer:
         if loud is not None and self.local.spans is not None:
             return loud[0]
         return self.local.next_after(position)
+
+
+def _any_sound(find_speech: FindSpeech) -> FindSound:
+    def sound(data: bytes) -> tuple[int, int, int] | None:
+        span = find_speech(data)
+        return None if span is None else (*span, span[1] - span[0])
+
+    return sound
+
+
+def _any_pause(find_speech: FindSpeech, size: int) -> FindPause:
+    def pause(data: bytes, least: int, in_noise: bool) -> Span | None:
+        first, stop = 0, len(data) // size
+        while first + least <= stop:
+            found = find_speech(data[first * size : (first + least) * size])
+            if found is None:
+                more = find_speech(data[first * size :])
+                return first, stop if more is None else first + more[0]
+            first += found[1]
+        return None
+
+    return pause

@@ -226,8 +226,10 @@ class Suspicion:
         if turn is None or now < min(self.looks_at(link), default=now + 1):
             return None
         longest = turn.settings.longest_pause_ms + _MARGIN_MS
+        # On a line with noise that takes the bound of a turn; to take music,
+        # or soft words, for a pause would cost the session.
         pause = self._buffer.first_pause(
-            turn.begin, session.sent, longest * self._rate // 1000
+            turn.begin, session.sent, longest * self._rate // 1000, False
         )
         due = math.inf
         if pause is not None:

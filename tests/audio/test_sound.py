@@ -126,7 +126,8 @@ def test_the_first_pause_of_a_voice_is_found_whatever_the_noise(
         noise(4, 2, rate, floor),
     )
     find = pause_finder(wire_format, rate)
-    found = find(wire(np.concatenate(parts), wire_format), int(least * rate))
+    data = wire(np.concatenate(parts), wire_format)
+    found = find(data, int(least * rate), True)
     assert found is not None
     begin, end = len(parts[0]), len(parts[0]) + len(parts[1])
     # The last syllable fades.
@@ -150,17 +151,34 @@ def test_a_steady_sound_has_no_pause(
     seed: int,
 ):
     data = wire(noise(seed, seconds, rate, level), wire_format)
-    assert pause_finder(wire_format, rate)(data, least) is None
+    for in_noise in (True, False):
+        assert pause_finder(wire_format, rate)(data, least, in_noise) is None
 
 
 @pytest.mark.parametrize(("wire_format", "rate"), FORMATS)
-@given(data=st.binary(max_size=4000), least=st.integers(1, 4000))
-def test_a_pause_lies_in_what_it_was_given(
-    wire_format: str, rate: int, data: bytes, least: int
+@given(
+    data=st.binary(max_size=4000),
+    least=st.integers(1, 4000),
+    noisy=st.booleans(),
+)
+def test_a_pause_lies_behind_a_voice_in_what_it_was_given(
+    wire_format: str, rate: int, data: bytes, least: int, noisy: bool
 ):
     size = 2 if wire_format == "pcm16" else 1
     data = data[: len(data) // size * size]
-    found = pause_finder(wire_format, rate)(data, least)
+    found = pause_finder(wire_format, rate)(data, least, noisy)
     if found is not None:
-        assert 0 <= found[0] <= found[0] + least <= found[1]
+        assert 0 < found[0] <= found[0] + least <= found[1]
         assert found[1] <= len(data) // size
+
+
+@pytest.mark.parametrize(("wire_format", "rate"), FORMATS)
+@given(softer_db=st.floats(3, 25), soft=st.floats(1, 3))
+def test_soft_words_are_no_pause(
+    wire_format: str, rate: int, softer_db: float, soft: float
+):
+    """Nor is what is soft in music."""
+    level = 8000 * 10 ** (-softer_db / 20)
+    parts = noise(1, 3, rate, 8000), noise(2, soft, rate, level)
+    data = wire(np.concatenate(parts), wire_format)
+    assert pause_finder(wire_format, rate)(data, rate // 2, False) is None
