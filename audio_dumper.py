@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ class AudioDumper:
 
     The log has the same name with the suffix ``.jsonl``.  When another call
     is writing to ``path``, what lies there is no dump of ours, or it is
-    ``spared``, a number is added to both names; ``on_open`` is told the
+    ``written``, a number is added to both names; ``on_open`` is told the
     audio's.  Writing is the work of a thread of its own: nothing here waits
     for the disk, but `stop` for a moment.  The first failure is told to
     ``on_error``, as one line of text, and ends the dump; nothing is ever
@@ -51,7 +51,8 @@ class AudioDumper:
     The methods belong to the event loop in which the dumper was made.
     ``config`` goes into the log's header; what ``redactor`` knows, nowhere.
     Without ``texts_kept`` what was said goes nowhere either: the log tells only
-    how long it was, and the file of the audio stays empty.
+    how long it was, and the file of the audio stays empty.  It begins ``after``
+    another one, which is stopped, and has what comes meanwhile.
     """
 
     def __init__(
@@ -63,7 +64,8 @@ class AudioDumper:
         on_open: Callable[[Path], None],
         *,
         texts_kept: bool = True,
-        spared: Collection[Path] = (),
+        written: set[tuple[int, int]] | None = None,
+        after: AudioDumper | None = None,
     ) -> None:
         #: Where audio goes; a number is added where that name is taken.
         self._used = path
@@ -76,7 +78,7 @@ class AudioDumper:
         # Of the thread alone.
         self._audio_kept = texts_kept
         self._log = SessionLog(redactor, texts_kept)
-        self._files = DumpFiles(path, spared)
+        self._files = DumpFiles(path, written)
         self._form = (0, 0, 0)
         self._planes: Planes | None = None
         self._audio_bytes = 0
@@ -91,6 +93,8 @@ class AudioDumper:
         started = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
         def begin() -> None:
+            if after is not None and after._thread.ident is not None:
+                after._thread.join(_STOP_S)
             self._files.open()
             self._used = used = self._files.path
             self._tell(lambda: on_open(used))
@@ -98,14 +102,14 @@ class AudioDumper:
 
         # A thread of the loop's pool would be waited for at the end of the
         # process, for ever if the disk hangs.
-        thread = threading.Thread(
+        self._thread = threading.Thread(
             target=self._write_all,
             args=(begin,),
             name="openai_asr dump",
             daemon=True,
         )
         try:
-            thread.start()
+            self._thread.start()
         except RuntimeError as error:
             self._closed.set()
             self._fail(str(error))

@@ -60,19 +60,31 @@ def whole_packages() -> Iterator[None]:
 
 def _drop_hollow(error: BaseException) -> list[str]:
     blamed = _blamed(error)
-    hollow = []
-    for name, module in list(sys.modules.items()):
-        # Whatever others have put there.
-        spec = getattr(module, "__spec__", None)
-        places = getattr(module, "__path__", None)
-        if spec is None or spec.has_location or places is None:
-            continue
-        by_now = (os.path.exists(f"{place}/__init__.py") for place in places)
-        if name in blamed or any(by_now):
-            sys.modules.pop(name, None)
-            hollow.append(name)
+    spaces = [name for name in list(sys.modules) if _is_namespace(name)]
+    hollow = [n for n in spaces if n in blamed or _is_whole_by_now(n)]
+    inside = tuple(f"{name}." for name in hollow)
+    hollow += [n for n in spaces if n.startswith(inside) and n not in hollow]
+    for name in hollow:
+        sys.modules.pop(name, None)
     importlib.invalidate_caches()
     return hollow
+
+
+def _is_namespace(name: str) -> bool:
+    module = sys.modules.get(name)
+    # Whatever others have put there.
+    spec = getattr(module, "__spec__", None)
+    package = hasattr(module, "__path__")
+    return package and spec is not None and not spec.has_location
+
+
+def _is_whole_by_now(name: str) -> bool:
+    places = getattr(sys.modules.get(name), "__path__", ())
+    try:
+        return any(os.path.exists(f"{at}/__init__.py") for at in places)
+    except KeyError:
+        # The one that it is in is away.
+        return True
 
 
 def _blamed(error: BaseException) -> set[str]:

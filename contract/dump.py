@@ -28,17 +28,21 @@ class CallDump(WireTrace):
     dumper: AudioDumper | None = None
     #: By which there is one, or none.
     config: OpenAIASRConfig | None = None
-    #: The audio of all that there were.
-    _written: set[Path] = field(default_factory=set)
+    #: The audio of all that there were, by device and inode.
+    _written: set[tuple[int, int]] = field(default_factory=set)
 
     async def open(self, config: OpenAIASRConfig | None) -> None:
         """Dump as ``config`` says; one that is to be as it is goes on."""
-        if _wanted(config) != _wanted(self.config):
-            await self.stop()
-            self.dumper = self._begun(config)
-        self.config = config
+        wanted, self.config = _wanted(self.config), config
+        if _wanted(config) != wanted:
+            before = self.dumper
+            self.dumper = self._begun(config, before)
+            if before is not None:
+                await before.stop()
 
-    def _begun(self, config: OpenAIASRConfig | None) -> AudioDumper | None:
+    def _begun(
+        self, config: OpenAIASRConfig | None, after: AudioDumper | None
+    ) -> AudioDumper | None:
         wanted = _wanted(config)
         if config is None or wanted is None:
             return None
@@ -48,14 +52,11 @@ class CallDump(WireTrace):
             config.shown(),
             self._redactor,
             self._on_error,
-            self._note_path,
+            self._on_open,
             texts_kept=texts_kept,
-            spared=self._written.copy(),
+            written=self._written,
+            after=after,
         )
-
-    def _note_path(self, path: Path) -> None:
-        self._written.add(path)
-        self._on_open(path)
 
     @override
     def message(self, kind: str, connection: int, message: bytes | str) -> None:

@@ -96,10 +96,6 @@ class Failover:
             return True
         if sessions.active is not None or sessions.ready is not None:
             return False
-        if self._in_use.returning is not None:
-            # Whoever served until now may do so sooner.
-            sessions.drop_next(self._is_back)
-            self._return_to(None, now)
         if fault.fatal:
             self._refused[self._in_use.endpoint.name] = now
             self._not_tried()
@@ -235,15 +231,20 @@ class Failover:
         if self._alone or self._sessions.over:
             return
         self._look_at_endpoints(now)
-        gone = self._sessions.next_state is NextState.NONE
-        if self._in_use.returning is not None and gone:
-            # Other settings made its session useless.
+        sessions = self._sessions
+        gone = sessions.next_state is NextState.NONE
+        alone = sessions.active is None and sessions.ready is None
+        if self._in_use.returning is not None and (gone or alone):
+            # It became useless, or whoever served until now may be sooner.
+            sessions.drop_next(self._is_back)
             self._return_to(None, now)
-        if self._sessions.active is None:
+            if alone:
+                sessions.plan_unless_due(now)
+        if sessions.active is None:
             self._look_for_session(now)
         elif self._may_go_back and now >= self._go_back_at:
             self._return_to(self._in_use.endpoints[0], now)
-            self._sessions.plan(now, asked=True)
+            sessions.plan(now, asked=True)
 
     def _look_at_endpoints(self, now: float) -> None:
         """Others may have been put in force."""

@@ -7,7 +7,6 @@ import errno
 import fcntl
 import os
 import threading
-from collections.abc import Collection
 from io import FileIO
 from pathlib import Path
 
@@ -29,12 +28,17 @@ _END_LIMIT = 1024
 
 
 class DumpFiles:
-    """The two files of a dump; every method may raise ``OSError``.  What is
-    ``spared`` is not overwritten, though it is ours."""
+    """The two files of a dump; every method may raise ``OSError``.
 
-    def __init__(self, path: Path, spared: Collection[Path] = ()) -> None:
+    ``written``: the audio of other dumps, by device and inode, which is not
+    overwritten though it is ours; that of this one is added.
+    """
+
+    def __init__(
+        self, path: Path, written: set[tuple[int, int]] | None = None
+    ) -> None:
         self.path = path
-        self._spared = spared
+        self._written = set() if written is None else written
         #: The audio and the log.
         self._files: tuple[FileIO, FileIO] | None = None
         self._identity = (0, 0)
@@ -47,7 +51,7 @@ class DumpFiles:
             if number > 1:
                 self.path = wanted.with_stem(f"{wanted.stem}-{number}")
             with contextlib.suppress(NotOurs):
-                if self.path not in self._spared and self._open_pair():
+                if self._open_pair():
                     return
         raise OSError(errno.EBUSY, "no number is free for this path")
 
@@ -70,6 +74,8 @@ class DumpFiles:
             if taken is None:
                 return False
             old.callback(_release, taken)
+            if taken in self._written:
+                return False
             # Both are ours before anybody can find them by name.
             new_audio, audio_name = _made_beside(self.path, opened)
             new_log, log_name = _made_beside(log_path, opened)
@@ -83,6 +89,7 @@ class DumpFiles:
             os.replace(log_name, log_path)
             opened.pop_all()
         self._identity, self._files = taken, (new_audio, new_log)
+        self._written.add(taken)
         return True
 
     def write(self, audio: bytes | bytearray, lines: bytes) -> None:

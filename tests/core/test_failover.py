@@ -858,8 +858,8 @@ def test_a_turn_that_is_refused_is_no_refusal_of_its_endpoint():
     assert core.dial() == "primary"
 
 
-@pytest.mark.parametrize("ours", [False, True])
-def test_who_served_is_dialed_though_the_first_one_hangs(ours):
+@pytest.mark.parametrize("how", ["ends", "ours", "left"])
+def test_who_served_is_dialed_though_the_first_one_hangs(how):
     core = Call()
     core.refuse(KEY)
     core.session()
@@ -869,10 +869,18 @@ def test_who_served_is_dialed_though_the_first_one_hangs(ours):
     assert core.dial() == "primary"
     first = core.attempt
     core.wait(1)
-    if ours:
+    if how == "ours":
         core.core.exchange.recover(RETRY, core.now)
-    else:
+    elif how == "ends":
         core.core.exchange.closed(core.link, 1006, "reset", core.now)
+    else:
+        # The notice of "b" was lost.
+        core.hear(TURN, commit=True)
+        core.hear(TURN, commit=True)
+        core.committed("c", "b")
+        core.transcribed("completed", "c", transcript="three")
+        while core.core.active is not None:
+            core.wait(0.1)
     core.look()
     assert first.over
     assert core.dial() == "fallbacks[0]"

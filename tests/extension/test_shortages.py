@@ -304,6 +304,17 @@ def test_a_package_that_is_whole_by_now_is_found_again(monkeypatch, tmp_path):
     del sys.modules["half_there"]
 
 
+def test_one_hollow_package_in_another_goes_with_it(monkeypatch, tmp_path):
+    (tmp_path / "outer" / "inner").mkdir(parents=True)
+    (tmp_path / "outer" / "inner" / "part.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import_module("outer.inner.part")
+    missing = ImportError("cannot import name 'x' from 'outer'", name="outer")
+    with pytest.raises(OSError, match=r"outer, outer\.inner"), whole_packages():
+        raise missing
+    assert not {"outer", "outer.inner"} & sys.modules.keys()
+
+
 def test_a_file_whose_folder_says_nothing_is_passed_over(monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "/" + "x" * 300)
     asyncio.run(tls_context(""))
