@@ -8,11 +8,13 @@ import contextlib
 import errno
 import os
 import socket
+import threading
 from collections.abc import Sequence
 from itertools import chain, zip_longest
-from typing import Any
+from typing import Any, ClassVar
 
 from ..service.endpoint import is_address, is_loopback_address
+from .threads import in_thread
 
 #: An address that says nothing costs so much, not the whole attempt; in
 #: seconds (RFC 8305, 5).
@@ -62,6 +64,44 @@ class Avoided:
         return [a for a in found if a not in avoided] + avoided
 
 
+class _LookUp:
+    """A name that is looked up, in a thread of its own.
+
+    Whoever wants the same name waits for the same look-up: one that hangs has
+    one thread.  (The pool of the loop is shared by all who look up names there,
+    and uvloop's ends the process where a thread is not to be had.)
+    """
+
+    _lock = threading.Lock()
+    _under_way: ClassVar[dict[tuple[str, int], _LookUp]] = {}
+
+    def __init__(self, name: str, port: int) -> None:
+        self._place = name, port
+        self.result = in_thread("openai_asr look-up", self._look_up)
+
+    @classmethod
+    def of(cls, name: str, port: int) -> _LookUp:
+        """The one under way, or a new one; raises ``OSError`` where there is
+        no thread for it."""
+        with cls._lock:
+            found = cls._under_way.get((name, port))
+            if found is None:
+                try:
+                    found = cls(name, port)
+                except RuntimeError as error:
+                    raise OSError(errno.EAGAIN, str(error)) from error
+                cls._under_way[name, port] = found
+        return found
+
+    def _look_up(self) -> Sequence[Address]:
+        name, port = self._place
+        try:
+            return socket.getaddrinfo(name, port, type=socket.SOCK_STREAM)
+        finally:
+            with self._lock:
+                del self._under_way[self._place]
+
+
 async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
     """The addresses of a host, at least one, those of both families in turn;
     ``here``: of this very machine.
@@ -70,13 +110,14 @@ async def addresses_of(host: str, port: int, here: bool) -> Sequence[Address]:
     go there in the clear, and around a proxy.
     """
     name, kind = host.rstrip(".") if here else host, socket.SOCK_STREAM
+    found: Sequence[Address]
     if is_address(name):
-        # Nothing to look up, in a pool where look-ups may hang.
+        # Nothing to look up, and no thread to be had for it.
         numeric = socket.AI_NUMERICHOST
         found = socket.getaddrinfo(name, port, type=kind, flags=numeric)
     else:
-        loop = asyncio.get_running_loop()
-        found = await loop.getaddrinfo(name, port, type=kind)
+        looking = asyncio.wrap_future(_LookUp.of(name, port).result)
+        found = await looking
     if here:
         # A server may listen on one of ::1 and 127.0.0.1 only.
         found = [a for a in found if is_loopback_address(str(a[4][0]))]

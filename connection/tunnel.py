@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import functools
 import inspect
 import io
@@ -87,9 +88,10 @@ async def _by_socks(
             in_thread("openai_asr SOCKS", load_socks)
         )
     try:
+        host = await _asked_for(proxy, target)
         sock = await _connected(attempt, proxy, avoided)
         try:
-            await ask(proxy, target, sock)
+            await ask(proxy, host, target.port, sock)
         except BaseException:
             sock.close()
             raise
@@ -111,8 +113,21 @@ class _Given:
         return self._sock
 
 
-#: Asks a proxy, which a socket leads to, for the way to a host.
-_Ask = Callable[[KnownProxy, WebSocketURI, socket.socket], Awaitable[None]]
+async def _asked_for(proxy: KnownProxy, target: WebSocketURI) -> str:
+    """The host, or one address of it where the proxy looks up no names."""
+    if proxy.scheme in ("socks5h", "socks4a"):
+        return target.host
+    found = await addresses_of(target.host, target.port, here=False)
+    if "4" in proxy.scheme:
+        # It knows no others.
+        found = [each for each in found if each[0] == socket.AF_INET]
+    if not found:
+        raise OSError(errno.EADDRNOTAVAIL, "the host has no IPv4 address")
+    return str(found[0][4][0])
+
+
+#: Asks a proxy, which a socket leads to, for the way to a host and a port.
+_Ask = Callable[[KnownProxy, str, int, socket.socket], Awaitable[None]]
 
 
 def load_socks() -> _Ask:
@@ -126,16 +141,14 @@ def _socks() -> _Ask:
     from python_socks.async_.asyncio import Proxy as SocksProxy
 
     async def ask(
-        proxy: KnownProxy, target: WebSocketURI, sock: socket.socket
+        proxy: KnownProxy, host: str, port: int, sock: socket.socket
     ) -> None:
-        # Where the name ends so, the proxy looks up the host.
-        there = proxy.scheme in ("socks5h", "socks4a")
         kind = ProxyType.SOCKS5 if "5" in proxy.scheme else ProxyType.SOCKS4
         user = proxy.username, proxy.password
         makes: Callable[..., Any] = functools.partial(
-            SocksProxy, kind, proxy.host, proxy.port, *user, there
+            SocksProxy, kind, proxy.host, proxy.port, *user, True
         )
-        where = target.host, target.port
+        where = host, port
         if "forward" in inspect.signature(SocksProxy).parameters:
             await makes(forward=_Given(sock)).connect(*where)
         else:

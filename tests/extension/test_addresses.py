@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -102,6 +103,49 @@ async def test_an_address_is_not_looked_up(monkeypatch):
     with listener() as open_one:
         [found] = await addresses_of(*open_one, here=True)
         assert await peer_of([found[4]]) == open_one
+
+
+async def test_look_ups_that_hang_are_in_the_way_of_no_other(monkeypatch):
+    """Nor do those who want the same name need a thread each."""
+    real, free = socket.getaddrinfo, threading.Event()
+    asked = []
+
+    def getaddrinfo(host: str, *rest: Any, **more: Any) -> Any:
+        asked.append(host)
+        if host == "silent.test":
+            assert free.wait(20)
+        return real("127.0.0.1", *rest, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    waiting = [
+        asyncio.ensure_future(addresses_of("silent.test", 1, here=False))
+        for _ in range(40)
+    ]
+    await asyncio.sleep(0)
+    # More than have room in a loop's pool.
+    for number in range(40):
+        [found] = await addresses_of(f"name{number}.test", 2, here=False)
+        assert found[4] == ("127.0.0.1", 2)
+    waiting[0].cancel()
+    free.set()
+    for each in waiting[1:]:
+        assert (await each)[0][4] == ("127.0.0.1", 1)
+    assert asked.count("silent.test") == 1
+    await addresses_of("silent.test", 1, here=False)
+    assert asked.count("silent.test") == 2
+
+
+async def test_where_no_thread_is_to_be_had_a_look_up_may_be_tried_again(
+    monkeypatch,
+):
+    def no_room(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", no_room)
+        with pytest.raises(OSError, match="thread"):
+            await addresses_of("localhost", 1, here=True)
+    assert await addresses_of("localhost", 1, here=True)
 
 
 async def test_where_none_answers_the_first_reason_is_told():
