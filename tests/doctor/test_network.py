@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -63,21 +64,24 @@ def test_a_name_that_nobody_has(examine):
 
 
 def test_a_look_up_that_hangs(examine, monkeypatch):
-    async def hang(*arguments: object, **more: object) -> list[object]:
-        await asyncio.Event().wait()
+    done = threading.Event()
+
+    def hang(*arguments: object, **more: object) -> list[object]:
+        done.wait(20)
         return []
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", hang)
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
     outcome = examine("--timeout", "0.3", base_url="wss://slow.test/v1")
+    done.set()
     assert outcome.status == 1
     assert "within 0.3 s" in outcome.primary("dns")["summary"]
 
 
 def test_a_name_of_this_machine_that_leads_elsewhere(examine, monkeypatch):
-    async def elsewhere(*arguments: object, **more: object) -> list[object]:
+    def elsewhere(*arguments: object, **more: object) -> list[object]:
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.7", 80))]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", elsewhere)
+    monkeypatch.setattr(socket, "getaddrinfo", elsewhere)
     outcome = examine(base_url="ws://localhost:9/v1")
     assert "leads to another machine" in outcome.primary("dns")["summary"]
 
@@ -97,12 +101,12 @@ def test_one_of_two_addresses_is_enough(examine, monkeypatch, server):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         closed = taken.getsockname()[1]
 
-    async def two(*arguments: object, **more: object) -> list[object]:
+    def two(*arguments: object, **more: object) -> list[object]:
         kind = (socket.AF_INET, socket.SOCK_STREAM, 6, "")
         ports = (closed, port_of(server))
         return [(*kind, ("127.0.0.1", port)) for port in ports]
 
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", two)
+    monkeypatch.setattr(socket, "getaddrinfo", two)
     outcome = examine(base_url=f"ws://localhost:{port_of(server)}/v1")
     tcp = outcome.primary("tcp")
     assert tcp["status"] == "warning"
@@ -246,8 +250,9 @@ def test_no_network_where_nobody_wants_it(examine, monkeypatch):
     def refuse(*arguments: object, **more: object) -> None:
         raise AssertionError("the network was used")
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr(asyncio.BaseEventLoop, "getaddrinfo", refuse)
+    for name in ("connect", "connect_ex"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
     outcome = examine("--offline", "--audio", base_url="wss://asr.test/v1")
     assert outcome.status == 0
     for name in ("proxy", "dns", "session"):
