@@ -68,6 +68,6 @@ def captions(
             yield address_of(process), process
             process.terminate()
             _, errors = process.communicate(timeout=_HANG_GUARD_S)
-            assert (process.returncode, errors) == (0, "")
+            assert (process.returncode, errors) == (0, ""), errors
         finally:
             process.kill()
