@@ -78,11 +78,12 @@ class Relay:
                 raise NoRelay("the service is reached by a proxy already")
         self._reach = reach
         self._open: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._away_until = 0.0
 
     async def __aenter__(self) -> Way:
         self._server = await asyncio.start_server(
-            self._serve, "127.0.0.1", 0, limit=8192
+            self._begin, "127.0.0.1", 0, limit=8192
         )
         port = self._server.sockets[0].getsockname()[1]
         if self._is_proxy:
@@ -100,6 +101,9 @@ class Relay:
     async def __aexit__(self, *exc: object) -> None:
         self._server.close()
         self.cut(0)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @property
     def connections(self) -> int:
@@ -118,6 +122,13 @@ class Relay:
 
     def _is_away(self) -> bool:
         return asyncio.get_running_loop().time() < self._away_until
+
+    def _begin(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        task = asyncio.ensure_future(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
