@@ -221,6 +221,9 @@ def is_ours(head: bytes, tail: bytes, audio: str, size: int) -> bool:
     """Do a log's first line and its end tell of a session of ours, of whatever
     version, and of the audio of this name and of so many bytes?  Where the end
     is missing, as after a crash, only ``session_log_text`` says how many."""
+    if _PACKAGE.encode() not in head:
+        # A thousand long lines of others would cost all threads seconds.
+        return False
     header, last = _read_line(head), _read_line(tail.rstrip().split(b"\n")[-1])
     if last.get("kind") == "end":
         size_told = last.get("audio_bytes")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from asr_call import Call, run_call, spoken, text_of
 from dumped_call import dumping, lines_of, logged_bytes, of_kind
+from ten_packages.extension.openai_asr_python.recording import session_log
 from ten_packages.extension.openai_asr_python.recording.session_log import (
     SessionLog,
 )
@@ -362,3 +363,14 @@ def test_a_secret_is_no_name_of_a_field_either(field, odd):
     shown = json.dumps(found).lower()
     assert KEY not in shown
     assert str(NUMBER) not in shown
+
+
+def test_a_long_line_of_others_is_not_taken_apart(monkeypatch):
+    """Of a thousand files that are in the way each is looked at."""
+
+    def refuse(_: bytes) -> None:
+        raise AssertionError("it was")
+
+    monkeypatch.setattr(session_log, "read_json", refuse)
+    line = b'{"kind": "session", "rows": [' + b"1, " * 30_000 + b"1]}"
+    assert not session_log.is_ours(line, line[-1024:], "call.pcm", 0)
